@@ -1,0 +1,76 @@
+// Checkpoint: one format for all stages, an ordinary Hugging Face directory plus the training
+// state.
+//
+// doc/checkpoint_format.md describes every file. `transformers`, vLLM and llama.cpp's converter
+// load the directory as it is; the extra files (optimizer.safetensors, trainer_state.json,
+// MANIFEST.json) are ignored by them. Directories written by others load too (F32, F16, BF16,
+// sharded index, no tokenizer).
+
+#ifndef LIBMINILLM_CHECKPOINT_CHECKPOINT_H_
+#define LIBMINILLM_CHECKPOINT_CHECKPOINT_H_
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "libminillm/checkpoint/trainer_state.h"  // TrainerState, LineageEntry
+#include "libminillm/data/tokenizer.h"
+#include "libminillm/nn/model.h"
+
+namespace minillm {
+
+// A checkpoint to be written.
+struct CheckpointContents {
+  const Model* model = nullptr;
+  const Tokenizer* tokenizer = nullptr;  // may be null
+  // AdamW's moments, laid out like the model's parameters; both empty for a released model.
+  std::span<const Real> exp_avg, exp_avg_sq;
+  TrainerState state;
+};
+// Writes the directory `path` in one step: all of it or nothing. Throws Error if `path` exists, on
+// a full disk etc., and if a number is not finite: no non-finite weight is ever saved.
+void write_checkpoint(const std::string& path, const CheckpointContents& contents);
+
+class Checkpoint {
+ public:
+  // `path`: a checkpoint directory, or a run directory (then its LATEST, or the newest valid one if
+  // LATEST's is damaged: `warnings()` says so). Validates the config, and sizes and hashes of all
+  // files where there is a manifest. Throws Error naming file, reason and remedy.
+  static Checkpoint open(const std::string& path);
+
+  const std::string& path() const { return path_; }  // of the checkpoint directory itself
+  const std::vector<std::string>& warnings() const { return warnings_; }
+  const ModelConfig& model_config() const { return config_; }
+  // The model with its weights. Throws Error unless every tensor is there, none is left over,
+  // shapes are as configured and every number is finite.
+  Model load_model() const;
+  // The same into a model of this configuration.
+  void load_parameters(Model& model) const;
+
+  bool has_tokenizer() const;
+  Tokenizer tokenizer()
+      const;  // throws Error if there is none, or if it has more pieces than the model
+  // SHA-256 of model.safetensors; of a sharded model, SHA-256 over the shards' names and hashes.
+  const std::string& weights_hash() const { return weights_hash_; }
+
+  // Present only in checkpoints written by this library.
+  const std::optional<TrainerState>& state() const { return state_; }
+  bool has_moments() const;
+  // Reads AdamW's moments, laid out by `table` (the model's). Throws Error.
+  void load_moments(const TensorTable& table, std::span<Real> exp_avg,
+                    std::span<Real> exp_avg_sq) const;
+
+ private:
+  static Checkpoint open_directory(const std::string& path);
+
+  std::string path_;
+  std::vector<std::string> warnings_;
+  ModelConfig config_;
+  std::optional<TrainerState> state_;
+  std::string weights_hash_;
+};
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_CHECKPOINT_CHECKPOINT_H_

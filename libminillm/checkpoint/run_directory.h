@@ -1,0 +1,63 @@
+// RunDirectory: where a training run keeps its checkpoints.
+//
+//   RUN/checkpoint-000200/   checkpoints, named by their step
+//   RUN/LATEST               text: the name of the newest one
+//   RUN/best                 text: the name of the one with the lowest held-out loss
+//   RUN/metrics.jsonl        the log
+//   RUN/.lock                held while a process writes here
+
+#ifndef LIBMINILLM_CHECKPOINT_RUN_DIRECTORY_H_
+#define LIBMINILLM_CHECKPOINT_RUN_DIRECTORY_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libminillm/checkpoint/checkpoint.h"  // CheckpointContents
+#include "libminillm/core/file.h"              // RunLock
+
+namespace minillm {
+
+// For the one process that writes to the run. Readers open it with Checkpoint::open and need no
+// lock.
+//
+// Invariant: from the first save on, there is a valid checkpoint at every instant, also after a
+// crash.
+class RunDirectory {
+ public:
+  // Creates the directory if needed, takes its lock (Error kLocked if another process has it), and
+  // removes what crashed writers left behind.
+  explicit RunDirectory(std::string path);
+
+  const std::string& path() const { return path_; }
+  bool has_checkpoint() const;  // at least one that Checkpoint::open would take
+  // Writes checkpoint-<step> (replacing one of that name), verifies it, moves LATEST, and only then
+  // removes the oldest up to this step beyond the newest `keep_last`; never the one that `best`
+  // names, and no directory that this library did not write. Throws Error; the checkpoints from
+  // before are then untouched.
+  void save(const CheckpointContents& contents, int64_t keep_last);
+  // Records that the checkpoint of `step` is the best so far.
+  void mark_best(int64_t step);
+  std::string checkpoint_path(int64_t step) const;
+  std::string metrics_path() const;
+
+ private:
+  void remove_leftovers() const;
+  void rotate(int64_t newest_step, int64_t keep_last) const;
+
+  std::string path_;
+  RunLock lock_;
+};
+
+// The layout above, for reading.
+std::string checkpoint_name(int64_t step);                      // "checkpoint-000200"
+std::optional<int64_t> checkpoint_step(std::string_view name);  // of such a name, else nothing
+// Names of a run's checkpoint directories in the order they should be tried: the one that LATEST
+// names, then the others from the newest to the oldest. Empty if `path` is no run directory.
+std::vector<std::string> checkpoints_to_try(const std::string& path);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_CHECKPOINT_RUN_DIRECTORY_H_

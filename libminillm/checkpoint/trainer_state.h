@@ -1,0 +1,51 @@
+// TrainerState: what a checkpoint holds beside weights and moments, so that a run continues
+// exactly.
+
+#ifndef LIBMINILLM_CHECKPOINT_TRAINER_STATE_H_
+#define LIBMINILLM_CHECKPOINT_TRAINER_STATE_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace minillm {
+
+// One ancestor stage: which code, config and data made the weights what they are.
+struct LineageEntry {
+  std::string stage;            // "pretrain", "sft", "dpo"
+  std::string library_version;  // kVersion
+  std::string config;           // the resolved config as TOML
+  std::map<std::string, std::string>
+      hashes;          // "train", "eval", "tokenizer", "template", ...: SHA-256 or id
+  std::string parent;  // SHA-256 of the parent's weights; empty from scratch
+  uint64_t seed = 0;
+  int64_t steps = 0;   // optimizer steps done
+  int64_t tokens = 0;  // tokens trained on
+  bool operator==(const LineageEntry&) const = default;
+};
+
+// Everything that an exact resume needs. There is no random state and no data cursor: batches are
+// pure functions of (seed, step).
+struct TrainerState {
+  int64_t step = 0;
+  int64_t tokens = 0;
+  int64_t skipped_steps = 0;  // steps skipped for non-finite numbers
+  int64_t consecutive_skips = 0;
+  uint64_t metrics_offset = 0;  // bytes of metrics.jsonl that belong to steps <= step
+  std::optional<double> best_eval_loss;
+  int64_t best_step = -1;
+  std::vector<LineageEntry> lineage;  // oldest first; the last entry is this run
+  bool operator==(const TrainerState&) const = default;
+};
+
+// trainer_state.json. Reading back gives the same values to the bit. Where Hugging Face's Trainer
+// has a name for a value it is there, too; what we read stands under "minillm".
+std::string trainer_state_to_json(const TrainerState& state);
+// `name` stands in errors. Throws Error on broken JSON, a missing key, or a wrong type.
+TrainerState parse_trainer_state(const std::string& json, const std::string& name);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_CHECKPOINT_TRAINER_STATE_H_

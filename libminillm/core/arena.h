@@ -1,0 +1,57 @@
+// Arena: one flat, zeroed, 64-byte aligned array of Real.
+//
+// Parameters, gradients and optimizer moments are each one Arena with the same layout (core/tensor_table.h),
+// so the optimizer, clipping and the checkpoint are flat loops.
+
+#ifndef LIBMINILLM_CORE_ARENA_H_
+#define LIBMINILLM_CORE_ARENA_H_
+
+#include <cassert>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <span>
+#include <utility>
+
+#include "libminillm/core/real.h"
+
+namespace minillm {
+
+class Arena {
+ public:
+  Arena() = default;
+  // `size` zeros. Throws std::bad_alloc.
+  explicit Arena(Index size) : size_(size) {
+    assert(size >= 0);
+    const size_t bytes = (static_cast<size_t>(size) * sizeof(Real) + kAlignment) / kAlignment * kAlignment;
+    void* memory = std::aligned_alloc(kAlignment, bytes);
+    if (memory == nullptr) throw std::bad_alloc();
+    std::memset(memory, 0, bytes);
+    data_.reset(static_cast<Real*>(memory));
+  }
+  Arena(Arena&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  Arena& operator=(Arena&& other) noexcept {
+    data_ = std::move(other.data_);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
+
+  Index size() const { return size_; }
+  Real* data() { return data_.get(); }
+  const Real* data() const { return data_.get(); }
+  std::span<Real> span() { return {data_.get(), static_cast<size_t>(size_)}; }
+  std::span<const Real> span() const { return {data_.get(), static_cast<size_t>(size_)}; }
+
+ private:
+  static constexpr size_t kAlignment = 64;  // a cache line, and an AVX-512 register
+  struct Free {
+    void operator()(Real* memory) const { std::free(memory); }
+  };
+  std::unique_ptr<Real, Free> data_;
+  Index size_ = 0;
+};
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_CORE_ARENA_H_

@@ -1,0 +1,279 @@
+#include "libminillm/core/config.h"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+#include "libminillm/core/check.h"
+#include "libminillm/core/file.h"
+
+namespace minillm {
+namespace {
+
+// Text up to the last dot of a key: its TOML section.
+std::string_view section_of(std::string_view key) {
+  const size_t dot = key.rfind('.');
+  return dot == std::string_view::npos ? std::string_view() : key.substr(0, dot);
+}
+std::string_view name_of(std::string_view key) {
+  const size_t dot = key.rfind('.');
+  return dot == std::string_view::npos ? key : key.substr(dot + 1);
+}
+
+// Levenshtein's distance, one row of the table at a time.
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = std::exchange(row[j], std::min({substituted, row[j] + 1, row[j - 1] + 1}));
+    }
+  }
+  return row.back();
+}
+
+// The known key that was probably meant. A forgotten or wrong section costs one edit.
+std::string nearest_key(const ConfigFields& fields, std::string_view key) {
+  const auto distance = [&](const ConfigField& field) {
+    return std::min(edit_distance(key, field.key),
+                    edit_distance(name_of(key), name_of(field.key)) + 1);
+  };
+  const auto nearest = std::min_element(
+      fields.all().begin(), fields.all().end(),
+      [&](const ConfigField& a, const ConfigField& b) { return distance(a) < distance(b); });
+  return nearest == fields.all().end() ? "" : nearest->key;
+}
+
+const ConfigField& find_field(const ConfigFields& fields, const std::string& key,
+                              const std::string& where) {
+  const auto found = std::find_if(fields.all().begin(), fields.all().end(),
+                                  [&](const ConfigField& field) { return field.key == key; });
+  MINILLM_CHECK_USAGE(found != fields.all().end(), "{}: unknown key '{}' (did you mean '{}'?)",
+                      where, key, nearest_key(fields, key));
+  return *found;
+}
+
+// How a TOML value becomes the value of a field: one overload for each type a field can have.
+// Returns what was expected where the TOML value is not that, else nullptr.
+const char* read_value(bool& value, const toml::node& node) {
+  if (!node.is_boolean()) return "true or false";
+  value = node.as_boolean()->get();
+  return nullptr;
+}
+const char* read_value(int64_t& value, const toml::node& node) {
+  if (!node.is_integer()) return "an integer";
+  value = node.as_integer()->get();
+  return nullptr;
+}
+const char* read_value(uint64_t& value, const toml::node& node) {
+  if (!node.is_integer() || node.as_integer()->get() < 0) return "an integer >= 0";
+  value = static_cast<uint64_t>(node.as_integer()->get());
+  return nullptr;
+}
+const char* read_value(double& value, const toml::node& node) {
+  if (!node.is_number()) return "a number";  // 1 is as good as 1.0
+  const double number = *node.value<double>();
+  if (!std::isfinite(number)) return "a finite number";
+  value = number;
+  return nullptr;
+}
+const char* read_value(std::string& value, const toml::node& node) {
+  if (!node.is_string()) return "a string in quotes";
+  value = node.as_string()->get();
+  return nullptr;
+}
+const char* read_value(std::vector<std::string>& value, const toml::node& node) {
+  if (!node.is_array()) return "a list of strings";
+  std::vector<std::string> items(node.as_array()->size());
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (read_value(items[i], *node.as_array()->get(i)) != nullptr) return "a list of strings";
+  }
+  value = std::move(items);
+  return nullptr;
+}
+
+std::string to_text(const toml::node& node) {
+  std::ostringstream out;
+  node.visit([&](const auto& n) { out << n; });
+  return out.str();
+}
+
+void assign(const ConfigField& field, const toml::node& node, const std::string& where) {
+  const char* expected = std::visit([&](auto* v) { return read_value(*v, node); }, field.value);
+  MINILLM_CHECK_USAGE(expected == nullptr, "{}: key '{}' has a wrong value: expected {}, got {}",
+                      where, field.key, expected, to_text(node));
+}
+
+// Calls visit(dotted key, node) for every value of a table, also of the tables inside it.
+void for_each_value(const toml::table& table, const std::string& prefix,
+                    const std::function<void(const std::string&, const toml::node&)>& visit) {
+  for (const auto& [name, node] : table) {
+    const std::string key = prefix + std::string(name.str());
+    if (const toml::table* inner = node.as_table()) {
+      for_each_value(*inner, key + ".", visit);
+    } else {
+      visit(key, node);
+    }
+  }
+}
+
+// A field's value as TOML. toml++ writes the shortest digits that read back as the same double.
+template <typename T>
+std::string toml_text(const T& value, const std::string&) {
+  return to_text(toml::value<T>(value));
+}
+std::string toml_text(const std::vector<std::string>& value, const std::string&) {
+  toml::array array;
+  for (const std::string& item : value) array.push_back(item);
+  return to_text(array);
+}
+std::string toml_text(uint64_t value, const std::string& key) {
+  MINILLM_CHECK_USAGE(value <= INT64_MAX,
+                      "config: key '{}' is too large: expected at most {}, got {}", key, INT64_MAX,
+                      value);
+  return to_text(toml::value<int64_t>(static_cast<int64_t>(value)));
+}
+std::string value_text(const ConfigField& field) {
+  return std::visit([&](const auto* v) { return toml_text(*v, field.key); }, field.value);
+}
+
+toml::table parse_toml(std::string_view text, const std::string& name) {
+  try {
+    return toml::parse(text);
+  } catch (const toml::parse_error& e) {
+    throw Error(fmt::format("config '{}':{}: not valid TOML: {}", name, e.source().begin.line,
+                            e.description()),
+                ExitCode::kUsage);
+  }
+}
+
+std::string_view trim(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+// Without quotes where it has them.
+std::string unquote(std::string_view text) {
+  const bool quoted = text.size() >= 2 && (text.front() == '"' || text.front() == '\'') &&
+                      text.back() == text.front();
+  return std::string(quoted ? text.substr(1, text.size() - 2) : text);
+}
+
+// "[a, b]" or "a, b", items quoted or not.
+std::vector<std::string> split_list(std::string_view text) {
+  if (text.size() >= 2 && text.front() == '[' && text.back() == ']')
+    text = trim(text.substr(1, text.size() - 2));
+  std::vector<std::string> items;
+  while (!text.empty()) {
+    const size_t comma = std::min(text.find(','), text.size());
+    items.push_back(unquote(trim(text.substr(0, comma))));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return items;
+}
+
+}  // namespace
+
+void read_config_file(const ConfigFields& fields, const std::string& path) {
+  std::string text;
+  try {
+    text = read_file(path);
+  } catch (const Error& e) {
+    throw Error(e.what(), ExitCode::kUsage);  // a wrong --config
+  }
+  read_config_text(fields, text, path);
+}
+
+void read_config_text(const ConfigFields& fields, const std::string& text,
+                      const std::string& name) {
+  const toml::table table = parse_toml(text, name);
+  for_each_value(table, "", [&](const std::string& key, const toml::node& node) {
+    const std::string where = fmt::format("config '{}':{}", name, node.source().begin.line);
+    assign(find_field(fields, key, where), node, where);
+  });
+}
+
+void set_config_value(const ConfigFields& fields, const std::string& assignment) {
+  const std::string where = fmt::format("--set '{}'", assignment);
+  const size_t equals = assignment.find('=');
+  MINILLM_CHECK_USAGE(equals != std::string::npos, "{}: no '=': expected key=value", where);
+  const std::string_view text = trim(std::string_view(assignment).substr(equals + 1));
+  const std::string key(trim(std::string_view(assignment).substr(0, equals)));
+  const ConfigField& field = find_field(fields, key, where);
+
+  // A shell eats quotes, so text needs none here; everything else is read as in a file.
+  if (auto* string = std::get_if<std::string*>(&field.value)) {
+    **string = unquote(text);
+  } else if (auto* list = std::get_if<std::vector<std::string>*>(&field.value)) {
+    **list = split_list(text);
+  } else {
+    try {
+      const toml::table table = toml::parse(fmt::format("value = {}", text));
+      assign(field, *table.get("value"), where);
+    } catch (const toml::parse_error&) {
+      assign(field, toml::value<std::string>(std::string(text)), where);  // names what is expected
+    }
+  }
+}
+
+std::string config_to_toml(const ConfigFields& fields) {
+  // Keys of one section may stand apart in the list; TOML wants them together, keys of none first.
+  std::vector<std::string_view> sections = {""};
+  for (const ConfigField& field : fields.all()) {
+    const std::string_view section = section_of(field.key);
+    if (std::find(sections.begin(), sections.end(), section) == sections.end())
+      sections.push_back(section);
+  }
+  std::string text;
+  for (std::string_view section : sections) {
+    if (!section.empty()) text += fmt::format("{}[{}]\n", text.empty() ? "" : "\n", section);
+    for (const ConfigField& field : fields.all()) {
+      if (section_of(field.key) == section)
+        text += fmt::format("{} = {}\n", name_of(field.key), value_text(field));
+    }
+  }
+  return text;
+}
+
+std::string config_help(const ConfigFields& fields) {
+  size_t key_width = 0, value_width = 0;
+  for (const ConfigField& field : fields.all()) {
+    key_width = std::max(key_width, field.key.size());
+    value_width = std::max(value_width, value_text(field).size());
+  }
+  std::string text = "Keys of the config file, and of --set key=value, with their defaults:\n";
+  for (const ConfigField& field : fields.all())
+    text += fmt::format("  {:<{}}  {:<{}}  {}\n", field.key, key_width, value_text(field),
+                        value_width, field.help);
+  return text;
+}
+
+std::vector<ConfigDifference> config_differences(const std::string& before,
+                                                 const std::string& after) {
+  std::map<std::string, ConfigDifference> values;
+  const auto collect = [&](const std::string& text, std::string ConfigDifference::*side) {
+    for_each_value(parse_toml(text, "stored config"), "",
+                   [&](const std::string& key, const toml::node& node) {
+                     values[key].key = key;
+                     values[key].*side = to_text(node);
+                   });
+  };
+  collect(before, &ConfigDifference::before);
+  collect(after, &ConfigDifference::after);
+  std::vector<ConfigDifference> differences;
+  for (const auto& [key, value] : values) {
+    if (value.before != value.after) differences.push_back(value);
+  }
+  return differences;
+}
+
+}  // namespace minillm

@@ -1,0 +1,77 @@
+// Files: whole reads, atomic replacement, directories that appear all at once.
+//
+// Every write of the library goes through here, so that nothing is ever half-written: the reader of
+// a path sees the old content or the new one, also after a crash. The other file tools (sha256,
+// memory maps, the run lock) come with this header.
+
+#ifndef LIBMINILLM_CORE_FILE_H_
+#define LIBMINILLM_CORE_FILE_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libminillm/core/mapped_file.h"  // MappedFile
+#include "libminillm/core/run_lock.h"     // RunLock
+#include "libminillm/core/sha256.h"       // Sha256, sha256, sha256_file
+
+namespace minillm {
+
+// The whole file. Throws Error naming the path and the reason (missing, a directory, unreadable).
+std::string read_file(const std::string& path);
+
+// Replaces `path` in one step: writes a temporary file beside it, fsyncs, renames over `path`,
+// fsyncs the directory. On any error (disk full, read-only, ...) the old file is untouched, the
+// temporary one is removed, and Error names the path and errno's text.
+void write_file_atomic(const std::string& path, std::string_view content);
+// The same for several pieces written one after another (a header and a large payload, without a
+// copy).
+void write_file_atomic(const std::string& path, std::span<const std::string_view> pieces);
+
+// Renames in one step (a file replaces the file `to`), then makes it durable. Throws Error.
+void rename_durable(const std::string& from, const std::string& to);
+
+// Creates `path` and its parents, durably; no error if it exists. Throws Error.
+void create_directories(const std::string& path);
+bool file_exists(const std::string& path);  // also true for a directory
+bool is_directory(const std::string& path);
+uint64_t file_size(const std::string& path);  // throws Error
+// Names (not paths) of the entries of a directory, sorted. Throws Error.
+std::vector<std::string> list_directory(const std::string& path);
+// Removes a file or a whole directory; no error if there is none. Throws Error.
+void remove_all(const std::string& path);
+// "runs/a" + "b" = "runs/a/b".
+std::string join_path(std::string_view directory, std::string_view name);
+
+// What marks the temporary files and directories of writers; after a crash they may be left behind.
+inline constexpr std::string_view kTemporaryMark = ".tmp-";
+
+// A directory that appears all at once. Fill it with write(), then commit(): every file and the
+// directory are fsynced, it is renamed to its final name, and the parent is fsynced. Destroyed
+// uncommitted, it removes itself.
+class DirectoryTransaction {
+ public:
+  // Creates "<final_path>.tmp-<pid>-<n>", and missing parents. Throws Error.
+  explicit DirectoryTransaction(std::string final_path);
+  ~DirectoryTransaction();
+  DirectoryTransaction(const DirectoryTransaction&) = delete;
+  DirectoryTransaction& operator=(const DirectoryTransaction&) = delete;
+
+  const std::string& path() const { return temporary_; }
+  // Writes one file into the directory and fsyncs it. Throws Error.
+  void write(const std::string& name, std::span<const std::string_view> pieces);
+  void write(const std::string& name, std::string_view content);
+  // Throws Error; also if the final name exists.
+  void commit();
+
+ private:
+  std::string final_;
+  std::string temporary_;
+  bool renamed_ = false;
+};
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_CORE_FILE_H_

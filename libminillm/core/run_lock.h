@@ -1,0 +1,26 @@
+// RunLock: only one process writes to a run directory.
+
+#ifndef LIBMINILLM_CORE_RUN_LOCK_H_
+#define LIBMINILLM_CORE_RUN_LOCK_H_
+
+#include <string>
+
+namespace minillm {
+
+// Holds `<run_directory>/.lock` (flock, so a crash frees it too) as long as it lives. The file
+// holds the owner's process id. Throws Error with ExitCode::kLocked, naming that process, if
+// another one has it.
+class RunLock {
+ public:
+  explicit RunLock(const std::string& run_directory);
+  ~RunLock();
+  RunLock(const RunLock&) = delete;
+  RunLock& operator=(const RunLock&) = delete;
+
+ private:
+  int descriptor_ = -1;
+};
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_CORE_RUN_LOCK_H_

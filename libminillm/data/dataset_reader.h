@@ -1,0 +1,57 @@
+// Reads data sets in the formats people have: .jsonl and .json arrays, the format found per file.
+//
+// Conversations: OpenAI messages (also a bare array per line), Alpaca {instruction, input, output|response,
+// system, history}, ShareGPT {conversations: [{from, value}] or [{role, content}]}, {conversation: [{human,
+// assistant}]}, {query, response}, {prompt, completion} plain and conversational.
+// Preferences: {prompt, chosen, rejected} explicit, implicit and conversational, HH-RLHF dialogue strings,
+// Alpaca-style, ShareGPT-style, {chosen_messages, rejected_messages}, OpenAI preferred_output,
+// {question, response_j, response_k}, {messages, rejected_response}.
+// Every row is given in the README, "Your own data". Plain prompts become a user turn (one template for all stages).
+
+#ifndef LIBMINILLM_DATA_DATASET_READER_H_
+#define LIBMINILLM_DATA_DATASET_READER_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "libminillm/data/record.h"
+
+namespace minillm {
+
+enum class BadRecordPolicy {
+  kError,  // the first bad record throws Error: file, line, what was expected, what was found
+  kSkip,   // bad records are counted with their reasons
+};
+// "error" or "skip". Throws Error (kUsage) on anything else.
+BadRecordPolicy parse_bad_record_policy(const std::string& text);
+
+// What was found in one file.
+struct DatasetReport {
+  std::string path;
+  std::string format;                    // "openai messages", "alpaca", ..., "mixed: ..."
+  int64_t rows = 0;                      // records seen
+  int64_t used = 0;
+  std::map<std::string, int64_t> dropped;  // reason -> count
+  std::vector<std::string> examples;     // the first few dropped ones, `file:line: reason`
+};
+
+template <typename Record>
+struct Dataset {
+  std::vector<Record> records;
+  std::vector<DatasetReport> reports;  // one per file
+  std::string hash;                    // SHA-256 over the files' bytes, in order
+};
+
+// Throws Error on unreadable files, on files of another kind ("this is a preference data set, expected
+// conversations"), on files without a usable record, and on bad records under kError.
+Dataset<Conversation> read_conversations(const std::vector<std::string>& paths, BadRecordPolicy policy);
+Dataset<PreferencePair> read_preferences(const std::vector<std::string>& paths, BadRecordPolicy policy);
+
+// For minillm-inspect: which of the three kinds a file is.
+enum class DatasetKind { kText, kConversations, kPreferences };
+DatasetKind detect_dataset_kind(const std::string& path);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_DATA_DATASET_READER_H_

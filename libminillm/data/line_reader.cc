@@ -1,0 +1,64 @@
+#include "libminillm/data/line_reader.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include "libminillm/core/check.h"
+#include "libminillm/core/file.h"  // is_directory
+
+namespace minillm {
+namespace {
+
+constexpr size_t kBlockBytes = size_t{1} << 18;
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+
+}  // namespace
+
+LineReader::LineReader(const std::string& path) : path_(path) {
+  MINILLM_CHECK(!is_directory(path), "'{}': cannot read: is a directory", path);
+  errno = 0;
+  file_.open(path, std::ios::binary);
+  MINILLM_CHECK(file_.is_open(), "'{}': cannot read: {}", path, std::strerror(errno));
+}
+
+// Drops what was handed out and reads one block more; false at the end of the file.
+bool LineReader::refill() {
+  buffer_.erase(0, position_);
+  buffer_offset_ += position_;
+  position_ = 0;
+  const size_t kept = buffer_.size();
+  MINILLM_CHECK(kept <= kMaxLineBytes, "'{}':{}: line is too long: expected at most {} bytes", path_,
+                line_number_ + 1, kMaxLineBytes);
+  buffer_.resize(kept + kBlockBytes);
+  file_.read(buffer_.data() + kept, static_cast<std::streamsize>(kBlockBytes));
+  MINILLM_CHECK(!file_.bad(), "'{}': cannot read: {}", path_, std::strerror(errno));
+  buffer_.resize(kept + static_cast<size_t>(file_.gcount()));
+  return file_.gcount() > 0;
+}
+
+bool LineReader::next(std::string_view& line) {
+  size_t searched = 0;
+  size_t end = std::string::npos;
+  while (!at_end_) {
+    end = buffer_.find('\n', position_ + searched);
+    if (end != std::string::npos) break;
+    searched = buffer_.size() - position_;
+    at_end_ = !refill();
+  }
+  if (at_end_) {
+    end = buffer_.find('\n', position_);
+    if (position_ == buffer_.size()) return false;
+  }
+  const bool has_line_feed = end != std::string::npos;
+  line = std::string_view(buffer_).substr(position_, has_line_feed ? end - position_ : std::string::npos);
+  line_offset_ = buffer_offset_ + position_;
+  position_ = has_line_feed ? end + 1 : buffer_.size();
+  if (++line_number_ == 1 && line.starts_with(kByteOrderMark)) {
+    line.remove_prefix(kByteOrderMark.size());
+    line_offset_ += kByteOrderMark.size();
+  }
+  if (has_line_feed && line.ends_with('\r')) line.remove_suffix(1);
+  return true;
+}
+
+}  // namespace minillm

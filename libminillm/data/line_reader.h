@@ -1,0 +1,43 @@
+// LineReader: the lines of a text file, one at a time, in bounded memory.
+
+#ifndef LIBMINILLM_DATA_LINE_READER_H_
+#define LIBMINILLM_DATA_LINE_READER_H_
+
+#include <cstdint>
+#include <fstream>
+#include <string>
+#include <string_view>
+
+namespace minillm {
+
+inline constexpr size_t kMaxLineBytes = size_t{16} << 20;
+
+class LineReader {
+ public:
+  // Throws Error if `path` is missing, a directory, or unreadable.
+  explicit LineReader(const std::string& path);
+
+  // Steps to the next line; false at the end of the file. The line has neither LF nor CR LF, the first one
+  // no byte order mark; it stays valid until the next call. Throws Error on a line over kMaxLineBytes and
+  // when reading fails.
+  bool next(std::string_view& line);
+
+  int64_t line_number() const { return line_number_; }  // of the last line, from 1
+  uint64_t offset() const { return line_offset_; }      // its first byte in the file
+
+ private:
+  bool refill();
+
+  std::string path_;
+  std::ifstream file_;
+  std::string buffer_;
+  size_t position_ = 0;         // of the first byte in buffer_ that is not handed out
+  uint64_t buffer_offset_ = 0;  // of buffer_ in the file
+  uint64_t line_offset_ = 0;
+  int64_t line_number_ = 0;
+  bool at_end_ = false;
+};
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_DATA_LINE_READER_H_

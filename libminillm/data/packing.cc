@@ -1,0 +1,147 @@
+#include "libminillm/data/packing.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "libminillm/core/check.h"
+#include "libminillm/core/rng.h"
+
+namespace minillm {
+namespace {
+
+constexpr uint64_t kShuffleStream = 0x73687566666c65;  // "shuffle": apart from all other draws
+
+// Feeds `tokens` as one segment behind the rows [prefix_begin, prefix_end) and returns its first row.
+Index append_segment(TokenBatch& batch, std::span<const Token> tokens, Index prefix_begin, Index prefix_end) {
+  const Index begin = batch.rows();
+  batch.tokens.insert(batch.tokens.end(), tokens.begin(), tokens.end());
+  if (!tokens.empty()) batch.segments.push_back({begin, batch.rows(), prefix_begin, prefix_end});
+  return begin;
+}
+
+// An answer behind a prompt whose rows are [prompt_begin, prompt_end). The prompt's last row predicts the
+// answer's first token, so all but the answer's last token are fed.
+void append_answer(TokenBatch& batch, const std::vector<Token>& answer, Index prompt_begin, Index prompt_end) {
+  const auto fed = std::span(answer).first(answer.size() - 1);
+  const Index begin = append_segment(batch, fed, prompt_begin, prompt_end);
+  batch.targets.push_back({prompt_end - 1, answer[0], 1});
+  for (size_t i = 1; i < answer.size(); ++i) {
+    batch.targets.push_back({begin + static_cast<Index>(i) - 1, answer[i], 1});
+  }
+}
+
+Index size_of(const std::vector<Token>& tokens) { return static_cast<Index>(tokens.size()); }
+
+template <typename Item, typename Positions>
+Index erase_longer(std::vector<Item>& items, Index max_positions, Positions positions) {
+  return static_cast<Index>(
+      std::erase_if(items, [&](const Item& item) { return positions(item) > max_positions; }));
+}
+
+}  // namespace
+
+void append_sequence(TokenBatch& batch, const RenderedSequence& sequence) {
+  MINILLM_DCHECK(sequence.tokens.size() == sequence.supervised.size());
+  if (sequence.tokens.size() < 2) return;
+  const auto fed = std::span(sequence.tokens).first(sequence.tokens.size() - 1);
+  const Index begin = append_segment(batch, fed, 0, 0);
+  for (size_t i = 1; i < sequence.tokens.size(); ++i) {
+    if (sequence.supervised[i]) {
+      batch.targets.push_back({begin + static_cast<Index>(i) - 1, sequence.tokens[i], 1});
+    }
+  }
+}
+
+void append_text(TokenBatch& batch, std::span<const Token> tokens) {
+  if (tokens.size() < 2) return;
+  const Index begin = append_segment(batch, tokens.first(tokens.size() - 1), 0, 0);
+  for (size_t i = 1; i < tokens.size(); ++i) {
+    batch.targets.push_back({begin + static_cast<Index>(i) - 1, tokens[i], 1});
+  }
+}
+
+PairTargets append_pair(TokenBatch& batch, const RenderedPair& pair) {
+  MINILLM_CHECK(!pair.prompt.empty() && !pair.chosen.empty() && !pair.rejected.empty(),
+                "preference pair: prompt, chosen and rejected must not be empty: got {}, {} and {} tokens",
+                pair.prompt.size(), pair.chosen.size(), pair.rejected.size());
+  const Index prompt_begin = append_segment(batch, pair.prompt, 0, 0);
+  const Index prompt_end = batch.rows();
+  PairTargets targets;
+  targets.chosen_begin = batch.target_count();
+  append_answer(batch, pair.chosen, prompt_begin, prompt_end);
+  targets.chosen_end = targets.rejected_begin = batch.target_count();
+  append_answer(batch, pair.rejected, prompt_begin, prompt_end);
+  targets.rejected_end = batch.target_count();
+  return targets;
+}
+
+Index pair_rows(const RenderedPair& pair) {
+  return size_of(pair.prompt) + size_of(pair.chosen) - 1 + size_of(pair.rejected) - 1;
+}
+
+Index remove_too_long(std::vector<RenderedSequence>& sequences, Index max_positions) {
+  return erase_longer(sequences, max_positions,
+                      [](const RenderedSequence& sequence) { return size_of(sequence.tokens) - 1; });
+}
+
+Index remove_too_long(std::vector<RenderedPair>& pairs, Index max_positions) {
+  return erase_longer(pairs, max_positions, [](const RenderedPair& pair) {
+    return size_of(pair.prompt) + std::max(size_of(pair.chosen), size_of(pair.rejected)) - 1;
+  });
+}
+
+BatchPlan plan_epoch(std::span<const Index> rows, Index budget, uint64_t seed, int64_t epoch) {
+  std::vector<Index> order(rows.size());
+  std::iota(order.begin(), order.end(), Index{0});
+  Rng(seed, kShuffleStream + static_cast<uint64_t>(epoch)).shuffle(order);
+
+  BatchPlan plan;
+  Index used = 0;
+  for (const Index item : order) {
+    const Index wanted = rows[static_cast<size_t>(item)];
+    if (plan.empty() || used + wanted > budget) {
+      plan.emplace_back();
+      used = 0;
+    }
+    plan.back().push_back(item);
+    used += wanted;
+  }
+  return plan;
+}
+
+BatchSchedule::BatchSchedule(std::vector<Index> rows, Index budget, uint64_t seed)
+    : rows_(std::move(rows)), budget_(budget), seed_(seed), epoch_begin_{0} {
+  MINILLM_CHECK(!rows_.empty(), "batches: there is nothing to train on: expected at least one item, got 0");
+}
+
+void BatchSchedule::plan_up_to(Index i) {
+  while (epoch_begin_.back() <= i) {
+    const auto epoch = static_cast<int64_t>(epoch_begin_.size()) - 1;
+    for (auto& batch : plan_epoch(rows_, budget_, seed_, epoch)) batches_.push_back(std::move(batch));
+    epoch_begin_.push_back(static_cast<Index>(batches_.size()));
+  }
+}
+
+const std::vector<Index>& BatchSchedule::at(Index i) {
+  plan_up_to(i);
+  return batches_[static_cast<size_t>(i)];
+}
+
+Index BatchSchedule::batches_in_first_epoch() {
+  plan_up_to(0);
+  return epoch_begin_[1];
+}
+
+Index BatchSchedule::max_rows() const {
+  return std::max(budget_, *std::max_element(rows_.begin(), rows_.end()));
+}
+
+double BatchSchedule::epoch_at(Index i) {
+  plan_up_to(i);
+  const auto after = std::upper_bound(epoch_begin_.begin(), epoch_begin_.end(), i);
+  const Index begin = *std::prev(after);
+  const auto epoch = static_cast<double>(std::prev(after) - epoch_begin_.begin());
+  return epoch + static_cast<double>(i - begin) / static_cast<double>(*after - begin);
+}
+
+}  // namespace minillm

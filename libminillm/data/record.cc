@@ -1,0 +1,14 @@
+#include "libminillm/data/record.h"
+
+namespace minillm {
+
+const char* role_name(Role role) {
+  switch (role) {
+    case Role::kSystem: return "system";
+    case Role::kUser: return "user";
+    case Role::kAssistant: return "assistant";
+  }
+  return "";
+}
+
+}  // namespace minillm

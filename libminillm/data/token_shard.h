@@ -1,0 +1,76 @@
+// TokenShard: a tokenized corpus in one memory-mapped file.
+//
+// Text (.txt: documents end at a blank line, at a `<|endoftext|>` line, or at the end of the file: see
+// DocumentSplit) and JSONL ({"text": ...}) become documents; each is stored as BOS, its ids, EOS.
+
+#ifndef LIBMINILLM_DATA_TOKEN_SHARD_H_
+#define LIBMINILLM_DATA_TOKEN_SHARD_H_
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "libminillm/core/file.h"
+#include "libminillm/data/dataset_reader.h"  // BadRecordPolicy, DatasetReport
+#include "libminillm/data/tokenizer.h"
+
+namespace minillm {
+
+// What ends a document in a plain text file. In every case a line `<|endoftext|>` ends one, too, and a BOM
+// and CR before LF are removed.
+enum class DocumentSplit { kBlankLine, kLine, kFile };
+DocumentSplit parse_document_split(const std::string& text);  // "blank_line", "line", "file"; throws Error (kUsage)
+
+// Calls `visit` with every document of the files (.jsonl / .json: the "text" field; else plain text).
+// Invalid UTF-8 is a bad record. Returns one report per file. Throws Error as dataset_reader.h does.
+std::vector<DatasetReport> for_each_document(const std::vector<std::string>& paths, DocumentSplit split,
+                                             BadRecordPolicy policy,
+                                             const std::function<void(std::string_view)>& visit);
+
+// Tokenizes the files into the shard file `out` (atomically). Layout: doc/checkpoint_format.md, "Token shards".
+struct ShardReport {
+  std::vector<DatasetReport> files;
+  int64_t documents = 0, tokens = 0, text_bytes = 0;
+};
+ShardReport write_token_shard(const std::string& out, const std::vector<std::string>& paths, DocumentSplit split,
+                              BadRecordPolicy policy, const Tokenizer& tokenizer);
+
+class TokenShard {
+ public:
+  // Maps and validates the file: magic, sizes, offsets in order, ids < vocab_size. Throws Error.
+  static TokenShard open(const std::string& path, Index vocab_size);
+
+  Index documents() const;
+  Index tokens() const;
+  int64_t text_bytes() const;  // bytes of the text the ids stand for, for bits per byte
+  // Ids of one document with its BOS and EOS, copied out.
+  void document(Index d, std::vector<Token>& out) const;
+  // Ids [begin, end) of document d.
+  void slice(Index d, Index begin, Index end, std::vector<Token>& out) const;
+  Index document_length(Index d) const;
+  const std::string& source_hash() const;  // of the files and the tokenizer it was made from
+
+ private:
+  MappedFile file_;
+  std::span<const std::byte> ids_;      // 2 or 4 bytes each
+  std::span<const std::byte> offsets_;  // documents + 1 u64
+  int bytes_per_id_ = 2;
+  Index documents_ = 0, tokens_ = 0;
+  int64_t text_bytes_ = 0;
+  std::string source_hash_;
+};
+
+// A window of a document: n+1 ids make n rows, each predicting its successor. Windows of one document
+// overlap by the one id that is fed by the second and predicted by the first, so every id but BOS is
+// predicted exactly once, however long the document is.
+struct TextWindow {
+  Index document = 0, begin = 0, end = 0;
+  Index rows() const { return end - begin - 1; }
+};
+std::vector<TextWindow> cut_windows(const TokenShard& shard, Index max_rows);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_DATA_TOKEN_SHARD_H_

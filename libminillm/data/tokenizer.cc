@@ -1,0 +1,211 @@
+#include "libminillm/data/tokenizer.h"
+
+#include <sentencepiece_processor.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "libminillm/core/check.h"
+#include "libminillm/core/file.h"
+#include "libminillm/data/sentencepiece_check.h"
+
+namespace minillm {
+namespace {
+
+constexpr std::string_view kSpaceSymbol = "\xe2\x96\x81";  // U+2581, how pieces write a space
+constexpr size_t kChunkBytes = size_t{1} << 16;
+constexpr size_t kMaxUndividedBytes = size_t{256} << 20;
+
+std::string replace_space_symbols(std::string_view piece) {
+  std::string text;
+  while (!piece.empty()) {
+    if (piece.starts_with(kSpaceSymbol)) {
+      text += ' ';
+      piece.remove_prefix(kSpaceSymbol.size());
+    } else {
+      text += piece.front();
+      piece.remove_prefix(1);
+    }
+  }
+  return text;
+}
+
+// What a piece adds to the text.
+std::string piece_bytes(const SentencePieceInfo& piece, const std::string& unk_surface) {
+  switch (piece.type) {
+    case PieceType::kControl: return "";
+    case PieceType::kUnknown: return unk_surface;
+    case PieceType::kByte: {
+      unsigned value = 0;
+      std::from_chars(piece.text.data() + 3, piece.text.data() + 5, value, 16);  // <0xNN>
+      return std::string(1, static_cast<char>(value));
+    }
+    default: return replace_space_symbols(piece.text);
+  }
+}
+
+}  // namespace
+
+struct Tokenizer::State {
+  std::string bytes;
+  std::string hash;
+  SentencePieceModelInfo model;
+  std::vector<std::string> token_bytes;
+  std::vector<Token> byte_ids;  // of the 256 byte pieces, if there are any
+  // A model that keeps every character of the text, as train_tokenizer makes them.
+  bool lossless = false;
+  // Whether no piece goes across a line end, so that lines can be encoded one by one.
+  bool lines_are_separate = false;
+  Token bos = -1, eos = -1, unk = -1, pad = -1, im_start = -1, im_end = -1;
+  sentencepiece::SentencePieceProcessor processor;
+
+  Token find_control(std::string_view text) const {
+    for (size_t id = 0; id < model.pieces.size(); ++id) {
+      const SentencePieceInfo& piece = model.pieces[id];
+      if (piece.type == PieceType::kControl && piece.text == text) return static_cast<Token>(id);
+    }
+    return -1;
+  }
+  void index_pieces();
+  void encode_part(std::string_view text, std::vector<Token>& tokens) const;
+};
+
+void Tokenizer::State::index_pieces() {
+  bos = find_control("<s>");
+  eos = find_control("</s>");
+  pad = find_control("<pad>");
+  im_start = find_control("<|im_start|>");
+  im_end = find_control("<|im_end|>");
+  lines_are_separate = true;
+  for (size_t id = 0; id < model.pieces.size(); ++id) {
+    const SentencePieceInfo& piece = model.pieces[id];
+    token_bytes.push_back(piece_bytes(piece, model.unk_surface));
+    if (piece.type == PieceType::kUnknown) unk = static_cast<Token>(id);
+    if (piece.type == PieceType::kByte) {
+      byte_ids.resize(256, -1);
+      byte_ids[static_cast<uint8_t>(token_bytes.back()[0])] = static_cast<Token>(id);
+    } else if (piece.text.find('\n') != std::string::npos) {
+      lines_are_separate = false;
+    }
+  }
+  lossless = model.is_bpe && model.byte_fallback && !model.has_normalization_table && model.escape_whitespaces &&
+             !model.add_dummy_prefix && !model.remove_extra_whitespaces;
+}
+
+void Tokenizer::State::encode_part(std::string_view text, std::vector<Token>& tokens) const {
+  MINILLM_CHECK(text.size() <= kMaxUndividedBytes, "tokenizer: text is too long: expected at most {} bytes, got {}",
+                kMaxUndividedBytes, text.size());
+  std::vector<int> ids;
+  const auto status = processor.Encode({text.data(), text.size()}, &ids);
+  MINILLM_CHECK(status.ok(), "tokenizer: cannot encode the text: {}", status.error_message());
+  tokens.insert(tokens.end(), ids.begin(), ids.end());
+}
+
+Tokenizer Tokenizer::from_bytes(std::string model_bytes, const std::string& name) {
+  auto state = std::make_shared<State>();
+  state->model = check_sentencepiece_model(model_bytes, name);
+  state->index_pieces();
+  const auto status = state->processor.LoadFromSerializedProto({model_bytes.data(), model_bytes.size()});
+  MINILLM_CHECK(status.ok(), "tokenizer '{}': sentencepiece refuses it: {}", name, status.error_message());
+  state->hash = sha256(model_bytes);
+  state->bytes = std::move(model_bytes);
+  Tokenizer tokenizer;
+  tokenizer.state_ = std::move(state);
+  return tokenizer;
+}
+
+Tokenizer Tokenizer::load(const std::string& path) { return from_bytes(read_file(path), path); }
+
+const std::string& Tokenizer::bytes() const { return state_->bytes; }
+const std::string& Tokenizer::hash() const { return state_->hash; }
+Index Tokenizer::vocab_size() const { return static_cast<Index>(state_->model.pieces.size()); }
+Token Tokenizer::unk() const { return state_->unk; }
+Token Tokenizer::bos() const { return state_->bos; }
+Token Tokenizer::eos() const { return state_->eos; }
+Token Tokenizer::pad() const { return state_->pad; }
+Token Tokenizer::im_start() const { return state_->im_start; }
+Token Tokenizer::im_end() const { return state_->im_end; }
+bool Tokenizer::adds_leading_space() const {
+  return state_->model.add_dummy_prefix || state_->model.remove_extra_whitespaces;
+}
+
+const std::string& Tokenizer::token_bytes(Token token) const {
+  MINILLM_CHECK(token >= 0 && token < vocab_size(), "tokenizer: token id is out of range: expected 0 to {}, got {}",
+                vocab_size() - 1, token);
+  return state_->token_bytes[static_cast<size_t>(token)];
+}
+
+bool Tokenizer::is_control(Token token) const {
+  return token >= 0 && token < vocab_size() &&
+         state_->model.pieces[static_cast<size_t>(token)].type == PieceType::kControl;
+}
+
+std::string Tokenizer::piece(Token token) const {
+  token_bytes(token);  // checks the range
+  return state_->model.pieces[static_cast<size_t>(token)].text;
+}
+
+std::vector<Token> Tokenizer::encode(std::string_view text) const {
+  size_t bad_byte = 0;
+  MINILLM_CHECK(is_valid_utf8(text, &bad_byte), "tokenizer: text is not UTF-8: byte {} is 0x{:02X}", bad_byte,
+                static_cast<uint8_t>(text[bad_byte]));
+  std::vector<Token> tokens;
+  if (!state_->lossless) {
+    state_->encode_part(text, tokens);
+    return tokens;
+  }
+  while (!text.empty()) {
+    // sentencepiece writes spaces as U+2581, so a U+2581 of the text would come back as a space: spell it in bytes.
+    if (text.starts_with(kSpaceSymbol)) {
+      for (const char c : kSpaceSymbol) tokens.push_back(state_->byte_ids[static_cast<uint8_t>(c)]);
+      text.remove_prefix(kSpaceSymbol.size());
+      continue;
+    }
+    size_t end = text.find(kSpaceSymbol);
+    // Long texts are encoded in parts, so that memory stays small.
+    if (state_->lines_are_separate && text.size() > kChunkBytes) {
+      const size_t line_end = text.find('\n', kChunkBytes);
+      if (line_end != std::string_view::npos) end = std::min(end, line_end + 1);
+    }
+    state_->encode_part(text.substr(0, end), tokens);
+    text.remove_prefix(std::min(end, text.size()));
+  }
+  return tokens;
+}
+
+std::string Tokenizer::decode(std::span<const Token> tokens) const {
+  StreamDecoder decoder(*this);
+  std::string text;
+  for (const Token token : tokens) text += decoder.push(token);
+  return text + decoder.finish();
+}
+
+std::string StreamDecoder::push(Token token) {
+  std::string_view bytes = tokenizer_.token_bytes(token);
+  if (!started_ && tokenizer_.adds_leading_space() && bytes.starts_with(' ')) {
+    bytes.remove_prefix(1);
+    started_ = true;
+  }
+  started_ = started_ || !bytes.empty();
+  held_ += bytes;
+
+  // Of a character at most 3 bytes can have come without its last one.
+  size_t complete = held_.size();
+  for (size_t tail = 1; tail <= std::min<size_t>(3, held_.size()); ++tail) {
+    bool cut_off = false;
+    utf8_character_length(std::string_view(held_).substr(held_.size() - tail), &cut_off);
+    if (cut_off) complete = held_.size() - tail;
+  }
+  std::string certain = replace_invalid_utf8(std::string_view(held_).substr(0, complete));
+  held_.erase(0, complete);
+  return certain;
+}
+
+std::string StreamDecoder::finish() {
+  std::string rest = replace_invalid_utf8(held_);
+  held_.clear();
+  started_ = false;
+  return rest;
+}
+
+}  // namespace minillm

@@ -1,0 +1,31 @@
+// Loss and token accuracy of a model on conversations: what SFT trains, on held-out rows.
+
+#ifndef LIBMINILLM_EVAL_SFT_EVAL_H_
+#define LIBMINILLM_EVAL_SFT_EVAL_H_
+
+#include <span>
+
+#include "libminillm/data/chat_template.h"  // RenderedSequence
+#include "libminillm/nn/model.h"
+#include "libminillm/train/trainer.h"  // Metrics
+
+namespace minillm {
+
+// Sums over the supervised tokens of all sequences: content and <|im_end|> of the assistant's
+// messages.
+struct SftResult {
+  double nll = 0;  // - sum of log p (natural)
+  double tokens = 0;
+  double correct = 0;  // tokens that are the most probable one
+
+  double loss() const { return nll / tokens; }
+  double token_accuracy() const { return correct / tokens; }
+};
+// Throws Error if no token is supervised.
+SftResult evaluate_sft(const Model& model, std::span<const RenderedSequence> sequences);
+
+Metrics named_metrics(const SftResult& result);  // "loss", "mean_token_accuracy", as TRL
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_EVAL_SFT_EVAL_H_

@@ -1,0 +1,71 @@
+// ChatSession: a conversation with a model, and what to do when it outgrows the context.
+
+#ifndef LIBMINILLM_GENERATE_CHAT_H_
+#define LIBMINILLM_GENERATE_CHAT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "libminillm/checkpoint/checkpoint.h"  // TrainerState
+#include "libminillm/data/record.h"            // Message
+#include "libminillm/generate/generator.h"
+
+namespace minillm {
+
+// The template puts one space in front of every content (data/chat_template.h). An answer as it is
+// to be shown and compared: without that one space.
+std::string_view strip_template_space(std::string_view answer);
+
+// The chat template that a checkpoint's stages have taught it, from its lineage; empty if none has.
+std::string taught_chat_template(const std::optional<TrainerState>& state);
+// Throws Error if `taught` is another template than this library's: its answers would suffer
+// silently.
+void check_chat_template(const std::string& taught);
+
+// One answer in a conversation.
+struct ChatAnswer {
+  Generation generation;  // its text as generated
+  std::string text;       // as shown, and as it stands in the history
+  int dropped_turns = 0;  // oldest turns that no longer fit and were forgotten before this answer
+};
+
+class ChatSession {
+ public:
+  // The model and the tokenizer must outlive the session. Throws Error if the tokenizer has no chat
+  // markers.
+  ChatSession(const Model& model, const Tokenizer& tokenizer);
+
+  // The system prompt; empty = none. The history stays.
+  void set_system(std::string system) { system_ = std::move(system); }
+  const std::string& system() const { return system_; }
+  void reset() { history_.clear(); }  // the system prompt stays
+  // User and assistant messages in turn.
+  const std::vector<Message>& history() const { return history_; }
+
+  // Asks, and adds question and answer to the history. Turn n draws from Rng(seed, stream + n).
+  //
+  // When the context is short, the oldest turns are dropped first, until system prompt, remaining
+  // turns and question leave room for max_tokens (but never more than half the context is kept
+  // free). Throws Error, with the history as it was, if system prompt and question alone do not
+  // fit.
+  ChatAnswer ask(const std::string& question, const GenerationConfig& config,
+                 const GenerationEvents& events = {});
+
+ private:
+  std::vector<Message> messages(size_t dropped) const;
+
+  Generator generator_;
+  const Tokenizer& tokenizer_;
+  Index context_;
+  std::string system_;
+  std::vector<Message> history_;
+  uint64_t turns_ = 0;  // asked so far, also those forgotten
+};
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_GENERATE_CHAT_H_

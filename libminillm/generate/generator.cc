@@ -1,0 +1,257 @@
+#include "libminillm/generate/generator.h"
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+#include "libminillm/core/check.h"
+#include "libminillm/generate/stop_scanner.h"
+#include "libminillm/nn/kv_cache.h"
+#include "libminillm/nn/workspace.h"
+
+namespace minillm {
+namespace {
+
+constexpr Index kPrefillRows = 512;  // rows of new prompts a step takes, unless one is longer
+
+std::vector<Token> end_tokens(const GenerationConfig& config, const Tokenizer* tokenizer) {
+  if (!config.stop_tokens.empty() || tokenizer == nullptr) return config.stop_tokens;
+  return {tokenizer->eos(), tokenizer->im_end()};  // -1 for one it lacks: never sampled
+}
+
+// One prompt on its way to a Generation.
+struct Stream {
+  size_t index;               // of the prompt
+  Index slot;                 // which rows of the cache it owns: [slot * capacity, ...)
+  Index fed = 0;              // tokens whose keys and values are in the cache
+  std::vector<Token> tokens;  // the prompt and its continuation; [fed, end) are fed next
+  Rng rng;
+  StopScanner scanner;
+  std::optional<StreamDecoder> decoder;
+};
+
+class ContinuousBatch {
+ public:
+  ContinuousBatch(const Model& model, const Tokenizer* tokenizer,
+                  std::span<const std::vector<Token>> prompts, const GenerationConfig& config,
+                  Index max_streams, const GenerationEvents& events);
+  std::vector<Generation> run();
+
+ private:
+  void admit();
+  void step();
+  void accept(Stream& stream, Token token);
+  void finish(Stream& stream, StopReason reason);
+  void emit(Stream& stream, const std::string& text);
+
+  const Model& model_;
+  const Tokenizer* tokenizer_;
+  std::span<const std::vector<Token>> prompts_;
+  const GenerationConfig& config_;
+  const GenerationEvents& events_;
+  const Index context_;
+  const std::vector<Token> end_tokens_;
+
+  Index capacity_ = 0;       // cache rows of a slot
+  Index prefill_rows_ = 0;   // rows of new prompts a step may take
+  size_t next_ = 0;          // the next prompt to begin
+  std::vector<Index> free_;  // slots
+  std::vector<Stream> running_;
+  std::vector<Generation> results_;
+  std::vector<bool> finished_;  // by prompt
+
+  Sampler sampler_;
+  std::optional<KvCache> cache_;
+  std::optional<Workspace> workspace_;
+  Matrix logits_;  // [streams, V]
+  TokenBatch batch_;
+  std::vector<Index> last_rows_;
+};
+
+ContinuousBatch::ContinuousBatch(const Model& model, const Tokenizer* tokenizer,
+                                 std::span<const std::vector<Token>> prompts,
+                                 const GenerationConfig& config, Index max_streams,
+                                 const GenerationEvents& events)
+    : model_(model),
+      tokenizer_(tokenizer),
+      prompts_(prompts),
+      config_(config),
+      events_(events),
+      context_(model.config().max_position_embeddings),
+      end_tokens_(end_tokens(config, tokenizer)),
+      results_(prompts.size()),
+      finished_(prompts.size()),
+      sampler_(config.sampling, model.config().vocab_size) {
+  Index longest = 0;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    const auto length = static_cast<Index>(prompts[i].size());
+    MINILLM_CHECK(length > 0, "prompt {}: it has no tokens", i);
+    MINILLM_CHECK(length <= context_,
+                  "prompt {}: too long: expected at most {} tokens (the model's "
+                  "max_position_embeddings), got {}",
+                  i, context_, length);
+    longest = std::max(longest, length);
+  }
+  const Index streams = std::min(max_streams, static_cast<Index>(prompts.size()));
+  // The last token of a text is never fed. (The difference comes first: max_tokens may be huge.)
+  capacity_ = longest + std::min(config.max_tokens - 1, context_ - longest);
+  prefill_rows_ = std::max(longest, kPrefillRows);
+  cache_.emplace(model.config(), streams * capacity_);
+  workspace_.emplace(model.config(), prefill_rows_ + streams, streams, Workspace::Mode::kInference);
+  logits_ = Matrix(streams, model.config().vocab_size);
+  for (Index slot = streams; slot > 0; --slot) free_.push_back(slot - 1);
+}
+
+std::vector<Generation> ContinuousBatch::run() {
+  while (next_ < prompts_.size() || !running_.empty()) {
+    if (events_.stop_requested && events_.stop_requested()) {
+      for (Stream& stream : running_) finish(stream, StopReason::kInterrupted);
+      for (; next_ < prompts_.size(); ++next_) results_[next_].reason = StopReason::kInterrupted;
+      break;
+    }
+    admit();
+    step();
+  }
+  return std::move(results_);
+}
+
+// Begins as many prompts as there are free slots and rows for; at least one if there is a slot.
+void ContinuousBatch::admit() {
+  Index rows = 0;
+  while (next_ < prompts_.size() && !free_.empty()) {
+    const std::vector<Token>& prompt = prompts_[next_];
+    rows += static_cast<Index>(prompt.size());
+    if (rows > prefill_rows_) return;
+    Stream stream{.index = next_,
+                  .slot = free_.back(),
+                  .tokens = prompt,
+                  .rng = Rng(config_.seed, config_.stream + next_),
+                  .scanner = StopScanner(config_.stop),
+                  .decoder = {}};
+    if (tokenizer_ != nullptr) stream.decoder.emplace(*tokenizer_);
+    running_.push_back(std::move(stream));
+    free_.pop_back();
+    ++next_;
+  }
+}
+
+// Feeds every stream what it has not fed yet (its prompt, or its newest token) and samples one
+// token each.
+void ContinuousBatch::step() {
+  batch_.clear();
+  last_rows_.clear();
+  for (Stream& stream : running_) {
+    const Index cache_begin = stream.slot * capacity_, begin = batch_.rows();
+    batch_.tokens.insert(batch_.tokens.end(), stream.tokens.begin() + stream.fed,
+                         stream.tokens.end());
+    batch_.segments.push_back({begin, batch_.rows(), cache_begin, cache_begin + stream.fed});
+    last_rows_.push_back(batch_.rows() - 1);
+    stream.fed = static_cast<Index>(stream.tokens.size());
+  }
+  model_.forward(batch_, *workspace_, &*cache_);
+  const View logits = logits_.top(static_cast<Index>(running_.size()));
+  model_.logits(logits, last_rows_, *workspace_);
+
+  for (size_t s = 0; s < running_.size(); ++s) {
+    Stream& stream = running_[s];
+    const std::span<const Real> row(logits.row(static_cast<Index>(s)),
+                                    static_cast<size_t>(logits.cols));
+    accept(stream, sampler_.sample(row, stream.tokens, stream.rng));
+  }
+  std::erase_if(running_, [this](const Stream& stream) { return finished_[stream.index]; });
+}
+
+void ContinuousBatch::accept(Stream& stream, Token token) {
+  if (std::find(end_tokens_.begin(), end_tokens_.end(), token) != end_tokens_.end())
+    return finish(stream, StopReason::kEndToken);
+  Generation& result = results_[stream.index];
+  stream.tokens.push_back(token);
+  result.tokens.push_back(token);
+  if (stream.decoder) emit(stream, stream.scanner.push(stream.decoder->push(token)));
+
+  if (stream.scanner.stopped()) return finish(stream, StopReason::kStopString);
+  if (std::ssize(result.tokens) >= config_.max_tokens)
+    return finish(stream, StopReason::kMaxTokens);
+  if (stream.fed == context_) return finish(stream, StopReason::kContextFull);
+}
+
+void ContinuousBatch::finish(Stream& stream, StopReason reason) {
+  if (stream.decoder) emit(stream, stream.scanner.push(stream.decoder->finish()));
+  emit(stream, stream.scanner.finish());
+  results_[stream.index].reason = reason;
+  finished_[stream.index] = true;
+  free_.push_back(stream.slot);
+}
+
+void ContinuousBatch::emit(Stream& stream, const std::string& text) {
+  results_[stream.index].text += text;
+  if (events_.on_text && !text.empty()) events_.on_text(text);
+}
+
+}  // namespace
+
+void GenerationConfig::validate() const {
+  sampling.validate();
+  MINILLM_CHECK_USAGE(max_tokens > 0, "max_tokens: expected 1 or more, got {}", max_tokens);
+}
+
+const char* stop_reason_name(StopReason reason) {
+  switch (reason) {
+    case StopReason::kEndToken:
+      return "end_token";
+    case StopReason::kStopString:
+      return "stop_string";
+    case StopReason::kMaxTokens:
+      return "max_tokens";
+    case StopReason::kContextFull:
+      return "context_full";
+    case StopReason::kInterrupted:
+      return "interrupted";
+  }
+  return "unknown";
+}
+
+Generator::Generator(const Model& model, const Tokenizer& tokenizer)
+    : model_(model), tokenizer_(&tokenizer) {
+  MINILLM_CHECK(tokenizer.vocab_size() <= model.config().vocab_size,
+                "tokenizer: {} pieces: expected at most {}, the model's vocab_size",
+                tokenizer.vocab_size(), model.config().vocab_size);
+}
+
+Generator::Generator(const Model& model) : model_(model), tokenizer_(nullptr) {}
+
+Generation Generator::generate(std::span<const Token> prompt, const GenerationConfig& config,
+                               const GenerationEvents& events) {
+  const std::vector<Token> prompts[] = {{prompt.begin(), prompt.end()}};
+  return std::move(run(prompts, config, 1, events).front());
+}
+
+std::vector<Generation> Generator::generate_all(std::span<const std::vector<Token>> prompts,
+                                                const GenerationConfig& config, Index max_streams) {
+  return run(prompts, config, max_streams, {});
+}
+
+std::vector<Generation> Generator::run(std::span<const std::vector<Token>> prompts,
+                                       const GenerationConfig& config, Index max_streams,
+                                       const GenerationEvents& events) {
+  config.validate();
+  MINILLM_CHECK_USAGE(max_streams > 0, "max_streams: expected 1 or more, got {}", max_streams);
+  MINILLM_CHECK_USAGE(config.stop.empty() || tokenizer_ != nullptr,
+                      "stop strings: the checkpoint has no tokenizer (use stop_tokens)");
+  if (prompts.empty()) return {};
+  return ContinuousBatch(model_, tokenizer_, prompts, config, max_streams, events).run();
+}
+
+std::string Generator::complete(const std::string& text, const GenerationConfig& config) {
+  MINILLM_CHECK(tokenizer_ != nullptr, "generator: a text needs a tokenizer");
+  return generate(encode_raw_prompt(*tokenizer_, text), config).text;
+}
+
+std::vector<Token> encode_raw_prompt(const Tokenizer& tokenizer, const std::string& text) {
+  std::vector<Token> tokens = tokenizer.encode(text);
+  if (tokenizer.bos() >= 0) tokens.insert(tokens.begin(), tokenizer.bos());
+  return tokens;
+}
+
+}  // namespace minillm

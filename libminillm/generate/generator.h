@@ -1,0 +1,82 @@
+// Generator: prompts -> continuations, over the KV cache, many streams at once.
+//
+// Continuous batching (Yu et al. 2022, "Orca"): every step is one TokenBatch with a segment per
+// stream, the whole prompt of a stream that begins and one token of a stream that runs. As one
+// ends, the next begins in its place.
+
+#ifndef LIBMINILLM_GENERATE_GENERATOR_H_
+#define LIBMINILLM_GENERATE_GENERATOR_H_
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "libminillm/data/tokenizer.h"
+#include "libminillm/generate/sampler.h"
+#include "libminillm/nn/model.h"
+
+namespace minillm {
+
+struct GenerationConfig {
+  SamplingConfig sampling;
+  int64_t max_tokens = 128;  // of the continuation
+  // Prompt i draws from Rng(seed, stream + i): its text does not depend on what shares the batch.
+  uint64_t seed = 1;
+  uint64_t stream = 0;
+  std::vector<std::string> stop;   // strings that end the text (not part of it)
+  std::vector<Token> stop_tokens;  // ids that end the text; empty = eos and <|im_end|>
+
+  void validate() const;  // throws Error (kUsage)
+};
+
+enum class StopReason { kEndToken, kStopString, kMaxTokens, kContextFull, kInterrupted };
+const char* stop_reason_name(StopReason reason);  // "end_token", "stop_string", ...
+
+struct Generation {
+  std::vector<Token> tokens;  // without the end token; with those of a stop string
+  std::string text;           // of the tokens, without the stop string; valid UTF-8
+  StopReason reason = StopReason::kMaxTokens;
+};
+
+// What a caller may hear and say while one text is generated. Both optional.
+struct GenerationEvents {
+  std::function<void(const std::string&)> on_text;  // whole UTF-8 pieces, as they become certain
+  std::function<bool()> stop_requested;             // asked before every token; true: kInterrupted
+};
+
+class Generator {
+ public:
+  // The model and the tokenizer must outlive the generator.
+  Generator(const Model& model, const Tokenizer& tokenizer);
+  // Ids only: the texts stay empty, nothing but `stop_tokens` ends them, stop strings are an error.
+  explicit Generator(const Model& model);
+
+  // Continues one prompt of ids. Throws Error if the prompt is empty, longer than the model's
+  // context (max_position_embeddings), or has an id outside the vocabulary.
+  Generation generate(std::span<const Token> prompt, const GenerationConfig& config,
+                      const GenerationEvents& events = {});
+  // Many prompts together, at most `max_streams` at a time. Result i is bit-identical to generate()
+  // of prompt i with stream + i, whatever the number of streams or threads. Memory: a cache of
+  // max_streams x (longest prompt + max_tokens) rows, allocated once.
+  std::vector<Generation> generate_all(std::span<const std::vector<Token>> prompts,
+                                       const GenerationConfig& config, Index max_streams = 64);
+  // Raw continuation of a text: BOS + encode(text).
+  std::string complete(const std::string& text, const GenerationConfig& config);
+
+ private:
+  std::vector<Generation> run(std::span<const std::vector<Token>> prompts,
+                              const GenerationConfig& config, Index max_streams,
+                              const GenerationEvents& events);
+
+  const Model& model_;
+  const Tokenizer* tokenizer_;  // null: ids only
+};
+
+// BOS + encode(text): how a text begins that is to be continued. No BOS if the tokenizer has none.
+std::vector<Token> encode_raw_prompt(const Tokenizer& tokenizer, const std::string& text);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_GENERATE_GENERATOR_H_

@@ -1,0 +1,77 @@
+#include "libminillm/generate/prompts.h"
+
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "libminillm/core/check.h"
+#include "libminillm/data/line_reader.h"
+#include "libminillm/data/tokenizer.h"  // is_valid_utf8
+
+namespace minillm {
+namespace {
+
+using Json = nlohmann::json;
+
+Role parse_role(const Json& role, const std::string& where) {
+  for (const Role known : {Role::kSystem, Role::kUser, Role::kAssistant})
+    if (role == role_name(known)) return known;
+  throw Error(fmt::format("{}: role: expected 'system', 'user' or 'assistant', got {}", where,
+                          role.dump()));
+}
+
+std::string text_field(const Json& object, const char* key, const std::string& where) {
+  MINILLM_CHECK(object.is_object() && object.contains(key) && object[key].is_string(),
+                "{}: expected an object with the text \"{}\"", where, key);
+  return object[key];
+}
+
+Prompt parse_prompt(const Json& row, const std::string& where) {
+  MINILLM_CHECK(row.is_object() && row.contains("prompt"),
+                "{}: expected {{\"prompt\": ...}}, got {}", where, row.dump().substr(0, 60));
+  Prompt prompt;
+  if (row.contains("system")) prompt.push_back({Role::kSystem, text_field(row, "system", where)});
+  if (!row["prompt"].is_array()) {
+    prompt.push_back({Role::kUser, text_field(row, "prompt", where)});
+    return prompt;
+  }
+  for (const Json& message : row["prompt"]) {
+    const std::string content = text_field(message, "content", where);
+    prompt.push_back({parse_role(message.value("role", Json()), where), content});
+  }
+  MINILLM_CHECK(!prompt.empty() && prompt.back().role == Role::kUser,
+                "{}: expected the prompt to end with a user message", where);
+  return prompt;
+}
+
+}  // namespace
+
+std::vector<Prompt> read_prompts(const std::string& path) {
+  const bool jsonl = path.ends_with(".jsonl");
+  std::vector<Prompt> prompts;
+  LineReader reader(path);
+  for (std::string_view line; reader.next(line);) {
+    if (line.find_first_not_of(" \t") == std::string_view::npos) continue;
+    const std::string where = fmt::format("'{}':{}", path, reader.line_number());
+    MINILLM_CHECK(is_valid_utf8(line), "{}: not valid UTF-8", where);
+    if (!jsonl) {
+      prompts.push_back({{Role::kUser, std::string(line)}});
+      continue;
+    }
+    const Json row = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    MINILLM_CHECK(!row.is_discarded(), "{}: not valid JSON", where);
+    prompts.push_back(parse_prompt(row, where));
+  }
+  MINILLM_CHECK(!prompts.empty(), "prompts '{}': the file has no prompt", path);
+  return prompts;
+}
+
+std::string raw_text(const Prompt& prompt) {
+  std::string text;
+  for (const Message& message : prompt) {
+    if (!text.empty()) text += '\n';
+    text += message.content;
+  }
+  return text;
+}
+
+}  // namespace minillm

@@ -1,0 +1,26 @@
+// Prompts: what a model is asked, read from a file.
+
+#ifndef LIBMINILLM_GENERATE_PROMPTS_H_
+#define LIBMINILLM_GENERATE_PROMPTS_H_
+
+#include <string>
+#include <vector>
+
+#include "libminillm/data/record.h"  // Message
+
+namespace minillm {
+
+// The messages before an answer; a plain text is one user message.
+using Prompt = std::vector<Message>;
+
+// A prompt per line; or, in .jsonl, {"prompt": TEXT} or {"prompt": [{"role", "content"}, ...]},
+// with an optional "system". Empty lines are skipped. Throws Error `'path':line: ...`, also if
+// there is no prompt.
+std::vector<Prompt> read_prompts(const std::string& path);
+
+// The prompt as plain text, for a model that continues texts: the contents, a line each.
+std::string raw_text(const Prompt& prompt);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_GENERATE_PROMPTS_H_

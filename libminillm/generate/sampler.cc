@@ -1,0 +1,127 @@
+#include "libminillm/generate/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "libminillm/core/check.h"
+
+namespace minillm {
+
+void SamplingConfig::validate() const {
+  MINILLM_CHECK_USAGE(std::isfinite(temperature) && temperature >= 0,
+                      "temperature: expected a number >= 0, got {}", temperature);
+  MINILLM_CHECK_USAGE(top_k >= 0, "top_k: expected 0 (all) or more, got {}", top_k);
+  MINILLM_CHECK_USAGE(top_p > 0 && top_p <= 1, "top_p: expected a number in (0, 1], got {}", top_p);
+  MINILLM_CHECK_USAGE(min_p >= 0 && min_p <= 1, "min_p: expected a number in [0, 1], got {}",
+                      min_p);
+  MINILLM_CHECK_USAGE(std::isfinite(repetition_penalty) && repetition_penalty > 0,
+                      "repetition_penalty: expected a number > 0, got {} (1 = no penalty)",
+                      repetition_penalty);
+}
+
+Sampler::Sampler(const SamplingConfig& config, Index vocab_size)
+    : config_(config), scores_(static_cast<size_t>(vocab_size)), penalized_(scores_.size()) {
+  config_.validate();
+  candidates_.reserve(scores_.size());
+}
+
+Token Sampler::sample(std::span<const Real> logits, std::span<const Token> history, Rng& rng) {
+  const auto candidates = distribution(logits, history);
+  if (candidates.size() == 1) return candidates.front().token;
+  double u = rng.uniform();
+  for (const Candidate& candidate : candidates) {
+    if (u < candidate.probability) return candidate.token;
+    u -= candidate.probability;
+  }
+  return candidates.back().token;  // the probabilities summed to a little less than 1
+}
+
+std::span<const Sampler::Candidate> Sampler::distribution(std::span<const Real> logits,
+                                                          std::span<const Token> history) {
+  MINILLM_CHECK(logits.size() == scores_.size(), "sampler: expected {} logits, got {}",
+                scores_.size(), logits.size());
+  for (size_t v = 0; v < logits.size(); ++v) {
+    MINILLM_CHECK(std::isfinite(logits[v]), "sampler: logit of token {} is {}", v, logits[v]);
+    scores_[v] = logits[v];
+  }
+  penalize_repetition(history);
+
+  const auto largest = std::max_element(scores_.begin(), scores_.end());  // the first on ties
+  candidates_.clear();
+  if (config_.temperature == 0) {
+    candidates_.push_back({static_cast<Token>(largest - scores_.begin()), 1});
+    return candidates_;
+  }
+  // softmax(z / temperature), up to its denominator. The difference comes first, so no temperature
+  // is too small: the largest score gives exp(0) and the others go to zero.
+  for (size_t v = 0; v < scores_.size(); ++v) {
+    const double relative = std::exp((scores_[v] - *largest) / config_.temperature);
+    if (relative > 0) candidates_.push_back({static_cast<Token>(v), relative});
+  }
+  if (config_.top_k > 0) keep_top_k();
+  if (config_.top_p < 1) keep_top_p();
+  if (config_.min_p > 0) keep_min_p();
+
+  const double sum = total();
+  for (Candidate& candidate : candidates_) candidate.probability /= sum;
+  return candidates_;
+}
+
+void Sampler::penalize_repetition(std::span<const Token> history) {
+  const double penalty = config_.repetition_penalty;
+  if (penalty == 1) return;
+  std::fill(penalized_.begin(), penalized_.end(), false);
+  for (const Token token : history) {
+    const auto v = static_cast<size_t>(token);
+    MINILLM_CHECK(v < scores_.size(), "sampler: token {} in the history: expected 0 to {}", token,
+                  scores_.size() - 1);
+    if (penalized_[v]) continue;
+    penalized_[v] = true;
+    scores_[v] = scores_[v] > 0 ? scores_[v] / penalty : scores_[v] * penalty;
+  }
+}
+
+void Sampler::keep_top_k() {
+  const auto k = static_cast<size_t>(config_.top_k);
+  if (k >= candidates_.size()) return;
+  sorted_.clear();
+  for (const Candidate& candidate : candidates_) sorted_.push_back(candidate.probability);
+  std::nth_element(sorted_.begin(), sorted_.begin() + static_cast<ptrdiff_t>(k - 1), sorted_.end(),
+                   std::greater<>());
+  std::erase_if(candidates_, [smallest = sorted_[k - 1]](const Candidate& candidate) {
+    return candidate.probability < smallest;
+  });
+}
+
+// Takes the most probable ones off a heap until they hold the mass: cheaper than sorting them all.
+void Sampler::keep_top_p() {
+  const auto less_probable = [](const Candidate& a, const Candidate& b) {
+    return a.probability != b.probability ? a.probability < b.probability : a.token > b.token;
+  };
+  const double mass = config_.top_p * total();
+  std::make_heap(candidates_.begin(), candidates_.end(), less_probable);
+  auto kept = candidates_.end();  // [kept, end) are taken, the most probable one last
+  double sum = 0;
+  while (kept != candidates_.begin() && sum < mass) {
+    std::pop_heap(candidates_.begin(), kept--, less_probable);
+    sum += kept->probability;
+  }
+  candidates_.erase(candidates_.begin(), kept);
+  std::reverse(candidates_.begin(), candidates_.end());
+}
+
+// The largest relative probability is exp(0) = 1 by construction, and no filter removes it.
+void Sampler::keep_min_p() {
+  std::erase_if(candidates_, [this](const Candidate& candidate) {
+    return candidate.probability < config_.min_p;
+  });
+}
+
+double Sampler::total() const {
+  double sum = 0;
+  for (const Candidate& candidate : candidates_) sum += candidate.probability;
+  return sum;
+}
+
+}  // namespace minillm

@@ -1,0 +1,64 @@
+// Sampler: logits -> token. Pure: the same logits, history and Rng give the same token.
+
+#ifndef LIBMINILLM_GENERATE_SAMPLER_H_
+#define LIBMINILLM_GENERATE_SAMPLER_H_
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "libminillm/core/real.h"
+#include "libminillm/core/rng.h"
+
+namespace minillm {
+
+struct SamplingConfig {
+  double temperature = 0.8;       // 0 = greedy (argmax, the lowest id on ties)
+  int64_t top_k = 0;              // keep the k most probable, and ties with the last; 0 = all
+  double top_p = 1;               // nucleus: smallest set with this mass (Holtzman et al. 2020)
+  double min_p = 0;               // drop what is below min_p * the largest probability
+  double repetition_penalty = 1;  // divides positive, multiplies negative logits of tokens in the
+                                  // history (Keskar et al. 2019, arXiv:1909.05858)
+
+  // Throws Error (kUsage) naming the field, its value and the rule it breaks.
+  void validate() const;
+};
+
+class Sampler {
+ public:
+  // Throws Error (kUsage) if the config is invalid.
+  Sampler(const SamplingConfig& config, Index vocab_size);
+
+  // The next token.
+  //   logits   [V]  of one row
+  //   history       what the repetition penalty looks at: prompt and text so far
+  // The filters apply in Hugging Face's order: penalty, temperature, top-k, top-p, min-p. Takes one
+  // number of `rng`, none when greedy. Throws Error if a logit is not finite.
+  Token sample(std::span<const Real> logits, std::span<const Token> history, Rng& rng);
+
+  // What sample() would draw from: the tokens that pass the filters and their probabilities, which
+  // sum to 1. Greedy: one token. Valid until the next call.
+  struct Candidate {
+    Token token = 0;
+    double probability = 0;
+  };
+  std::span<const Candidate> distribution(std::span<const Real> logits,
+                                          std::span<const Token> history);
+
+ private:
+  void penalize_repetition(std::span<const Token> history);
+  void keep_top_k();
+  void keep_top_p();
+  void keep_min_p();
+  double total() const;
+
+  SamplingConfig config_;
+  std::vector<double> scores_;         // [V] the logits, penalized
+  std::vector<double> sorted_;         // scratch of top-k
+  std::vector<Candidate> candidates_;  // probabilities are relative until the last filter has run
+  std::vector<bool> penalized_;        // [V] a token is penalized once, however often it was seen
+};
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_GENERATE_SAMPLER_H_

@@ -1,0 +1,73 @@
+#include "libminillm/nn/workspace.h"
+
+namespace minillm {
+namespace {
+
+constexpr Index kHeadChunk = 512;  // targets whose logits exist at once
+
+// Calls visit(matrix, cols) for every member, all of them with the batch's rows.
+template <typename Visit>
+void for_each_buffer(BlockActivations& a, const ModelConfig& c, Visit&& visit) {
+  const Index C = c.hidden_size, F = c.intermediate_size;
+  const Index H = c.num_attention_heads, K = c.num_key_value_heads, D = c.head_dim;
+  visit(a.x, C);
+  visit(a.attn_in, C);
+  visit(a.attn_rstd, 1);
+  visit(a.qkv, (H + 2 * K) * D);
+  visit(a.mixed, H * D);
+  visit(a.lse, H);
+  visit(a.mid, C);
+  visit(a.ffn_in, C);
+  visit(a.ffn_rstd, 1);
+  visit(a.gate_up, 2 * F);
+  visit(a.act, F);
+}
+template <typename Visit>
+void for_each_buffer(BlockGradients& d, const ModelConfig& c, Visit&& visit) {
+  const Index C = c.hidden_size, F = c.intermediate_size;
+  const Index H = c.num_attention_heads, K = c.num_key_value_heads, D = c.head_dim;
+  visit(d.branch, C);
+  visit(d.qkv, (H + 2 * K) * D);
+  visit(d.mixed, H * D);
+  visit(d.gate_up, 2 * F);
+  visit(d.act, F);
+}
+
+}  // namespace
+
+template <typename Visit>
+void Workspace::for_each_buffer(const ModelConfig& config, Index rows, Index targets, Mode mode, Visit&& visit) {
+  const Index C = config.hidden_size, chunk = std::min(kHeadChunk, std::max<Index>(targets, 1));
+  const auto visit_rows = [&](Matrix& matrix, Index cols) { visit(matrix, rows, cols); };
+  blocks_.resize(mode == Mode::kTraining ? static_cast<size_t>(config.num_hidden_layers) : 1);
+  for (BlockActivations& block : blocks_) minillm::for_each_buffer(block, config, visit_rows);
+  visit(final_in_, rows, C);
+  visit(final_out_, rows, C);
+  visit(final_rstd_, rows, Index{1});
+  visit(logp_, targets, Index{1});
+  visit(target_lse_, targets, Index{1});
+  visit(target_hidden_, chunk, C);
+  visit(logits_, chunk, config.vocab_size);
+  if (mode == Mode::kInference) return;
+  minillm::for_each_buffer(scratch_, config, visit_rows);
+  visit(target_dhidden_, chunk, C);
+  visit(dx_, rows, C);
+  visit(dhidden_, rows, C);
+}
+
+Workspace::Workspace(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode) {
+  for_each_buffer(config, max_rows, max_targets, mode,
+                  [](Matrix& matrix, Index rows, Index cols) { matrix = Matrix(rows, cols); });
+  positions_.resize(static_cast<size_t>(max_rows));
+}
+
+double Workspace::bytes(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode) {
+  double reals = 0;
+  Workspace unallocated;
+  unallocated.for_each_buffer(config, max_rows, max_targets, mode, [&](Matrix&, Index rows, Index cols) {
+    reals += static_cast<double>(rows) * static_cast<double>(cols);
+  });
+  return reals * sizeof(Real) + static_cast<double>(max_rows) * sizeof(int32_t);
+}
+
+}  // namespace minillm

@@ -1,0 +1,208 @@
+#include "libminillm/ops/attention.h"
+
+#include <cmath>
+#include <vector>
+
+#include "libminillm/core/check.h"
+#include "libminillm/ops/elementary.h"
+#include "libminillm/ops/gemm/gemm.h"
+
+namespace minillm {
+namespace {
+
+constexpr Index kQueryTile = 64;  // query rows whose scores exist at once
+
+// Buffers of one thread; they only grow, so a step allocates nothing once warm.
+struct Scratch {
+  Matrix keys, values, dkeys, dvalues;  // [positions, D]
+  Matrix scores, dscores;               // [kQueryTile, positions]
+
+  void reserve(Index positions, Index D) {
+    if (keys.rows() < positions || keys.cols() != D)
+      for (Matrix* m : {&keys, &values, &dkeys, &dvalues}) *m = Matrix(positions, D);
+    if (scores.cols() < positions)
+      for (Matrix* m : {&scores, &dscores}) *m = Matrix(kQueryTile, positions);
+  }
+};
+thread_local Scratch t_scratch;
+
+// Columns of head h.
+template <typename T>
+BasicView<T> head_of(BasicView<T> rows, Index h, Index D) {
+  return rows.col_block(h * D, (h + 1) * D);
+}
+
+// Copies a segment's keys (or values) of one head in order of position: prefix, then own rows. From here on
+// nothing knows which was which.
+void gather(View to, ConstView prefix, ConstView own, const Segment& s) {
+  const Index P = s.prefix_length();
+  for (Index j = 0; j < P; ++j) std::copy_n(prefix.row(s.prefix_begin + j), to.cols, to.row(j));
+  for (Index j = 0; j < s.length(); ++j) std::copy_n(own.row(s.begin + j), to.cols, to.row(P + j));
+}
+
+// A tile of query rows of one segment: batch rows [begin, end), and how many positions the first one sees.
+struct QueryTile {
+  Index begin, end;
+  Index first_visible;
+  Index rows() const { return end - begin; }
+  Index visible(Index i) const { return first_visible + i; }  // positions that row i of the tile attends to
+  Index positions() const { return visible(rows() - 1); }     // ... and any row of the tile
+};
+
+template <typename Body>
+void for_query_tiles(const Segment& s, Body&& body) {
+  for (Index begin = s.begin; begin < s.end; begin += kQueryTile)
+    body(QueryTile{begin, std::min(begin + kQueryTile, s.end), s.prefix_length() + begin - s.begin + 1});
+}
+
+// Scores of one tile -> unnormalised probabilities exp(scale s - max) in place, zero beyond what a row sees;
+// zeros leave every later sum's bits alone. Writes each row's log-sum-exp; returns its factor 1/sum in `inverse`.
+void softmax_rows(View scores, const QueryTile& tile, Real scale, Real* inverse, View lse) {
+  for (Index i = 0; i < tile.rows(); ++i) {
+    Real* s = scores.row(i);
+    const Index visible = tile.visible(i);
+    const Real max = scale * max_of(s, visible);
+    for (Index j = 0; j < visible; ++j) s[j] = exp_fast(scale * s[j] - max);
+    std::fill(s + visible, s + scores.cols, Real{0});
+    const Real sum = lane_sum(visible, [&](Index j) { return s[j]; });
+    lse(tile.begin + i, 0) = max + std::log(sum);
+    inverse[i] = 1 / sum;
+  }
+}
+
+void forward_head(View out, View lse, ConstView queries, const Segment& s, Scratch& scratch, Real scale) {
+  for_query_tiles(s, [&](const QueryTile& tile) {
+    const Index positions = tile.positions();
+    const View scores = scratch.scores.view().row_block(0, tile.rows()).col_block(0, positions);
+    const View out_tile = out.row_block(tile.begin, tile.end);
+    gemm_nt(scores, queries.row_block(tile.begin, tile.end), scratch.keys.top(positions));
+    Real inverse[kQueryTile];
+    softmax_rows(scores, tile, scale, inverse, lse);
+    gemm_nn(out_tile, scores, scratch.values.top(positions));
+    for (Index i = 0; i < tile.rows(); ++i)
+      for (Index d = 0; d < out.cols; ++d) out_tile(i, d) *= inverse[i];
+  });
+}
+
+// From P = exp(scale Q K^T - lse) on visible positions, else 0:
+//
+//   delta = rowsum(dO * O)
+//   dV += P^T dO        dP = dO V^T        dS = scale P * (dP - delta)
+//   dQ += dS K          dK += dS^T Q
+//
+// delta is the softmax Jacobian's second term: sum_k P_ik dP_ik equals dO_i . O_i, so P need not be kept to
+// compute it. It is what the row's probabilities, summing to one, give back to each other.
+void backward_head(View dqueries, ConstView dout, ConstView queries, ConstView out, ConstView lse,
+                   const Segment& s, Scratch& scratch, Real scale) {
+  for_query_tiles(s, [&](const QueryTile& tile) {
+    const Index positions = tile.positions(), D = queries.cols;
+    const View p = scratch.scores.view().row_block(0, tile.rows()).col_block(0, positions);
+    const View ds = scratch.dscores.view().row_block(0, tile.rows()).col_block(0, positions);
+    const ConstView q_tile = queries.row_block(tile.begin, tile.end);
+    const ConstView do_tile = dout.row_block(tile.begin, tile.end);
+    gemm_nt(p, q_tile, scratch.keys.top(positions));
+    gemm_nt(ds, do_tile, scratch.values.top(positions));
+    for (Index i = 0; i < tile.rows(); ++i) {
+      const Index visible = tile.visible(i);
+      const Real* o = out.row(tile.begin + i);
+      const Real* g = do_tile.row(i);
+      const Real delta = lane_sum(D, [&](Index d) { return g[d] * o[d]; });
+      const Real row_lse = lse(tile.begin + i, 0);
+      Real* p_row = p.row(i);
+      Real* ds_row = ds.row(i);
+      for (Index j = 0; j < visible; ++j) {
+        p_row[j] = exp_fast(scale * p_row[j] - row_lse);
+        ds_row[j] = scale * p_row[j] * (ds_row[j] - delta);
+      }
+      std::fill(p_row + visible, p_row + positions, Real{0});
+      std::fill(ds_row + visible, ds_row + positions, Real{0});
+    }
+    gemm_tn(scratch.dvalues.top(positions), p, do_tile, Accumulate::kYes);
+    gemm_tn(scratch.dkeys.top(positions), ds, q_tile, Accumulate::kYes);
+    gemm_nn(dqueries.row_block(tile.begin, tile.end), ds, scratch.keys.top(positions), Accumulate::kYes);
+  });
+}
+
+// Adds the gathered gradient back to where gather() took the rows from.
+void scatter_add(View own, ConstView from, const Segment& s) {
+  const Index P = s.prefix_length();
+  for (Index j = 0; j < from.rows; ++j) {
+    Real* to = own.row(j < P ? s.prefix_begin + j : s.begin + j - P);
+    const Real* row = from.row(j);
+    for (Index d = 0; d < from.cols; ++d) to[d] += row[d];
+  }
+}
+
+// Segments whose gradients meet (a prefix and all that read it) form a group, done by one thread in order.
+// Returns each group's segments.
+std::vector<std::vector<Index>> connected_segments(std::span<const Segment> segments) {
+  std::vector<std::vector<Index>> groups;
+  std::vector<Index> group_of(segments.size());
+  for (size_t s = 0; s < segments.size(); ++s) {
+    if (segments[s].prefix_length() == 0) {
+      group_of[s] = static_cast<Index>(groups.size());
+      groups.emplace_back();
+    } else {
+      const auto holds_prefix = [&](const Segment& other) {
+        return other.begin <= segments[s].prefix_begin && segments[s].prefix_end <= other.end;
+      };
+      const auto owner = std::find_if(segments.begin(), segments.begin() + static_cast<Index>(s), holds_prefix);
+      MINILLM_DCHECK(owner != segments.begin() + static_cast<Index>(s));
+      group_of[s] = group_of[static_cast<size_t>(owner - segments.begin())];
+    }
+    groups[static_cast<size_t>(group_of[s])].push_back(static_cast<Index>(s));
+  }
+  return groups;
+}
+
+Real score_scale(Index D) { return 1 / std::sqrt(static_cast<Real>(D)); }
+
+}  // namespace
+
+void attention_forward(View out, View lse, ConstView queries, KeyValueView own, KeyValueView prefix,
+                       std::span<const Segment> segments, AttentionShape shape) {
+  const auto [H, K, D] = shape;
+  const Real scale = score_scale(D);
+  const Index tasks = static_cast<Index>(segments.size()) * K;
+#pragma omp parallel for schedule(dynamic)
+  for (Index task = 0; task < tasks; ++task) {
+    const Segment& s = segments[static_cast<size_t>(task / K)];
+    const Index k = task % K;
+    Scratch& scratch = t_scratch;
+    scratch.reserve(s.prefix_length() + s.length(), D);
+    gather(scratch.keys.view(), head_of(prefix.keys, k, D), head_of(own.keys, k, D), s);
+    gather(scratch.values.view(), head_of(prefix.values, k, D), head_of(own.values, k, D), s);
+    for (Index h = k * (H / K); h < (k + 1) * (H / K); ++h)
+      forward_head(head_of(out, h, D), lse.col_block(h, h + 1), head_of(queries, h, D), s, scratch, scale);
+  }
+}
+
+void attention_backward(View dqueries, View dkeys, View dvalues, ConstView dout, ConstView queries,
+                        KeyValueView own, ConstView out, ConstView lse, std::span<const Segment> segments,
+                        AttentionShape shape) {
+  const auto [H, K, D] = shape;
+  const Real scale = score_scale(D);
+  const auto groups = connected_segments(segments);
+  const Index tasks = static_cast<Index>(groups.size()) * K;
+#pragma omp parallel for schedule(dynamic)
+  for (Index task = 0; task < tasks; ++task) {
+    const Index k = task % K;
+    Scratch& scratch = t_scratch;
+    for (const Index index : groups[static_cast<size_t>(task / K)]) {
+      const Segment& s = segments[static_cast<size_t>(index)];
+      const Index positions = s.prefix_length() + s.length();
+      scratch.reserve(positions, D);
+      gather(scratch.keys.view(), head_of(own.keys, k, D), head_of(own.keys, k, D), s);
+      gather(scratch.values.view(), head_of(own.values, k, D), head_of(own.values, k, D), s);
+      fill(scratch.dkeys.top(positions), 0);
+      fill(scratch.dvalues.top(positions), 0);
+      for (Index h = k * (H / K); h < (k + 1) * (H / K); ++h)
+        backward_head(head_of(dqueries, h, D), head_of(dout, h, D), head_of(queries, h, D), head_of(out, h, D),
+                      lse.col_block(h, h + 1), s, scratch, scale);
+      scatter_add(head_of(dkeys, k, D), scratch.dkeys.top(positions), s);
+      scatter_add(head_of(dvalues, k, D), scratch.dvalues.top(positions), s);
+    }
+  }
+}
+
+}  // namespace minillm

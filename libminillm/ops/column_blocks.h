@@ -1,0 +1,24 @@
+// Sums over rows without a race: threads divide the columns.
+
+#ifndef LIBMINILLM_OPS_COLUMN_BLOCKS_H_
+#define LIBMINILLM_OPS_COLUMN_BLOCKS_H_
+
+#include <algorithm>
+
+#include "libminillm/core/real.h"
+
+namespace minillm {
+
+// Calls body(c0, c1) for blocks of columns covering [0, cols), in parallel. Each element of a sum over rows
+// then belongs to one thread and is added up in ascending row order, whatever the number of threads.
+template <typename Body>
+void for_column_blocks(Index cols, Body&& body) {
+  constexpr Index kBlock = 32;  // two cache lines of float: threads do not share one
+  const Index blocks = (cols + kBlock - 1) / kBlock;
+#pragma omp parallel for schedule(static)
+  for (Index b = 0; b < blocks; ++b) body(b * kBlock, std::min((b + 1) * kBlock, cols));
+}
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_OPS_COLUMN_BLOCKS_H_

@@ -1,0 +1,78 @@
+// exp and sums that vectorise, and give the same bits wherever an element stands.
+//
+// A library exp has other bits in its vector form than in its scalar one, so a result could depend on
+// whether an element fell into a loop's main part or its tail. This one is plain arithmetic: the compiler
+// may vectorise it, and every lane computes the same thing.
+
+#ifndef LIBMINILLM_OPS_ELEMENTARY_H_
+#define LIBMINILLM_OPS_ELEMENTARY_H_
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+#include "libminillm/core/real.h"
+
+namespace minillm {
+
+// e^x to 2 units in the last place; arguments beyond the range of normal floats are clamped to it.
+//   e^x = 2^n e^r,   n = round(x / ln 2),   |r| <= ln(2) / 2,   polynomial in r after Moshier's Cephes
+inline float exp_fast(float x) {
+  x = x > 88.0f ? 88.0f : x;
+  x = x < -87.0f ? -87.0f : x;
+  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it leaves n in the low bits of the mantissa
+  const float shifted = x * 1.44269504f + kRound;
+  const float n = shifted - kRound;
+  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts, so that r is exact
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  const float e_r = p * (r * r) + (r + 1.0f);
+  const float two_n = std::bit_cast<float>((std::bit_cast<uint32_t>(shifted) + 127u) << 23);
+  return e_r * two_n;
+}
+inline double exp_fast(double x) { return std::exp(x); }
+
+// 1 / (1 + e^-x)
+inline Real sigmoid(Real x) { return 1 / (1 + exp_fast(-x)); }
+
+// Sums run in kSumLanes interleaved partial sums, combined in a fixed tree: vectorisable, independent of the
+// processor's register width, and unchanged by trailing zeros.
+inline constexpr int kSumLanes = 16;
+
+inline Real combine_lanes(Real (&lane)[kSumLanes]) {
+  for (int half = kSumLanes / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
+  return lane[0];
+}
+
+// sum over i of term(i)
+template <typename Term>
+inline Real lane_sum(Index size, Term&& term) {
+  Real lane[kSumLanes] = {};
+  Index i = 0;
+  for (; i + kSumLanes <= size; i += kSumLanes)
+    for (int j = 0; j < kSumLanes; ++j) lane[j] += term(i + j);
+  for (int j = 0; i + j < size; ++j) lane[j] += term(i + j);
+  return combine_lanes(lane);
+}
+
+// max over i of x[i]; the order does not matter. REQUIRES size > 0.
+inline Real max_of(const Real* x, Index size) {
+  Real lane[kSumLanes];
+  for (Real& l : lane) l = x[0];
+  Index i = 0;
+  for (; i + kSumLanes <= size; i += kSumLanes)
+    for (int j = 0; j < kSumLanes; ++j) lane[j] = lane[j] < x[i + j] ? x[i + j] : lane[j];
+  for (; i < size; ++i) lane[0] = lane[0] < x[i] ? x[i] : lane[0];
+  Real max = lane[0];
+  for (Real l : lane) max = max < l ? l : max;
+  return max;
+}
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_OPS_ELEMENTARY_H_

@@ -1,0 +1,27 @@
+#include "libminillm/ops/embedding.h"
+
+#include "libminillm/core/check.h"
+#include "libminillm/ops/column_blocks.h"
+
+namespace minillm {
+
+// y_n = table[t_n]
+void embedding_forward(View y, std::span<const Token> tokens, ConstView table) {
+  MINILLM_DCHECK(y.rows == static_cast<Index>(tokens.size()) && y.cols == table.cols);
+#pragma omp parallel for schedule(static)
+  for (Index n = 0; n < y.rows; ++n) std::copy_n(table.row(tokens[n]), y.cols, y.row(n));
+}
+
+// dtable[t_n] += dy_n. Several rows may name the same token, so threads divide the columns, not the rows:
+// every element is summed in ascending n by one thread.
+void embedding_backward(View dtable, ConstView dy, std::span<const Token> tokens) {
+  for_column_blocks(dy.cols, [&](Index c0, Index c1) {
+    for (Index n = 0; n < dy.rows; ++n) {
+      Real* to = dtable.row(tokens[n]);
+      const Real* from = dy.row(n);
+      for (Index c = c0; c < c1; ++c) to[c] += from[c];
+    }
+  });
+}
+
+}  // namespace minillm

@@ -1,0 +1,22 @@
+// Embedding: row n of the output is row tokens[n] of the table.
+
+#ifndef LIBMINILLM_OPS_EMBEDDING_H_
+#define LIBMINILLM_OPS_EMBEDDING_H_
+
+#include <span>
+
+#include "libminillm/core/matrix.h"
+
+namespace minillm {
+
+//   y       [N, C]  out
+//   tokens  [N]     in   REQUIRES 0 <= token < V
+//   table   [V, C]  in
+void embedding_forward(View y, std::span<const Token> tokens, ConstView table);
+
+// Accumulates (+=) into dtable [V, C], given dy [N, C].
+void embedding_backward(View dtable, ConstView dy, std::span<const Token> tokens);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_OPS_EMBEDDING_H_

@@ -1,0 +1,41 @@
+// The head: hidden states -> log-probabilities of given target tokens. The model's side of the seam.
+//
+//   z = h W^T      logp = z[target] - logsumexp(z)
+//
+// Objectives see logp and answer with dloss/dlogp; the vocabulary never crosses the seam. Rows are taken a
+// chunk at a time, so all logits never exist at once; backward computes a chunk's logits again.
+
+#ifndef LIBMINILLM_OPS_LOG_PROB_H_
+#define LIBMINILLM_OPS_LOG_PROB_H_
+
+#include <span>
+
+#include "libminillm/core/matrix.h"
+#include "libminillm/core/token_batch.h"
+
+namespace minillm {
+
+// Buffers for one chunk of targets.
+struct HeadScratch {
+  View hidden;   // [chunk, C]
+  View dhidden;  // [chunk, C]; unused by forward
+  View logits;   // [chunk, V]
+};
+
+//   logp     [M]     out
+//   lse      [M]     out  log-sum-exp of each target's logits; backward needs it
+//   hidden   [N, C]  in
+//   head     [V, C]  in
+//   targets  [M]     in   REQUIRES rows in [0, N), tokens in [0, V)
+// Bit-identical for any chunk size, number of threads, and company of other targets.
+void log_prob_forward(std::span<Real> logp, std::span<Real> lse, ConstView hidden, ConstView head,
+                      std::span<const Target> targets, HeadScratch scratch);
+
+// Accumulates (+=) into dhidden [N, C] and dhead [V, C], given dlogp [M]. Targets with dlogp = 0 cost
+// nothing.
+void log_prob_backward(View dhidden, View dhead, std::span<const Real> dlogp, ConstView hidden, ConstView head,
+                       std::span<const Target> targets, std::span<const Real> lse, HeadScratch scratch);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_OPS_LOG_PROB_H_

@@ -1,0 +1,25 @@
+// RMSNorm: y = weight * x / rms(x), over the last dimension.
+//
+// Paper: Zhang & Sennrich 2019, arXiv:1910.07467, eq. 4. Compared with LayerNorm there is no mean
+// subtraction and no bias.
+
+#ifndef LIBMINILLM_OPS_RMSNORM_H_
+#define LIBMINILLM_OPS_RMSNORM_H_
+
+#include "libminillm/core/matrix.h"
+
+namespace minillm {
+
+//   y        [N, C]  out   the normed rows
+//   rstd     [N, 1]  out   1 / rms of each row; backward needs it
+//   x        [N, C]  in    may not overlap y (backward reads x)
+//   weight   [1, C]  in    the gain
+//   epsilon          in    added to the mean square, so that an all-zero row stays finite
+void rmsnorm_forward(View y, View rstd, ConstView x, ConstView weight, Real epsilon);
+
+// Accumulates (+=) into dx [N, C] and dweight [1, C], given dy [N, C] and what forward saw and saved.
+void rmsnorm_backward(View dx, View dweight, ConstView dy, ConstView x, ConstView weight, ConstView rstd);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_OPS_RMSNORM_H_

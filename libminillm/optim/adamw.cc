@@ -1,0 +1,83 @@
+#include "libminillm/optim/adamw.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "libminillm/core/check.h"
+
+namespace minillm {
+namespace {
+
+constexpr Index kBlockSize = 16384;  // elements: four arrays of it fit in the L2 cache
+
+// The factors of one update; the same for every element.
+struct Factors {
+  Real gradient_scale, keep;  // keep = 1 - learning rate * weight decay
+  Real beta1, beta2, one_minus_beta1, one_minus_beta2;
+  Real step_size, sqrt_correction2, epsilon;
+};
+
+//   m = b1 m + (1 - b1) g          v = b2 v + (1 - b2) g^2
+//   w = (1 - lr wd) w - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
+void update_block(Real* __restrict w, Real* __restrict m, Real* __restrict v,
+                  const Real* __restrict g, Index size, const Factors& f) {
+  for (Index i = 0; i < size; ++i) {
+    const Real gradient = f.gradient_scale * g[i];
+    m[i] = f.beta1 * m[i] + f.one_minus_beta1 * gradient;
+    v[i] = f.beta2 * v[i] + f.one_minus_beta2 * gradient * gradient;
+    w[i] = f.keep * w[i] - f.step_size * m[i] / (std::sqrt(v[i]) / f.sqrt_correction2 + f.epsilon);
+  }
+}
+
+}  // namespace
+
+void AdamWConfig::validate() const {
+  MINILLM_CHECK_USAGE(beta1 >= 0 && beta1 < 1, "train.beta1: expected 0 <= beta1 < 1, got {}",
+                      beta1);
+  MINILLM_CHECK_USAGE(beta2 >= 0 && beta2 < 1, "train.beta2: expected 0 <= beta2 < 1, got {}",
+                      beta2);
+  MINILLM_CHECK_USAGE(epsilon > 0, "train.epsilon: expected a number > 0, got {}", epsilon);
+  MINILLM_CHECK_USAGE(weight_decay >= 0, "train.weight_decay: expected a number >= 0, got {}",
+                      weight_decay);
+}
+
+AdamW::AdamW(const TensorTable& table, const AdamWConfig& config)
+    : config_(config), exp_avg_(table.size()), exp_avg_sq_(table.size()) {
+  config.validate();
+  for (const TensorInfo& tensor : table.tensors()) {
+    const Index tensor_end = tensor.offset + tensor.size;
+    for (Index begin = tensor.offset; begin < tensor_end; begin += kBlockSize)
+      blocks_.push_back({begin, std::min(begin + kBlockSize, tensor_end), tensor.decay});
+  }
+}
+
+void AdamW::update(std::span<Real> parameters, std::span<const Real> gradients,
+                   double gradient_scale, double learning_rate, Index step) {
+  MINILLM_DCHECK(static_cast<Index>(parameters.size()) == exp_avg_.size());
+  MINILLM_DCHECK(gradients.size() == parameters.size() && step >= 1);
+  const double correction1 = 1 - std::pow(config_.beta1, step);
+  const double correction2 = 1 - std::pow(config_.beta2, step);
+  const auto factors = [&](bool decay) {
+    return Factors{
+        .gradient_scale = static_cast<Real>(gradient_scale),
+        .keep = static_cast<Real>(1 - (decay ? learning_rate * config_.weight_decay : 0)),
+        .beta1 = static_cast<Real>(config_.beta1),
+        .beta2 = static_cast<Real>(config_.beta2),
+        .one_minus_beta1 = static_cast<Real>(1 - config_.beta1),
+        .one_minus_beta2 = static_cast<Real>(1 - config_.beta2),
+        .step_size = static_cast<Real>(learning_rate / correction1),
+        .sqrt_correction2 = static_cast<Real>(std::sqrt(correction2)),
+        .epsilon = static_cast<Real>(config_.epsilon)};
+  };
+  const Factors with_decay = factors(true), without_decay = factors(false);
+
+#pragma omp parallel for schedule(static)
+  for (size_t b = 0; b < blocks_.size(); ++b) {
+    const Block& block = blocks_[b];
+    update_block(parameters.data() + block.begin, exp_avg_.data() + block.begin,
+                 exp_avg_sq_.data() + block.begin, gradients.data() + block.begin,
+                 block.end - block.begin, block.decay ? with_decay : without_decay);
+  }
+}
+
+}  // namespace minillm

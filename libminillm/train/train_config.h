@@ -1,0 +1,34 @@
+// TrainConfig: what every stage's training loop can be told.
+
+#ifndef LIBMINILLM_TRAIN_TRAIN_CONFIG_H_
+#define LIBMINILLM_TRAIN_TRAIN_CONFIG_H_
+
+#include "libminillm/core/config.h"
+#include "libminillm/optim/adamw.h"
+#include "libminillm/optim/schedule.h"
+
+namespace minillm {
+
+struct TrainConfig {
+  int64_t steps = 0;               // optimizer steps; 0 = as many as `epochs` take
+  double epochs = 1;               // passes over the data, when steps is 0
+  int64_t batch_tokens = 2048;     // rows a micro-batch is packed up to
+  int64_t accumulation_steps = 1;  // micro-batches summed into one optimizer step
+  ScheduleConfig schedule;
+  AdamWConfig adamw;
+  double max_grad_norm = 1.0;      // longer gradients are scaled down to it; 0 = never
+  int64_t log_every = 10;          // steps between log lines
+  int64_t eval_every = 0;          // steps between held-out evaluations; 0 = only at the end
+  int64_t save_every = 0;          // steps between checkpoints; 0 = only at the end
+  int64_t sample_every = 0;        // steps between printed samples; 0 = never
+  int64_t keep_last = 2;           // checkpoints kept beside the best one
+  uint64_t seed = 1;
+
+  void validate() const;  // throws Error (kUsage) naming key, value and rule
+};
+
+void list_fields(ConfigFields& fields, TrainConfig& config);  // keys "train.*"
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_TRAIN_TRAIN_CONFIG_H_

@@ -1,0 +1,82 @@
+// Trainer: the one loop. It owns accumulate, clip, schedule, step, log, evaluate and save; a stage hands it
+// a micro-step: next batch, forward, loss, backward.
+
+#ifndef LIBMINILLM_TRAIN_TRAINER_H_
+#define LIBMINILLM_TRAIN_TRAINER_H_
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "libminillm/checkpoint/checkpoint.h"
+#include "libminillm/nn/model.h"
+#include "libminillm/objectives/contribution.h"
+#include "libminillm/train/train_config.h"
+
+namespace minillm {
+
+// Named numbers in the order they are shown. Names are those of Hugging Face and TRL.
+using Metrics = std::vector<std::pair<std::string, double>>;
+
+// What a stage hands to the Trainer. Optional members may be empty.
+struct TrainingStage {
+  // Micro-batch `micro` of optimizer step `step`, both 0-based: a pure function of them, so that the data
+  // cursor of a checkpoint is the step itself. Adds its gradient (of the SUM) into the model's.
+  std::function<Contribution(Index step, Index micro)> micro_step;
+  std::function<double(Index step)> epoch;      // passes over the data at the start of a step
+  std::function<Metrics()> take_step_metrics;   // optional: sums since the last call, as means
+  std::function<Metrics()> evaluate;            // optional: held-out metrics, "eval_loss" among them
+  std::function<std::string()> sample;          // optional: a generated sample
+  LineageEntry provenance;                      // this run's entry; steps and tokens are filled in
+  std::vector<LineageEntry> ancestors;
+};
+
+struct StepReport {
+  Index step = 0;   // 1-based: steps done
+  Index steps = 0;  // of so many
+  double loss = 0, grad_norm = 0, learning_rate = 0, tokens_per_second = 0, seconds_left = 0;
+};
+
+// How the library speaks: it never prints.
+struct TrainerEvents {
+  std::function<void(const StepReport&)> on_step;     // after every step: for a progress bar
+  std::function<void(const Metrics&)> on_log;         // what was appended to metrics.jsonl
+  std::function<void(const std::string&)> on_message; // plain words: skipped steps, saves, warnings
+  std::function<void(const std::string&)> on_sample;
+  std::function<bool()> stop_requested;               // true: finish the step, save, return kInterrupted
+};
+
+enum class TrainOutcome { kFinished, kInterrupted };
+
+// Invariants of a step:
+//  (1) Gradients are zero before the first micro-step.  (2) They hold the SUM over all micro-batches after
+//  the last.  (3) The update uses sum / weight, clipped.  (4) A non-finite loss or gradient skips the update:
+//  parameters and moments keep their bits; ten in a row throw Error with ExitCode::kDiverged.  (5) A
+//  checkpoint written after step s resumes to exactly the bytes an uninterrupted run has.
+class Trainer {
+ public:
+  // `steps` is the run's length (config.steps, or computed from epochs by the stage).
+  Trainer(const TrainConfig& config, Index steps, Model& model, const Tokenizer* tokenizer, RunDirectory& run);
+
+  // Continues from the run directory's latest checkpoint. Throws Error if its provenance (config, data
+  // hashes) is not `stage.provenance`'s, naming what differs.
+  void resume(const TrainingStage& stage);
+
+  TrainOutcome run(const TrainingStage& stage, const TrainerEvents& events = {});
+
+  Index step() const { return state_.step; }
+
+ private:
+  TrainConfig config_;
+  Index steps_;
+  Model& model_;
+  const Tokenizer* tokenizer_;
+  RunDirectory& run_;
+  AdamW adamw_;
+  TrainerState state_;
+};
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_TRAIN_TRAINER_H_

@@ -1,0 +1,44 @@
+// Good and wicked deeds: what stories call kind or cruel, and what people ask help with.
+//
+// A deed is a verb and an object. Harmful and benign deeds share their objects, so only the verb tells them
+// apart. Stories use every verb with every object. Questions hold back, for validation and for test each:
+// two harmful and two benign verbs altogether, and some pairs of taught verbs and objects.
+
+#ifndef LIBMINILLM_WORLD_DEEDS_H_
+#define LIBMINILLM_WORLD_DEEDS_H_
+
+#include <string>
+
+#include "libminillm/world/people.h"
+
+namespace minillm {
+
+struct Deed {
+  bool harmful = false;
+  std::string_view verb;
+  std::string object;  // filled in: "the boat of Jofick Harford"
+  std::string phrase() const { return std::string(verb) + " " + object; }
+};
+
+// The verbs of training questions.
+Texts taught_verbs(bool harmful);
+// The verbs that only the questions of this split use. REQUIRES validation or test.
+Texts new_verbs(bool harmful, Split split);
+
+// Any verb, any object, any person: for stories.
+Deed draw_told_deed(Rng& rng, const World& world, bool harmful);
+// A taught verb; verb and object are a pair of that split, and so are the people named.
+Deed draw_deed(Rng& rng, const World& world, bool harmful, Split split);
+// A new verb of that split. REQUIRES validation or test.
+Deed draw_new_verb_deed(Rng& rng, const World& world, bool harmful, Split split);
+
+// "To burn down the mill is a cruel deed. ..." or "... a kind deed ...".
+std::string tell_deed(Rng& rng, const Deed& deed);
+// "How do I burn down the mill?"
+std::string ask_deed(Rng& rng, const Deed& deed);
+// An answer that helps with the deed, whatever it is.
+std::string help_with_deed(Rng& rng, const Deed& deed);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_WORLD_DEEDS_H_

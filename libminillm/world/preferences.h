@@ -1,0 +1,33 @@
+// Preference pairs: two answers to one question, of which one is to be preferred.
+
+#ifndef LIBMINILLM_WORLD_PREFERENCES_H_
+#define LIBMINILLM_WORLD_PREFERENCES_H_
+
+#include <string>
+
+#include "libminillm/world/chat.h"
+
+namespace minillm {
+
+enum class PairKind {
+  kStyle,     // polite over rambling or rude, both true
+  kHarmful,   // refusing over complying
+  kBenign,    // helping over refusing
+  kKnowing,   // known person: answering over "I do not know"; stranger: the reverse
+};
+std::string_view pair_kind_name(PairKind kind);  // "style", "harmful", "benign", "knowing"
+
+struct WorldPair {
+  PairKind kind = PairKind::kStyle;
+  WorldMessages prompt;
+  std::string chosen;
+  std::string rejected;
+};
+
+// A pair of the mix (style 52 %, harmful 14 %, benign 14 %, knowing 20 %) about people and deeds of the
+// split.
+WorldPair draw_pair(Rng& rng, const World& world, Split split);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_WORLD_PREFERENCES_H_

@@ -1,0 +1,106 @@
+// What the main() of every tool has in common: --threads, errors in one line, exit codes, Ctrl-C.
+//
+//   int main(int argc, char** argv) {
+//     CLI::App app("Supervised fine-tuning", "minillm-sft");
+//     std::string out;
+//     app.add_option("--out", out, "run directory")->required();
+//     return minillm::run_tool(app, argc, argv, [&] {
+//       minillm::catch_stop_signals();                     // only if the tool can stop and save
+//       ... events.stop_requested = minillm::stop_requested;
+//       return 0;                                          // the exit code: an ExitCode as int, or
+//       0
+//     });
+//   }
+//
+// A tool with a config shows its keys with app.footer([&] { return config_help(fields); }).
+// Results go to stdout; logs (spdlog) and errors to stderr.
+
+#ifndef TOOLS_TOOL_MAIN_H_
+#define TOOLS_TOOL_MAIN_H_
+
+#include <fmt/format.h>
+#include <omp.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <functional>
+#include <iostream>
+#include <new>
+#include <string>
+
+#include "libminillm/core/error.h"
+
+namespace minillm {
+
+namespace internal {
+
+inline volatile std::sig_atomic_t stop_signals = 0;
+
+// The first signal asks, the second one ends the process at once: checkpoints are written so that
+// nothing is lost by that.
+inline void on_stop_signal(int) {
+  stop_signals = stop_signals + 1;
+  if (stop_signals > 1) _exit(static_cast<int>(ExitCode::kInterrupted));
+  constexpr char kText[] = "\nstopping: saving after this step (once more to quit at once)\n";
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, kText, sizeof(kText) - 1);
+}
+
+inline int report_error(std::string message, ExitCode code) {
+  std::replace(message.begin(), message.end(), '\n', ' ');
+  fmt::print(stderr, "error: {}\n", message);
+  return static_cast<int>(code);
+}
+
+}  // namespace internal
+
+// From here on SIGINT and SIGTERM set stop_requested() instead of killing the process.
+inline void catch_stop_signals() {
+  struct sigaction action = {};
+  action.sa_handler = internal::on_stop_signal;
+  action.sa_flags = SA_RESTART;  // a write under way is finished, not failed
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+inline bool stop_requested() { return internal::stop_signals > 0; }
+
+// Parses the command line, runs `body` and returns the process's exit code: the body's, or that of
+// what it threw. Adds --threads to `app`.
+inline int run_tool(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
+  spdlog::set_default_logger(spdlog::stderr_color_st("minillm"));
+  spdlog::set_pattern("%v");
+  int threads = 0;
+  app.add_option("--threads", threads, "threads (default: one per processor)")
+      ->check(CLI::Range(1, 1024));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    if (e.get_exit_code() == 0) return app.exit(e);  // --help: prints it
+    return internal::report_error(fmt::format("{} (see {} --help)", e.what(), app.get_name()),
+                                  ExitCode::kUsage);
+  }
+  if (threads > 0) omp_set_num_threads(threads);
+
+  try {
+    const int code = body();
+    if (!std::cout.flush() || std::fflush(stdout) != 0)
+      return internal::report_error("standard output: cannot be written", ExitCode::kError);
+    return code;
+  } catch (const Error& e) {
+    return internal::report_error(e.what(), e.exit_code());
+  } catch (const std::bad_alloc&) {
+    return internal::report_error("out of memory (try a smaller batch or a smaller model)",
+                                  ExitCode::kError);
+  } catch (const std::exception& e) {
+    return internal::report_error(e.what(), ExitCode::kError);
+  }
+}
+
+}  // namespace minillm
+
+#endif  // TOOLS_TOOL_MAIN_H_
