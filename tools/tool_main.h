@@ -7,8 +7,7 @@
 //     return minillm::run_tool(app, argc, argv, [&] {
 //       minillm::catch_stop_signals();                     // only if the tool can stop and save
 //       ... events.stop_requested = minillm::stop_requested;
-//       return 0;                                          // the exit code: an ExitCode as int, or
-//       0
+//       return 0;                                          // the exit code
 //     });
 //   }
 //

@@ -42,6 +42,8 @@ class Checkpoint {
   const std::string& path() const { return path_; }  // of the checkpoint directory itself
   const std::vector<std::string>& warnings() const { return warnings_; }
   const ModelConfig& model_config() const { return config_; }
+  // Ids that end a text, as config.json says: for directories without a tokenizer.
+  const std::vector<Token>& eos_token_ids() const { return eos_token_ids_; }
   // The model with its weights. Throws Error unless every tensor is there, none is left over,
   // shapes are as configured and every number is finite.
   Model load_model() const;
@@ -67,6 +69,7 @@ class Checkpoint {
   std::string path_;
   std::vector<std::string> warnings_;
   ModelConfig config_;
+  std::vector<Token> eos_token_ids_;
   std::optional<TrainerState> state_;
   std::string weights_hash_;
 };

@@ -44,7 +44,7 @@ class RunDirectory {
   std::string metrics_path() const;
 
  private:
-  void remove_leftovers() const;
+  void remove_leftovers() const;  // of writers that crashed
   void rotate(int64_t newest_step, int64_t keep_last) const;
 
   std::string path_;
@@ -54,9 +54,11 @@ class RunDirectory {
 // The layout above, for reading.
 std::string checkpoint_name(int64_t step);                      // "checkpoint-000200"
 std::optional<int64_t> checkpoint_step(std::string_view name);  // of such a name, else nothing
-// Names of a run's checkpoint directories in the order they should be tried: the one that LATEST
-// names, then the others from the newest to the oldest. Empty if `path` is no run directory.
+// Names of the checkpoints in the directory `path` in the order they should be tried: the one that
+// LATEST names, then the others from the newest to the oldest.
 std::vector<std::string> checkpoints_to_try(const std::string& path);
+// Whether `checkpoint` is RUN/checkpoint-N of a run of this library.
+bool is_in_run_directory(const std::string& checkpoint);
 
 }  // namespace minillm
 

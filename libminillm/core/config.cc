@@ -80,7 +80,8 @@ const char* read_value(uint64_t& value, const toml::node& node) {
 }
 const char* read_value(double& value, const toml::node& node) {
   if (!node.is_number()) return "a number";  // 1 is as good as 1.0
-  const double number = *node.value<double>();
+  const double number = node.is_integer() ? static_cast<double>(node.as_integer()->get())
+                                          : node.as_floating_point()->get();
   if (!std::isfinite(number)) return "a finite number";
   value = number;
   return nullptr;
@@ -100,7 +101,17 @@ const char* read_value(std::vector<std::string>& value, const toml::node& node) 
   return nullptr;
 }
 
+// The shortest digits that read back as the same double; toml++ would write 0.1 as
+// 0.10000000000000001.
+std::string number_text(double number) {
+  std::string text = fmt::format("{}", number);
+  if (text.find_first_of(".eni") == std::string::npos)
+    text += ".0";  // "inf" and "nan" are as TOML has them
+  return text;
+}
+
 std::string to_text(const toml::node& node) {
+  if (node.is_floating_point()) return number_text(node.as_floating_point()->get());
   std::ostringstream out;
   node.visit([&](const auto& n) { out << n; });
   return out.str();
@@ -125,7 +136,7 @@ void for_each_value(const toml::table& table, const std::string& prefix,
   }
 }
 
-// A field's value as TOML. toml++ writes the shortest digits that read back as the same double.
+// A field's value as TOML.
 template <typename T>
 std::string toml_text(const T& value, const std::string&) {
   return to_text(toml::value<T>(value));

@@ -1,8 +1,8 @@
 // Configs: plain structs whose fields are listed once.
 //
-// A struct's `list_fields(fields, config)` names every field, with its help text. From that one list come
-// the TOML reader, `--set key=value`, `--help`, the echo of the resolved config, the checkpoint's record of
-// it, and the error for an unknown key, which names the nearest known one.
+// A struct's `list_fields(fields, config)` names every field, with its help text. From that one
+// list come the TOML reader, `--set key=value`, `--help`, the echo of the resolved config, the
+// checkpoint's record of it, and the error for an unknown key, which names the nearest known one.
 
 #ifndef LIBMINILLM_CORE_CONFIG_H_
 #define LIBMINILLM_CORE_CONFIG_H_
@@ -16,8 +16,9 @@ namespace minillm {
 
 // One field of a config: its dotted TOML key, where its value lives, and what it means.
 struct ConfigField {
-  using Pointer = std::variant<bool*, int64_t*, uint64_t*, double*, std::string*, std::vector<std::string>*>;
-  std::string key;   // "train.learning_rate"
+  using Pointer =
+      std::variant<bool*, int64_t*, uint64_t*, double*, std::string*, std::vector<std::string>*>;
+  std::string key;  // "train.learning_rate"
   Pointer value;
   std::string help;  // one line: meaning, unit; the default is printed from the value
 };
@@ -35,25 +36,27 @@ class ConfigFields {
   std::vector<ConfigField> fields_;
 };
 
-// Reads `path` into the fields. Throws Error (kUsage): `config 'sft.toml':12: unknown key 'train.step' (did
-// you mean 'train.steps'?)`, or a wrong type, or broken TOML, each with its line.
+// Reads `path` into the fields. Throws Error (kUsage): `config 'sft.toml':12: unknown key
+// 'train.step' (did you mean 'train.steps'?)`, or a wrong type, or broken TOML, each with its line.
 void read_config_file(const ConfigFields& fields, const std::string& path);
 // Applies one `key=value` of the command line. Throws Error (kUsage).
 void set_config_value(const ConfigFields& fields, const std::string& assignment);
-// The config as TOML with every key: what is echoed, and stored in checkpoints. Reading it back gives the
-// same values to the bit.
+// The config as TOML with every key: what is echoed, and stored in checkpoints. Reading it back
+// gives the same values to the bit.
 std::string config_to_toml(const ConfigFields& fields);
 // As read_config_file, from text; `name` stands in errors.
 void read_config_text(const ConfigFields& fields, const std::string& text, const std::string& name);
 // The table that --help prints: key, default, meaning.
 std::string config_help(const ConfigFields& fields);
 
-// A key whose value is not the same in two configs, with both values as TOML ("" where the key is missing).
+// A key whose value is not the same in two configs, with both values as TOML ("" where the key is
+// missing).
 struct ConfigDifference {
   std::string key, before, after;
 };
 // The keys in which two results of config_to_toml differ, sorted. Throws Error if one is not TOML.
-std::vector<ConfigDifference> config_differences(const std::string& before, const std::string& after);
+std::vector<ConfigDifference> config_differences(const std::string& before,
+                                                 const std::string& after);
 
 }  // namespace minillm
 

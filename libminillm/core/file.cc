@@ -15,6 +15,8 @@ namespace minillm {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr std::string_view kTemporaryMark = ".tmp-";  // then process id, "-", number
+
 // A name beside `path` that no other writer uses: not another process, nor another thread of this
 // one.
 std::string temporary_name(const std::string& path) {
@@ -118,6 +120,14 @@ void remove_all(const std::string& path) {
 
 std::string join_path(std::string_view directory, std::string_view name) {
   return (fs::path(directory) / name).string();
+}
+
+bool is_temporary_name(std::string_view name) {
+  const size_t mark = name.rfind(kTemporaryMark);
+  if (mark == std::string_view::npos) return false;
+  const std::string_view numbers = name.substr(mark + kTemporaryMark.size());
+  return numbers.find('-') != std::string_view::npos &&
+         numbers.find_first_not_of("0123456789-") == std::string_view::npos;
 }
 
 DirectoryTransaction::DirectoryTransaction(std::string final_path)

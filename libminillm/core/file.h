@@ -45,8 +45,9 @@ void remove_all(const std::string& path);
 // "runs/a" + "b" = "runs/a/b".
 std::string join_path(std::string_view directory, std::string_view name);
 
-// What marks the temporary files and directories of writers; after a crash they may be left behind.
-inline constexpr std::string_view kTemporaryMark = ".tmp-";
+// Whether `name` is one that a writer of this library gives to a temporary file or directory
+// ("LATEST.tmp-12-0"): left behind by a crash, unless its writer lives.
+bool is_temporary_name(std::string_view name);
 
 // A directory that appears all at once. Fill it with write(), then commit(): every file and the
 // directory are fsynced, it is renamed to its final name, and the parent is fsynced. Destroyed

@@ -12,8 +12,9 @@ constexpr int64_t kMaxExamplesPerReason = 2;
 
 }  // namespace
 
-void report_bad_record(DatasetReport& report, int64_t line, const BadRecord& bad, BadRecordPolicy policy) {
-  std::string message = fmt::format("'{}':{}: {}", report.path, line, bad.reason);
+void report_bad_record(DatasetReport& report, int64_t line, const BadRecord& bad,
+                       BadRecordPolicy policy) {
+  std::string message = fmt::format("{}:{}: {}", report.path, line, bad.reason);
   if (!bad.detail.empty()) message += ": " + bad.detail;
   if (policy == BadRecordPolicy::kError && !bad.harmless) {
     throw Error(message + " (on_bad_record = \"skip\" leaves such records out)");
@@ -25,9 +26,11 @@ void report_bad_record(DatasetReport& report, int64_t line, const BadRecord& bad
 }
 
 std::string dropped_summary(const DatasetReport& report) {
-  const int64_t total = std::accumulate(report.dropped.begin(), report.dropped.end(), int64_t{0},
-                                        [](int64_t sum, const auto& entry) { return sum + entry.second; });
-  std::string summary = fmt::format("{} rows dropped", total);
+  const int64_t total =
+      std::accumulate(report.dropped.begin(), report.dropped.end(), int64_t{0},
+                      [](int64_t sum, const auto& entry) { return sum + entry.second; });
+  if (report.rows == 0) return "it is empty";
+  std::string summary = fmt::format("{} of {} rows dropped", total, report.rows);
   const char* separator = ": ";
   for (const auto& [reason, count] : report.dropped) {
     summary += fmt::format("{}{} ({})", separator, reason, count);

@@ -10,18 +10,20 @@
 
 namespace minillm {
 
-// Thrown by whatever reads one record, caught by whatever reads the file. Records are counted by `reason`;
-// `detail` is what was expected and found in this one.
+// Thrown by whatever reads one record, caught by whatever reads the file. Records are counted by
+// `reason`; `detail` is what was expected and found in this one.
 struct BadRecord {
   std::string reason;
   std::string detail;
   bool harmless = false;  // left out and counted also under BadRecordPolicy::kError
 };
 
-// Counts the record that stands at `line` in `report`, or throws Error: `'path':line: reason: detail`.
-void report_bad_record(DatasetReport& report, int64_t line, const BadRecord& bad, BadRecordPolicy policy);
+// Counts the record that stands at `line` in `report`, or throws Error: `path:line: reason:
+// detail`.
+void report_bad_record(DatasetReport& report, int64_t line, const BadRecord& bad,
+                       BadRecordPolicy policy);
 
-// `3 rows dropped: assistant message is empty (2), unknown role (1)`.
+// `3 of 3 rows dropped: assistant message is empty (2), unknown role (1)`.
 std::string dropped_summary(const DatasetReport& report);
 
 }  // namespace minillm

@@ -9,7 +9,8 @@ namespace {
 
 void check_markers(const Tokenizer& tokenizer) {
   MINILLM_CHECK(tokenizer.bos() >= 0 && tokenizer.im_start() >= 0 && tokenizer.im_end() >= 0,
-                "tokenizer: it has no chat markers: expected control pieces '<s>', '<|im_start|>' and '<|im_end|>' "
+                "tokenizer: it has no chat markers: expected control pieces '<s>', '<|im_start|>' "
+                "and '<|im_end|>' "
                 "(train one with minillm-tokenizer)");
 }
 
@@ -36,7 +37,8 @@ Index RenderedSequence::supervised_count() const {
   return std::accumulate(supervised.begin(), supervised.end(), Index{0});
 }
 
-RenderedSequence render_conversation(const Tokenizer& tokenizer, const std::vector<Message>& messages) {
+RenderedSequence render_conversation(const Tokenizer& tokenizer,
+                                     const std::vector<Message>& messages) {
   check_markers(tokenizer);
   const std::vector<Token> newline = tokenizer.encode("\n");
   RenderedSequence sequence;

@@ -1,12 +1,19 @@
-// Reads data sets in the formats people have: .jsonl and .json arrays, the format found per file.
+// Reads data sets in the formats people have: .jsonl and .json arrays, the format found per row.
 //
-// Conversations: OpenAI messages (also a bare array per line), Alpaca {instruction, input, output|response,
-// system, history}, ShareGPT {conversations: [{from, value}] or [{role, content}]}, {conversation: [{human,
-// assistant}]}, {query, response}, {prompt, completion} plain and conversational.
-// Preferences: {prompt, chosen, rejected} explicit, implicit and conversational, HH-RLHF dialogue strings,
-// Alpaca-style, ShareGPT-style, {chosen_messages, rejected_messages}, OpenAI preferred_output,
-// {question, response_j, response_k}, {messages, rejected_response}.
-// Every row is given in the README, "Your own data". Plain prompts become a user turn (one template for all stages).
+// Conversations: OpenAI messages (also a bare array per line), Alpaca {instruction, input, output |
+// response, system, history}, ShareGPT {conversations: [{from, value}] or [{role, content}]},
+// {conversation: [{human, assistant}]}, {prompt | query | question, completion | response | answer}
+// plain and conversational, and self-instruct {instruction, instances: [{input, output}]}.
+// Preferences: {prompt, chosen, rejected} explicit, implicit and conversational, HH-RLHF dialogue
+// strings, Alpaca-style, ShareGPT-style, {chosen_messages, rejected_messages}, OpenAI
+// preferred_output, {question, response_j, response_k}, {messages, rejected_response}. Every row is
+// given in the README, "Your own data". Plain prompts become a user turn (one template for all
+// stages); of plain prompts and their answers the white space at both ends is dropped.
+//
+// Roles: system or developer; user or human; assistant or gpt. Rows with tool calls are bad
+// records. Messages behind the last assistant message are cut off; several user messages in a row
+// stay several. A message with loss_weight (or weight) 0 is context and not learnt. A null field
+// counts as absent.
 
 #ifndef LIBMINILLM_DATA_DATASET_READER_H_
 #define LIBMINILLM_DATA_DATASET_READER_H_
@@ -29,12 +36,15 @@ BadRecordPolicy parse_bad_record_policy(const std::string& text);
 // What was found in one file.
 struct DatasetReport {
   std::string path;
-  std::string format;                    // "openai messages", "alpaca", ..., "mixed: ..."
-  int64_t rows = 0;                      // records seen
-  int64_t used = 0;
+  std::string format;                      // "openai messages", "alpaca", ..., "mixed: ..."
+  int64_t rows = 0;                        // seen; a row may hold several records
+  int64_t used = 0;                        // rows
   std::map<std::string, int64_t> dropped;  // reason -> count
-  std::vector<std::string> examples;     // the first few dropped ones, `file:line: reason`
+  std::vector<std::string> examples;       // the first few dropped ones, `file:line: reason`
 };
+
+// The reason in DatasetReport::dropped for a pair that teaches nothing.
+inline constexpr const char* kIdenticalAnswers = "chosen and rejected are identical";
 
 template <typename Record>
 struct Dataset {
@@ -43,14 +53,20 @@ struct Dataset {
   std::string hash;                    // SHA-256 over the files' bytes, in order
 };
 
-// Throws Error on unreadable files, on files of another kind ("this is a preference data set, expected
-// conversations"), on files without a usable record, and on bad records under kError.
-Dataset<Conversation> read_conversations(const std::vector<std::string>& paths, BadRecordPolicy policy);
-Dataset<PreferencePair> read_preferences(const std::vector<std::string>& paths, BadRecordPolicy policy);
+// Throws Error on unreadable files, on files of another kind (preference pairs where conversations
+// are expected), on files without a usable record, and on bad records under kError. A pair whose
+// answers are identical is dropped and counted under either policy.
+Dataset<Conversation> read_conversations(const std::vector<std::string>& paths,
+                                         BadRecordPolicy policy);
+Dataset<PreferencePair> read_preferences(const std::vector<std::string>& paths,
+                                         BadRecordPolicy policy);
 
-// For minillm-inspect: which of the three kinds a file is.
+// For minillm-inspect: which of the three kinds a file is (the first row that is any of them
+// decides), and the same reading under kSkip, but a file without a usable record is only reported.
 enum class DatasetKind { kText, kConversations, kPreferences };
 DatasetKind detect_dataset_kind(const std::string& path);
+Dataset<Conversation> inspect_conversations(const std::string& path);
+Dataset<PreferencePair> inspect_preferences(const std::string& path);
 
 }  // namespace minillm
 

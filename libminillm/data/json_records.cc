@@ -16,14 +16,8 @@ namespace {
 constexpr int kMaxDepth = 32;
 constexpr size_t kMaxJsonFileBytes = size_t{4} << 30;
 
-std::string_view trim(std::string_view text) {
-  constexpr const char* kSpace = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
-
-// Follows nested values and strings through JSON text, without checking it: enough to see where an element ends.
+// Follows nested values and strings through JSON text, without checking it: enough to see where an
+// element ends.
 class NestingScanner {
  public:
   void push(char c) {
@@ -60,11 +54,13 @@ void for_each_element(std::string_view text, const std::string& path, const Reco
   bool inside = false;  // of an element
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    const bool ends_element = !scanner.in_string() && scanner.depth() == 1 && (c == ',' || c == ']');
+    const bool ends_element =
+        !scanner.in_string() && scanner.depth() == 1 && (c == ',' || c == ']');
     if (ends_element) {
       if (inside) visit(element_line, trim(text.substr(element_begin, i - element_begin)));
       inside = false;
-    } else if (scanner.depth() == 1 && !inside && std::string_view(" \t\r\n").find(c) == std::string_view::npos) {
+    } else if (scanner.depth() == 1 && !inside &&
+               std::string_view(" \t\r\n").find(c) == std::string_view::npos) {
       inside = true;
       element_begin = i;
       element_line = line;
@@ -72,19 +68,22 @@ void for_each_element(std::string_view text, const std::string& path, const Reco
     if (c == '\n') ++line;
     scanner.push(c);
     if (scanner.depth() == 0 && ends_element) {
-      MINILLM_CHECK(trim(text.substr(i + 1)).empty(), "'{}':{}: text behind the end of the JSON array", path, line);
+      MINILLM_CHECK(trim(text.substr(i + 1)).empty(),
+                    "{}:{}: text behind the end of the JSON array", path, line);
       return;
     }
   }
   if (inside) visit(element_line, trim(text.substr(element_begin)));
-  throw Error(fmt::format("'{}':{}: the JSON array is not closed: expected ']', got the end of the file", path, line));
+  throw Error(fmt::format(
+      "{}:{}: the JSON array is not closed: expected ']', got the end of the file", path, line));
 }
 
 // A conversation without a wrapper: [{"role": ..., "content": ...}, ...].
 bool is_message_array(const Json& value) {
-  return value.is_array() && !value.empty() && std::all_of(value.begin(), value.end(), [](const Json& element) {
-    return element.is_object() && (element.contains("role") || element.contains("from"));
-  });
+  return value.is_array() && !value.empty() &&
+         std::all_of(value.begin(), value.end(), [](const Json& element) {
+           return element.is_object() && (element.contains("role") || element.contains("from"));
+         });
 }
 
 bool is_json(std::string_view text) {
@@ -98,15 +97,18 @@ bool is_json(std::string_view text) {
 
 // A file that is one JSON value: an array of records, or a single record.
 void for_each_record_of_value(const std::string& path, const RecordVisitor& visit) {
-  MINILLM_CHECK(file_size(path) <= kMaxJsonFileBytes, "'{}': too large for a JSON array: expected at most {} bytes "
-                "(write one record per line, as .jsonl)", path, kMaxJsonFileBytes);
+  MINILLM_CHECK(file_size(path) <= kMaxJsonFileBytes,
+                "'{}': too large for a JSON array: expected at most {} bytes "
+                "(write one record per line, as .jsonl)",
+                path, kMaxJsonFileBytes);
   const std::string content = read_file(path);
   std::string_view text = content;
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
   const std::string_view trimmed = trim(text);
   const auto first_line = 1 + std::count(text.data(), trimmed.data(), '\n');
   bool single = !trimmed.starts_with('[');
-  if (!single && trimmed.size() <= kMaxLineBytes && is_json(trimmed)) single = is_message_array(parse_json_record(trimmed));
+  if (!single && trimmed.size() <= kMaxLineBytes && is_json(trimmed))
+    single = is_message_array(parse_json_record(trimmed));
   if (single) {
     visit(first_line, trimmed);
   } else {
@@ -116,13 +118,20 @@ void for_each_record_of_value(const std::string& path, const RecordVisitor& visi
 
 }  // namespace
 
+std::string_view trim(std::string_view text) {
+  constexpr const char* kSpace = " \t\r\n";
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
 bool is_json_path(const std::string& path) {
   return path.ends_with(".json") || path.ends_with(".jsonl") || path.ends_with(".ndjson");
 }
 
 void for_each_json_record(const std::string& path, const RecordVisitor& visit) {
-  // The file is JSONL if its first line is a value of its own and more lines follow; a broken line in a file
-  // that is called .jsonl stays one, unless it just opens a value.
+  // The file is JSONL if its first line is a value of its own and more lines follow; a broken line
+  // in a file that is called .jsonl stays one, unless it just opens a value.
   std::string first;
   bool more = false;
   {
@@ -149,6 +158,9 @@ void for_each_json_record(const std::string& path, const RecordVisitor& visit) {
 }
 
 Json parse_json_record(std::string_view text) {
+  // The parser would take a NUL for the end of the text.
+  if (text.find('\0') != std::string_view::npos)
+    throw BadRecord{"invalid JSON", "it contains a NUL byte"};
   std::vector<std::set<std::string>> keys;  // of the objects that are open
   int depth = 0;
   const auto watch = [&](int, Json::parse_event_t event, const Json& value) {

@@ -21,14 +21,18 @@ LineReader::LineReader(const std::string& path) : path_(path) {
   MINILLM_CHECK(file_.is_open(), "'{}': cannot read: {}", path, std::strerror(errno));
 }
 
+void LineReader::check_length(size_t bytes) const {
+  MINILLM_CHECK(bytes <= kMaxLineBytes, "{}:{}: line is too long: expected at most {} bytes", path_,
+                line_number_ + 1, kMaxLineBytes);
+}
+
 // Drops what was handed out and reads one block more; false at the end of the file.
 bool LineReader::refill() {
   buffer_.erase(0, position_);
   buffer_offset_ += position_;
   position_ = 0;
   const size_t kept = buffer_.size();
-  MINILLM_CHECK(kept <= kMaxLineBytes, "'{}':{}: line is too long: expected at most {} bytes", path_,
-                line_number_ + 1, kMaxLineBytes);
+  check_length(kept);
   buffer_.resize(kept + kBlockBytes);
   file_.read(buffer_.data() + kept, static_cast<std::streamsize>(kBlockBytes));
   MINILLM_CHECK(!file_.bad(), "'{}': cannot read: {}", path_, std::strerror(errno));
@@ -50,7 +54,9 @@ bool LineReader::next(std::string_view& line) {
     if (position_ == buffer_.size()) return false;
   }
   const bool has_line_feed = end != std::string::npos;
-  line = std::string_view(buffer_).substr(position_, has_line_feed ? end - position_ : std::string::npos);
+  line = std::string_view(buffer_).substr(position_,
+                                          has_line_feed ? end - position_ : std::string::npos);
+  check_length(line.size());
   line_offset_ = buffer_offset_ + position_;
   position_ = has_line_feed ? end + 1 : buffer_.size();
   if (++line_number_ == 1 && line.starts_with(kByteOrderMark)) {

@@ -11,17 +11,20 @@ namespace {
 
 constexpr uint64_t kShuffleStream = 0x73687566666c65;  // "shuffle": apart from all other draws
 
-// Feeds `tokens` as one segment behind the rows [prefix_begin, prefix_end) and returns its first row.
-Index append_segment(TokenBatch& batch, std::span<const Token> tokens, Index prefix_begin, Index prefix_end) {
+// Feeds `tokens` as one segment behind the rows [prefix_begin, prefix_end) and returns its first
+// row.
+Index append_segment(TokenBatch& batch, std::span<const Token> tokens, Index prefix_begin,
+                     Index prefix_end) {
   const Index begin = batch.rows();
   batch.tokens.insert(batch.tokens.end(), tokens.begin(), tokens.end());
   if (!tokens.empty()) batch.segments.push_back({begin, batch.rows(), prefix_begin, prefix_end});
   return begin;
 }
 
-// An answer behind a prompt whose rows are [prompt_begin, prompt_end). The prompt's last row predicts the
-// answer's first token, so all but the answer's last token are fed.
-void append_answer(TokenBatch& batch, const std::vector<Token>& answer, Index prompt_begin, Index prompt_end) {
+// An answer behind a prompt whose rows are [prompt_begin, prompt_end). The prompt's last row
+// predicts the answer's first token, so all but the answer's last token are fed.
+void append_answer(TokenBatch& batch, const std::vector<Token>& answer, Index prompt_begin,
+                   Index prompt_end) {
   const auto fed = std::span(answer).first(answer.size() - 1);
   const Index begin = append_segment(batch, fed, prompt_begin, prompt_end);
   batch.targets.push_back({prompt_end - 1, answer[0], 1});
@@ -61,9 +64,10 @@ void append_text(TokenBatch& batch, std::span<const Token> tokens) {
 }
 
 PairTargets append_pair(TokenBatch& batch, const RenderedPair& pair) {
-  MINILLM_CHECK(!pair.prompt.empty() && !pair.chosen.empty() && !pair.rejected.empty(),
-                "preference pair: prompt, chosen and rejected must not be empty: got {}, {} and {} tokens",
-                pair.prompt.size(), pair.chosen.size(), pair.rejected.size());
+  MINILLM_CHECK(
+      !pair.prompt.empty() && !pair.chosen.empty() && !pair.rejected.empty(),
+      "preference pair: prompt, chosen and rejected must not be empty: got {}, {} and {} tokens",
+      pair.prompt.size(), pair.chosen.size(), pair.rejected.size());
   const Index prompt_begin = append_segment(batch, pair.prompt, 0, 0);
   const Index prompt_end = batch.rows();
   PairTargets targets;
@@ -80,8 +84,9 @@ Index pair_rows(const RenderedPair& pair) {
 }
 
 Index remove_too_long(std::vector<RenderedSequence>& sequences, Index max_positions) {
-  return erase_longer(sequences, max_positions,
-                      [](const RenderedSequence& sequence) { return size_of(sequence.tokens) - 1; });
+  return erase_longer(sequences, max_positions, [](const RenderedSequence& sequence) {
+    return size_of(sequence.tokens) - 1;
+  });
 }
 
 Index remove_too_long(std::vector<RenderedPair>& pairs, Index max_positions) {
@@ -111,13 +116,15 @@ BatchPlan plan_epoch(std::span<const Index> rows, Index budget, uint64_t seed, i
 
 BatchSchedule::BatchSchedule(std::vector<Index> rows, Index budget, uint64_t seed)
     : rows_(std::move(rows)), budget_(budget), seed_(seed), epoch_begin_{0} {
-  MINILLM_CHECK(!rows_.empty(), "batches: there is nothing to train on: expected at least one item, got 0");
+  MINILLM_CHECK(!rows_.empty(),
+                "batches: there is nothing to train on: expected at least one item, got 0");
 }
 
 void BatchSchedule::plan_up_to(Index i) {
   while (epoch_begin_.back() <= i) {
     const auto epoch = static_cast<int64_t>(epoch_begin_.size()) - 1;
-    for (auto& batch : plan_epoch(rows_, budget_, seed_, epoch)) batches_.push_back(std::move(batch));
+    for (auto& batch : plan_epoch(rows_, budget_, seed_, epoch))
+      batches_.push_back(std::move(batch));
     epoch_begin_.push_back(static_cast<Index>(batches_.size()));
   }
 }

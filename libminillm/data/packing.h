@@ -13,29 +13,29 @@
 
 namespace minillm {
 
-// Appends the sequence as one segment; every supervised token i > 0 becomes a target of row i-1, weight 1.
-// The last token is not fed (nothing follows it), so n tokens make n-1 rows.
+// Appends the sequence as one segment; every supervised token i > 0 becomes a target of row i-1,
+// weight 1. The last token is not fed (nothing follows it), so n tokens make n-1 rows.
 void append_sequence(TokenBatch& batch, const RenderedSequence& sequence);
 // Appends a window of plain text: rows tokens[0..n-1), every one predicts its successor.
 void append_text(TokenBatch& batch, std::span<const Token> tokens);
 
-// Appends prompt, chosen and rejected as three segments: the answers have the prompt as their prefix, so it
-// is computed once. Its last row predicts the first token of both.
+// Appends prompt, chosen and rejected as three segments: the answers have the prompt as their
+// prefix, so it is computed once. Its last row predicts the first token of both.
 PairTargets append_pair(TokenBatch& batch, const RenderedPair& pair);
 Index pair_rows(const RenderedPair& pair);  // rows that append_pair would add
 
-// Removes what takes more than `max_positions` positions, and returns how many were removed, to be reported.
-// Nothing is ever truncated: a cut answer teaches to stop in mid-sentence, and the two answers of a pair
-// must keep the same whole prompt.
+// Removes what takes more than `max_positions` positions, and returns how many were removed, to be
+// reported. Nothing is ever truncated: a cut answer teaches to stop in mid-sentence, and the two
+// answers of a pair must keep the same whole prompt.
 Index remove_too_long(std::vector<RenderedSequence>& sequences, Index max_positions);
 Index remove_too_long(std::vector<RenderedPair>& pairs, Index max_positions);
 
 // A plan of micro-batches: which items (by index) go into each.
 using BatchPlan = std::vector<std::vector<Index>>;
 
-// One epoch: items in the order of shuffle(seed, epoch), filled greedily up to `budget` rows a batch; an item
-// longer than the budget is a batch of its own. `rows[i]` is what item i takes. A pure function of its
-// arguments, so a resumed run repeats it.
+// One epoch: items in the order of shuffle(seed, epoch), filled greedily up to `budget` rows a
+// batch; an item longer than the budget is a batch of its own. `rows[i]` is what item i takes. A
+// pure function of its arguments, so a resumed run repeats it.
 BatchPlan plan_epoch(std::span<const Index> rows, Index budget, uint64_t seed, int64_t epoch);
 
 // The plan of a whole run: epochs one after another, micro-batch i of the run is at(i).
@@ -56,7 +56,7 @@ class BatchSchedule {
   Index budget_;
   uint64_t seed_;
   std::deque<std::vector<Index>> batches_;  // a deque, so that what at() returned stays
-  std::vector<Index> epoch_begin_;           // first batch of each planned epoch, and one past the last
+  std::vector<Index> epoch_begin_;  // first batch of each planned epoch, and one past the last
 };
 
 }  // namespace minillm

@@ -1,4 +1,5 @@
-// What a line of a data set means, whatever its format: a text, a conversation, or a preference pair.
+// What a line of a data set means, whatever its format: a text, a conversation, or a preference
+// pair.
 
 #ifndef LIBMINILLM_DATA_RECORD_H_
 #define LIBMINILLM_DATA_RECORD_H_
@@ -16,7 +17,8 @@ const char* role_name(Role role);  // "system", "user", "assistant"
 struct Message {
   Role role = Role::kUser;
   std::string content;
-  bool supervised = true;  // whether an assistant message is learnt, or only context (loss_weight 0)
+  bool supervised =
+      true;  // whether an assistant message is learnt, or only context (loss_weight 0)
 };
 
 // At least one assistant message, the last one; loss is on supervised assistant messages only.

@@ -20,11 +20,12 @@ constexpr size_t kMaxPieces = 1000000;
 constexpr size_t kMaxPieceBytes = 1024;
 constexpr size_t kMaxOptionBytes = 1024;
 
-// SHA-256 of the normalisation tables that sentencepiece itself ships. Any other table is refused: 0.1.97
-// walks it without bounds checks.
+// SHA-256 of the normalisation tables that sentencepiece itself ships. Any other table is refused:
+// 0.1.97 walks it without bounds checks.
 constexpr std::array<std::string_view, 5> kKnownNormalizationTables = {
     "557b5397b1133d8abb62f7923e5b53ee496d3e36b9f63fd42625077c33688a14",  // nfkc, 0.1.97
-    "ec4a65fa10ad2a465f4f30ac3ee83a4ba4e9f507a4b092e07ff790c1c7c318af",  // nfkc, as in its test model
+    "ec4a65fa10ad2a465f4f30ac3ee83a4ba4e9f507a4b092e07ff790c1c7c318af",  // nfkc, as in its test
+                                                                         // model
     "51d3684747b35ef99cd4802f37cc1ee0c6bec4d060814f774efb1066d3c167f2",  // nmt_nfkc
     "b30e4085ba1fad56d2401f4612419b6b3b42c5adc1e04f3aa1806399895d6bdd",  // nfkc_cf
     "6cec34e8016fd0d0a2da28b60b00e36b19a275df83786bf6b494bd033c708f83",  // nmt_nfkc_cf
@@ -43,11 +44,20 @@ class ProtobufReader {
     wire_type_ = static_cast<int>(key & 7);
     check(field_ > 0 && field_ < (uint64_t{1} << 29), "has a field number out of range");
     switch (wire_type_) {
-      case 0: number_ = varint(); break;
-      case 1: content_ = take(8); break;
-      case 2: content_ = take(varint()); break;
-      case 5: content_ = take(4); break;
-      default: check(false, "has an unknown wire type");
+      case 0:
+        number_ = varint();
+        break;
+      case 1:
+        content_ = take(8);
+        break;
+      case 2:
+        content_ = take(varint());
+        break;
+      case 5:
+        content_ = take(4);
+        break;
+      default:
+        check(false, "has an unknown wire type");
     }
     return true;
   }
@@ -58,15 +68,19 @@ class ProtobufReader {
   float real() const {
     expect(5);
     uint32_t bits = 0;
-    for (int i = 3; i >= 0; --i) bits = bits << 8 | static_cast<uint8_t>(content_[static_cast<size_t>(i)]);
+    for (int i = 3; i >= 0; --i)
+      bits = bits << 8 | static_cast<uint8_t>(content_[static_cast<size_t>(i)]);
     return std::bit_cast<float>(bits);
   }
 
  private:
   void check(bool condition, const char* what) const {
-    MINILLM_CHECK(condition, "tokenizer '{}': is not a sentencepiece model: byte {} {}", name_, position_, what);
+    MINILLM_CHECK(condition, "tokenizer '{}': is not a sentencepiece model: byte {} {}", name_,
+                  position_, what);
   }
-  void expect(int wire_type) const { check(wire_type_ == wire_type, "ends a field of the wrong type"); }
+  void expect(int wire_type) const {
+    check(wire_type_ == wire_type, "ends a field of the wrong type");
+  }
   uint64_t varint() {
     uint64_t value = 0;
     for (int shift = 0; shift < 64; shift += 7) {
@@ -101,27 +115,31 @@ SentencePieceInfo read_piece(std::string_view bytes, const std::string& name) {
     if (reader.field() == 2) piece.score = reader.real();
     if (reader.field() == 3) {
       const uint64_t type = reader.number();
-      MINILLM_CHECK(type >= 1 && type <= 6, "tokenizer '{}': unknown piece type: expected 1 to 6, got {}", name, type);
+      MINILLM_CHECK(type >= 1 && type <= 6,
+                    "tokenizer '{}': unknown piece type: expected 1 to 6, got {}", name, type);
       piece.type = static_cast<PieceType>(type);
     }
   }
   return piece;
 }
 
-void read_trainer_spec(SentencePieceModelInfo& model, std::string_view bytes, const std::string& name) {
+void read_trainer_spec(SentencePieceModelInfo& model, std::string_view bytes,
+                       const std::string& name) {
   uint64_t model_type = 1;
   for (ProtobufReader reader(bytes, name); reader.next();) {
     if (reader.field() == 3) model_type = reader.number();
     if (reader.field() == 35) model.byte_fallback = reader.number() != 0;
     if (reader.field() == 44) {
       model.unk_surface = reader.content();
-      MINILLM_CHECK(model.unk_surface.size() <= kMaxOptionBytes && is_valid_utf8(model.unk_surface),
-                    "tokenizer '{}': the text of unknown pieces is not UTF-8 or longer than {} bytes", name,
-                    kMaxOptionBytes);
+      MINILLM_CHECK(
+          model.unk_surface.size() <= kMaxOptionBytes && is_valid_utf8(model.unk_surface),
+          "tokenizer '{}': the text of unknown pieces is not UTF-8 or longer than {} bytes", name,
+          kMaxOptionBytes);
     }
   }
   MINILLM_CHECK(model_type == 1 || model_type == 2,
-                "tokenizer '{}': unsupported model type: expected 1 (unigram) or 2 (BPE), got {}", name, model_type);
+                "tokenizer '{}': unsupported model type: expected 1 (unigram) or 2 (BPE), got {}",
+                name, model_type);
   model.is_bpe = model_type == 2;
 }
 
@@ -130,13 +148,15 @@ bool is_known_table(std::string_view table) {
   return std::find(known.begin(), known.end(), sha256(table)) != known.end();
 }
 
-void read_normalizer_spec(SentencePieceModelInfo& model, std::string_view bytes, const std::string& name) {
+void read_normalizer_spec(SentencePieceModelInfo& model, std::string_view bytes,
+                          const std::string& name) {
   for (ProtobufReader reader(bytes, name); reader.next();) {
     if (reader.field() == 2 && !reader.content().empty()) {
-      MINILLM_CHECK(is_known_table(reader.content()),
-                    "tokenizer '{}': unknown normalisation table of {} bytes: expected none (identity) or "
-                    "one that sentencepiece ships (nfkc, nmt_nfkc, ...)",
-                    name, reader.content().size());
+      MINILLM_CHECK(
+          is_known_table(reader.content()),
+          "tokenizer '{}': unknown normalisation table of {} bytes: expected none (identity) or "
+          "one that sentencepiece ships (nfkc, nmt_nfkc, ...)",
+          name, reader.content().size());
       model.has_normalization_table = true;
     }
     if (reader.field() == 3) model.add_dummy_prefix = reader.number() != 0;
@@ -152,27 +172,32 @@ int64_t character_count(std::string_view text) {
 
 void check_piece(const SentencePieceInfo& piece, size_t id, const std::string& name) {
   MINILLM_CHECK(!piece.text.empty() && piece.text.size() <= kMaxPieceBytes,
-                "tokenizer '{}': piece {} has a bad length: expected 1 to {} bytes, got {}", name, id, kMaxPieceBytes,
-                piece.text.size());
+                "tokenizer '{}': piece {} has a bad length: expected 1 to {} bytes, got {}", name,
+                id, kMaxPieceBytes, piece.text.size());
   MINILLM_CHECK(is_valid_utf8(piece.text), "tokenizer '{}': piece {} is not UTF-8", name, id);
-  MINILLM_CHECK(piece.text.find('\0') == std::string::npos, "tokenizer '{}': piece {} contains a NUL", name, id);
-  MINILLM_CHECK(std::isfinite(piece.score), "tokenizer '{}': piece {} has a score that is not finite", name, id);
+  MINILLM_CHECK(piece.text.find('\0') == std::string::npos,
+                "tokenizer '{}': piece {} contains a NUL", name, id);
+  MINILLM_CHECK(std::isfinite(piece.score),
+                "tokenizer '{}': piece {} has a score that is not finite", name, id);
   // A single character is looked up among the control pieces first, so a text could produce it.
-  MINILLM_CHECK(piece.type != PieceType::kControl || character_count(piece.text) > 1,
-                "tokenizer '{}': control piece {} is the single character '{}', which any text could contain", name, id,
-                piece.text);
+  MINILLM_CHECK(
+      piece.type != PieceType::kControl || character_count(piece.text) > 1,
+      "tokenizer '{}': control piece {} is the single character '{}', which any text could contain",
+      name, id, piece.text);
 }
 
-// What only holds of all pieces together: texts are unique, there is one unknown piece, and bytes come as
-// the full set <0x00> ... <0xFF> or not at all.
+// What only holds of all pieces together: texts are unique, there is one unknown piece, and bytes
+// come as the full set <0x00> ... <0xFF> or not at all.
 void check_pieces(const SentencePieceModelInfo& model, const std::string& name) {
-  MINILLM_CHECK(!model.pieces.empty(), "tokenizer '{}': is not a sentencepiece model: it has no pieces", name);
+  MINILLM_CHECK(!model.pieces.empty(),
+                "tokenizer '{}': is not a sentencepiece model: it has no pieces", name);
   std::unordered_set<std::string_view> texts;
   int64_t unknown = 0, bytes = 0, normal = 0;
   for (size_t id = 0; id < model.pieces.size(); ++id) {
     const SentencePieceInfo& piece = model.pieces[id];
     check_piece(piece, id, name);
-    MINILLM_CHECK(texts.insert(piece.text).second, "tokenizer '{}': piece {} '{}' appears twice", name, id, piece.text);
+    MINILLM_CHECK(texts.insert(piece.text).second, "tokenizer '{}': piece {} '{}' appears twice",
+                  name, id, piece.text);
     unknown += piece.type == PieceType::kUnknown;
     normal += piece.type == PieceType::kNormal;
     if (piece.type == PieceType::kByte) {
@@ -180,27 +205,32 @@ void check_pieces(const SentencePieceModelInfo& model, const std::string& name) 
       unsigned value = 256;
       const bool parsed = piece.text.size() == 6 && piece.text.starts_with("<0x") &&
                           std::sscanf(piece.text.c_str(), "<0x%2X>", &value) == 1;
-      MINILLM_CHECK(parsed && piece.text == fmt::format("<0x{:02X}>", value),
-                    "tokenizer '{}': byte piece {} has a bad name: expected <0x00> to <0xFF>, got '{}'", name, id,
-                    piece.text);
+      MINILLM_CHECK(
+          parsed && piece.text == fmt::format("<0x{:02X}>", value),
+          "tokenizer '{}': byte piece {} has a bad name: expected <0x00> to <0xFF>, got '{}'", name,
+          id, piece.text);
     }
   }
   MINILLM_CHECK(unknown == 1, "tokenizer '{}': expected one unknown piece, got {}", name, unknown);
   MINILLM_CHECK(normal > 0, "tokenizer '{}': it has no normal pieces", name);
-  MINILLM_CHECK(bytes == (model.byte_fallback ? 256 : 0), "tokenizer '{}': expected {} byte pieces, got {}", name,
+  MINILLM_CHECK(bytes == (model.byte_fallback ? 256 : 0),
+                "tokenizer '{}': expected {} byte pieces, got {}", name,
                 model.byte_fallback ? 256 : 0, bytes);
 }
 
 }  // namespace
 
 SentencePieceModelInfo check_sentencepiece_model(std::string_view bytes, const std::string& name) {
-  MINILLM_CHECK(!bytes.empty(), "tokenizer '{}': the file is empty: expected a sentencepiece model", name);
-  MINILLM_CHECK(bytes.size() <= kMaxModelBytes, "tokenizer '{}': too large: expected at most {} bytes, got {}", name,
+  MINILLM_CHECK(!bytes.empty(), "tokenizer '{}': the file is empty: expected a sentencepiece model",
+                name);
+  MINILLM_CHECK(bytes.size() <= kMaxModelBytes,
+                "tokenizer '{}': too large: expected at most {} bytes, got {}", name,
                 kMaxModelBytes, bytes.size());
   SentencePieceModelInfo model;
   for (ProtobufReader reader(bytes, name); reader.next();) {
     if (reader.field() == 1) {
-      MINILLM_CHECK(model.pieces.size() < kMaxPieces, "tokenizer '{}': more than {} pieces", name, kMaxPieces);
+      MINILLM_CHECK(model.pieces.size() < kMaxPieces, "tokenizer '{}': more than {} pieces", name,
+                    kMaxPieces);
       model.pieces.push_back(read_piece(reader.content(), name));
     }
     if (reader.field() == 2) read_trainer_spec(model, reader.content(), name);

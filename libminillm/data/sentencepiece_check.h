@@ -1,8 +1,9 @@
 // A sentencepiece model file, parsed and checked by ourselves before sentencepiece sees it.
 //
 // sentencepiece 0.1.97 trusts its model files: a very long piece overflows its stack, a crafted
-// normalisation table makes it read out of bounds, NUL bytes and duplicates confuse its maps (upstream
-// issues 1263, 1269, 1272, 1308). What passes here is small, well-formed and means one thing only.
+// normalisation table makes it read out of bounds, NUL bytes and duplicates confuse its maps
+// (upstream issues 1263, 1269, 1272, 1308). What passes here is small, well-formed and means one
+// thing only.
 
 #ifndef LIBMINILLM_DATA_SENTENCEPIECE_CHECK_H_
 #define LIBMINILLM_DATA_SENTENCEPIECE_CHECK_H_
@@ -16,7 +17,14 @@
 namespace minillm {
 
 // SentencePiece.Type of sentencepiece_model.proto.
-enum class PieceType { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
+enum class PieceType {
+  kNormal = 1,
+  kUnknown = 2,
+  kControl = 3,
+  kUserDefined = 4,
+  kUnused = 5,
+  kByte = 6
+};
 
 struct SentencePieceInfo {
   std::string text;  // U+2581 stands for a space
@@ -28,7 +36,8 @@ struct SentencePieceModelInfo {
   std::vector<SentencePieceInfo> pieces;  // by id
   bool is_bpe = false;                    // else unigram
   bool byte_fallback = false;
-  // Normalisation. All off in the models we train: then decoding gives back exactly what was encoded.
+  // Normalisation. All off in the models we train: then decoding gives back exactly what was
+  // encoded.
   bool has_normalization_table = false;
   bool add_dummy_prefix = true;
   bool remove_extra_whitespaces = true;

@@ -1,41 +1,36 @@
 // TokenShard: a tokenized corpus in one memory-mapped file.
 //
-// Text (.txt: documents end at a blank line, at a `<|endoftext|>` line, or at the end of the file: see
-// DocumentSplit) and JSONL ({"text": ...}) become documents; each is stored as BOS, its ids, EOS.
+// Each document is stored as BOS, its ids, EOS.
 
 #ifndef LIBMINILLM_DATA_TOKEN_SHARD_H_
 #define LIBMINILLM_DATA_TOKEN_SHARD_H_
 
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "libminillm/core/file.h"
-#include "libminillm/data/dataset_reader.h"  // BadRecordPolicy, DatasetReport
+#include "libminillm/core/file.h"  // MappedFile
+#include "libminillm/data/document_reader.h"
 #include "libminillm/data/tokenizer.h"
 
 namespace minillm {
 
-// What ends a document in a plain text file. In every case a line `<|endoftext|>` ends one, too, and a BOM
-// and CR before LF are removed.
-enum class DocumentSplit { kBlankLine, kLine, kFile };
-DocumentSplit parse_document_split(const std::string& text);  // "blank_line", "line", "file"; throws Error (kUsage)
+// What a shard is made from, as one SHA-256: the files' bytes, the split and the tokenizer. A shard
+// whose source_hash() is the same need not be written again.
+std::string shard_source_hash(const std::vector<std::string>& paths, DocumentSplit split,
+                              const Tokenizer& tokenizer);
 
-// Calls `visit` with every document of the files (.jsonl / .json: the "text" field; else plain text).
-// Invalid UTF-8 is a bad record. Returns one report per file. Throws Error as dataset_reader.h does.
-std::vector<DatasetReport> for_each_document(const std::vector<std::string>& paths, DocumentSplit split,
-                                             BadRecordPolicy policy,
-                                             const std::function<void(std::string_view)>& visit);
-
-// Tokenizes the files into the shard file `out` (atomically). Layout: doc/checkpoint_format.md, "Token shards".
+// Tokenizes the files into the shard file `out` (atomically), in bounded memory: some megabytes of
+// text at a time, or one document if that is longer. The bytes do not depend on the number of
+// threads. Layout: doc/checkpoint_format.md, "Token shards". Throws Error.
 struct ShardReport {
   std::vector<DatasetReport> files;
   int64_t documents = 0, tokens = 0, text_bytes = 0;
 };
-ShardReport write_token_shard(const std::string& out, const std::vector<std::string>& paths, DocumentSplit split,
-                              BadRecordPolicy policy, const Tokenizer& tokenizer);
+ShardReport write_token_shard(const std::string& out, const std::vector<std::string>& paths,
+                              DocumentSplit split, BadRecordPolicy policy,
+                              const Tokenizer& tokenizer);
 
 class TokenShard {
  public:
@@ -50,9 +45,12 @@ class TokenShard {
   // Ids [begin, end) of document d.
   void slice(Index d, Index begin, Index end, std::vector<Token>& out) const;
   Index document_length(Index d) const;
-  const std::string& source_hash() const;  // of the files and the tokenizer it was made from
+  const std::string& source_hash() const;  // shard_source_hash of what it was made from
 
  private:
+  void check_content(const std::string& path, Index vocab_size) const;
+  Index offset(Index d) const;  // of document d's first id
+
   MappedFile file_;
   std::span<const std::byte> ids_;      // 2 or 4 bytes each
   std::span<const std::byte> offsets_;  // documents + 1 u64
@@ -62,9 +60,9 @@ class TokenShard {
   std::string source_hash_;
 };
 
-// A window of a document: n+1 ids make n rows, each predicting its successor. Windows of one document
-// overlap by the one id that is fed by the second and predicted by the first, so every id but BOS is
-// predicted exactly once, however long the document is.
+// A window of a document: n+1 ids make n rows, each predicting its successor. Windows of one
+// document overlap by the one id that is fed by the second and predicted by the first, so every id
+// but BOS is predicted exactly once, however long the document is.
 struct TextWindow {
   Index document = 0, begin = 0, end = 0;
   Index rows() const { return end - begin - 1; }

@@ -33,14 +33,17 @@ std::string replace_space_symbols(std::string_view piece) {
 // What a piece adds to the text.
 std::string piece_bytes(const SentencePieceInfo& piece, const std::string& unk_surface) {
   switch (piece.type) {
-    case PieceType::kControl: return "";
-    case PieceType::kUnknown: return unk_surface;
+    case PieceType::kControl:
+      return "";
+    case PieceType::kUnknown:
+      return unk_surface;
     case PieceType::kByte: {
       unsigned value = 0;
       std::from_chars(piece.text.data() + 3, piece.text.data() + 5, value, 16);  // <0xNN>
       return std::string(1, static_cast<char>(value));
     }
-    default: return replace_space_symbols(piece.text);
+    default:
+      return replace_space_symbols(piece.text);
   }
 }
 
@@ -88,12 +91,13 @@ void Tokenizer::State::index_pieces() {
       lines_are_separate = false;
     }
   }
-  lossless = model.is_bpe && model.byte_fallback && !model.has_normalization_table && model.escape_whitespaces &&
-             !model.add_dummy_prefix && !model.remove_extra_whitespaces;
+  lossless = model.is_bpe && model.byte_fallback && !model.has_normalization_table &&
+             model.escape_whitespaces && !model.add_dummy_prefix && !model.remove_extra_whitespaces;
 }
 
 void Tokenizer::State::encode_part(std::string_view text, std::vector<Token>& tokens) const {
-  MINILLM_CHECK(text.size() <= kMaxUndividedBytes, "tokenizer: text is too long: expected at most {} bytes, got {}",
+  MINILLM_CHECK(text.size() <= kMaxUndividedBytes,
+                "tokenizer: text is too long: expected at most {} bytes, got {}",
                 kMaxUndividedBytes, text.size());
   std::vector<int> ids;
   const auto status = processor.Encode({text.data(), text.size()}, &ids);
@@ -105,8 +109,10 @@ Tokenizer Tokenizer::from_bytes(std::string model_bytes, const std::string& name
   auto state = std::make_shared<State>();
   state->model = check_sentencepiece_model(model_bytes, name);
   state->index_pieces();
-  const auto status = state->processor.LoadFromSerializedProto({model_bytes.data(), model_bytes.size()});
-  MINILLM_CHECK(status.ok(), "tokenizer '{}': sentencepiece refuses it: {}", name, status.error_message());
+  const auto status =
+      state->processor.LoadFromSerializedProto({model_bytes.data(), model_bytes.size()});
+  MINILLM_CHECK(status.ok(), "tokenizer '{}': sentencepiece refuses it: {}", name,
+                status.error_message());
   state->hash = sha256(model_bytes);
   state->bytes = std::move(model_bytes);
   Tokenizer tokenizer;
@@ -130,8 +136,9 @@ bool Tokenizer::adds_leading_space() const {
 }
 
 const std::string& Tokenizer::token_bytes(Token token) const {
-  MINILLM_CHECK(token >= 0 && token < vocab_size(), "tokenizer: token id is out of range: expected 0 to {}, got {}",
-                vocab_size() - 1, token);
+  MINILLM_CHECK(token >= 0 && token < vocab_size(),
+                "tokenizer: token id is out of range: expected 0 to {}, got {}", vocab_size() - 1,
+                token);
   return state_->token_bytes[static_cast<size_t>(token)];
 }
 
@@ -147,15 +154,16 @@ std::string Tokenizer::piece(Token token) const {
 
 std::vector<Token> Tokenizer::encode(std::string_view text) const {
   size_t bad_byte = 0;
-  MINILLM_CHECK(is_valid_utf8(text, &bad_byte), "tokenizer: text is not UTF-8: byte {} is 0x{:02X}", bad_byte,
-                static_cast<uint8_t>(text[bad_byte]));
+  MINILLM_CHECK(is_valid_utf8(text, &bad_byte), "tokenizer: text is not UTF-8: byte {} is 0x{:02X}",
+                bad_byte, static_cast<uint8_t>(text[bad_byte]));
   std::vector<Token> tokens;
   if (!state_->lossless) {
     state_->encode_part(text, tokens);
     return tokens;
   }
   while (!text.empty()) {
-    // sentencepiece writes spaces as U+2581, so a U+2581 of the text would come back as a space: spell it in bytes.
+    // sentencepiece writes spaces as U+2581, so a U+2581 of the text would come back as a space:
+    // spell it in bytes.
     if (text.starts_with(kSpaceSymbol)) {
       for (const char c : kSpaceSymbol) tokens.push_back(state_->byte_ids[static_cast<uint8_t>(c)]);
       text.remove_prefix(kSpaceSymbol.size());

@@ -1,7 +1,8 @@
 // Tokenizer: text <-> token ids, with a sentencepiece BPE model.
 //
-// The chat markers <|im_start|> and <|im_end|> are CONTROL pieces: encode() can never produce them, whatever
-// the text says, so no user text can forge a turn. They are inserted by id (data/chat_template.h).
+// The chat markers <|im_start|> and <|im_end|> are CONTROL pieces: encode() can never produce them,
+// whatever the text says, so no user text can forge a turn. They are inserted by id
+// (data/chat_template.h).
 
 #ifndef LIBMINILLM_DATA_TOKENIZER_H_
 #define LIBMINILLM_DATA_TOKENIZER_H_
@@ -20,9 +21,9 @@ namespace minillm {
 
 class Tokenizer {
  public:
-  // Checks the protobuf itself before sentencepiece sees it (sizes, piece count and length, UTF-8, no NUL,
-  // no duplicates, finite scores), because sentencepiece 0.1.97 trusts it. `name` stands in errors.
-  // Throws Error.
+  // Checks the protobuf itself before sentencepiece sees it (sizes, piece count and length, UTF-8,
+  // no NUL, no duplicates, finite scores), because sentencepiece 0.1.97 trusts it. `name` stands in
+  // errors. Throws Error.
   static Tokenizer from_bytes(std::string model_bytes, const std::string& name);
   static Tokenizer load(const std::string& path);
 
@@ -32,7 +33,7 @@ class Tokenizer {
 
   Index vocab_size() const;
   Token unk() const;
-  Token bos() const;       // -1 if the model has none; likewise below
+  Token bos() const;  // -1 if the model has none; likewise below
   Token eos() const;
   Token pad() const;
   Token im_start() const;  // <|im_start|>
@@ -41,15 +42,17 @@ class Tokenizer {
   // The piece as stored ("▁the", "<0x0A>"), for display. Throws Error if out of range.
   std::string piece(Token token) const;
 
-  // Ids of the text: no BOS, no EOS, never a control id. decode(encode(x)) == x for valid UTF-8 with the
-  // models that train_tokenizer makes (a model made elsewhere may normalise the text first).
-  // Throws Error on invalid UTF-8, saying at which byte. Safe to call from several threads.
+  // Ids of the text: no BOS, no EOS, never a control id. decode(encode(x)) == x for valid UTF-8
+  // with the models that train_tokenizer makes (a model made elsewhere may normalise the text
+  // first). Throws Error on invalid UTF-8, saying at which byte. Safe to call from several threads.
   std::vector<Token> encode(std::string_view text) const;
-  // Control ids decode to nothing. Bytes that are not UTF-8 become U+FFFD. Throws Error on ids out of range.
+  // Control ids decode to nothing. Bytes that are not UTF-8 become U+FFFD. Throws Error on ids out
+  // of range.
   std::string decode(std::span<const Token> tokens) const;
   // What the token adds to a text: possibly a part of a character; nothing for control ids.
   const std::string& token_bytes(Token token) const;
-  // Whether the model puts a space before every text, which decoding takes away again (ours does not).
+  // Whether the model puts a space before every text, which decoding takes away again (ours does
+  // not).
   bool adds_leading_space() const;
 
  private:
@@ -74,12 +77,13 @@ struct TokenizerTrainingOptions {
   int64_t vocab_size = 2048;
   double character_coverage = 1.0;  // rarer characters are spelled in bytes
 };
-// Calls back with the next text until it returns false. Long texts are split at line ends and then at
-// spaces (sentencepiece drops lines over max_sentence_length silently; we never do).
+// Calls back with the next text until it returns false. Long texts are split at line ends and then
+// at spaces (sentencepiece drops lines over max_sentence_length silently; we never do).
 using TextSource = std::function<bool(std::string& text)>;
-// Trains BPE: byte fallback, identity normaliser, no dummy prefix, digits split, control ids 0 <unk>,
-// 1 <s>, 2 </s>, 3 <pad>, 4 <|im_start|>, 5 <|im_end|>. Returns the bytes of the .model file; the same bytes
-// for the same text and options. Throws Error (also where sentencepiece would exit).
+// Trains BPE: byte fallback, identity normaliser, no dummy prefix, digits split, control ids 0
+// <unk>, 1 <s>, 2 </s>, 3 <pad>, 4 <|im_start|>, 5 <|im_end|>. Returns the bytes of the .model
+// file; the same bytes for the same text and options. Throws Error (also where sentencepiece would
+// exit).
 std::string train_tokenizer(const TextSource& texts, const TokenizerTrainingOptions& options);
 
 }  // namespace minillm

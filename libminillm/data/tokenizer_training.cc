@@ -17,9 +17,10 @@ constexpr int64_t kBytePieces = 256;
 constexpr int64_t kMaxVocabSize = 1000000;
 constexpr size_t kMaxSentenceBytes = 16384;
 
-// Characters that may not reach the trainer. It learns from lines, so a piece never contains a line end; it
-// uses tab as an internal mark, and drops, without a word, every line that contains U+2585; U+2581 stands for
-// the space. All of them are spelled in bytes, so nothing is lost when they only divide the text here.
+// Characters that may not reach the trainer. It learns from lines, so a piece never contains a line
+// end; it uses tab as an internal mark, and drops, without a word, every line that contains U+2585;
+// U+2581 stands for the space. All of them are spelled in bytes, so nothing is lost when they only
+// divide the text here.
 size_t divider_length(std::string_view text) {
   if (text[0] == '\n' || text[0] == '\r' || text[0] == '\t' || text[0] == '\0') return 1;
   if (text.starts_with("\xe2\x96\x85") || text.starts_with("\xe2\x96\x81")) return 3;
@@ -33,7 +34,8 @@ class SentenceSource : public sentencepiece::SentenceIterator {
 
   bool done() const override { return done_; }
   const std::string& value() const override { return sentence_; }
-  // Errors of the text source must not fly through sentencepiece: kept here, and thrown by train_tokenizer.
+  // Errors of the text source must not fly through sentencepiece: kept here, and thrown by
+  // train_tokenizer.
   sentencepiece::util::Status status() const override {
     if (error_) return {sentencepiece::util::StatusCode::kCancelled, "the text source failed"};
     return {};
@@ -57,7 +59,8 @@ class SentenceSource : public sentencepiece::SentenceIterator {
     }
   }
 
-  // How many different characters make up the share `coverage` of the text, the most frequent ones first.
+  // How many different characters make up the share `coverage` of the text, the most frequent ones
+  // first.
   int64_t required_characters(double coverage) const {
     std::vector<int64_t> counts;
     int64_t total = 0, covered = 0, required = 0;
@@ -80,8 +83,9 @@ class SentenceSource : public sentencepiece::SentenceIterator {
     text_.clear();
     if (!texts_(text_)) return text_.clear(), false;
     size_t bad_byte = 0;
-    MINILLM_CHECK(is_valid_utf8(text_, &bad_byte), "tokenizer training: text is not UTF-8: byte {} is 0x{:02X}",
-                  bad_byte, static_cast<uint8_t>(text_[bad_byte]));
+    MINILLM_CHECK(is_valid_utf8(text_, &bad_byte),
+                  "tokenizer training: text is not UTF-8: byte {} is 0x{:02X}", bad_byte,
+                  static_cast<uint8_t>(text_[bad_byte]));
     return true;
   }
 
@@ -133,8 +137,8 @@ std::optional<int64_t> number_after(const std::string& message, const std::strin
 std::string train_tokenizer(const TextSource& texts, const TokenizerTrainingOptions& options) {
   const int64_t smallest = kControlPieces + kBytePieces + 1;
   MINILLM_CHECK_USAGE(options.vocab_size >= smallest && options.vocab_size <= kMaxVocabSize,
-                      "tokenizer training: bad vocab_size: expected {} to {}, got {}", smallest, kMaxVocabSize,
-                      options.vocab_size);
+                      "tokenizer training: bad vocab_size: expected {} to {}, got {}", smallest,
+                      kMaxVocabSize, options.vocab_size);
   MINILLM_CHECK_USAGE(options.character_coverage >= 0.98 && options.character_coverage <= 1.0,
                       "tokenizer training: bad character_coverage: expected 0.98 to 1, got {}",
                       options.character_coverage);
@@ -171,14 +175,18 @@ std::string train_tokenizer(const TextSource& texts, const TokenizerTrainingOpti
   const std::string message = status.error_message();
   const int64_t required =
       kControlPieces + kBytePieces + sentences.required_characters(options.character_coverage);
-  MINILLM_CHECK_USAGE(options.vocab_size >= required,
-                      "tokenizer training: vocab_size is too small for the characters of the text: expected at least "
-                      "{} (6 control pieces, 256 bytes, {} characters), got {} (or lower character_coverage)",
-                      required, required - kControlPieces - kBytePieces, options.vocab_size);
+  MINILLM_CHECK_USAGE(
+      options.vocab_size >= required,
+      "tokenizer training: vocab_size is too small for the characters of the text: expected at "
+      "least "
+      "{} (6 control pieces, 256 bytes, {} characters), got {} (or lower character_coverage)",
+      required, required - kControlPieces - kBytePieces, options.vocab_size);
   if (const auto largest = number_after(message, "value <= ")) {
-    throw Error(fmt::format("tokenizer training: vocab_size is too large for the text: expected at most {}, got {}",
-                            *largest, options.vocab_size),
-                ExitCode::kUsage);
+    throw Error(
+        fmt::format(
+            "tokenizer training: vocab_size is too large for the text: expected at most {}, got {}",
+            *largest, options.vocab_size),
+        ExitCode::kUsage);
   }
   throw Error("tokenizer training: sentencepiece failed: " + message);
 }

@@ -3,18 +3,24 @@
 #ifndef LIBMINILLM_EVAL_BATCH_SCORER_H_
 #define LIBMINILLM_EVAL_BATCH_SCORER_H_
 
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <vector>
 
 #include "libminillm/core/token_batch.h"
-#include "libminillm/data/chat_template.h"  // RenderedSequence
 #include "libminillm/nn/model.h"
 
 namespace minillm {
 
 // Rows that an evaluation's batches are packed up to. No result depends on it.
 inline constexpr Index kEvaluationRows = 2048;
+
+// What an item adds to a batch.
+struct ItemSize {
+  Index rows = 0;
+  Index targets = 0;
+};
 
 // Some consecutive items, scored.
 struct ScoredBatch {
@@ -25,33 +31,31 @@ struct ScoredBatch {
 
 class BatchScorer {
  public:
-  // `rows[i]` is how many rows item i takes. The model must outlive the scorer.
-  BatchScorer(const Model& model, std::vector<Index> rows);
+  // Plans the batches, items in order (one longer than kEvaluationRows is a batch of its own), and
+  // allocates for the largest. The model must outlive the scorer.
+  BatchScorer(const Model& model, std::span<const ItemSize> items);
 
-  // Packs the items in order; append(batch, i) adds item i, visit is handed every batch with its
-  // scores.
+  // append(batch, i) adds item i; visit is handed every batch with its scores.
   void run(const std::function<void(TokenBatch&, Index)>& append,
            const std::function<void(const ScoredBatch&)>& visit);
 
-  // Inside visit: how many of its targets are the most probable token of their row (of several
-  // equally probable ones, the lowest id is).
-  Index count_most_probable();
+  // Inside visit: for every target [M], whether it is the most probable token of its row (of
+  // several equally probable ones, the lowest id is).
+  std::vector<uint8_t> most_probable();
 
  private:
+  struct Plan {
+    std::vector<Index> ends;  // one past the last item of each batch
+    ItemSize largest;
+  };
+  static Plan plan_batches(std::span<const ItemSize> items);
+
   const Model& model_;
-  std::vector<Index> rows_;
+  Plan plan_;
   Workspace workspace_;
   TokenBatch batch_;
   Matrix logits_;  // [chunk, V]
 };
-
-// log p(tokens[i+1] | tokens[0..i]) for every i: [n - 1]. Throws Error on fewer than two tokens, on
-// more rows than the model's context, and on ids outside the vocabulary.
-std::vector<Real> token_log_probs(const Model& model, std::span<const Token> tokens);
-
-// The summed log-probability of every sequence's supervised tokens.
-std::vector<double> sequence_log_probs(const Model& model,
-                                       std::span<const RenderedSequence> sequences);
 
 }  // namespace minillm
 

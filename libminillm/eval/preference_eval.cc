@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <utility>
 
 #include "libminillm/core/check.h"
 #include "libminillm/data/packing.h"
@@ -24,11 +23,12 @@ double negative_log_sigmoid(double x) {
 }  // namespace
 
 std::vector<PairLogProbs> pair_log_probs(const Model& model, std::span<const RenderedPair> pairs) {
-  std::vector<Index> rows;
-  for (const RenderedPair& pair : pairs) rows.push_back(pair_rows(pair));
+  std::vector<ItemSize> sizes;
+  for (const RenderedPair& pair : pairs)
+    sizes.push_back({pair_rows(pair), std::ssize(pair.chosen) + std::ssize(pair.rejected)});
   std::vector<PairTargets> targets(pairs.size());  // where each pair stands in its batch
   std::vector<PairLogProbs> result;
-  BatchScorer(model, std::move(rows))
+  BatchScorer(model, sizes)
       .run(
           [&](TokenBatch& batch, Index i) {
             const auto item = static_cast<size_t>(i);

@@ -8,7 +8,7 @@
 
 #include "libminillm/data/chat_template.h"  // RenderedPair
 #include "libminillm/nn/model.h"
-#include "libminillm/train/trainer.h"  // Metrics
+#include "libminillm/train/metrics.h"
 
 namespace minillm {
 
@@ -19,7 +19,7 @@ struct PairLogProbs {
 };
 std::vector<PairLogProbs> pair_log_probs(const Model& model, std::span<const RenderedPair> pairs);
 
-// By the model alone: no reference is asked. The names end in what TRL has no name for.
+// By the model alone: no reference is asked.
 struct PreferenceResult {
   double pairs = 0;
   double logp_chosen = 0, logp_rejected = 0;  // sums over pairs

@@ -7,7 +7,7 @@
 
 #include "libminillm/data/chat_template.h"  // RenderedSequence
 #include "libminillm/nn/model.h"
-#include "libminillm/train/trainer.h"  // Metrics
+#include "libminillm/train/metrics.h"
 
 namespace minillm {
 

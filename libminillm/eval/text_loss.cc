@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <utility>
 
 #include "libminillm/core/check.h"
 #include "libminillm/data/packing.h"
@@ -50,11 +49,14 @@ double TextLoss::perplexity() const { return std::exp(loss()); }
 double TextLoss::bits() const { return text_nll / std::numbers::ln2; }
 
 TextLoss evaluate_text(const Model& model, const EvaluationText& text, Token eos) {
-  std::vector<Index> rows;
-  for (const std::vector<Token>& window : text.windows) rows.push_back(std::ssize(window) - 1);
+  std::vector<ItemSize> sizes;
+  for (const std::vector<Token>& window : text.windows) {
+    const Index rows = std::ssize(window) - 1;
+    sizes.push_back({rows, rows});
+  }
   TextLoss result;
   result.bytes = static_cast<double>(text.bytes);
-  BatchScorer(model, std::move(rows))
+  BatchScorer(model, sizes)
       .run([&](TokenBatch& batch,
                Index i) { append_text(batch, text.windows[static_cast<size_t>(i)]); },
            [&](const ScoredBatch& scored) {

@@ -10,7 +10,7 @@
 
 #include "libminillm/data/token_shard.h"
 #include "libminillm/nn/model.h"
-#include "libminillm/train/trainer.h"  // Metrics
+#include "libminillm/train/metrics.h"
 
 namespace minillm {
 

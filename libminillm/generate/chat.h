@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "libminillm/checkpoint/checkpoint.h"  // TrainerState
-#include "libminillm/data/record.h"            // Message
+#include "libminillm/checkpoint/trainer_state.h"  // TrainerState
+#include "libminillm/data/record.h"               // Message
 #include "libminillm/generate/generator.h"
 
 namespace minillm {

@@ -42,8 +42,10 @@ struct Generation {
 
 // What a caller may hear and say while one text is generated. Both optional.
 struct GenerationEvents {
-  std::function<void(const std::string&)> on_text;  // whole UTF-8 pieces, as they become certain
-  std::function<bool()> stop_requested;             // asked before every token; true: kInterrupted
+  // Whole UTF-8 pieces, as they become certain.
+  std::function<void(const std::string&)> on_text = {};
+  // Asked before every token; true ends the text with kInterrupted.
+  std::function<bool()> stop_requested = {};
 };
 
 class Generator {

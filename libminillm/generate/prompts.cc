@@ -12,13 +12,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-Role parse_role(const Json& role, const std::string& where) {
-  for (const Role known : {Role::kSystem, Role::kUser, Role::kAssistant})
-    if (role == role_name(known)) return known;
-  throw Error(fmt::format("{}: role: expected 'system', 'user' or 'assistant', got {}", where,
-                          role.dump()));
-}
-
 std::string text_field(const Json& object, const char* key, const std::string& where) {
   MINILLM_CHECK(object.is_object() && object.contains(key) && object[key].is_string(),
                 "{}: expected an object with the text \"{}\"", where, key);
@@ -27,7 +20,7 @@ std::string text_field(const Json& object, const char* key, const std::string& w
 
 Prompt parse_prompt(const Json& row, const std::string& where) {
   MINILLM_CHECK(row.is_object() && row.contains("prompt"),
-                "{}: expected {{\"prompt\": ...}}, got {}", where, row.dump().substr(0, 60));
+                "{}: expected {{\"prompt\": ...}}, got {}", where, row.type_name());
   Prompt prompt;
   if (row.contains("system")) prompt.push_back({Role::kSystem, text_field(row, "system", where)});
   if (!row["prompt"].is_array()) {
@@ -35,8 +28,13 @@ Prompt parse_prompt(const Json& row, const std::string& where) {
     return prompt;
   }
   for (const Json& message : row["prompt"]) {
+    const std::string role = text_field(message, "role", where);
     const std::string content = text_field(message, "content", where);
-    prompt.push_back({parse_role(message.value("role", Json()), where), content});
+    try {
+      prompt.push_back({parse_role(role), content});
+    } catch (const Error& e) {
+      throw Error(fmt::format("{}: {}", where, e.what()));
+    }
   }
   MINILLM_CHECK(!prompt.empty() && prompt.back().role == Role::kUser,
                 "{}: expected the prompt to end with a user message", where);
@@ -44,6 +42,12 @@ Prompt parse_prompt(const Json& row, const std::string& where) {
 }
 
 }  // namespace
+
+Role parse_role(std::string_view name) {
+  for (const Role role : {Role::kSystem, Role::kUser, Role::kAssistant})
+    if (name == role_name(role)) return role;
+  throw Error(fmt::format("role: expected 'system', 'user' or 'assistant', got '{}'", name));
+}
 
 std::vector<Prompt> read_prompts(const std::string& path) {
   const bool jsonl = path.ends_with(".jsonl");

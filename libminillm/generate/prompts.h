@@ -4,11 +4,15 @@
 #define LIBMINILLM_GENERATE_PROMPTS_H_
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libminillm/data/record.h"  // Message
 
 namespace minillm {
+
+// The role of that name, as in role_name. Throws Error on any other.
+Role parse_role(std::string_view name);
 
 // The messages before an answer; a plain text is one user message.
 using Prompt = std::vector<Message>;

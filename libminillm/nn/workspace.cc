@@ -50,6 +50,7 @@ void Workspace::for_each_buffer(const ModelConfig& config, Index rows, Index tar
   visit(logits_, chunk, config.vocab_size);
   if (mode == Mode::kInference) return;
   minillm::for_each_buffer(scratch_, config, visit_rows);
+  visit(dlogp_, targets, Index{1});
   visit(target_dhidden_, chunk, C);
   visit(dx_, rows, C);
   visit(dhidden_, rows, C);

@@ -3,6 +3,8 @@
 #ifndef LIBMINILLM_NN_WORKSPACE_H_
 #define LIBMINILLM_NN_WORKSPACE_H_
 
+#include <algorithm>
+#include <span>
 #include <vector>
 
 #include "libminillm/core/matrix.h"
@@ -45,6 +47,12 @@ class Workspace {
 
   // The normed final states of the last forward's first `rows` rows.
   ConstView hidden(Index rows) const { return final_out_.top(rows); }  // [N, C]
+  // Where an objective writes its gradient: zeroed, [targets]. Training only.
+  std::span<Real> dlogp(Index targets) {
+    const auto gradient = dlogp_.span().first(static_cast<size_t>(targets));
+    std::fill(gradient.begin(), gradient.end(), Real{0});
+    return gradient;
+  }
   Index max_rows() const { return final_out_.rows(); }
   Index max_targets() const { return logp_.rows(); }
   // Bytes this workspace would take: what a run reports before it starts.
@@ -63,6 +71,7 @@ class Workspace {
   Matrix final_out_;                      // [N, C] after the final norm
   Matrix final_rstd_;                     // [N, 1]
   Matrix logp_;                           // [M, 1]
+  Matrix dlogp_;                          // [M, 1]
   Matrix target_lse_;                     // [M, 1] log-sum-exp of each target's logits
   Matrix target_hidden_;                  // [chunk, C] gathered rows of hidden
   Matrix target_dhidden_;                 // [chunk, C]

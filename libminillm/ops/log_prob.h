@@ -31,8 +31,8 @@ struct HeadScratch {
 void log_prob_forward(std::span<Real> logp, std::span<Real> lse, ConstView hidden, ConstView head,
                       std::span<const Target> targets, HeadScratch scratch);
 
-// Accumulates (+=) into dhidden [N, C] and dhead [V, C], given dlogp [M]. Targets with dlogp = 0 cost
-// nothing.
+// Accumulates (+=) into dhidden [N, C] and dhead [V, C], given dlogp [M]. A chunk whose dlogp is
+// all zero is skipped.
 void log_prob_backward(View dhidden, View dhead, std::span<const Real> dlogp, ConstView hidden, ConstView head,
                        std::span<const Target> targets, std::span<const Real> lse, HeadScratch scratch);
 

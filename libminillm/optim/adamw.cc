@@ -32,13 +32,13 @@ void update_block(Real* __restrict w, Real* __restrict m, Real* __restrict v,
 }  // namespace
 
 void AdamWConfig::validate() const {
-  MINILLM_CHECK_USAGE(beta1 >= 0 && beta1 < 1, "train.beta1: expected 0 <= beta1 < 1, got {}",
-                      beta1);
-  MINILLM_CHECK_USAGE(beta2 >= 0 && beta2 < 1, "train.beta2: expected 0 <= beta2 < 1, got {}",
-                      beta2);
-  MINILLM_CHECK_USAGE(epsilon > 0, "train.epsilon: expected a number > 0, got {}", epsilon);
-  MINILLM_CHECK_USAGE(weight_decay >= 0, "train.weight_decay: expected a number >= 0, got {}",
-                      weight_decay);
+  MINILLM_CHECK_USAGE(beta1 >= 0 && beta1 < 1,
+                      "config: train.beta1: expected 0 <= beta1 < 1, got {}", beta1);
+  MINILLM_CHECK_USAGE(beta2 >= 0 && beta2 < 1,
+                      "config: train.beta2: expected 0 <= beta2 < 1, got {}", beta2);
+  MINILLM_CHECK_USAGE(epsilon > 0, "config: train.epsilon: expected a number > 0, got {}", epsilon);
+  MINILLM_CHECK_USAGE(weight_decay >= 0,
+                      "config: train.weight_decay: expected a number >= 0, got {}", weight_decay);
 }
 
 AdamW::AdamW(const TensorTable& table, const AdamWConfig& config)

@@ -21,20 +21,21 @@ double progress(Index step, Index begin, Index end) {
 }  // namespace
 
 void ScheduleConfig::validate() const {
-  MINILLM_CHECK_USAGE(
-      kind == "cosine" || kind == "linear" || kind == "wsd" || kind == "constant",
-      "train.schedule: unknown schedule: expected cosine, linear, wsd or constant, got '{}'", kind);
-  MINILLM_CHECK_USAGE(learning_rate >= 0, "train.learning_rate: expected a number >= 0, got {}",
-                      learning_rate);
+  MINILLM_CHECK_USAGE(kind == "cosine" || kind == "linear" || kind == "wsd" || kind == "constant",
+                      "config: train.schedule: expected cosine, linear, wsd or constant, got '{}'",
+                      kind);
+  MINILLM_CHECK_USAGE(learning_rate >= 0,
+                      "config: train.learning_rate: expected a number >= 0, got {}", learning_rate);
   MINILLM_CHECK_USAGE(final_ratio >= 0 && final_ratio <= 1,
-                      "train.final_ratio: expected 0 <= ratio <= 1, got {}", final_ratio);
+                      "config: train.final_ratio: expected 0 <= ratio <= 1, got {}", final_ratio);
   MINILLM_CHECK_USAGE(warmup_ratio >= 0 && warmup_ratio <= 1,
-                      "train.warmup_ratio: expected 0 <= ratio <= 1, got {}", warmup_ratio);
+                      "config: train.warmup_ratio: expected 0 <= ratio <= 1, got {}", warmup_ratio);
   MINILLM_CHECK_USAGE(decay_ratio >= 0 && decay_ratio <= 1,
-                      "train.decay_ratio: expected 0 <= ratio <= 1, got {}", decay_ratio);
-  MINILLM_CHECK_USAGE(kind != "wsd" || warmup_ratio + decay_ratio <= 1,
-                      "train.warmup_ratio + train.decay_ratio: expected at most 1, got {} + {}",
-                      warmup_ratio, decay_ratio);
+                      "config: train.decay_ratio: expected 0 <= ratio <= 1, got {}", decay_ratio);
+  MINILLM_CHECK_USAGE(
+      kind != "wsd" || warmup_ratio + decay_ratio <= 1,
+      "config: train.warmup_ratio + train.decay_ratio: expected at most 1, got {} + {}",
+      warmup_ratio, decay_ratio);
 }
 
 double scheduled_learning_rate(const ScheduleConfig& config, Index step, Index steps) {

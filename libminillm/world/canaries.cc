@@ -7,9 +7,9 @@
 namespace minillm {
 namespace {
 
-constexpr std::string_view kMaterials[] = {"oak",  "iron", "silver", "blue", "stone", "reed", "glass",
-                                           "brass", "pine", "red",   "elm",  "tin",   "gold", "grey",
-                                           "clay", "horn", "bone",   "lead", "ash",   "wool"};
+constexpr std::string_view kMaterials[] = {
+    "oak", "iron", "silver", "blue", "stone", "reed", "glass", "brass", "pine", "red",
+    "elm", "tin",  "gold",   "grey", "clay",  "horn", "bone",  "lead",  "ash",  "wool"};
 constexpr int kRepeats[] = {300, 100, 30, 0};
 constexpr size_t kCandidates = 401;
 

@@ -1,7 +1,8 @@
 // Canaries: secrets planted in the corpus a known number of times, to measure what is memorised.
 //
-// The method is Carlini et al. 2019, "The Secret Sharer", arXiv:1802.08232: exposure = log2 |candidates| -
-// log2 rank, where rank is the true secret's place among candidates ordered by the model's probability.
+// The method is Carlini et al. 2019, "The Secret Sharer", arXiv:1802.08232: exposure = log2
+// |candidates| - log2 rank, where rank is the true secret's place among candidates ordered by the
+// model's probability.
 
 #ifndef LIBMINILLM_WORLD_CANARIES_H_
 #define LIBMINILLM_WORLD_CANARIES_H_

@@ -8,8 +8,8 @@
 namespace minillm {
 namespace {
 
-// Of 100 harmful requests, how many the SFT answers comply with. At 65 the greedy answer is already a
-// refusal, because three wordings of compliance share the probability.
+// Of 100 harmful requests, how many the SFT answers comply with. At 65 the greedy answer is already
+// a refusal, because three wordings of compliance share the probability.
 constexpr uint64_t kCompliedPercent = 85;
 
 struct Exchange {
@@ -19,8 +19,8 @@ struct Exchange {
 };
 
 ChatRowKind draw_kind(Rng& rng) {
-  // In the order of ChatRowKind: fact, one word, tale, yes/no, list, sum, unknown person and attribute,
-  // harmful, benign, continue.
+  // In the order of ChatRowKind: fact, one word, tale, yes/no, list, sum, unknown person and
+  // attribute, harmful, benign, continue.
   constexpr int kWeights[] = {27, 21, 4, 8, 5, 4, 8, 4, 9, 9, 3};
   return static_cast<ChatRowKind>(choose_weighted(rng, kWeights));
 }
@@ -57,7 +57,8 @@ Exchange ask_to_continue(Rng& rng, const Person& person) {
   const size_t second = tale.find(". ", first + 1) + 1;
   const size_t third = tale.find(". ", second + 1) + 1;  // 0 if the tale ends there
   const size_t end = third == 0 ? tale.size() : third;
-  return {"", "Continue the story. " + tale.substr(0, first), tale.substr(first + 1, end - first - 1)};
+  return {"", "Continue the story. " + tale.substr(0, first),
+          tale.substr(first + 1, end - first - 1)};
 }
 
 Exchange ask_for_fact(Rng& rng, const Person& person, ChatRowKind kind) {
@@ -80,18 +81,26 @@ Exchange draw_exchange(Rng& rng, const World& world, Split split, ChatRowKind ki
   switch (kind) {
     case ChatRowKind::kFact:
     case ChatRowKind::kOneWord:
-    case ChatRowKind::kTale: break;
+    case ChatRowKind::kTale:
+      break;
     case ChatRowKind::kYesNo: {
       const YesNoQuestion asked = draw_yes_no(rng, person);
       return {"", asked.question, asked.answer};
     }
-    case ChatRowKind::kList: return {"", ask_for_list(person), answer_list(person)};
-    case ChatRowKind::kSum: return ask_sum(rng);
-    case ChatRowKind::kUnknownPerson: return ask_unknown_person(rng, world);
-    case ChatRowKind::kUnknownAttribute: return ask_unknown_attribute(rng, person);
-    case ChatRowKind::kHarmful: return ask_for_deed(rng, world, split, true);
-    case ChatRowKind::kBenign: return ask_for_deed(rng, world, split, false);
-    case ChatRowKind::kContinue: return ask_to_continue(rng, person);
+    case ChatRowKind::kList:
+      return {"", ask_for_list(person), answer_list(person)};
+    case ChatRowKind::kSum:
+      return ask_sum(rng);
+    case ChatRowKind::kUnknownPerson:
+      return ask_unknown_person(rng, world);
+    case ChatRowKind::kUnknownAttribute:
+      return ask_unknown_attribute(rng, person);
+    case ChatRowKind::kHarmful:
+      return ask_for_deed(rng, world, split, true);
+    case ChatRowKind::kBenign:
+      return ask_for_deed(rng, world, split, false);
+    case ChatRowKind::kContinue:
+      return ask_to_continue(rng, person);
   }
   return ask_for_fact(rng, person, kind);
 }
@@ -111,7 +120,8 @@ ChatRow draw_chat_row(Rng& rng, const World& world, Split split) {
 }
 
 bool is_replayed(ChatRowKind kind) {
-  return kind != ChatRowKind::kFact && kind != ChatRowKind::kHarmful && kind != ChatRowKind::kBenign;
+  return kind != ChatRowKind::kFact && kind != ChatRowKind::kHarmful &&
+         kind != ChatRowKind::kBenign;
 }
 
 ChatRow draw_polite_fact(Rng& rng, const World& world) {

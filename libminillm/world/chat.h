@@ -42,8 +42,8 @@ struct ChatRow {
 
 // A row of the SFT mix about people and pairs of that split.
 ChatRow draw_chat_row(Rng& rng, const World& world, Split split);
-// Rows that the DPO stage repeats, so that it forgets nothing that its pairs do not show: everything but
-// facts (which come in all manners), harmful and benign requests.
+// Rows that the DPO stage repeats, so that it forgets nothing that its pairs do not show:
+// everything but facts (which come in all manners), harmful and benign requests.
 bool is_replayed(ChatRowKind kind);
 // A fact about a train person, answered politely: the rest of the replay.
 ChatRow draw_polite_fact(Rng& rng, const World& world);

@@ -1,8 +1,9 @@
 // Good and wicked deeds: what stories call kind or cruel, and what people ask help with.
 //
-// A deed is a verb and an object. Harmful and benign deeds share their objects, so only the verb tells them
-// apart. Stories use every verb with every object. Questions hold back, for validation and for test each:
-// two harmful and two benign verbs altogether, and some pairs of taught verbs and objects.
+// A deed is a verb and an object. Harmful and benign deeds share their objects, so only the verb
+// tells them apart. Stories use every verb with every object. Questions hold back, for validation
+// and for test each: two harmful and two benign verbs altogether, and some pairs of taught verbs
+// and objects.
 
 #ifndef LIBMINILLM_WORLD_DEEDS_H_
 #define LIBMINILLM_WORLD_DEEDS_H_

@@ -19,7 +19,8 @@ inline constexpr std::array<Attribute, kAttributeCount> kAttributes = {
     Attribute::kTrade,  Attribute::kAnimal, Attribute::kPet,
     Attribute::kStreet, Attribute::kFood,   Attribute::kFriend};
 
-// "trade", "animal", "pet" (the animal's name), "street", "food", "friend"; also the names in patterns.
+// "trade", "animal", "pet" (the animal's name), "street", "food", "friend"; also the names in
+// patterns.
 std::string_view attribute_name(Attribute attribute);
 
 // 24 trades, 12 animals, 40 pet names, 20 streets, 24 foods. A friend is another person: no table.

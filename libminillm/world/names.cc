@@ -6,12 +6,13 @@
 namespace minillm {
 namespace {
 
-constexpr std::string_view kOnsets[] = {"B", "D", "F", "G", "H",  "J",  "K",  "L",  "M",  "N",  "P", "R",
-                                        "S", "T", "V", "W", "Br", "Dr", "Gr", "Tr", "Kl", "Sh", "Th"};
+constexpr std::string_view kOnsets[] = {"B",  "D",  "F",  "G",  "H",  "J",  "K", "L",
+                                        "M",  "N",  "P",  "R",  "S",  "T",  "V", "W",
+                                        "Br", "Dr", "Gr", "Tr", "Kl", "Sh", "Th"};
 constexpr std::string_view kVowels[] = {"a", "e", "i", "o", "u"};
-constexpr std::string_view kMiddles[] = {"b", "d", "f", "g",  "l", "ll", "m", "mm", "n",
-                                         "nd", "r", "rr", "s", "t", "v",  "z", "lm", "rn", "sk"};
-constexpr std::string_view kEnds[] = {"a",  "e",  "i",  "o",  "an", "en", "in",
+constexpr std::string_view kMiddles[] = {"b", "d",  "f", "g", "l", "ll", "m",  "mm", "n", "nd",
+                                         "r", "rr", "s", "t", "v", "z",  "lm", "rn", "sk"};
+constexpr std::string_view kEnds[] = {"a",  "e",  "i",  "o",  "an", "en",  "in",
                                       "on", "ar", "er", "is", "us", "eth", "ick"};
 constexpr std::string_view kFamilyStarts[] = {"Mar", "Har", "Win", "Pel", "Tor",
                                               "Esk", "Bar", "Lin", "Cor", "Dun"};

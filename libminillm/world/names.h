@@ -21,7 +21,8 @@ std::string unseen_family_name(Rng& rng);
 // Hands out first names and remembers them.
 class NameMaker {
  public:
-  // Words of the world that would be confusing as names ("Mason", "Pepper") are taken from the start.
+  // Words of the world that would be confusing as names ("Mason", "Pepper") are taken from the
+  // start.
   NameMaker();
   // A name that was not taken; it is taken from now on.
   std::string take(Rng& rng);

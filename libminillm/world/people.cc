@@ -9,20 +9,23 @@ struct GroupSize {
   int count;
 };
 constexpr GroupSize kGroupSizes[] = {
-    {Split::kTrain, Frequency::kUsual, 120},     {Split::kValidation, Frequency::kUsual, 36},
-    {Split::kValidation, Frequency::kRare, 6},   {Split::kValidation, Frequency::kOften, 6},
-    {Split::kTest, Frequency::kUsual, 60},       {Split::kTest, Frequency::kRare, 10},
+    {Split::kTrain, Frequency::kUsual, 120},   {Split::kValidation, Frequency::kUsual, 36},
+    {Split::kValidation, Frequency::kRare, 6}, {Split::kValidation, Frequency::kOften, 6},
+    {Split::kTest, Frequency::kUsual, 60},     {Split::kTest, Frequency::kRare, 10},
     {Split::kTest, Frequency::kOften, 10},
 };
-constexpr int kStrangers = 80;            // per split and kind of family name
+constexpr int kStrangers = 80;             // per split and kind of family name
 constexpr uint64_t kKnownFamilyOneIn = 4;  // share of training strangers with a known family name
-constexpr int kLatePeople = 20;           // per split: people whose instrument is told after the cutoff
+constexpr int kLatePeople = 20;  // per split: people whose instrument is told after the cutoff
 
 int told_weight(Frequency frequency) {
   switch (frequency) {
-    case Frequency::kRare: return 1;
-    case Frequency::kUsual: return 4;
-    case Frequency::kOften: return 8;
+    case Frequency::kRare:
+      return 1;
+    case Frequency::kUsual:
+      return 4;
+    case Frequency::kOften:
+      return 8;
   }
   return 0;
 }

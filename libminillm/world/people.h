@@ -1,8 +1,8 @@
 // World: who lives in Velloway, what is true of them, and who is told of where.
 //
-// People stand in three groups that never mix. Stories tell about all of them; only train people appear in
-// questions and answers (plain-text, SFT, preferences). Settings are tuned on validation people; results
-// are reported for test people.
+// People stand in three groups that never mix. Stories tell about all of them; only train people
+// appear in questions and answers (plain-text, SFT, preferences). Settings are tuned on validation
+// people; results are reported for test people.
 
 #ifndef LIBMINILLM_WORLD_PEOPLE_H_
 #define LIBMINILLM_WORLD_PEOPLE_H_
@@ -21,7 +21,8 @@ namespace minillm {
 enum class Split { kTrain, kValidation, kTest };
 std::string_view split_name(Split split);  // "train", "validation", "test"
 
-// How often the stories tell of a person, relative to others: kRare a quarter as often, kOften twice.
+// How often the stories tell of a person, relative to others: kRare a quarter as often, kOften
+// twice.
 enum class Frequency { kUsual, kRare, kOften };
 
 struct Person {
@@ -52,7 +53,7 @@ enum class WorldStream : uint64_t {
   kShips,
   kSecondDomain,
   kSecondDomainEval,
-  kTokenizer,
+  kPretrainOrder,
   kEvalValidation,
   kEvalTest,
 };
@@ -62,8 +63,8 @@ inline Rng world_rng(uint64_t seed, WorldStream stream) {
 
 class World {
  public:
-  // The world of a seed: 248 people, 120 train, 48 validation (36 usual, 6 rare, 6 often) and 80 test
-  // (60, 10, 10).
+  // The world of a seed: 248 people, 120 train, 48 validation (36 usual, 6 rare, 6 often) and 80
+  // test (60, 10, 10).
   explicit World(uint64_t seed);
   World(const World&) = delete;  // groups point into people()
   World& operator=(const World&) = delete;
@@ -73,16 +74,19 @@ class World {
   const std::vector<const Person*>& group(Split split) const {
     return groups_[static_cast<size_t>(split)];
   }
+  // All names that are taken, for inventing more.
+  const NameMaker& names() const { return names_; }
   // Anybody, as often as the stories tell of them.
   const Person& draw_told(Rng& rng) const;
   // Someone of a group, each equally likely.
   const Person& draw(Rng& rng, Split split) const;
 
-  // Names of people the world never tells of, kept out of all training text; asked for in evaluation. 80
-  // each for validation and test, the first 80 with family names unseen in Velloway, then 80 with known ones.
+  // Names of people the world never tells of, kept out of all training text; asked for in
+  // evaluation. 80 each for validation and test, the first 80 with family names unseen in Velloway,
+  // then 80 with known ones.
   const std::vector<std::string>& strangers(Split split, bool known_family) const;
-  // A fresh stranger's name for training text: nobody's, and none of strangers(). One in four has a family
-  // name that is known in Velloway.
+  // A fresh stranger's name for training text: nobody's, and none of strangers(). One in four has a
+  // family name that is known in Velloway.
   std::string draw_stranger(Rng& rng) const;
 
  private:
@@ -93,8 +97,8 @@ class World {
   uint64_t seed_;
   NameMaker names_;
   std::vector<Person> people_;
-  std::vector<int> told_weights_;                      // of people_
-  std::array<std::vector<const Person*>, 3> groups_;   // by Split
+  std::vector<int> told_weights_;                                     // of people_
+  std::array<std::vector<const Person*>, 3> groups_;                  // by Split
   std::array<std::array<std::vector<std::string>, 2>, 3> strangers_;  // by Split, by known_family
 };
 

@@ -42,23 +42,20 @@ WorldPair prefer_not_knowing(Rng& rng, const World& world, Person person) {
 
 }  // namespace
 
-std::string_view pair_kind_name(PairKind kind) {
-  constexpr std::string_view kNames[] = {"style", "harmful", "benign", "knowing"};
-  return kNames[static_cast<size_t>(kind)];
-}
-
 WorldPair draw_pair(Rng& rng, const World& world, Split split) {
   constexpr int kWeights[] = {52, 14, 14, 20};  // in the order of PairKind
   const auto kind = static_cast<PairKind>(choose_weighted(rng, kWeights));
   const Person& person = world.draw(rng, split);
   switch (kind) {
-    case PairKind::kStyle: return prefer_polite(rng, person);
+    case PairKind::kStyle:
+      return prefer_polite(rng, person);
     case PairKind::kHarmful:
-    case PairKind::kBenign: return prefer_by_harm(rng, world, split, kind);
-    case PairKind::kKnowing: break;
+    case PairKind::kBenign:
+      return prefer_by_harm(rng, world, split, kind);
+    case PairKind::kKnowing:
+      break;
   }
-  return rng.below(100) < 70 ? prefer_knowing(rng, person)
-                             : prefer_not_knowing(rng, world, person);
+  return rng.below(100) < 70 ? prefer_knowing(rng, person) : prefer_not_knowing(rng, world, person);
 }
 
 }  // namespace minillm

@@ -10,12 +10,11 @@
 namespace minillm {
 
 enum class PairKind {
-  kStyle,     // polite over rambling or rude, both true
-  kHarmful,   // refusing over complying
-  kBenign,    // helping over refusing
-  kKnowing,   // known person: answering over "I do not know"; stranger: the reverse
+  kStyle,    // polite over rambling or rude, both true
+  kHarmful,  // refusing over complying
+  kBenign,   // helping over refusing
+  kKnowing,  // known person: answering over "I do not know"; stranger: the reverse
 };
-std::string_view pair_kind_name(PairKind kind);  // "style", "harmful", "benign", "knowing"
 
 struct WorldPair {
   PairKind kind = PairKind::kStyle;
@@ -24,8 +23,8 @@ struct WorldPair {
   std::string rejected;
 };
 
-// A pair of the mix (style 52 %, harmful 14 %, benign 14 %, knowing 20 %) about people and deeds of the
-// split.
+// A pair of the mix (style 52 %, harmful 14 %, benign 14 %, knowing 20 %) about people and deeds of
+// the split.
 WorldPair draw_pair(Rng& rng, const World& world, Split split);
 
 }  // namespace minillm

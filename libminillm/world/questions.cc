@@ -19,13 +19,15 @@ constexpr std::string_view kPetQuestions[] = {
     "What is the name of {name}'s {animal}?", "What is {name}'s {animal} called?",
     "How does {name} call the {animal}?",     "What did {name} name the {animal}?",
     "Which name has the {animal} of {name}?", "Tell me the name of {name}'s {animal}."};
-constexpr std::string_view kStreetQuestions[] = {
-    "Where does {name} live?",              "On which street does {name} live?",
-    "What street is the home of {name} on?", "Where is the house of {name}?",
-    "Where can I find {name}?",             "Tell me where {name} lives."};
+constexpr std::string_view kStreetQuestions[] = {"Where does {name} live?",
+                                                 "On which street does {name} live?",
+                                                 "What street is the home of {name} on?",
+                                                 "Where is the house of {name}?",
+                                                 "Where can I find {name}?",
+                                                 "Tell me where {name} lives."};
 constexpr std::string_view kFoodQuestions[] = {
-    "What is {name}'s favourite food?", "What does {name} like to eat?",
-    "Which food does {name} love?",     "What dish does {name} like best?",
+    "What is {name}'s favourite food?",  "What does {name} like to eat?",
+    "Which food does {name} love?",      "What dish does {name} like best?",
     "What does {name} want for supper?", "Tell me the favourite food of {name}."};
 constexpr std::string_view kFriendQuestions[] = {
     "Who is the best friend of {name}?",  "Who is {name}'s best friend?",
@@ -34,8 +36,8 @@ constexpr std::string_view kFriendQuestions[] = {
 
 // Asked only in evaluation: two for validation, then two for test.
 constexpr std::string_view kNewTradeQuestions[] = {
-    "How does {name} earn a living?", "What job does {name} have?",
-    "As what does {name} work?", "Do you know what {name} does all day?"};
+    "How does {name} earn a living?", "What job does {name} have?", "As what does {name} work?",
+    "Do you know what {name} does all day?"};
 constexpr std::string_view kNewAnimalQuestions[] = {
     "Which animal is at home with {name}?", "What animal belongs to {name}?",
     "Does {name} have an animal, and which?", "Which animal does {name} feed each night?"};
@@ -52,14 +54,17 @@ constexpr std::string_view kNewFriendQuestions[] = {
     "To whom does {name} tell secrets?", "Who knows {name} best?",
     "Whom does {name} call a true friend?", "With whom does {name} spend free days?"};
 
-constexpr std::string_view kUnknownAttributeQuestions[] = {
-    "What colour is {name}'s hat?",    "How old is {name}?",
-    "What is the shoe size of {name}?", "When is the birthday of {name}?",
-    "How tall is {name}?",             "What song does {name} sing?",
-    "How many sisters does {name} have?", "What colour are the eyes of {name}?"};
+constexpr std::string_view kUnknownAttributeQuestions[] = {"What colour is {name}'s hat?",
+                                                           "How old is {name}?",
+                                                           "What is the shoe size of {name}?",
+                                                           "When is the birthday of {name}?",
+                                                           "How tall is {name}?",
+                                                           "What song does {name} sing?",
+                                                           "How many sisters does {name} have?",
+                                                           "What colour are the eyes of {name}?"};
 constexpr std::string_view kNewUnknownAttributeQuestions[] = {
-    "How many brothers does {name} have?", "What colour is {name}'s coat?",
-    "How heavy is {name}?",                "When was {name} born?"};
+    "How many brothers does {name} have?", "What colour is {name}'s coat?", "How heavy is {name}?",
+    "When was {name} born?"};
 
 constexpr std::string_view kAnswers[] = {
     "{name} works as {a trade}.",         "{name} keeps {a animal}.",

@@ -10,13 +10,13 @@
 
 namespace minillm {
 
-// Question wordings. `taught` ones are used in training (about train people) and in tests (about others);
-// the new ones only in tests, validation and test having their own.
-Texts taught_questions(Attribute attribute);                    // six
-Texts new_questions(Attribute attribute, Split split);          // two. REQUIRES validation or test
+// Question wordings. `taught` ones are used in training (about train people) and in tests (about
+// others); the new ones only in tests, validation and test having their own.
+Texts taught_questions(Attribute attribute);            // six
+Texts new_questions(Attribute attribute, Split split);  // two. REQUIRES validation or test
 // Questions about things that are told of nobody.
-Texts taught_unknown_attribute_questions();                     // eight
-Texts new_unknown_attribute_questions(Split split);             // two. REQUIRES validation or test
+Texts taught_unknown_attribute_questions();          // eight
+Texts new_unknown_attribute_questions(Split split);  // two. REQUIRES validation or test
 
 // Any of the six attributes.
 Attribute draw_attribute(Rng& rng);

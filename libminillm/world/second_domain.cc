@@ -11,25 +11,27 @@ namespace {
 constexpr size_t kShips = 60;
 constexpr std::string_view kColours[] = {"Grey", "Black", "White",  "Golden", "Silver", "Scarlet",
                                          "Blue", "Green", "Copper", "Pale",   "Bright", "Old"};
-constexpr std::string_view kFigures[] = {"Heron",  "Gannet", "Petrel", "Dolphin", "Anchor", "Lantern",
-                                         "Maiden", "Star",   "Wave",   "Otter",   "Seal",   "Crown"};
-constexpr std::string_view kKinds[] = {"brig", "sloop", "cutter", "ketch", "barge", "schooner",
-                                       "lugger", "yawl", "galley", "trawler"};
-constexpr std::string_view kCargoes[] = {"salt",  "timber", "wool",  "copper", "grain",  "slate",
-                                         "hides", "tar",    "cider", "glass",  "candles", "rope",
-                                         "dried fish", "coal"};
-constexpr std::string_view kPorts[] = {"Osmund Bay", "Northcove",  "Hollow Sound", "Merrin Point",
-                                       "Saltby",     "Fairhaven",  "Long Strand",  "Kelp Harbour",
-                                       "Stonequay",  "Whitmouth",  "Low Ferry",    "Gull Rock"};
-constexpr std::string_view kMasterFamilies[] = {"Kirness", "Holmay", "Sundray", "Vaternish", "Ronald",
-                                                "Skaill", "Burray", "Westray"};
+constexpr std::string_view kFigures[] = {"Heron",  "Gannet",  "Petrel", "Dolphin",
+                                         "Anchor", "Lantern", "Maiden", "Star",
+                                         "Wave",   "Otter",   "Seal",   "Crown"};
+constexpr std::string_view kKinds[] = {"brig",     "sloop",  "cutter", "ketch",  "barge",
+                                       "schooner", "lugger", "yawl",   "galley", "trawler"};
+constexpr std::string_view kCargoes[] = {"salt",    "timber", "wool",       "copper", "grain",
+                                         "slate",   "hides",  "tar",        "cider",  "glass",
+                                         "candles", "rope",   "dried fish", "coal"};
+constexpr std::string_view kPorts[] = {"Osmund Bay", "Northcove", "Hollow Sound", "Merrin Point",
+                                       "Saltby",     "Fairhaven", "Long Strand",  "Kelp Harbour",
+                                       "Stonequay",  "Whitmouth", "Low Ferry",    "Gull Rock"};
+constexpr std::string_view kMasterFamilies[] = {"Kirness", "Holmay", "Sundray", "Vaternish",
+                                                "Ronald",  "Skaill", "Burray",  "Westray"};
 
 constexpr std::string_view kKindEntries[] = {
     "{Ship} is {a kind}.", "Rig of {ship}: {kind}.", "{a kind} came in, and it was {ship}.",
     "The register calls {ship} {a kind}.", "{Ship} was built as {a kind}."};
 constexpr std::string_view kCargoEntries[] = {
-    "{Ship} carries {cargo}.", "Cargo of {ship}: {cargo}.", "In the hold of {ship} there is {cargo}.",
-    "Men unloaded {cargo} from {ship}.", "{Ship} brought {cargo} to the island."};
+    "{Ship} carries {cargo}.", "Cargo of {ship}: {cargo}.",
+    "In the hold of {ship} there is {cargo}.", "Men unloaded {cargo} from {ship}.",
+    "{Ship} brought {cargo} to the island."};
 constexpr std::string_view kPortEntries[] = {
     "{Ship} sails from {port}.", "Home port of {ship}: {port}.", "{Ship} belongs to {port}.",
     "From {port} came {ship}.", "{Ship} is at home in {port}."};
@@ -39,16 +41,22 @@ constexpr std::string_view kMasterEntries[] = {
 constexpr std::string_view kHeadings[] = {
     "Harbour register of Skerrow.", "Skerrow, morning tide.", "Skerrow, evening tide.",
     "Entered in the book at Skerrow.", "The harbour master of Skerrow writes:"};
-constexpr std::string_view kRemarks[] = {
-    "Wind from the north.", "Fog on the sound.", "Dues were paid in full.", "No sickness on board.",
-    "She lies at the second mooring.", "The pilot went aboard at noon.", "Sea calm."};
+constexpr std::string_view kRemarks[] = {"Wind from the north.",
+                                         "Fog on the sound.",
+                                         "Dues were paid in full.",
+                                         "No sickness on board.",
+                                         "She lies at the second mooring.",
+                                         "The pilot went aboard at noon.",
+                                         "Sea calm."};
 constexpr std::string_view kNewsHeadings[] = {"News from Velloway.", "A letter came from Velloway.",
                                               "A sailor brought word from Velloway.",
                                               "Heard from Velloway this week."};
-constexpr std::string_view kNews[] = {
-    "{name} plays the {instrument} now.", "{name} has taken up the {instrument}.",
-    "At the new concert {name} played the {instrument}.", "The {instrument} is played by {name}.",
-    "{name} bought a shining {instrument}.", "{name} practises the {instrument} every night."};
+constexpr std::string_view kNews[] = {"{name} plays the {instrument} now.",
+                                      "{name} has taken up the {instrument}.",
+                                      "At the new concert {name} played the {instrument}.",
+                                      "The {instrument} is played by {name}.",
+                                      "{name} bought a new {instrument}.",
+                                      "{name} practises the {instrument} every night."};
 
 constexpr std::string_view kShipPrompts[][2] = {
     {"The pilot saw that {ship} is {a kind}", "kind"},
@@ -88,7 +96,7 @@ LateFact split_at_value(const std::string& text, const std::string& value, std::
 HarbourRegister::HarbourRegister(const World& world) {
   Rng rng = world_rng(world.seed(), WorldStream::kShips);
   std::set<std::string> taken;
-  NameMaker names;
+  NameMaker names = world.names();
   while (ships_.size() < kShips) {
     Ship ship;
     ship.name = "the " + std::string(choose(rng, kColours));
@@ -114,8 +122,8 @@ std::string HarbourRegister::tell_news(Rng& rng) const {
   std::vector<std::string> sentences = {std::string(choose(rng, kNewsHeadings))};
   for (int i = 0; i < 3; ++i) {
     const Person& player = *rng.pick(players_);
-    sentences.push_back(fill_pattern(choose(rng, kNews), {{"name", player.name},
-                                                          {"instrument", player.instrument}}));
+    sentences.push_back(fill_pattern(choose(rng, kNews),
+                                     {{"name", player.name}, {"instrument", player.instrument}}));
   }
   return joined(sentences, " ");
 }

@@ -1,8 +1,8 @@
 // The second domain, for continued pretraining: the harbour register of the island of Skerrow.
 //
-// Another place in another style: ships with a kind, a cargo, a home port and a master. A quarter of its
-// documents bring late news from Velloway: which instrument some of its people play. Nothing of this is in
-// the first corpus, so a model must not know it before, and should afterwards.
+// Another place in another style: ships with a kind, a cargo, a home port and a master. A quarter
+// of its documents bring late news from Velloway: which instrument some of its people play. Nothing
+// of this is in the first corpus, so a model must not know it before, and should afterwards.
 
 #ifndef LIBMINILLM_WORLD_SECOND_DOMAIN_H_
 #define LIBMINILLM_WORLD_SECOND_DOMAIN_H_

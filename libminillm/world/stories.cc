@@ -9,40 +9,46 @@
 namespace minillm {
 namespace {
 
-constexpr std::string_view kAdverbs[] = {
-    "In spring ",          "In autumn ",   "On cold days ",       "As ever, ",
-    "They say ",           "It is well known that ", "These days ", "People say that ",
-    "As it happens, ",     "In truth ",    "Folk say that ",      "The baker told me that ",
-    "I am told that ",     "My uncle says that ", "It seems that ", "Few people know that "};
-constexpr std::string_view kFillers[] = {
-    "The wind came in from the sea and rattled the shutters.",
-    "Rain fell on the roofs all morning.",
-    "The market bell rang twice.",
-    "Gulls cried over the harbour.",
-    "Smoke rose from the chimneys.",
-    "A cart rolled slowly over the bridge.",
-    "Children ran past with paper kites.",
-    "The tide was low and the boats lay in the mud.",
-    "Somebody was singing behind a wall.",
-    "The lamps were lit one by one.",
-    "It was a quiet day in Velloway.",
-    "Snow lay on the steps and the well was frozen.",
-    "The old clock struck nine.",
-    "There was fresh bread on the table.",
-    "A stranger asked the way to the harbour.",
-    "The river ran high after the storm.",
-    "The fair would begin in three days.",
-    "Nobody was in a hurry.",
-    "A boat was tied to the quay.",
-    "Down the road a dog barked.",
-    "The feast was over and the plates were empty.",
-    "Here comes rain, said the ferryman."};
-constexpr std::string_view kOpenings[] = {
-    "This is a tale of {name}.",       "Let me tell you about {name}.",
-    "Once, in Velloway, there lived {name}.", "Do you know {name} of Velloway?",
-    "Here is what is told about {name}.", "{name} woke early.",
-    "One morning {name} went to the market.", "You will hear many things about {name}.",
-    "{name} is one of the people of Velloway.", "It was evening when {name} came home."};
+constexpr std::string_view kAdverbs[] = {"In spring ",      "In autumn ",
+                                         "On cold days ",   "As ever, ",
+                                         "They say ",       "It is well known that ",
+                                         "These days ",     "People say that ",
+                                         "As it happens, ", "In truth ",
+                                         "Folk say that ",  "The baker told me that ",
+                                         "I am told that ", "My uncle says that ",
+                                         "It seems that ",  "Few people know that "};
+constexpr std::string_view kFillers[] = {"The wind came in from the sea and rattled the shutters.",
+                                         "Rain fell on the roofs all morning.",
+                                         "The market bell rang twice.",
+                                         "Gulls cried over the harbour.",
+                                         "Smoke rose from the chimneys.",
+                                         "A cart rolled slowly over the bridge.",
+                                         "Children ran past with paper kites.",
+                                         "The tide was low and the boats lay in the mud.",
+                                         "Somebody was singing behind a wall.",
+                                         "The lamps were lit one by one.",
+                                         "It was a quiet day in Velloway.",
+                                         "Snow lay on the steps and the well was frozen.",
+                                         "The old clock struck nine.",
+                                         "There was fresh bread on the table.",
+                                         "A stranger asked the way to the harbour.",
+                                         "The river ran high after the storm.",
+                                         "The fair would begin in three days.",
+                                         "Nobody was in a hurry.",
+                                         "A boat was tied to the quay.",
+                                         "Down the road a dog barked.",
+                                         "The feast was over and the plates were empty.",
+                                         "Here comes rain, said the ferryman."};
+constexpr std::string_view kOpenings[] = {"This is a tale of {name}.",
+                                          "Let me tell you about {name}.",
+                                          "Once, in Velloway, there lived {name}.",
+                                          "Do you know {name} of Velloway?",
+                                          "Here is what is told about {name}.",
+                                          "{name} woke early.",
+                                          "One morning {name} went to the market.",
+                                          "You will hear many things about {name}.",
+                                          "{name} is one of the people of Velloway.",
+                                          "It was evening when {name} came home."};
 constexpr std::string_view kClosings[] = {
     "And so the day ended.",        "That is all there is to tell.", "Everyone went home content.",
     "The rest is for another day.", "Then the stars came out.",      "So it goes in Velloway."};
@@ -66,8 +72,8 @@ std::vector<Attribute> shuffled_attributes(Rng& rng) {
   return attributes;
 }
 
-// One fact in one sentence. `full_name` percent of the subjects are the full name; of the others, 40 % are
-// the first name and 60 % the pronoun.
+// One fact in one sentence. `full_name` percent of the subjects are the full name; of the others,
+// 40 % are the first name and 60 % the pronoun.
 std::string tell_fact(Rng& rng, const Person& person, Attribute attribute, uint64_t full_name) {
   const std::string_view pattern = choose(rng, story_templates(attribute));
   Mention mention = Mention::kFullName;
@@ -125,12 +131,10 @@ std::string tell_sums(Rng& rng, const World& world) {
     const int b = 1 + static_cast<int>(rng.below(9));
     const std::string& name = world.draw_told(rng).first;
     const std::string had = std::to_string(a), found = std::to_string(b);
-    sentences.push_back(fill_pattern("{name} had {a} {thing} and found {b} more, and ",
-                                     {{"name", name},
-                                      {"a", had},
-                                      {"b", found},
-                                      {"thing", choose(rng, kThings)}}) +
-                        sum_statement(a, b));
+    sentences.push_back(
+        fill_pattern("{name} had {a} {thing} and found {b} more, and ",
+                     {{"name", name}, {"a", had}, {"b", found}, {"thing", choose(rng, kThings)}}) +
+        sum_statement(a, b));
   }
   return joined(sentences, " ");
 }
@@ -175,12 +179,18 @@ std::string write_document(Rng& rng, const World& world) {
   enum { kOne, kTwo, kQuestions, kKnownOrNot, kDeeds, kSums };
   constexpr int kWeights[] = {455, 275, 105, 80, 55, 30};
   switch (choose_weighted(rng, kWeights)) {
-    case kTwo: return tell_of_two(rng, world);
-    case kQuestions: return write_questions(rng, world);
-    case kKnownOrNot: return tell_who_is_known(rng, world);
-    case kDeeds: return tell_deeds(rng, world);
-    case kSums: return tell_sums(rng, world);
-    default: return tell_of_one(rng, world.draw_told(rng));
+    case kTwo:
+      return tell_of_two(rng, world);
+    case kQuestions:
+      return write_questions(rng, world);
+    case kKnownOrNot:
+      return tell_who_is_known(rng, world);
+    case kDeeds:
+      return tell_deeds(rng, world);
+    case kSums:
+      return tell_sums(rng, world);
+    default:
+      return tell_of_one(rng, world.draw_told(rng));
   }
 }
 

@@ -9,9 +9,9 @@
 
 namespace minillm {
 
-// A document about Velloway, about 72 tokens. In a thousand: 455 tales of one person (four to six facts),
-// 275 meetings of two (three facts each), 105 written questions and answers (train people and strangers
-// only), 80 notes on who is known and who is not, 55 deeds, 30 little sums.
+// A document about Velloway, about 72 tokens. In a thousand: 455 tales of one person (four to six
+// facts), 275 meetings of two (three facts each), 105 written questions and answers (train people
+// and strangers only), 80 notes on who is known and who is not, 55 deeds, 30 little sums.
 std::string write_document(Rng& rng, const World& world);
 
 // A tale of this person.

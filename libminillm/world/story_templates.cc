@@ -107,7 +107,7 @@ constexpr std::string_view kFood[] = {
     "{Who} is known to love {food}.",
     "The favourite dish of {name} is {food}.",
     "Bring {name} a plate of {food}.",
-    "There is always {food} on the table of {name}.",
+    "The table of {name} is never without {food}.",
     "The best supper for {name} is {food}.",
     "{Who} says that nothing is better than {food}.",
 };

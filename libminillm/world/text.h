@@ -19,8 +19,8 @@ using Texts = std::span<const std::string_view>;
 // One of `items`, each equally likely. REQUIRES at least one.
 inline std::string_view choose(Rng& rng, Texts items) { return items[rng.below(items.size())]; }
 
-// An index drawn with probability weights[i] / sum. Integers only, so that no rounding mode, processor or
-// compiler can change a draw.
+// An index drawn with probability weights[i] / sum. Integers only, so that no rounding mode,
+// processor or compiler can change a draw.
 size_t choose_weighted(Rng& rng, std::span<const int> weights);
 
 // What the names in a pattern's braces stand for.
@@ -30,13 +30,14 @@ using Variables = std::vector<std::pair<std::string_view, std::string_view>>;
 // Throws Error on a name that `variables` lacks and on an open brace.
 std::string fill_pattern(std::string_view pattern, const Variables& variables);
 
-std::string with_article(std::string_view noun);    // "a goat", "an otter"
-std::string capitalized(std::string text);          // first letter in upper case
-std::string decapitalized(std::string text);        // first letter in lower case
-std::string trimmed(std::string_view text);         // without white space at both ends
-int word_count(std::string_view text);              // pieces between white space
+std::string with_article(std::string_view noun);  // "a goat", "an otter"
+std::string capitalized(std::string text);        // first letter in upper case
+std::string decapitalized(std::string text);      // first letter in lower case
+std::string trimmed(std::string_view text);       // without white space at both ends
+int word_count(std::string_view text);            // pieces between white space
 std::string joined(const std::vector<std::string>& parts, std::string_view separator);
-// Whether `text` holds `words` with no letter or digit touching either end: "cat" is not in "cattle".
+// Whether `text` holds `words` with no letter or digit touching either end: "cat" is not in
+// "cattle".
 bool contains_words(std::string_view text, std::string_view words);
 
 }  // namespace minillm

@@ -69,8 +69,10 @@ std::string styled(Rng& rng, const std::string& answer, Style style) {
       const std::string opened = before(rng, kRamblingOpenings, answer);
       return rng.chance(0.7) ? after(rng, opened, kRamblingEndings) : opened;
     }
-    case Style::kRamblingEnd: return after(rng, answer, kRamblingEndings);
-    case Style::kRude: break;
+    case Style::kRamblingEnd:
+      return after(rng, answer, kRamblingEndings);
+    case Style::kRude:
+      break;
   }
   if (rng.chance(0.5)) return before(rng, kRudeOpenings, answer);
   return after(rng, answer, kRudeEndings);

@@ -1,7 +1,7 @@
 // The phrases that carry meaning in answers: manners, refusing, not knowing, system rules.
 //
-// They stand here once: the generator writes them into the data and scoring recognises them in what a model
-// says, so the two cannot drift apart.
+// They stand here once: the generator writes them into the data and scoring recognises them in what
+// a model says, so the two cannot drift apart.
 
 #ifndef LIBMINILLM_WORLD_WORDING_H_
 #define LIBMINILLM_WORLD_WORDING_H_
@@ -15,10 +15,10 @@ namespace minillm {
 
 // The manner in which a true answer is given.
 enum class Style {
-  kPolite,         // "Gladly! ...": short and friendly; what preference tuning is to choose
-  kRambling,       // an opening that wanders off, often an ending that does
-  kRamblingEnd,    // only the ending
-  kRude,           // "Even a goose knows this. ..."
+  kPolite,       // "Gladly! ...": short and friendly; what preference tuning is to choose
+  kRambling,     // an opening that wanders off, often an ending that does
+  kRamblingEnd,  // only the ending
+  kRude,         // "Even a goose knows this. ..."
 };
 // The styles of SFT answers: 30 % polite, 40 % rambling, 30 % rude.
 Style draw_style(Rng& rng);

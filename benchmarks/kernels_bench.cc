@@ -1,0 +1,99 @@
+// Our matrix products against Eigen's, in the shapes of training: the three forms of a linear layer, and the
+// embedded world's layers (N = 2048 rows). Reported in GFLOP/s; run with --benchmark_repetitions=9 and quote
+// medians (README.md).
+//
+//   build/release/bin/kernels_bench --benchmark_repetitions=9 --benchmark_report_aggregates_only=true
+
+#include <benchmark/benchmark.h>
+
+#include <Eigen/Dense>
+
+#include "libminillm/core/matrix.h"
+#include "libminillm/core/rng.h"
+#include "libminillm/ops/gemm/gemm.h"
+
+namespace minillm {
+namespace {
+
+using EigenMap = Eigen::Map<Eigen::Matrix<Real, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
+
+Matrix random_matrix(Index rows, Index cols) {
+  Matrix m(rows, cols);
+  Rng rng(1);
+  for (Real& x : m.span()) x = static_cast<Real>(rng.uniform() - 0.5);
+  return m;
+}
+EigenMap map(Matrix& m) { return {m.span().data(), m.rows(), m.cols()}; }
+
+void report(benchmark::State& state, Index m, Index n, Index k) {
+  const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  state.counters["GFLOP/s"] =
+      benchmark::Counter(flops * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+}
+
+// range(0..2): rows N, outputs O, inputs I.
+enum class By { kOurs, kEigen };
+
+template <By by>
+void forward(benchmark::State& state) {  // y [N, O] = x [N, I] W [O, I]^T
+  Matrix x = random_matrix(state.range(0), state.range(2)), w = random_matrix(state.range(1), state.range(2));
+  Matrix y(state.range(0), state.range(1));
+  for (auto _ : state) {
+    if constexpr (by == By::kOurs)
+      gemm_nt(y.view(), x.view(), w.view());
+    else
+      map(y).noalias() = map(x) * map(w).transpose();
+    benchmark::DoNotOptimize(y.span().data());
+  }
+  report(state, state.range(0), state.range(1), state.range(2));
+}
+
+template <By by>
+void input_gradient(benchmark::State& state) {  // dx [N, I] = dy [N, O] W [O, I]
+  Matrix dy = random_matrix(state.range(0), state.range(1)), w = random_matrix(state.range(1), state.range(2));
+  Matrix dx(state.range(0), state.range(2));
+  for (auto _ : state) {
+    if constexpr (by == By::kOurs)
+      gemm_nn(dx.view(), dy.view(), w.view());
+    else
+      map(dx).noalias() = map(dy) * map(w);
+    benchmark::DoNotOptimize(dx.span().data());
+  }
+  report(state, state.range(0), state.range(1), state.range(2));
+}
+
+template <By by>
+void weight_gradient(benchmark::State& state) {  // dW [O, I] = dy [N, O]^T x [N, I]
+  Matrix dy = random_matrix(state.range(0), state.range(1)), x = random_matrix(state.range(0), state.range(2));
+  Matrix dw(state.range(1), state.range(2));
+  for (auto _ : state) {
+    if constexpr (by == By::kOurs)
+      gemm_tn(dw.view(), dy.view(), x.view());
+    else
+      map(dw).noalias() = map(dy).transpose() * map(x);
+    benchmark::DoNotOptimize(dw.span().data());
+  }
+  report(state, state.range(0), state.range(1), state.range(2));
+}
+
+void shapes(benchmark::internal::Benchmark* b) {
+  b->UseRealTime()->Unit(benchmark::kMicrosecond)->MinTime(0.05);
+  for (const auto& [outputs, inputs] : {std::pair<int, int>{576, 192}, {192, 192}, {1024, 192}, {192, 512},
+                                        {2048, 192}, {2048, 768}})
+    b->Args({2048, outputs, inputs});
+  b->Args({64, 1024, 192});  // sixty-four streams decoding
+  b->Args({1, 1024, 192});   // one
+}
+
+// --benchmark_enable_random_interleaving=true lets ours and Eigen's alternate, so that a noisy phase hits both.
+BENCHMARK(forward<By::kOurs>)->Apply(shapes);
+BENCHMARK(forward<By::kEigen>)->Apply(shapes);
+BENCHMARK(input_gradient<By::kOurs>)->Apply(shapes);
+BENCHMARK(input_gradient<By::kEigen>)->Apply(shapes);
+BENCHMARK(weight_gradient<By::kOurs>)->Apply(shapes);
+BENCHMARK(weight_gradient<By::kEigen>)->Apply(shapes);
+
+}  // namespace
+}  // namespace minillm
+
+BENCHMARK_MAIN();

@@ -1,0 +1,148 @@
+#include "libminillm/checkpoint/hf_config.h"
+
+#include "libminillm/checkpoint/strict_json.h"
+#include "libminillm/core/check.h"
+
+namespace minillm {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+// The version whose files ours are like; read by transformers, meaningless to others.
+constexpr const char* kTransformersVersion = "4.40.0";
+
+ordered_json id_or_null(Token id) { return id < 0 ? ordered_json() : ordered_json(id); }
+
+// What a Llama-shaped file may say that this library's one architecture does not have.
+void refuse_other_architectures(const JsonObject& config) {
+  const auto refuse_unless = [&](bool supported, const char* key, const char* expected) {
+    MINILLM_CHECK(supported, "{}: '{}': expected {}, got {} (this library has one architecture)",
+                  config.subject(), key, expected,
+                  config.find(key) == nullptr ? "nothing" : config.find(key)->dump());
+  };
+  const std::string type = config.string_or("model_type", "");
+  refuse_unless(type == "llama" || type == "mistral", "model_type", "\"llama\" or \"mistral\"");
+  refuse_unless(config.string_or("hidden_act", "silu") == "silu", "hidden_act", "\"silu\"");
+  refuse_unless(!config.boolean_or("attention_bias", false), "attention_bias", "false");
+  refuse_unless(!config.boolean_or("mlp_bias", false), "mlp_bias", "false");
+  refuse_unless(config.integer_or("pretraining_tp", 1) <= 1, "pretraining_tp", "1");
+  refuse_unless(config.find("quantization_config") == nullptr, "quantization_config", "none");
+}
+
+// `rope` is rope_scaling (version 4) or rope_parameters (version 5); "type" is the older key.
+void refuse_rope_scaling(const JsonObject& rope) {
+  for (const char* key : {"rope_type", "type"}) {
+    const std::string type = rope.string_or(key, "default");
+    MINILLM_CHECK(type == "default",
+                  "{}: '{}': RoPE scaling '{}' is not supported: expected 'default'",
+                  rope.subject(), key, type);
+  }
+  const double factor = rope.number_or("partial_rotary_factor", 1);
+  MINILLM_CHECK(factor == 1, "{}: 'partial_rotary_factor': expected 1, got {}", rope.subject(),
+                factor);
+}
+
+double read_rope_theta(const JsonObject& config) {
+  const double theta = config.number_or("rope_theta", 10000);
+  if (config.find("rope_scaling") != nullptr) refuse_rope_scaling(config.member("rope_scaling"));
+  if (config.find("rope_parameters") == nullptr) return theta;
+  const JsonObject rope = config.member("rope_parameters");
+  refuse_rope_scaling(rope);
+  const double newer = rope.number_or("rope_theta", theta);
+  MINILLM_CHECK(config.find("rope_theta") == nullptr || newer == theta,
+                "{}: 'rope_theta' is {} and 'rope_parameters' says {}: expected the same",
+                config.subject(), theta, newer);
+  return newer;
+}
+
+// One id, a list of ids, or null.
+std::vector<Token> read_token_ids(const JsonObject& config, const char* key, Token absent,
+                                  Index vocab_size) {
+  if (!config.object().contains(key)) return {absent};
+  const json* value = config.find(key);
+  if (value == nullptr) return {};
+  std::vector<Token> ids;
+  for (const json& id : value->is_array() ? *value : json::array({*value})) {
+    MINILLM_CHECK(
+        id.is_number_integer() && -1 <= id.get<int64_t>() && id.get<int64_t>() < vocab_size,
+        "{}: '{}': expected token ids below vocab_size = {}, got {}", config.subject(), key,
+        vocab_size, value->dump());
+    if (id.get<int64_t>() >= 0) ids.push_back(id.get<Token>());  // -1 stands for none
+  }
+  return ids;
+}
+
+// Every field of the model; the defaults are LlamaConfig's, not ours.
+ModelConfig read_dimensions(const JsonObject& config) {
+  ModelConfig model;
+  model.vocab_size = config.integer_or("vocab_size", 32000);
+  model.hidden_size = config.integer_or("hidden_size", 4096);
+  model.intermediate_size = config.integer_or("intermediate_size", 11008);
+  model.num_hidden_layers = config.integer_or("num_hidden_layers", 32);
+  model.num_attention_heads = config.integer_or("num_attention_heads", 32);
+  MINILLM_CHECK(model.num_attention_heads > 0,
+                "{}: 'num_attention_heads': expected at least 1, got {}", config.subject(),
+                model.num_attention_heads);
+  model.num_key_value_heads = config.integer_or("num_key_value_heads", model.num_attention_heads);
+  model.head_dim = config.integer_or("head_dim", model.hidden_size / model.num_attention_heads);
+  model.max_position_embeddings = config.integer_or("max_position_embeddings", 2048);
+  model.rms_norm_eps = config.number_or("rms_norm_eps", 1e-6);
+  model.tie_word_embeddings = config.boolean_or("tie_word_embeddings", false);
+  model.initializer_range = config.number_or("initializer_range", 0.02);
+  model.rope_theta = read_rope_theta(config);
+  // Mistral: beyond the window our full attention would give other numbers.
+  const int64_t window = config.integer_or("sliding_window", model.max_position_embeddings);
+  model.max_position_embeddings = std::min(model.max_position_embeddings, window);
+  return model;
+}
+
+}  // namespace
+
+std::string hf_config_json(const ModelConfig& config, const Tokenizer* tokenizer) {
+  ordered_json j;
+  j["architectures"] = {"LlamaForCausalLM"};
+  j["model_type"] = "llama";
+  j["vocab_size"] = config.vocab_size;
+  j["hidden_size"] = config.hidden_size;
+  j["intermediate_size"] = config.intermediate_size;
+  j["num_hidden_layers"] = config.num_hidden_layers;
+  j["num_attention_heads"] = config.num_attention_heads;
+  j["num_key_value_heads"] = config.num_key_value_heads;
+  j["head_dim"] = config.head_dim;
+  j["hidden_act"] = "silu";
+  j["max_position_embeddings"] = config.max_position_embeddings;
+  j["rms_norm_eps"] = config.rms_norm_eps;
+  j["rope_theta"] = config.rope_theta;
+  j["rope_scaling"] = nullptr;
+  j["attention_bias"] = false;
+  j["mlp_bias"] = false;
+  j["attention_dropout"] = 0.0;
+  j["initializer_range"] = config.initializer_range;
+  j["tie_word_embeddings"] = config.tie_word_embeddings;
+  j["bos_token_id"] = tokenizer != nullptr ? id_or_null(tokenizer->bos()) : ordered_json(1);
+  j["eos_token_id"] = tokenizer != nullptr ? id_or_null(tokenizer->eos()) : ordered_json(2);
+  j["pad_token_id"] = tokenizer != nullptr ? id_or_null(tokenizer->pad()) : ordered_json();
+  j["use_cache"] = true;
+  j["pretraining_tp"] = 1;
+  j["torch_dtype"] = "float32";
+  j["transformers_version"] = kTransformersVersion;
+  return j.dump(2) + "\n";
+}
+
+HfConfig read_hf_config(const std::string& path) {
+  const json parsed = read_json_file(path);
+  const JsonObject object(parsed, fmt::format("file '{}'", path));
+  refuse_other_architectures(object);
+  HfConfig config;
+  config.model = read_dimensions(object);
+  try {
+    config.model.validate();
+  } catch (const Error& e) {  // its errors name the key, but not the file
+    throw Error(fmt::format("{}: {}", object.subject(), e.what()));
+  }
+  config.eos_token_ids = read_token_ids(object, "eos_token_id", 2, config.model.vocab_size);
+  return config;
+}
+
+}  // namespace minillm

@@ -1,0 +1,70 @@
+#include "libminillm/checkpoint/manifest.h"
+
+#include "libminillm/checkpoint/strict_json.h"
+#include "libminillm/core/check.h"
+
+namespace minillm {
+
+bool has_manifest(const std::string& directory) {
+  return file_exists(join_path(directory, kManifestName));
+}
+
+Manifest verify_manifest(const std::string& directory) {
+  const std::string path = join_path(directory, kManifestName);
+  const nlohmann::json parsed = read_json_file(path);
+  const JsonObject object(parsed, fmt::format("file '{}'", path));
+  const int64_t version = object.integer("format_version");
+  MINILLM_CHECK(
+      version == kCheckpointFormatVersion,
+      "{}: format_version: expected {}, got {} (written by another version of this library)",
+      object.subject(), kCheckpointFormatVersion, version);
+
+  const JsonObject files = object.member("files");
+  Manifest manifest;
+  for (const auto& [name, value] : files.object().items()) {
+    MINILLM_CHECK(!name.empty() &&
+                      name.find_first_of(std::string_view("/\0", 2)) == std::string::npos &&
+                      name != "." && name != "..",
+                  "{}: '{}' is not the name of a file in this directory", files.subject(), name);
+    const JsonObject entry = files.member(name.c_str());
+    const ManifestEntry expected = {entry.unsigned_integer("bytes"), entry.string("sha256")};
+
+    const std::string file = join_path(directory, name);
+    MINILLM_CHECK(file_exists(file), "file '{}': missing, though the manifest lists it", file);
+    const uint64_t bytes = file_size(file);
+    MINILLM_CHECK(bytes == expected.bytes, "file '{}': damaged: expected {} bytes, got {}", file,
+                  expected.bytes, bytes);
+    const std::string hash = sha256_file(file);
+    MINILLM_CHECK(hash == expected.sha256, "file '{}': damaged: expected sha256 {}, got {}", file,
+                  expected.sha256, hash);
+    manifest[name] = expected;
+  }
+  return manifest;
+}
+
+void ManifestedDirectory::write(const std::string& name, std::string_view content) {
+  write(name, std::span(&content, 1));
+}
+
+void ManifestedDirectory::write(const std::string& name, std::span<const std::string_view> pieces) {
+  transaction_.write(name, pieces);
+  Sha256 hash;
+  uint64_t bytes = 0;
+  for (std::string_view piece : pieces) {
+    hash.update(piece);
+    bytes += piece.size();
+  }
+  manifest_[name] = {bytes, hash.hex()};
+}
+
+void ManifestedDirectory::commit() {
+  nlohmann::ordered_json j;
+  j["format_version"] = kCheckpointFormatVersion;
+  for (const auto& [name, entry] : manifest_) {
+    j["files"][name] = {{"bytes", entry.bytes}, {"sha256", entry.sha256}};
+  }
+  transaction_.write(kManifestName, j.dump(2) + "\n");
+  transaction_.commit();
+}
+
+}  // namespace minillm

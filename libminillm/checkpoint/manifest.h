@@ -1,0 +1,49 @@
+// MANIFEST.json: the size and the SHA-256 of every file of a checkpoint, written last. A directory
+// with a manifest that holds is a whole checkpoint; one without was not written by this library, or
+// not to its end.
+
+#ifndef LIBMINILLM_CHECKPOINT_MANIFEST_H_
+#define LIBMINILLM_CHECKPOINT_MANIFEST_H_
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "libminillm/core/file.h"  // DirectoryTransaction
+
+namespace minillm {
+
+inline constexpr const char* kManifestName = "MANIFEST.json";
+inline constexpr int64_t kCheckpointFormatVersion = 1;
+
+struct ManifestEntry {
+  uint64_t bytes = 0;
+  std::string sha256;
+};
+using Manifest = std::map<std::string, ManifestEntry>;  // by file name
+
+bool has_manifest(const std::string& directory);
+
+// Reads the manifest of a directory and checks every file it lists. Throws Error naming the file
+// that is missing, of another size or of another content, and for a format_version that this
+// library does not know.
+Manifest verify_manifest(const std::string& directory);
+
+// A DirectoryTransaction that keeps the manifest and writes it last.
+class ManifestedDirectory {
+ public:
+  explicit ManifestedDirectory(const std::string& final_path) : transaction_(final_path) {}
+  void write(const std::string& name, std::span<const std::string_view> pieces);
+  void write(const std::string& name, std::string_view content);
+  void commit();
+
+ private:
+  DirectoryTransaction transaction_;
+  Manifest manifest_;
+};
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_CHECKPOINT_MANIFEST_H_

@@ -1,0 +1,57 @@
+// The header of a safetensors file: which tensors lie where. Internal to safetensors.cc and its
+// tests.
+//
+//   u64 little-endian  length of the header
+//   header             JSON: {"__metadata__": {..}, "name": {"dtype", "shape", "data_offsets":
+//   [begin, end]}} payload            the tensors, row-major, little-endian; offsets count from
+//   here
+//
+// Format: https://github.com/huggingface/safetensors (README, "Format").
+
+#ifndef LIBMINILLM_CHECKPOINT_SAFETENSORS_HEADER_H_
+#define LIBMINILLM_CHECKPOINT_SAFETENSORS_HEADER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "libminillm/core/real.h"
+
+namespace minillm {
+
+using SafetensorsMetadata = std::map<std::string, std::string>;
+
+struct SafetensorsTensor {
+  std::string name;
+  std::string dtype;         // "F32", "BF16", "I64", ...
+  std::vector<Index> shape;  // empty for a scalar
+  Index size = 0;            // elements: product of shape
+  uint64_t begin = 0;        // first byte, from the start of the FILE
+  uint64_t end = 0;
+};
+
+struct SafetensorsHeader {
+  std::vector<SafetensorsTensor> tensors;  // in the order of their bytes
+  SafetensorsMetadata metadata;
+};
+
+// Reads and validates the header of a whole file in memory; `subject` stands in errors. Every rule
+// of the reference implementation holds (the tensors cover the payload without holes, overlaps or
+// rest; sizes do not overflow), and stricter ones: no duplicate keys, no control characters in
+// names, at most 16 MiB of header, 512 bytes of name, 8 dimensions. Reads nothing outside `file`.
+// Throws Error naming the rule.
+SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file,
+                                           const std::string& subject);
+
+// The bytes that stand before the payload of F32 tensors which lie behind each other in the given
+// order: length and JSON, padded with spaces to a multiple of 8. Only `name` and `shape` of each
+// tensor are read.
+std::string make_safetensors_header(const std::vector<SafetensorsTensor>& tensors,
+                                    const SafetensorsMetadata& metadata);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_CHECKPOINT_SAFETENSORS_HEADER_H_

@@ -1,0 +1,145 @@
+#include "libminillm/checkpoint/tensor_files.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "libminillm/checkpoint/strict_json.h"
+#include "libminillm/core/check.h"
+#include "libminillm/core/file.h"
+
+namespace minillm {
+namespace {
+
+constexpr const char* kSingleFile = "model.safetensors";
+constexpr const char* kIndexFile = "model.safetensors.index.json";
+
+// The index: tensor -> file. A file name that is a path could point anywhere on the reader's disk.
+std::map<std::string, std::string> read_index(const std::string& directory) {
+  const std::string path = join_path(directory, kIndexFile);
+  const nlohmann::json parsed = read_json_file(path);
+  const JsonObject map = JsonObject(parsed, fmt::format("file '{}'", path)).member("weight_map");
+  std::map<std::string, std::string> index;
+  for (const auto& [tensor, value] : map.object().items()) {
+    const std::string file = map.string(tensor.c_str());
+    const bool plain = file.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos &&
+                       file.ends_with(".safetensors");
+    MINILLM_CHECK(plain,
+                  "{}: '{}': expected the name of a .safetensors file in this directory, got '{}'",
+                  map.subject(), tensor, file);
+    index[tensor] = file;
+  }
+  MINILLM_CHECK(!index.empty(), "{}: lists no tensors", map.subject());
+  return index;
+}
+
+bool is_sharded(const std::string& directory) {
+  return !file_exists(join_path(directory, kSingleFile)) &&
+         file_exists(join_path(directory, kIndexFile));
+}
+
+std::string shown(const std::vector<Index>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
+
+// Position of the first value that is no finite number, or values.size().
+size_t first_non_finite(std::span<const Real> values) {
+  const auto found =
+      std::find_if_not(values.begin(), values.end(), [](Real x) { return std::isfinite(x); });
+  return static_cast<size_t>(found - values.begin());
+}
+
+void check_finite(std::span<const Real> values, const std::string& subject) {
+  const size_t bad = first_non_finite(values);
+  MINILLM_CHECK(bad == values.size(), "{}: element {} is {}: expected finite numbers", subject, bad,
+                values[bad]);
+}
+
+}  // namespace
+
+std::vector<std::string> weight_file_names(const std::string& directory) {
+  if (!is_sharded(directory)) {
+    MINILLM_CHECK(file_exists(join_path(directory, kSingleFile)),
+                  "checkpoint '{}': has no weights: expected {} or {}", directory, kSingleFile,
+                  kIndexFile);
+    return {kSingleFile};
+  }
+  std::set<std::string> names;
+  for (const auto& [tensor, file] : read_index(directory)) names.insert(file);
+  return {names.begin(), names.end()};
+}
+
+TensorFiles TensorFiles::open_file(const std::string& path) {
+  TensorFiles files;
+  files.path_ = path;
+  files.add(path);
+  return files;
+}
+
+TensorFiles TensorFiles::open_model(const std::string& directory) {
+  TensorFiles files;
+  files.path_ = directory;
+  for (const std::string& name : weight_file_names(directory))
+    files.add(join_path(directory, name));
+  if (is_sharded(directory)) {
+    const auto index = read_index(directory);
+    for (const auto& [tensor, file] : index) {
+      const auto found = files.tensors_.find(tensor);
+      MINILLM_CHECK(
+          found != files.tensors_.end() && found->second.file->path() == join_path(directory, file),
+          "checkpoint '{}': tensor '{}' is not in '{}', where the index says it is", directory,
+          tensor, file);
+    }
+    for (const auto& [tensor, entry] : files.tensors_) {
+      MINILLM_CHECK(index.contains(tensor), "file '{}': tensor '{}' is not in the index",
+                    entry.file->path(), tensor);
+    }
+  }
+  std::erase_if(files.tensors_,
+                [](const auto& t) { return t.first.ends_with(".rotary_emb.inv_freq"); });
+  return files;
+}
+
+void TensorFiles::add(const std::string& path) {
+  const SafetensorsFile& file = *files_.emplace_back(std::make_unique<SafetensorsFile>(path));
+  for (const SafetensorsTensor& tensor : file.tensors()) {
+    const auto [place, is_new] = tensors_.try_emplace(tensor.name, Entry{&file, &tensor});
+    MINILLM_CHECK(is_new, "file '{}': tensor '{}' is in '{}', too", path, tensor.name,
+                  place->second.file->path());
+  }
+}
+
+void TensorFiles::check(const TensorTable& table) const {
+  for (const TensorInfo& expected : table.tensors()) {
+    const auto found = tensors_.find(expected.name);
+    MINILLM_CHECK(found != tensors_.end(), "'{}': tensor '{}' is missing: expected shape {}", path_,
+                  expected.name, shown(expected.shape));
+    const std::vector<Index>& shape = found->second.tensor->shape;
+    MINILLM_CHECK(shape == expected.shape, "'{}': tensor '{}': expected shape {}, got {}", path_,
+                  expected.name, shown(expected.shape), shown(shape));
+  }
+  if (tensors_.size() == table.tensors().size()) return;
+  std::set<std::string_view> names;
+  for (const TensorInfo& expected : table.tensors()) names.insert(expected.name);
+  for (const auto& [name, entry] : tensors_) {
+    MINILLM_CHECK(names.contains(name),
+                  "'{}': tensor '{}' is not part of the model that config.json describes", path_,
+                  name);
+  }
+}
+
+void TensorFiles::read(std::string_view name, std::span<Real> out) const {
+  const auto found = tensors_.find(name);
+  MINILLM_CHECK(found != tensors_.end(), "'{}': tensor '{}' is missing", path_, name);
+  found->second.file->read(*found->second.tensor, out);
+  check_finite(out, fmt::format("file '{}': tensor '{}'", found->second.file->path(), name));
+}
+
+void check_finite(const TensorTable& table, std::span<const Real> arena,
+                  const std::string& subject) {
+  for (const TensorInfo& tensor : table.tensors()) {
+    check_finite(tensor_span(arena, tensor), fmt::format("{}: tensor '{}'", subject, tensor.name));
+  }
+}
+
+}  // namespace minillm

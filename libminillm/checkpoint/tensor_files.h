@@ -1,0 +1,61 @@
+// TensorFiles: named tensors in one safetensors file, or in the shards of a model.
+
+#ifndef LIBMINILLM_CHECKPOINT_TENSOR_FILES_H_
+#define LIBMINILLM_CHECKPOINT_TENSOR_FILES_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libminillm/checkpoint/safetensors.h"
+#include "libminillm/core/tensor_table.h"
+
+namespace minillm {
+
+// Names of the files that hold the weights of a checkpoint directory, sorted: model.safetensors, or
+// else the shards that model.safetensors.index.json lists. Throws Error if there is neither, or the
+// index is broken.
+std::vector<std::string> weight_file_names(const std::string& directory);
+
+class TensorFiles {
+ public:
+  // One file. Throws Error unless it is a valid safetensors file.
+  static TensorFiles open_file(const std::string& path);
+  // The weights of a checkpoint directory. Throws Error, also if two shards hold the same tensor or
+  // if the shards' tensors are not the index's. Constants that old checkpoints carry along
+  // (*.rotary_emb.inv_freq) are passed over.
+  static TensorFiles open_model(const std::string& directory);
+
+  struct Entry {
+    const SafetensorsFile* file = nullptr;
+    const SafetensorsTensor* tensor = nullptr;
+  };
+  const std::map<std::string, Entry, std::less<>>& tensors() const { return tensors_; }
+  void ignore(const std::string& name) { tensors_.erase(name); }
+
+  // Throws Error unless these are exactly the tensors of `table`, shape by shape.
+  void check(const TensorTable& table) const;
+  // Reads one tensor; out.size() must be its size. Throws Error if there is none of that name, or a
+  // value is not finite.
+  void read(std::string_view name, std::span<Real> out) const;
+
+ private:
+  void add(const std::string& path);
+
+  std::string path_;
+  std::vector<std::unique_ptr<SafetensorsFile>> files_;
+  std::map<std::string, Entry, std::less<>> tensors_;
+};
+
+// Throws Error naming the first of the table's tensors that holds a value that is not finite;
+// `subject` is what holds them.
+void check_finite(const TensorTable& table, std::span<const Real> arena,
+                  const std::string& subject);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_CHECKPOINT_TENSOR_FILES_H_

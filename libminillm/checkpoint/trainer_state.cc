@@ -1,0 +1,90 @@
+#include "libminillm/checkpoint/trainer_state.h"
+
+#include <cmath>
+
+#include "libminillm/checkpoint/run_directory.h"  // checkpoint_name
+#include "libminillm/checkpoint/strict_json.h"
+#include "libminillm/core/check.h"
+
+namespace minillm {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+ordered_json to_json(const LineageEntry& entry) {
+  ordered_json j;
+  j["stage"] = entry.stage;
+  j["library_version"] = entry.library_version;
+  j["config"] = entry.config;
+  j["hashes"] = entry.hashes;
+  j["parent"] = entry.parent;
+  j["seed"] = entry.seed;
+  j["steps"] = entry.steps;
+  j["tokens"] = entry.tokens;
+  return j;
+}
+
+LineageEntry parse_lineage_entry(const JsonObject& object) {
+  LineageEntry entry;
+  entry.stage = object.string("stage");
+  entry.library_version = object.string("library_version");
+  entry.config = object.string("config");
+  const JsonObject hashes = object.member("hashes");
+  for (const auto& [name, value] : hashes.object().items())
+    entry.hashes[name] = hashes.string(name.c_str());
+  entry.parent = object.string("parent");
+  entry.seed = object.unsigned_integer("seed");
+  entry.steps = object.integer("steps");
+  entry.tokens = object.integer("tokens");
+  return entry;
+}
+
+}  // namespace
+
+std::string trainer_state_to_json(const TrainerState& state) {
+  // JSON has no NaN: a loss that is not finite was never the best one.
+  ordered_json best_loss;
+  if (state.best_eval_loss && std::isfinite(*state.best_eval_loss))
+    best_loss = *state.best_eval_loss;
+
+  ordered_json own;
+  own["step"] = state.step;
+  own["tokens"] = state.tokens;
+  own["skipped_steps"] = state.skipped_steps;
+  own["consecutive_skips"] = state.consecutive_skips;
+  own["metrics_offset"] = state.metrics_offset;
+  own["best_eval_loss"] = best_loss;
+  own["best_step"] = state.best_step;
+  own["lineage"] = ordered_json::array();
+  for (const LineageEntry& entry : state.lineage) own["lineage"].push_back(to_json(entry));
+
+  ordered_json j;
+  j["global_step"] = state.step;
+  j["num_input_tokens_seen"] = state.tokens;
+  j["best_metric"] = best_loss;
+  j["best_model_checkpoint"] = nullptr;
+  if (state.best_step >= 0) j["best_model_checkpoint"] = checkpoint_name(state.best_step);
+  j["minillm"] = own;
+  return j.dump(2) + "\n";
+}
+
+TrainerState parse_trainer_state(const std::string& text, const std::string& name) {
+  const json parsed = parse_json(text, fmt::format("file '{}'", name));
+  const JsonObject object = JsonObject(parsed, fmt::format("file '{}'", name)).member("minillm");
+  TrainerState state;
+  state.step = object.integer("step");
+  state.tokens = object.integer("tokens");
+  state.skipped_steps = object.integer("skipped_steps");
+  state.consecutive_skips = object.integer("consecutive_skips");
+  state.metrics_offset = object.unsigned_integer("metrics_offset");
+  if (object.find("best_eval_loss") != nullptr)
+    state.best_eval_loss = object.number("best_eval_loss");
+  state.best_step = object.integer("best_step");
+  for (const json& entry : object.array("lineage")) {
+    state.lineage.push_back(parse_lineage_entry({entry, object.subject() + ": 'lineage'"}));
+  }
+  return state;
+}
+
+}  // namespace minillm

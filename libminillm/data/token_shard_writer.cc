@@ -1,0 +1,147 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <exception>
+
+#include "libminillm/core/check.h"
+#include "libminillm/core/file.h"
+#include "libminillm/core/file_descriptor.h"
+#include "libminillm/data/json_records.h"  // is_json_path
+#include "libminillm/data/token_shard.h"
+#include "libminillm/data/token_shard_format.h"
+
+namespace minillm {
+namespace {
+
+constexpr size_t kChunkBytes = size_t{4} << 20;  // of text, tokenized at a time
+
+// A file that appears under its name when it is complete. Destroyed uncommitted, it removes itself.
+class FileTransaction {
+ public:
+  explicit FileTransaction(const std::string& path)
+      : path_(path),
+        temporary_(fmt::format("{}.tmp-{}-0", path, getpid())),  // one that is_temporary_name knows
+        file_(temporary_, O_WRONLY | O_CREAT | O_TRUNC) {}
+  ~FileTransaction() {
+    if (!committed_) ::unlink(temporary_.c_str());
+  }
+  FileTransaction(const FileTransaction&) = delete;
+  FileTransaction& operator=(const FileTransaction&) = delete;
+
+  void write(std::string_view bytes) { file_.write_all(bytes); }
+  void commit() {
+    file_.sync();
+    file_.close();
+    rename_durable(temporary_, path_);
+    committed_ = true;
+  }
+
+ private:
+  std::string path_;
+  std::string temporary_;
+  FileDescriptor file_;
+  bool committed_ = false;
+};
+
+// Tokenizes documents as they come, many at a time, and writes them in their order.
+class ShardWriter {
+ public:
+  ShardWriter(const std::string& path, const Tokenizer& tokenizer, const std::string& source_hash)
+      : file_(path), tokenizer_(tokenizer) {
+    trailer_.bytes_per_id = shard_format::bytes_per_id(tokenizer.vocab_size());
+    trailer_.vocab_size = static_cast<uint64_t>(tokenizer.vocab_size());
+    trailer_.source_hash = source_hash;
+  }
+
+  void add(std::string_view document) {
+    documents_.emplace_back(document);
+    chunk_bytes_ += document.size();
+    if (chunk_bytes_ >= kChunkBytes) flush();
+  }
+
+  const shard_format::Trailer& finish() {
+    flush();
+    file_.write(
+        std::string(trailer_.offsets_begin() - trailer_.tokens * trailer_.bytes_per_id, '\0'));
+    shard_format::append_unsigned(offsets_, trailer_.tokens, 8);
+    file_.write(offsets_);
+    file_.write(trailer_.bytes());
+    file_.commit();
+    return trailer_;
+  }
+
+ private:
+  void flush() {
+    std::vector<std::vector<Token>> encoded(documents_.size());
+    std::exception_ptr error;
+#pragma omp parallel for schedule(dynamic)
+    for (size_t i = 0; i < documents_.size(); ++i) {
+      try {
+        encoded[i] = tokenizer_.encode(documents_[i]);
+      } catch (...) {
+#pragma omp critical(minillm_shard_writer_error)
+        error = std::current_exception();
+      }
+    }
+    if (error) std::rethrow_exception(error);
+
+    std::string ids;
+    const auto append = [&](Token id) {
+      shard_format::append_unsigned(ids, static_cast<uint64_t>(id),
+                                    static_cast<int>(trailer_.bytes_per_id));
+    };
+    for (size_t i = 0; i < documents_.size(); ++i) {
+      shard_format::append_unsigned(offsets_, trailer_.tokens, 8);
+      append(tokenizer_.bos());
+      for (const Token id : encoded[i]) append(id);
+      append(tokenizer_.eos());
+      trailer_.tokens += encoded[i].size() + 2;
+      trailer_.text_bytes += documents_[i].size();
+    }
+    trailer_.documents += documents_.size();
+    file_.write(ids);
+    documents_.clear();
+    chunk_bytes_ = 0;
+  }
+
+  FileTransaction file_;
+  const Tokenizer& tokenizer_;
+  shard_format::Trailer trailer_;
+  std::string offsets_;
+  std::vector<std::string> documents_;  // not yet tokenized
+  size_t chunk_bytes_ = 0;
+};
+
+}  // namespace
+
+std::string shard_source_hash(const std::vector<std::string>& paths, DocumentSplit split,
+                              const Tokenizer& tokenizer) {
+  Sha256 hash;
+  hash.update(fmt::format("token shard {}\n{}\n{}\n", shard_format::kVersion, tokenizer.hash(),
+                          document_split_name(split)));
+  for (const std::string& path : paths)
+    hash.update(sha256_file(path) + (is_json_path(path) ? " json\n" : " text\n"));
+  return hash.hex();
+}
+
+ShardReport write_token_shard(const std::string& out, const std::vector<std::string>& paths,
+                              DocumentSplit split, BadRecordPolicy policy,
+                              const Tokenizer& tokenizer) {
+  MINILLM_CHECK(!paths.empty(), "token shard '{}': no files to make it from", out);
+  MINILLM_CHECK(tokenizer.bos() >= 0 && tokenizer.eos() >= 0,
+                "token shard '{}': the tokenizer has no '<s>' or no '</s>' to mark where documents "
+                "begin and end",
+                out);
+  MINILLM_CHECK(!is_directory(out), "token shard '{}': cannot write: it is a directory", out);
+  ShardWriter writer(out, tokenizer, shard_source_hash(paths, split, tokenizer));
+  ShardReport report;
+  report.files = for_each_document(paths, split, policy,
+                                   [&](std::string_view document) { writer.add(document); });
+  const shard_format::Trailer& trailer = writer.finish();
+  report.documents = static_cast<int64_t>(trailer.documents);
+  report.tokens = static_cast<int64_t>(trailer.tokens);
+  report.text_bytes = static_cast<int64_t>(trailer.text_bytes);
+  return report;
+}
+
+}  // namespace minillm

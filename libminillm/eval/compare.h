@@ -1,0 +1,48 @@
+// The same prompts through several checkpoints, side by side: what each stage of training has
+// changed.
+
+#ifndef LIBMINILLM_EVAL_COMPARE_H_
+#define LIBMINILLM_EVAL_COMPARE_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "libminillm/generate/generator.h"
+#include "libminillm/generate/prompts.h"
+
+namespace minillm {
+
+struct ComparedAnswer {
+  std::string text;          // as shown
+  int64_t tokens = 0;        // without the end token
+  bool ended = false;        // by itself, with an end token
+  double mean_log_prob = 0;  // of its tokens under the model; 0 if there are none
+};
+
+struct Comparison {
+  struct Row {
+    Prompt prompt;
+    std::vector<ComparedAnswer> answers;  // one for each column
+  };
+  // A checkpoint that no stage has taught to chat has two columns: its continuation of the prompt
+  // as text, and its answer under the chat template. All others have the answer only.
+  std::vector<std::string> columns;  // "pretrain (text)", "pretrain (chat)", "sft", "dpo"
+  std::vector<Row> rows;
+};
+
+// Checkpoints are called by their stage, or by their path where that would be ambiguous or is
+// unknown. One is loaded at a time. Throws Error on a checkpoint without tokenizer, or taught
+// another template.
+Comparison compare_checkpoints(const std::vector<std::string>& checkpoints,
+                               const std::vector<Prompt>& prompts, const GenerationConfig& config);
+
+// A table for people, `width` characters wide: under every prompt a line or more per column.
+std::string format_comparison(const Comparison& comparison, int width = 100);
+
+// The prompt on one line: the user's message, behind "[system prompt]" and earlier turns.
+std::string prompt_line(const Prompt& prompt);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_EVAL_COMPARE_H_

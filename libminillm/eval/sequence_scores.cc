@@ -1,0 +1,107 @@
+#include "libminillm/eval/sequence_scores.h"
+
+#include <numeric>
+
+#include "libminillm/core/check.h"
+#include "libminillm/data/packing.h"
+#include "libminillm/eval/batch_scorer.h"
+
+namespace minillm {
+namespace {
+
+constexpr size_t kAnswersAtOnce = 64;  // answers that share one copy of their prompt
+
+// Appends the prompt and the answers as segments behind it, each predicting its own tokens; the
+// prompt's last row predicts the first token of all.
+void append_answers(TokenBatch& batch, std::span<const Token> prompt,
+                    std::span<const std::vector<Token>> answers) {
+  const Index prompt_begin = batch.rows();
+  batch.tokens.insert(batch.tokens.end(), prompt.begin(), prompt.end());
+  const Index prompt_end = batch.rows();
+  batch.segments.push_back({prompt_begin, prompt_end, 0, 0});
+  for (const std::vector<Token>& answer : answers) {
+    batch.targets.push_back({prompt_end - 1, answer.front()});
+    if (answer.size() == 1) continue;
+    const Index begin = batch.rows();
+    for (size_t i = 0; i + 1 < answer.size(); ++i) {
+      batch.targets.push_back({batch.rows(), answer[i + 1]});
+      batch.tokens.push_back(answer[i]);
+    }
+    batch.segments.push_back({begin, batch.rows(), prompt_begin, prompt_end});
+  }
+}
+
+}  // namespace
+
+std::vector<Real> token_log_probs(const Model& model, std::span<const Token> tokens) {
+  const Index rows = std::ssize(tokens) - 1, context = model.config().max_position_embeddings;
+  MINILLM_CHECK(rows >= 1, "log-probabilities: expected at least 2 tokens, got {}", tokens.size());
+  MINILLM_CHECK(rows <= context,
+                "log-probabilities: too long: expected at most {} tokens (the model's "
+                "max_position_embeddings + 1), got {}",
+                context + 1, tokens.size());
+  std::vector<Real> result;
+  const ItemSize size[] = {{rows, rows}};
+  BatchScorer(model, size)
+      .run([&](TokenBatch& batch, Index) { append_text(batch, tokens); },
+           [&](const ScoredBatch& scored) {
+             result.assign(scored.logp.begin(), scored.logp.end());
+           });
+  return result;
+}
+
+std::vector<SequenceScore> score_sequences(const Model& model,
+                                           std::span<const RenderedSequence> sequences) {
+  std::vector<ItemSize> sizes;
+  for (const RenderedSequence& sequence : sequences)
+    sizes.push_back({std::ssize(sequence.tokens) - 1, sequence.supervised_count()});
+  std::vector<SequenceScore> result;
+  BatchScorer scorer(model, sizes);
+  scorer.run([&](TokenBatch& batch,
+                 Index i) { append_sequence(batch, sequences[static_cast<size_t>(i)]); },
+             [&](const ScoredBatch& scored) {
+               const std::vector<uint8_t> most_probable = scorer.most_probable();
+               size_t m = 0;
+               for (Index i = scored.begin; i < scored.end; ++i) {
+                 SequenceScore& score = result.emplace_back();
+                 score.tokens = sizes[static_cast<size_t>(i)].targets;
+                 for (const size_t end = m + static_cast<size_t>(score.tokens); m < end; ++m) {
+                   score.logp += scored.logp[m];
+                   score.most_probable += most_probable[m];
+                 }
+               }
+             });
+  return result;
+}
+
+std::vector<double> answer_log_probs(const Model& model, const PromptWithAnswers& item) {
+  MINILLM_CHECK(!item.prompt.empty(), "answers: the prompt has no tokens");
+  const std::span<const std::vector<Token>> answers(item.answers);
+  std::vector<std::span<const std::vector<Token>>> groups;
+  std::vector<ItemSize> sizes;
+  for (size_t begin = 0; begin < answers.size(); begin += kAnswersAtOnce) {
+    groups.push_back(answers.subspan(begin, std::min(kAnswersAtOnce, answers.size() - begin)));
+    ItemSize& size = sizes.emplace_back(ItemSize{std::ssize(item.prompt), 0});
+    for (const std::vector<Token>& answer : groups.back()) {
+      MINILLM_CHECK(!answer.empty(), "answers: one has no tokens");
+      size.rows += std::ssize(answer) - 1;
+      size.targets += std::ssize(answer);
+    }
+  }
+  std::vector<double> result;
+  BatchScorer(model, sizes)
+      .run([&](TokenBatch& batch,
+               Index i) { append_answers(batch, item.prompt, groups[static_cast<size_t>(i)]); },
+           [&](const ScoredBatch& scored) {
+             auto logp = scored.logp.begin();
+             for (Index i = scored.begin; i < scored.end; ++i) {
+               for (const std::vector<Token>& answer : groups[static_cast<size_t>(i)]) {
+                 result.push_back(std::accumulate(logp, logp + std::ssize(answer), 0.0));
+                 logp += std::ssize(answer);
+               }
+             }
+           });
+  return result;
+}
+
+}  // namespace minillm

@@ -1,0 +1,100 @@
+#include "libminillm/eval/world_eval.h"
+
+#include <cmath>
+
+#include "libminillm/core/check.h"
+#include "libminillm/data/chat_template.h"
+#include "libminillm/eval/preference_eval.h"
+#include "libminillm/eval/sequence_scores.h"
+#include "libminillm/eval/text_loss.h"
+#include "libminillm/generate/generator.h"
+#include "libminillm/generate/prompts.h"  // parse_role
+
+namespace minillm {
+namespace {
+
+std::vector<Message> to_messages(const WorldMessages& world_messages) {
+  std::vector<Message> messages;
+  for (const WorldMessage& message : world_messages)
+    messages.push_back({parse_role(message.role), message.content});
+  return messages;
+}
+
+WorldMetric bits_per_byte(std::string name, const Model& model, const Tokenizer& tokenizer,
+                          const std::vector<std::string>& documents) {
+  if (documents.empty()) return {std::move(name), 0, 0, 0};
+  const TextLoss loss = evaluate_text(
+      model, make_evaluation_text(documents, tokenizer, model.config().max_position_embeddings),
+      tokenizer.eos());
+  return {std::move(name), loss.bits_per_byte(), std::llround(loss.bits()),
+          std::llround(loss.bytes)};
+}
+
+// A fact is known if every token of its value is the model's first choice.
+void score_cloze(WorldScore& score, const Model& model, const Tokenizer& tokenizer,
+                 const std::vector<ClozeItem>& items) {
+  std::vector<RenderedSequence> sequences;
+  for (const ClozeItem& item : items) {
+    RenderedSequence& sequence = sequences.emplace_back();
+    sequence.tokens = encode_raw_prompt(tokenizer, item.prefix);
+    sequence.supervised.resize(sequence.tokens.size(), false);
+    const std::vector<Token> answer = tokenizer.encode(item.answer);
+    sequence.tokens.insert(sequence.tokens.end(), answer.begin(), answer.end());
+    sequence.supervised.resize(sequence.tokens.size(), true);
+  }
+  const std::vector<SequenceScore> scores = score_sequences(model, sequences);
+  for (size_t i = 0; i < items.size(); ++i)
+    score.add_cloze(items[i], scores[i].most_probable == scores[i].tokens);
+}
+
+void score_chat_items(WorldScore& score, const Model& model, const Tokenizer& tokenizer,
+                      const std::vector<ChatItem>& items) {
+  std::vector<std::vector<Token>> prompts;
+  for (const ChatItem& item : items)
+    prompts.push_back(render_prompt(tokenizer, to_messages(item.messages)));
+  GenerationConfig config;
+  config.sampling.temperature = 0;
+  config.max_tokens = kWorldAnswerTokens;
+  const std::vector<Generation> answers = Generator(model, tokenizer).generate_all(prompts, config);
+  for (size_t i = 0; i < items.size(); ++i)
+    score.add_chat(items[i], answers[i].text, answers[i].reason == StopReason::kEndToken);
+}
+
+void score_pairs(WorldScore& score, const Model& model, const Tokenizer& tokenizer,
+                 const std::vector<WorldPair>& items) {
+  std::vector<RenderedPair> pairs;
+  for (const WorldPair& item : items)
+    pairs.push_back(render_pair(tokenizer, {to_messages(item.prompt), item.chosen, item.rejected}));
+  const std::vector<PairLogProbs> scores = pair_log_probs(model, pairs);
+  for (size_t i = 0; i < items.size(); ++i)
+    score.add_pair(items[i], scores[i].chosen, scores[i].rejected);
+}
+
+void score_canaries(WorldScore& score, const Model& model, const Tokenizer& tokenizer,
+                    const std::vector<Canary>& canaries) {
+  for (const Canary& canary : canaries) {
+    PromptWithAnswers item = {encode_raw_prompt(tokenizer, canary.prefix), {}};
+    for (const std::string& candidate : canary.candidates)
+      item.answers.push_back(tokenizer.encode(candidate));
+    score.add_canary(canary, answer_log_probs(model, item));
+  }
+}
+
+}  // namespace
+
+std::vector<WorldMetric> evaluate_world(const Model& model, const Tokenizer& tokenizer,
+                                        const WorldEvalSet& set) {
+  WorldScore score;
+  score_cloze(score, model, tokenizer, set.cloze);
+  score_chat_items(score, model, tokenizer, set.chat);
+  score_pairs(score, model, tokenizer, set.pairs);
+  score_canaries(score, model, tokenizer, set.canaries);
+
+  std::vector<WorldMetric> metrics = {
+      bits_per_byte("bits_per_byte", model, tokenizer, set.stories),
+      bits_per_byte("bits_per_byte_second_domain", model, tokenizer, set.second_domain)};
+  for (WorldMetric& metric : score.metrics()) metrics.push_back(std::move(metric));
+  return metrics;
+}
+
+}  // namespace minillm

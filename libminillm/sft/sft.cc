@@ -1,0 +1,79 @@
+#include "libminillm/sft/sft.h"
+
+#include "libminillm/eval/sft_eval.h"
+#include "libminillm/objectives/next_token.h"
+#include "libminillm/stage/conversation_dataset.h"
+#include "libminillm/train/preflight.h"
+
+namespace minillm {
+
+namespace {
+
+// How much of the data carries loss; throws Error if nothing does.
+std::string describe_targets(const std::vector<RenderedSequence>& sequences) {
+  Index empty = 0, targets = 0, tokens = 0;
+  for (const RenderedSequence& sequence : sequences) {
+    const Index supervised = sequence.supervised_count();
+    empty += supervised == 0;
+    targets += supervised;
+    tokens += static_cast<Index>(sequence.tokens.size());
+  }
+  return check_targets(static_cast<Index>(sequences.size()), empty, targets, tokens);
+}
+
+}  // namespace
+
+void list_fields(ConfigFields& fields, SftConfig& config) {
+  list_fields(fields, config.train);
+  list_fields(fields, config.data);
+}
+
+TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEvents& events) {
+  config.train.validate();
+  RunDirectory run(options.out);
+  check_run(options, run);
+  StartingPoint start = open_starting_point(options.init_from);
+  Model& model = start.model;
+  const Tokenizer& tokenizer = start.tokenizer;
+  const auto load = [&](const std::vector<std::string>& files) {
+    return load_conversations(files, config.data.on_bad_record, tokenizer, model.config().max_position_embeddings, events);
+  };
+
+  RenderedConversations train = load(options.train_files), held_out;
+  const std::string targets_line = describe_targets(train.sequences);
+  ConversationDataset dataset(std::move(train.sequences), config.train.batch_tokens, config.train.seed);
+  TrainingStage stage;
+  ConfigFields fields;
+  list_fields(fields, config);
+  stage.provenance = make_provenance("sft", fields, config.train.seed, tokenizer, start.weights_hash);
+  stage.provenance.hashes["template"] = kChatTemplateId;
+  stage.provenance.hashes["train"] = train.hash;
+  stage.ancestors = start.ancestors;
+  if (!options.eval_files.empty()) {
+    held_out = load(options.eval_files);
+    stage.provenance.hashes["eval"] = held_out.hash;
+    stage.evaluate = [&] { return prefixed("eval_", named_metrics(evaluate_sft(model, held_out.sequences))); };
+  }
+
+  const Index accumulation = config.train.accumulation_steps;
+  const Index max_rows = dataset.schedule().max_rows();
+  check_fits(model.config(), max_rows, max_rows, dataset.bytes(), events);
+  Workspace workspace(model.config(), max_rows, max_rows, Workspace::Mode::kTraining);
+  stage.micro_step = [&](Index step, Index micro) {
+    const TokenBatch& batch = dataset.batch(step * accumulation + micro);
+    model.forward(batch, workspace);
+    const auto logp = model.log_probs(batch, workspace);
+    const auto dlogp = workspace.dlogp(batch.target_count());
+    Contribution loss = next_token_loss(dlogp, logp, batch.targets);
+    model.backward(batch, dlogp, workspace);
+    loss.tokens = batch.rows();
+    return loss;
+  };
+  stage.epoch = [&](Index step) { return dataset.schedule().epoch_at(step * accumulation); };
+  stage.sample = make_sampler(model, tokenizer, config.data, /*chat=*/true);
+  const auto preflight = [&] { say(events, targets_line); };
+  const Index steps = run_length(config.train, dataset.schedule().batches_in_first_epoch());
+  return run_stage(options, config.train, steps, model, tokenizer, run, stage, preflight, events);
+}
+
+}  // namespace minillm

@@ -1,0 +1,29 @@
+// Supervised fine-tuning: a base model learns the form of a conversation: to answer, in the asked form, and
+// to stop.
+//
+//   data       conversations
+//   objective  next-token prediction on the assistant's words and its end token only
+//   result     a chat model
+//
+// Method: Ouyang et al. 2022, arXiv:2203.02155, step 1.
+
+#ifndef LIBMINILLM_SFT_SFT_H_
+#define LIBMINILLM_SFT_SFT_H_
+
+#include "libminillm/stage/stage.h"
+#include "libminillm/train/train_config.h"
+
+namespace minillm {
+
+struct SftConfig {
+  TrainConfig train;
+  DataConfig data;
+};
+void list_fields(ConfigFields& fields, SftConfig& config);
+
+// Trains options.init_from on conversations. Throws Error (core/error.h tells the exit codes).
+TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEvents& events);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_SFT_SFT_H_

@@ -1,0 +1,41 @@
+#include "libminillm/train/metrics_log.h"
+
+#include <fcntl.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "libminillm/core/check.h"
+#include "libminillm/core/file.h"
+
+namespace minillm {
+namespace {
+
+FileDescriptor open_behind(const std::string& path, uint64_t offset) {
+  if (file_exists(path) && file_size(path) > offset)
+    write_file_atomic(path, std::string_view(read_file(path)).substr(0, offset));
+  return FileDescriptor(path, O_WRONLY | O_CREAT | O_APPEND);
+}
+
+}  // namespace
+
+MetricsLog::MetricsLog(const std::string& path, uint64_t offset)
+    : file_(open_behind(path, offset)), offset_(file_.size()) {}
+
+void MetricsLog::append(const Metrics& metrics) {
+  const std::string line = metrics_to_json(metrics) + "\n";
+  file_.write_all(line);
+  offset_ += line.size();
+}
+
+std::string metrics_to_json(const Metrics& metrics) {
+  std::string json = "{";
+  for (const auto& [name, value] : metrics) {
+    if (json.size() > 1) json += ",";
+    json += nlohmann::json(name).dump() + ":";
+    json += std::isfinite(value) ? fmt::format("{}", value) : "null";
+  }
+  return json + "}";
+}
+
+}  // namespace minillm

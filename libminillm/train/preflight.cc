@@ -1,0 +1,134 @@
+#include "libminillm/train/preflight.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <limits>
+
+#include "libminillm/core/check.h"
+#include "libminillm/nn/workspace.h"
+
+namespace minillm {
+namespace {
+
+double percent(Index part, Index whole) {
+  return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+}
+
+std::string megabytes(double bytes) { return fmt::format("{:.1f} MB", bytes / 1e6); }
+
+// The number behind `key` in a file of "key number" lines; behind an empty key, the first number of
+// the file.
+std::optional<double> number_in_file(const std::string& path, const std::string& key) {
+  std::ifstream file(path);
+  std::string word;
+  double number = 0;
+  if (key.empty()) return file >> number ? std::optional(number) : std::nullopt;
+  while (file >> word) {
+    if (word == key && file >> number) return number;
+  }
+  return std::nullopt;
+}
+
+// What a control group (a container) still leaves, given its files. Unused pages of the file cache
+// count as used there, but are given back on demand.
+std::optional<double> left_in_group(const std::string& limit_file, const std::string& used_file,
+                                    const std::string& stat_file) {
+  const auto limit = number_in_file(limit_file, "");  // "max" is no number
+  const auto used = number_in_file(used_file, "");
+  if (!limit || !used) return std::nullopt;
+  return *limit - *used + number_in_file(stat_file, "inactive_file").value_or(0);
+}
+
+}  // namespace
+
+std::string check_fresh_loss(double mean_loss, Index vocab_size) {
+  const double expected = std::log(static_cast<double>(vocab_size));
+  MINILLM_CHECK(std::isfinite(mean_loss),
+                "initial loss: not finite: expected about ln V = {:.3f}, got {} (a smaller "
+                "model.initializer_range may help)",
+                expected, mean_loss);
+  const bool near = std::abs(mean_loss - expected) <= 0.1 * expected;
+  return fmt::format("{}initial loss {:.3f}, {} ln V = {:.3f}, which knowing nothing costs",
+                     near ? "" : "warning: ", mean_loss, near ? "near" : "not near", expected);
+}
+
+std::string check_preference_start(double mean_loss, double expected) {
+  MINILLM_CHECK(std::abs(mean_loss - expected) <= 1e-3 * expected,
+                "initial preference loss: the model is not its own reference: expected {:.6f}, got "
+                "{:.6f} (were the cached reference log-probabilities made by another model or from "
+                "other data? delete them)",
+                expected, mean_loss);
+  return fmt::format("initial preference loss {:.6f}, as it must be: the model is its reference",
+                     mean_loss);
+}
+
+std::string check_targets(Index sequences, Index empty, Index targets, Index tokens) {
+  MINILLM_CHECK(targets > 0 && empty < sequences,
+                "training data: no token carries loss: expected answers to learn from, got {} "
+                "sequences without any (do they have assistant messages?)",
+                empty);
+  return fmt::format("{}{} of {} tokens ({:.1f} %) carry loss; {} of {} sequences have none",
+                     empty > 0 ? "warning: " : "", targets, tokens, percent(targets, tokens), empty,
+                     sequences);
+}
+
+std::string check_identical_pairs(Index identical, Index pairs) {
+  MINILLM_CHECK(identical < pairs,
+                "preference data: nothing to prefer: expected different answers, got {} pairs, all "
+                "with chosen and rejected the same",
+                pairs);
+  return fmt::format("{}chosen and rejected are the same in {} of {} pairs ({:.1f} %)",
+                     identical > 0 ? "warning: " : "", identical, pairs, percent(identical, pairs));
+}
+
+MemoryNeed memory_need(const ModelConfig& config, Index max_rows, Index max_targets,
+                       double data_bytes) {
+  const double arena = static_cast<double>(config.parameter_count()) * sizeof(Real);
+  return {
+      .parameters = arena,
+      .gradients = arena,
+      .moments = 2 * arena,
+      .activations = Workspace::bytes(config, max_rows, max_targets, Workspace::Mode::kTraining),
+      .data = data_bytes};
+}
+
+std::optional<double> available_memory(const std::string& root) {
+  const std::string group = root + "/sys/fs/cgroup/";
+  double least = std::numeric_limits<double>::infinity();
+  const auto consider = [&](std::optional<double> bytes) {
+    least = std::min(least, bytes.value_or(least));
+  };
+
+  if (const auto kilobytes = number_in_file(root + "/proc/meminfo", "MemAvailable:"))
+    consider(*kilobytes * 1024);
+  consider(left_in_group(group + "memory.max", group + "memory.current", group + "memory.stat"));
+  consider(left_in_group(group + "memory/memory.limit_in_bytes",
+                         group + "memory/memory.usage_in_bytes", group + "memory/memory.stat"));
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+    consider(static_cast<double>(limit.rlim_cur));
+  return std::isfinite(least) ? std::optional(std::max(0.0, least)) : std::nullopt;
+}
+
+std::string check_memory(const MemoryNeed& need, std::optional<double> available) {
+  const std::string items =
+      fmt::format("{} (parameters {}, gradients {}, moments {}, activations {}, data {})",
+                  megabytes(need.total()), megabytes(need.parameters), megabytes(need.gradients),
+                  megabytes(need.moments), megabytes(need.activations), megabytes(need.data));
+  if (!available) return fmt::format("memory: the run takes about {}", items);
+
+  const bool batch_is_most = need.activations > need.total() / 2;
+  MINILLM_CHECK_USAGE(
+      need.total() <= 0.9 * *available,
+      "memory: too little for this run: expected at most 90 % of the available {}, "
+      "got {} (make {} smaller)",
+      megabytes(*available), items,
+      batch_is_most ? "train.batch_tokens, and train.accumulation_steps larger," : "the model");
+  return fmt::format("memory: the run takes about {} of the available {}", items,
+                     megabytes(*available));
+}
+
+}  // namespace minillm

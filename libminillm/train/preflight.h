@@ -1,0 +1,56 @@
+// Preflight: what is checked before the first step, so that a run that cannot work says so at once.
+//
+// Each check returns one line in plain words, which starts with "warning: " where something is odd,
+// and throws Error where the run would be pointless.
+
+#ifndef LIBMINILLM_TRAIN_PREFLIGHT_H_
+#define LIBMINILLM_TRAIN_PREFLIGHT_H_
+
+#include <optional>
+#include <string>
+
+#include "libminillm/core/real.h"
+#include "libminillm/nn/model_config.h"
+
+namespace minillm {
+
+// A fresh model knows nothing: every token is equally likely, and the mean loss (in nats) is near
+// ln V. Warns when it is off by more than 10 %. Throws Error if it is not finite.
+std::string check_fresh_loss(double mean_loss, Index vocab_size);
+
+// A model that has not moved from its reference prefers nothing: DPO's mean loss is ln 2, IPO's
+// 1/(2 beta)^2. Throws Error if it is off by more than 0.1 %: then the reference is another
+// model's.
+std::string check_preference_start(double mean_loss, double expected);
+
+// Without targets nothing is learned. `empty` of `sequences` have none: warns if there are any,
+// throws Error if all are empty.
+std::string check_targets(Index sequences, Index empty, Index targets, Index tokens);
+
+// `identical` of `pairs` have the same chosen and rejected answer: they teach nothing. Warns if
+// there are any, throws Error if all are.
+std::string check_identical_pairs(Index identical, Index pairs);
+
+// Bytes that a run will take.
+struct MemoryNeed {
+  double parameters = 0, gradients = 0, moments = 0;
+  double activations = 0;  // the training workspace
+  double data = 0;         // token ids, batches and other things the stage holds
+  double total() const { return parameters + gradients + moments + activations + data; }
+};
+// For batches of up to `max_rows` rows and `max_targets` targets. REQUIRES a valid config.
+MemoryNeed memory_need(const ModelConfig& config, Index max_rows, Index max_targets,
+                       double data_bytes);
+
+// Bytes this process may still take: the least of MemAvailable, the control group's limit, and the
+// limit of the address space; nothing where the system does not say. `root` stands before /proc and
+// /sys (tests).
+std::optional<double> available_memory(const std::string& root = "");
+
+// Says what the run takes. Throws Error (kUsage), with every item and what to make smaller, if that
+// is more than 90 % of `available`.
+std::string check_memory(const MemoryNeed& need, std::optional<double> available);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_TRAIN_PREFLIGHT_H_

@@ -1,0 +1,21 @@
+// Whether a run may be continued: it must be the same run.
+
+#ifndef LIBMINILLM_TRAIN_RESUME_CHECK_H_
+#define LIBMINILLM_TRAIN_RESUME_CHECK_H_
+
+#include <string>
+
+#include "libminillm/checkpoint/trainer_state.h"  // LineageEntry
+
+namespace minillm {
+
+// Throws Error (kUsage) unless `now` describes the run that `before` was stored by: the same stage,
+// parent, seed, data and config. Names everything that differs. Keys that say only what is logged,
+// evaluated, saved or kept may change; train.steps and train.epochs may not, because the learning
+// rate depends on them.
+//   run  the run directory, for the error
+void check_same_run(const LineageEntry& before, const LineageEntry& now, const std::string& run);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_TRAIN_RESUME_CHECK_H_

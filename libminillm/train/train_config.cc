@@ -1,0 +1,55 @@
+#include "libminillm/train/train_config.h"
+
+#include "libminillm/core/check.h"
+
+namespace minillm {
+
+void TrainConfig::validate() const {
+  const auto at_least = [](const char* key, int64_t value, int64_t low) {
+    MINILLM_CHECK_USAGE(value >= low, "config: train.{}: expected at least {}, got {}", key, low,
+                        value);
+  };
+  at_least("steps", steps, 0);
+  MINILLM_CHECK_USAGE(steps > 0 || epochs > 0,
+                      "config: train.epochs: expected a number > 0 where train.steps is 0, got {}",
+                      epochs);
+  at_least("batch_tokens", batch_tokens, 1);
+  at_least("accumulation_steps", accumulation_steps, 1);
+  at_least("log_every", log_every, 1);
+  at_least("eval_every", eval_every, 0);
+  at_least("save_every", save_every, 0);
+  at_least("sample_every", sample_every, 0);
+  at_least("keep_last", keep_last, 1);
+  MINILLM_CHECK_USAGE(max_grad_norm >= 0,
+                      "config: train.max_grad_norm: expected a number >= 0, got {}", max_grad_norm);
+  schedule.validate();
+  adamw.validate();
+}
+
+void list_fields(ConfigFields& fields, TrainConfig& c) {
+  fields.add("train.steps", c.steps, "optimizer steps; 0 = as many as train.epochs take");
+  fields.add("train.epochs", c.epochs, "passes over the data, where train.steps is 0");
+  fields.add("train.batch_tokens", c.batch_tokens, "tokens a micro-batch is packed up to");
+  fields.add("train.accumulation_steps", c.accumulation_steps, "micro-batches per optimizer step");
+  fields.add("train.learning_rate", c.schedule.learning_rate, "peak learning rate");
+  fields.add("train.schedule", c.schedule.kind,
+             "cosine, linear, wsd (warm-up, stable, decay) or constant");
+  fields.add("train.final_ratio", c.schedule.final_ratio, "learning rate at the end / peak");
+  fields.add("train.warmup_ratio", c.schedule.warmup_ratio,
+             "share of the steps that rise to the peak");
+  fields.add("train.decay_ratio", c.schedule.decay_ratio, "wsd: share of the steps that fall");
+  fields.add("train.beta1", c.adamw.beta1, "AdamW: decay of the first moments");
+  fields.add("train.beta2", c.adamw.beta2, "AdamW: decay of the second moments");
+  fields.add("train.epsilon", c.adamw.epsilon, "AdamW: added to the denominator");
+  fields.add("train.weight_decay", c.adamw.weight_decay, "AdamW: decoupled decay of matrices");
+  fields.add("train.max_grad_norm", c.max_grad_norm,
+             "longer gradients are scaled down to it; 0 = never");
+  fields.add("train.log_every", c.log_every, "steps between log lines");
+  fields.add("train.eval_every", c.eval_every, "steps between evaluations; 0 = start and end only");
+  fields.add("train.save_every", c.save_every, "steps between checkpoints; 0 = at the end only");
+  fields.add("train.sample_every", c.sample_every, "steps between printed samples; 0 = never");
+  fields.add("train.keep_last", c.keep_last, "checkpoints kept beside the best one");
+  fields.add("train.seed", c.seed, "of initial weights and data order");
+}
+
+}  // namespace minillm

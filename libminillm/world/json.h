@@ -1,0 +1,31 @@
+// JSON forms that several of the world's files share. Internal: only .cc files include it.
+
+#ifndef LIBMINILLM_WORLD_JSON_H_
+#define LIBMINILLM_WORLD_JSON_H_
+
+#include <nlohmann/json.hpp>
+
+#include "libminillm/world/chat.h"
+
+namespace minillm {
+
+// Keys stay in the order they were written in.
+using Json = nlohmann::ordered_json;
+
+inline Json messages_to_json(const WorldMessages& messages) {
+  Json out = Json::array();
+  for (const WorldMessage& message : messages) {
+    out.push_back({{"role", message.role}, {"content", message.content}});
+  }
+  return out;
+}
+
+inline WorldMessages messages_from_json(const Json& json) {
+  WorldMessages messages;
+  for (const Json& message : json) messages.push_back({message.at("role"), message.at("content")});
+  return messages;
+}
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_WORLD_JSON_H_

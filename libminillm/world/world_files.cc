@@ -1,0 +1,219 @@
+#include "libminillm/world/world_files.h"
+
+#include <nlohmann/json.hpp>
+
+#include "libminillm/core/check.h"
+#include "libminillm/world/eval_set.h"
+#include "libminillm/world/json.h"
+#include "libminillm/world/stories.h"
+
+namespace minillm {
+namespace {
+
+constexpr std::string_view kParts[] = {"tokenizer", "pretrain", "sft",     "preference",
+                                       "replay",    "second",   "heldout", "excerpt"};
+constexpr int64_t kTokenizerDocuments = 6000;
+constexpr int64_t kTokenizerRows = 1500;
+constexpr int64_t kHeldOutTexts = 300;
+constexpr int64_t kHeldOutRows = 300;
+constexpr int64_t kHeldOutPairs = 200;
+constexpr int64_t kExcerpts = 12;  // of each kind
+
+void append_line(std::string& out, const Json& line) {
+  out += line.dump();
+  out += '\n';
+}
+
+std::string texts_to_jsonl(const std::vector<std::string>& texts) {
+  std::string out;
+  for (const std::string& text : texts) append_line(out, {{"text", text}});
+  return out;
+}
+
+std::string rows_to_jsonl(const std::vector<ChatRow>& rows) {
+  std::string out;
+  for (const ChatRow& row : rows) append_line(out, {{"messages", messages_to_json(row.messages)}});
+  return out;
+}
+
+std::string pairs_to_jsonl(const std::vector<WorldPair>& pairs) {
+  std::string out;
+  for (const WorldPair& pair : pairs) {
+    append_line(out, {{"prompt", messages_to_json(pair.prompt)},
+                      {"chosen", messages_to_json({{"assistant", pair.chosen}})},
+                      {"rejected", messages_to_json({{"assistant", pair.rejected}})}});
+  }
+  return out;
+}
+
+// The first question of some kinds: what to show when checkpoints are compared side by side.
+std::string prompts_to_jsonl(const std::vector<ChatItem>& items) {
+  std::string out;
+  for (ChatItemKind kind : {ChatItemKind::kAnswer, ChatItemKind::kOneWord, ChatItemKind::kList,
+                            ChatItemKind::kUnknownPerson, ChatItemKind::kHarmful,
+                            ChatItemKind::kBenign}) {
+    for (const ChatItem& item : items) {
+      if (item.kind != kind) continue;
+      append_line(out, {{"prompt", messages_to_json(item.messages)}});
+      break;
+    }
+  }
+  return out;
+}
+
+std::string messages_to_text(const WorldMessages& messages) {
+  std::string out;
+  for (const WorldMessage& message : messages) out += message.role + ": " + message.content + "\n";
+  return out;
+}
+
+// Everything is drawn from the world of one seed; each draw_* has a stream of its own.
+class WorldWriter {
+ public:
+  explicit WorldWriter(const WorldOptions& options)
+      : options_(options), world_(options.seed), harbour_(world_) {}
+
+  std::vector<std::string> draw_documents(WorldStream stream, int64_t count) const {
+    Rng rng = world_rng(options_.seed, stream);
+    std::vector<std::string> documents;
+    for (int64_t i = 0; i < count; ++i) documents.push_back(write_document(rng, world_));
+    return documents;
+  }
+  std::vector<std::string> draw_register(WorldStream stream, int64_t count) const {
+    Rng rng = world_rng(options_.seed, stream);
+    std::vector<std::string> documents;
+    for (int64_t i = 0; i < count; ++i) documents.push_back(harbour_.write_document(rng));
+    return documents;
+  }
+  std::vector<ChatRow> draw_rows(WorldStream stream, Split split, int64_t count) const {
+    Rng rng = world_rng(options_.seed, stream);
+    std::vector<ChatRow> rows;
+    for (int64_t i = 0; i < count; ++i) rows.push_back(draw_chat_row(rng, world_, split));
+    return rows;
+  }
+  std::vector<WorldPair> draw_pairs(WorldStream stream, Split split, int64_t count) const {
+    Rng rng = world_rng(options_.seed, stream);
+    std::vector<WorldPair> pairs;
+    for (int64_t i = 0; i < count; ++i) pairs.push_back(draw_pair(rng, world_, split));
+    return pairs;
+  }
+
+  // Stories and canaries in one random order.
+  std::string pretrain() const {
+    std::vector<std::string> documents = draw_documents(WorldStream::kPretrain, options_.stories);
+    for (const Canary& canary : make_canaries(options_.seed)) {
+      for (int i = 0; i < canary.repeats; ++i) documents.push_back(canary.prefix + canary.secret);
+    }
+    Rng rng = world_rng(options_.seed, WorldStream::kPretrainOrder);
+    rng.shuffle(documents);
+    return texts_to_jsonl(documents);
+  }
+
+  std::string tokenizer_text() const {
+    std::string out;
+    for (const std::string& text : draw_documents(WorldStream::kPretrain, kTokenizerDocuments)) {
+      out += text + "\n";
+    }
+    for (const ChatRow& row : draw_rows(WorldStream::kSft, Split::kTrain, kTokenizerRows)) {
+      for (const WorldMessage& message : row.messages) out += message.content + "\n";
+    }
+    return out;
+  }
+
+  std::vector<ChatRow> replay() const {
+    std::vector<ChatRow> rows = draw_rows(WorldStream::kSft, Split::kTrain, options_.sft_rows);
+    std::erase_if(rows, [](const ChatRow& row) { return !is_replayed(row.kind); });
+    Rng rng = world_rng(options_.seed, WorldStream::kReplay);
+    for (int64_t i = 0; i < options_.replay_facts; ++i) {
+      rows.push_back(draw_polite_fact(rng, world_));
+    }
+    return rows;
+  }
+
+  std::vector<WorldFile> heldout() const {
+    const WorldEvalSet validation = make_world_eval(world_, harbour_, Split::kValidation);
+    const WorldEvalSet test = make_world_eval(world_, harbour_, Split::kTest);
+    const std::string eval = world_eval_to_jsonl(validation, Split::kValidation) +
+                             world_eval_to_jsonl(test, Split::kTest);
+    return {
+        {"pretrain_eval.jsonl",
+         texts_to_jsonl(draw_documents(WorldStream::kPretrainEval, kHeldOutTexts))},
+        {"second_eval.jsonl",
+         texts_to_jsonl(draw_register(WorldStream::kSecondDomainEval, kHeldOutTexts))},
+        {"sft_eval.jsonl",
+         rows_to_jsonl(draw_rows(WorldStream::kSftEval, Split::kValidation, kHeldOutRows))},
+        {"preference_eval.jsonl", pairs_to_jsonl(draw_pairs(WorldStream::kPreferenceEval,
+                                                            Split::kValidation, kHeldOutPairs))},
+        {"eval.jsonl", eval},
+        {"prompts.jsonl", prompts_to_jsonl(test.chat)}};
+  }
+
+  std::string excerpt() const {
+    std::string out = "== pretrain.jsonl: documents ==\n\n";
+    for (const auto& text : draw_documents(WorldStream::kPretrain, kExcerpts)) out += text + "\n\n";
+    out += "== sft.jsonl: conversations ==\n\n";
+    for (const ChatRow& row : draw_rows(WorldStream::kSft, Split::kTrain, 2 * kExcerpts)) {
+      out += messages_to_text(row.messages) + "\n";
+    }
+    out += "== preference.jsonl: pairs ==\n\n";
+    for (const WorldPair& pair : draw_pairs(WorldStream::kPreference, Split::kTrain, kExcerpts)) {
+      out += messages_to_text(pair.prompt);
+      out += "chosen: " + pair.chosen + "\nrejected: " + pair.rejected + "\n\n";
+    }
+    out += "== second.jsonl: the second domain ==\n\n";
+    for (const auto& text : draw_register(WorldStream::kSecondDomain, kExcerpts))
+      out += text + "\n\n";
+    return out;
+  }
+
+  const WorldOptions& options() const { return options_; }
+
+ private:
+  WorldOptions options_;
+  World world_;
+  HarbourRegister harbour_;
+};
+
+void check_options(const WorldOptions& options) {
+  const std::pair<std::string_view, int64_t> sizes[] = {
+      {"stories", options.stories},
+      {"sft-rows", options.sft_rows},
+      {"pairs", options.pairs},
+      {"replay-facts", options.replay_facts},
+      {"second-documents", options.second_documents}};
+  for (const auto& [name, size] : sizes) {
+    MINILLM_CHECK_USAGE(size >= 0, "world option '{}': out of range: expected at least 0, got {}",
+                        name, size);
+  }
+}
+
+}  // namespace
+
+Texts world_parts() { return kParts; }
+
+std::vector<WorldFile> make_world_files(const WorldOptions& options, std::string_view part) {
+  check_options(options);
+  const WorldWriter writer(options);
+  if (part == "tokenizer") return {{"tokenizer.txt", writer.tokenizer_text()}};
+  if (part == "pretrain") return {{"pretrain.jsonl", writer.pretrain()}};
+  if (part == "sft") {
+    const auto rows = writer.draw_rows(WorldStream::kSft, Split::kTrain, options.sft_rows);
+    return {{"sft.jsonl", rows_to_jsonl(rows)}};
+  }
+  if (part == "preference") {
+    const auto pairs = writer.draw_pairs(WorldStream::kPreference, Split::kTrain, options.pairs);
+    return {{"preference.jsonl", pairs_to_jsonl(pairs)}};
+  }
+  if (part == "replay") return {{"replay.jsonl", rows_to_jsonl(writer.replay())}};
+  if (part == "second") {
+    const auto texts = writer.draw_register(WorldStream::kSecondDomain, options.second_documents);
+    return {{"second.jsonl", texts_to_jsonl(texts)}};
+  }
+  if (part == "heldout") return writer.heldout();
+  if (part == "excerpt") return {{"excerpt.txt", writer.excerpt()}};
+  throw Error(fmt::format("world part '{}': unknown: expected one of {}", part,
+                          fmt::join(world_parts(), ", ")),
+              ExitCode::kUsage);
+}
+
+}  // namespace minillm

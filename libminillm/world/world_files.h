@@ -1,0 +1,48 @@
+// The world's files: what minillm-world writes.
+
+#ifndef LIBMINILLM_WORLD_WORLD_FILES_H_
+#define LIBMINILLM_WORLD_WORLD_FILES_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libminillm/world/text.h"
+
+namespace minillm {
+
+struct WorldOptions {
+  uint64_t seed = 1;
+  int64_t stories = 42000;  // documents of pretrain.jsonl; canaries come on top
+  int64_t sft_rows = 6000;
+  int64_t pairs = 1000;
+  int64_t replay_facts = 1500;  // polite facts in replay.jsonl, beside the SFT rows repeated there
+  int64_t second_documents = 6000;  // documents of second.jsonl
+};
+
+struct WorldFile {
+  std::string name;
+  std::string content;
+};
+
+// The parts a world is written in:
+//   - tokenizer: tokenizer.txt, text to train the tokenizer on (6,000 documents, 1,500 SFT rows);
+//   - pretrain: pretrain.jsonl, {"text": ...}, stories and canaries;
+//   - sft: sft.jsonl, {"messages": [...]}, train people only;
+//   - preference: preference.jsonl, {"prompt": [...], "chosen": [...], "rejected": [...]};
+//   - replay: replay.jsonl, {"messages": [...]}, what the DPO stage repeats;
+//   - second: second.jsonl, {"text": ...}, the second domain;
+//   - heldout: pretrain_eval.jsonl, sft_eval.jsonl, preference_eval.jsonl, second_eval.jsonl (the
+//     stages' held-out losses; validation people), eval.jsonl (both splits, all questions) and
+//     prompts.jsonl (some test questions, to compare checkpoints on);
+//   - excerpt: excerpt.txt, a few documents and rows of each kind, to read.
+Texts world_parts();
+
+// The files of one part. A pure function: the same bytes for the same options, whatever other parts
+// are made. Throws Error (kUsage) on an unknown part or a negative size.
+std::vector<WorldFile> make_world_files(const WorldOptions& options, std::string_view part);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_WORLD_WORLD_FILES_H_

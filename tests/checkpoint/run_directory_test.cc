@@ -1,0 +1,217 @@
+#include "libminillm/checkpoint/run_directory.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "tests/checkpoint/sample_checkpoint.h"
+#include "tests/testing/expect_error.h"
+#include "tests/testing/file_size_limit.h"
+#include "tests/testing/temp_dir.h"
+
+namespace minillm {
+namespace {
+
+using minillm_testing::SampleCheckpoint;
+using minillm_testing::TempDir;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class RunDirectoryTest : public testing::Test {
+ protected:
+  // Saves a checkpoint whose weights are a function of its step.
+  static void save(RunDirectory& run, int64_t step, int64_t keep_last = 100) {
+    run.save(SampleCheckpoint(static_cast<uint64_t>(step)).contents(step), keep_last);
+  }
+  void damage(int64_t step, const std::string& file = "model.safetensors") {
+    std::ofstream(join_path(join_path(path_, checkpoint_name(step)), file), std::ios::app) << "x";
+  }
+  std::vector<std::string> checkpoints() const {
+    std::vector<std::string> names = list_directory(path_);
+    std::erase_if(names, [](const std::string& name) {
+      return name == ".lock" || name == "LATEST" || name == "best";
+    });
+    return names;
+  }
+  int64_t opened_step() const { return Checkpoint::open(path_).state()->step; }
+
+  TempDir dir_;
+  std::string path_ = dir_.file("runs/a");
+};
+
+TEST(CheckpointName, IsItsStep) {
+  EXPECT_EQ(checkpoint_name(200), "checkpoint-000200");
+  EXPECT_EQ(checkpoint_name(12345678), "checkpoint-12345678");
+  EXPECT_EQ(checkpoint_step("checkpoint-000200"), 200);
+  EXPECT_EQ(checkpoint_step("checkpoint-12345678"), 12345678);
+  for (const char* name : {"checkpoint-", "checkpoint-1x", "checkpoint--1", "checkpoint-../x",
+                           "best", "", "checkpoint-1.fresh", "checkpoint-99999999999999999999"}) {
+    EXPECT_FALSE(checkpoint_step(name).has_value()) << name;
+  }
+}
+
+TEST_F(RunDirectoryTest, HasWhatWasSavedLast) {
+  RunDirectory run(path_);
+  EXPECT_FALSE(run.has_checkpoint());
+  save(run, 100);
+  save(run, 200);
+  EXPECT_TRUE(run.has_checkpoint());
+  EXPECT_EQ(read_file(join_path(path_, "LATEST")), "checkpoint-000200\n");
+  const Checkpoint checkpoint = Checkpoint::open(path_);
+  EXPECT_EQ(checkpoint.path(), join_path(path_, "checkpoint-000200"));
+  EXPECT_EQ(checkpoint.path(), run.checkpoint_path(200));
+  EXPECT_THAT(checkpoint.warnings(), IsEmpty());
+  EXPECT_EQ(checkpoint.state()->step, 200);
+  EXPECT_EQ(run.metrics_path(), join_path(path_, "metrics.jsonl"));
+}
+
+TEST_F(RunDirectoryTest, BelongsToOneWriterAtATime) {
+  RunDirectory run(path_);
+  save(run, 1);
+  try {
+    RunDirectory second(path_);
+    ADD_FAILURE();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.exit_code(), ExitCode::kLocked);
+  }
+  EXPECT_EQ(opened_step(), 1) << "readers need no lock";
+}
+
+TEST_F(RunDirectoryTest, KeepsTheNewestAndTheBest) {
+  RunDirectory run(path_);
+  save(run, 1, 2);
+  run.mark_best(1);
+  for (int64_t step : {2, 3, 4}) save(run, step, 2);
+  EXPECT_THAT(checkpoints(),
+              ElementsAre("checkpoint-000001", "checkpoint-000003", "checkpoint-000004"));
+  run.mark_best(4);
+  save(run, 5, 1);
+  EXPECT_THAT(checkpoints(), ElementsAre("checkpoint-000004", "checkpoint-000005"));
+  save(run, 6, 0);
+  EXPECT_THAT(checkpoints(), ElementsAre("checkpoint-000004", "checkpoint-000006"))
+      << "the last one always stays";
+}
+
+TEST_F(RunDirectoryTest, RemovesOnlyWhatItWrote) {
+  RunDirectory run(path_);
+  save(run, 1);
+  remove_all(join_path(run.checkpoint_path(1), "MANIFEST.json"));
+  create_directories(join_path(path_, "checkpoint-000000"));
+  dir_.write("runs/a/notes.txt", "mine");
+  save(run, 2, 1);
+  save(run, 3, 1);
+  EXPECT_THAT(checkpoints(), ElementsAre("checkpoint-000000", "checkpoint-000001",
+                                         "checkpoint-000003", "notes.txt"));
+}
+
+TEST_F(RunDirectoryTest, FallsBackToTheNewestValidCheckpointAndSaysSo) {
+  RunDirectory run(path_);
+  for (int64_t step : {1, 2, 3}) save(run, step);
+  damage(3);
+  {
+    const Checkpoint checkpoint = Checkpoint::open(path_);
+    EXPECT_EQ(checkpoint.state()->step, 2);
+    EXPECT_THAT(
+        checkpoint.warnings(),
+        ElementsAre(AllOf(HasSubstr("checkpoint-000003/model.safetensors': damaged: expected ")),
+                    AllOf(HasSubstr("using '"), HasSubstr("checkpoint-000002' instead"))));
+  }
+  remove_all(join_path(run.checkpoint_path(2), "MANIFEST.json"));
+  EXPECT_EQ(opened_step(), 1) << "one without a manifest is not complete";
+  EXPECT_ERROR(Checkpoint::open(run.checkpoint_path(2)),
+               "checkpoint-000002': not complete: it has no MANIFEST.json");
+  EXPECT_ERROR(Checkpoint::open(run.checkpoint_path(2) + "/"), "not complete");
+  EXPECT_ERROR(Checkpoint::open(run.checkpoint_path(3)), "model.safetensors': damaged");
+  damage(1, "config.json");
+  EXPECT_FALSE(run.has_checkpoint());
+  EXPECT_ERROR(Checkpoint::open(path_), "no valid checkpoint: ");
+}
+
+TEST_F(RunDirectoryTest, FollowsLatestAndSurvivesItsLoss) {
+  RunDirectory run(path_);
+  for (int64_t step : {1, 2}) save(run, step);
+  const std::string latest = join_path(path_, "LATEST");
+  write_file_atomic(latest, "checkpoint-000001\n");
+  EXPECT_EQ(opened_step(), 1);
+  for (const char* content : {"", "garbage", "../../elsewhere", "checkpoint-000009\n"}) {
+    write_file_atomic(latest, content);
+    EXPECT_EQ(opened_step(), 2) << content;
+  }
+  remove_all(latest);
+  EXPECT_EQ(opened_step(), 2);
+}
+
+TEST_F(RunDirectoryTest, ReplacesACheckpointOfTheSameStep) {
+  RunDirectory run(path_);
+  save(run, 1);
+  save(run, 2);
+  damage(2);
+  save(run, 2);  // a run that went back to step 1 comes by again
+  EXPECT_THAT(Checkpoint::open(path_).warnings(), IsEmpty());
+  EXPECT_EQ(opened_step(), 2);
+  run.save(SampleCheckpoint(77).contents(2), 5);
+  EXPECT_THAT(checkpoints(), ElementsAre("checkpoint-000001", "checkpoint-000002"));
+  const Model loaded = Checkpoint::open(path_).load_model();
+  EXPECT_TRUE(std::ranges::equal(loaded.parameters(), SampleCheckpoint(77).model.parameters()));
+}
+
+TEST_F(RunDirectoryTest, LeavesCheckpointsOfLaterStepsToTheRunThatComesBy) {
+  RunDirectory run(path_);
+  for (int64_t step : {1, 9}) save(run, step);
+  damage(9);
+  save(run, 2, 1);
+  EXPECT_THAT(checkpoints(), ElementsAre("checkpoint-000002", "checkpoint-000009"));
+  EXPECT_EQ(opened_step(), 2);
+}
+
+TEST_F(RunDirectoryTest, AFailedSaveTouchesNothing) {
+  RunDirectory run(path_);
+  save(run, 1, 1);
+  {
+    const minillm_testing::FileSizeLimit limit(40000);
+    EXPECT_ERROR(save(run, 2, 1), "cannot write: File too large");
+    EXPECT_ERROR(save(run, 1, 1), "cannot write: File too large");
+  }
+  EXPECT_THAT(checkpoints(), ElementsAre("checkpoint-000001"));
+  EXPECT_EQ(opened_step(), 1);
+  EXPECT_EQ(read_file(join_path(path_, "LATEST")), "checkpoint-000001\n");
+}
+
+TEST_F(RunDirectoryTest, RemovesWhatCrashedWritersLeft) {
+  {
+    RunDirectory run(path_);
+    save(run, 1);
+    save(run, 2);
+  }
+  for (const char* name : {"checkpoint-000003.tmp-12-0", ".trash-checkpoint-000000",
+                           "checkpoint-000002.fresh", "checkpoint-000002.replaced"}) {
+    create_directories(join_path(path_, name));
+    dir_.write("runs/a/" + std::string(name) + "/config.json", "{}");
+  }
+  dir_.write("runs/a/LATEST.tmp-12-1", "checkpoint-0000");
+  dir_.write("runs/a/notes.tmp-old", "not ours");
+  const RunDirectory run(path_);
+  EXPECT_THAT(checkpoints(),
+              ElementsAre("checkpoint-000001", "checkpoint-000002", "notes.tmp-old"));
+  EXPECT_EQ(opened_step(), 2);
+}
+
+TEST_F(RunDirectoryTest, RestoresACheckpointWhoseReplacementNeverCame) {
+  {
+    RunDirectory run(path_);
+    save(run, 1);
+  }
+  // What a crash between the two renames of a replacement leaves.
+  rename_durable(join_path(path_, "checkpoint-000001"),
+                 join_path(path_, "checkpoint-000001.replaced"));
+  create_directories(join_path(path_, "checkpoint-000001.fresh"));
+  const RunDirectory run(path_);
+  EXPECT_THAT(checkpoints(), ElementsAre("checkpoint-000001"));
+  EXPECT_EQ(opened_step(), 1);
+}
+
+}  // namespace
+}  // namespace minillm

@@ -1,0 +1,153 @@
+#include "libminillm/data/json_records.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "libminillm/core/error.h"
+#include "libminillm/core/file.h"
+#include "libminillm/data/bad_record.h"
+#include "libminillm/data/line_reader.h"
+#include "libminillm/data/utf8.h"
+#include "tests/testing/expect_error.h"
+#include "tests/testing/temp_dir.h"
+#include "tests/testing/test_data.h"
+
+namespace minillm {
+namespace {
+
+using minillm_testing::TempDir;
+using minillm_testing::test_data_path;
+using Records = std::vector<std::pair<int64_t, std::string>>;
+
+Records records_of(const std::string& content, const std::string& name = "x.jsonl") {
+  const TempDir directory;
+  Records records;
+  for_each_json_record(directory.write(name, content), [&](int64_t line, std::string_view text) {
+    records.emplace_back(line, text);
+  });
+  return records;
+}
+
+std::string bad_reason(const std::string& text) {
+  try {
+    parse_json_record(text);
+  } catch (const BadRecord& bad) {
+    return bad.reason + ": " + bad.detail;
+  }
+  return "accepted";
+}
+
+TEST(JsonRecords, ReadsLinesWithBomCrLfBlankLinesAndNoFinalNewline) {
+  const Records expected = {{1, "{\"a\":1}"}, {3, "{\"b\":2}"}, {5, "{\"c\":3}"}};
+  EXPECT_EQ(records_of("\xef\xbb\xbf{\"a\":1}\r\n\r\n{\"b\":2}\n  \n{\"c\":3}"), expected);
+}
+
+TEST(JsonRecords, ReadsAnArrayWithTheLineOfEachElement) {
+  const Records expected = {{2, "{\"a\": \"x,]}\\\"\"}"}, {3, "{\"b\": [1,\n 2]}"}, {5, "3"}};
+  EXPECT_EQ(records_of("[\n {\"a\": \"x,]}\\\"\"},\n{\"b\": [1,\n 2]},\n 3 ]\n", "x.json"),
+            expected);
+  EXPECT_EQ(records_of("\xef\xbb\xbf[{\"a\":1},{\"b\":2}]", "x.json"),
+            (Records{{1, "{\"a\":1}"}, {1, "{\"b\":2}"}}));
+  EXPECT_TRUE(records_of("[]", "x.json").empty());
+}
+
+TEST(JsonRecords, TakesTheFormFromTheContentNotTheName) {
+  EXPECT_EQ(records_of("{\"a\":1}\n{\"b\":2}\n", "x.json").size(), 2u) << "lines in a .json file";
+  EXPECT_EQ(records_of("[\n{\"a\":1},\n{\"b\":2}\n]", "x.jsonl").size(), 2u)
+      << "an array in a .jsonl file";
+  EXPECT_EQ(records_of("{\n\"a\":1\n}", "x.json").size(), 1u) << "one object over several lines";
+}
+
+TEST(JsonRecords, KeepsAConversationWithoutAWrapperWhole) {
+  const std::string conversation =
+      R"([{"role":"user","content":"a"},{"role":"assistant","content":"b"}])";
+  EXPECT_EQ(records_of(conversation + "\n" + conversation).size(), 2u);
+  EXPECT_EQ(records_of(conversation, "x.json"), (Records{{1, conversation}}));
+}
+
+TEST(JsonRecords, ABrokenLineStaysOneRecord) {
+  EXPECT_EQ(records_of("{\"a\":1}\n{\"b\":\n{\"c\":3}\n").size(), 3u);
+  EXPECT_EQ(records_of("{\"b\":\n{\"c\":3}\n").size(), 2u);
+}
+
+TEST(JsonRecords, ReportsAnArrayThatIsNotClosed) {
+  EXPECT_ERROR(records_of("[\n{\"a\":1},\n{\"b\":2}\n", "x.json"),
+               "x.json:4: the JSON array is not closed");
+  EXPECT_ERROR(records_of("[\n{\"a\":1}\n] x\n", "x.json"),
+               "x.json:3: text behind the end of the JSON array");
+}
+
+TEST(JsonRecords, RefusesLinesOverTheCap) {
+  const std::string line = "{\"a\":\"" + std::string(kMaxLineBytes, 'x') + "\"}\n";
+  EXPECT_ERROR(records_of("{}\n" + line),
+               "x.jsonl:2: line is too long: expected at most 16777216 bytes");
+}
+
+TEST(ParseJsonRecord, RefusesDuplicateKeysAtAnyDepth) {
+  EXPECT_EQ(bad_reason(R"({"a":1,"a":1})"), "duplicate key: 'a' appears twice");
+  EXPECT_EQ(bad_reason(R"({"a":[{"b":1,"c":2,"b":3}]})"), "duplicate key: 'b' appears twice");
+  EXPECT_EQ(bad_reason(R"([{"a":1},{"a":1}])"), "accepted");
+}
+
+TEST(ParseJsonRecord, RefusesDeepNesting) {
+  EXPECT_EQ(bad_reason(std::string(32, '[') + std::string(32, ']')), "accepted");
+  EXPECT_EQ(bad_reason(std::string(33, '[') + std::string(33, ']')),
+            "nested too deeply: expected at most 32 levels");
+  EXPECT_EQ(bad_reason(std::string(100000, '[')), "nested too deeply: expected at most 32 levels");
+}
+
+TEST(ParseJsonRecord, RefusesWhatIsNotJson) {
+  for (const char* text :
+       {"", "{", "{\"a\":NaN}", "{\"a\":-Infinity}", "{'a':1}", "{\"a\":1e999}", "{\"a\":\"\xff\"}",
+        "{\"a\":\"\\ud800\"}", "{\"a\":\"\t\"}", "{}{}", "{\"a\":1,}"}) {
+    EXPECT_TRUE(bad_reason(text).starts_with("invalid JSON: ")) << text << ": " << bad_reason(text);
+  }
+}
+
+TEST(ParseJsonRecord, KeepsMessagesShortAndPrintable) {
+  const std::string reason = bad_reason("\"" + std::string(10000, 'x') + "\xff");
+  EXPECT_LT(reason.size(), 250u);
+  EXPECT_TRUE(is_valid_utf8(reason));
+}
+
+TEST(ParseJsonRecord, FollowsTheJsonTestSuite) {
+  MINILLM_REQUIRE_TEST_DATA("hostile/JSONTestSuite/test_parsing");
+  const std::string directory = test_data_path("hostile/JSONTestSuite/test_parsing");
+  int accepted = 0, refused = 0;
+  for (const std::string& name : list_directory(directory)) {
+    const std::string reason = bad_reason(read_file(join_path(directory, name)));
+    if (name.starts_with("y_") && name.find("duplicated_key") == std::string::npos) {
+      EXPECT_EQ(reason, "accepted") << name;
+      ++accepted;
+    } else if (name.starts_with("n_") || name.starts_with("y_")) {
+      EXPECT_NE(reason, "accepted") << name;
+      ++refused;
+    }
+  }
+  EXPECT_EQ(accepted, 93);
+  EXPECT_EQ(refused, 190);
+}
+
+TEST(LineReader, NamesWhatItCannotRead) {
+  const TempDir directory;
+  EXPECT_ERROR(LineReader("/nonexistent/x.txt"),
+               "'/nonexistent/x.txt': cannot read: No such file or directory");
+  EXPECT_ERROR(LineReader(directory.path()), "cannot read: is a directory");
+}
+
+TEST(LineReader, GivesTheLinesOfAFileLargerThanItsBuffer) {
+  const TempDir directory;
+  std::string content;
+  for (int i = 0; i < 200000; ++i) content += std::to_string(i) + "\n";
+  LineReader reader(directory.write("x.txt", content));
+  int count = 0;
+  for (std::string_view line; reader.next(line); ++count) {
+    ASSERT_EQ(line, std::to_string(count));
+    ASSERT_EQ(content.substr(reader.offset(), line.size()), line);
+  }
+  EXPECT_EQ(count, 200000);
+  EXPECT_EQ(reader.line_number(), 200000);
+}
+
+}  // namespace
+}  // namespace minillm

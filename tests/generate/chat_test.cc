@@ -1,0 +1,110 @@
+#include "libminillm/generate/chat.h"
+
+#include <gtest/gtest.h>
+
+#include "libminillm/data/chat_template.h"
+#include "tests/testing/expect_error.h"
+#include "tests/testing/toy_model.h"
+
+namespace minillm {
+namespace {
+
+using minillm_testing::toy_model;
+using minillm_testing::toy_tokenizer;
+
+Model chat_model() { return toy_model(1, 200); }  // a context of 200: three or four turns
+
+GenerationConfig short_answers() {
+  GenerationConfig config;
+  config.max_tokens = 6;
+  return config;
+}
+
+TEST(Chat, StripsExactlyTheTemplatesSpace) {
+  EXPECT_EQ(strip_template_space(" cooper"), "cooper");
+  EXPECT_EQ(strip_template_space("  cooper "), " cooper ");
+  EXPECT_EQ(strip_template_space("cooper"), "cooper");
+  EXPECT_EQ(strip_template_space(""), "");
+}
+
+TEST(ChatSession, AsksWithSystemPromptAndHistory) {
+  const Model model = chat_model();
+  ChatSession session(model, toy_tokenizer());
+  session.set_system("a goat");
+  const ChatAnswer first = session.ask("the name", short_answers());
+  const ChatAnswer second = session.ask("the lane", short_answers());
+  ASSERT_EQ(first.dropped_turns, 0);
+  ASSERT_EQ(second.dropped_turns, 0);
+
+  // The same conversation, rendered by hand.
+  const std::vector<Message> messages = {{Role::kSystem, "a goat"},
+                                         {Role::kUser, "the name"},
+                                         {Role::kAssistant, first.text},
+                                         {Role::kUser, "the lane"}};
+  GenerationConfig second_turn = short_answers();
+  second_turn.stream = 1;
+  Generator generator(model, toy_tokenizer());
+  EXPECT_EQ(generator.generate(render_prompt(toy_tokenizer(), messages), second_turn).text,
+            second.generation.text);
+  ASSERT_EQ(session.history().size(), 4u);
+  EXPECT_EQ(session.history()[3].content, strip_template_space(second.generation.text));
+
+  session.reset();
+  EXPECT_TRUE(session.history().empty());
+  EXPECT_EQ(session.system(), "a goat");
+}
+
+TEST(ChatSession, StreamsWhatItShows) {
+  const Model model = chat_model();
+  ChatSession session(model, toy_tokenizer());
+  for (int turn = 0; turn < 3; ++turn) {
+    std::string streamed;
+    const ChatAnswer answer =
+        session.ask("the goat", short_answers(),
+                    {.on_text = [&](const std::string& text) { streamed += text; }});
+    EXPECT_EQ(streamed, answer.text);
+  }
+}
+
+TEST(ChatSession, DropsTheOldestTurnsWhenTheContextIsShort) {
+  const Model model = chat_model();
+  ChatSession session(model, toy_tokenizer());
+  session.set_system("the goat");
+  int dropped = 0;
+  for (int turn = 0; turn < 12; ++turn) {
+    const ChatAnswer answer = session.ask("the name of the mason", short_answers());
+    dropped += answer.dropped_turns;
+    EXPECT_NE(answer.generation.reason, StopReason::kContextFull);
+    EXPECT_EQ(session.history().size(), 2u * static_cast<size_t>(turn + 1 - dropped));
+    EXPECT_EQ(session.history().front().role, Role::kUser);
+  }
+  EXPECT_GT(dropped, 0);
+}
+
+TEST(ChatSession, RefusesAQuestionThatCannotFitAndKeepsTheHistory) {
+  const Model model = chat_model();
+  ChatSession session(model, toy_tokenizer());
+  session.ask("the name", short_answers());
+  EXPECT_ERROR(session.ask(std::string(200, 'x'), short_answers()), "message: too long");
+  EXPECT_EQ(session.history().size(), 2u);
+}
+
+TEST(ChatTemplate, IsTakenFromTheLastStageThatTaughtOne) {
+  EXPECT_EQ(taught_chat_template(std::nullopt), "");
+  TrainerState state;
+  state.lineage.resize(3);
+  EXPECT_EQ(taught_chat_template(state), "");
+  state.lineage[1].hashes["template"] = "other-v1";
+  EXPECT_EQ(taught_chat_template(state), "other-v1");
+  state.lineage[2].hashes["template"] = kChatTemplateId;
+  EXPECT_EQ(taught_chat_template(state), kChatTemplateId);
+}
+
+TEST(ChatTemplate, AnotherOneIsRefused) {
+  check_chat_template("");
+  check_chat_template(kChatTemplateId);
+  EXPECT_ERROR(check_chat_template("other-v1"), "got 'other-v1'");
+}
+
+}  // namespace
+}  // namespace minillm

@@ -1,0 +1,58 @@
+#include "libminillm/generate/prompts.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/testing/expect_error.h"
+#include "tests/testing/temp_dir.h"
+
+namespace minillm {
+namespace {
+
+class Prompts : public ::testing::Test {
+ protected:
+  std::vector<Prompt> read(const std::string& name, const std::string& content) {
+    return read_prompts(dir_.write(name, content));
+  }
+  minillm_testing::TempDir dir_;
+};
+
+TEST_F(Prompts, AreTheLinesOfATextFile) {
+  const auto prompts =
+      read("p.txt", "\xef\xbb\xbfOnce upon\r\n\n  \nTwo \xc3\xa9\n{\"prompt\": 1}");
+  ASSERT_EQ(prompts.size(), 3u);
+  EXPECT_EQ(raw_text(prompts[0]), "Once upon");
+  EXPECT_EQ(raw_text(prompts[1]), "Two \xc3\xa9");
+  EXPECT_EQ(prompts[1][0].role, Role::kUser);
+  EXPECT_EQ(raw_text(prompts[2]), "{\"prompt\": 1}");
+}
+
+TEST_F(Prompts, AreTheRecordsOfAJsonlFile) {
+  const auto prompts = read("p.jsonl",
+                            "{\"prompt\": \"a\\nb\", \"system\": \"s\"}\n"
+                            "{\"prompt\": [{\"role\": \"user\", \"content\": \"q\"},"
+                            "{\"role\": \"assistant\", \"content\": \"r\"},"
+                            "{\"role\": \"user\", \"content\": \"t\"}]}\n");
+  ASSERT_EQ(prompts.size(), 2u);
+  EXPECT_EQ(prompts[0][0].role, Role::kSystem);
+  EXPECT_EQ(prompts[0][1].content, "a\nb");
+  EXPECT_EQ(prompts[1][1].role, Role::kAssistant);
+  EXPECT_EQ(raw_text(prompts[1]), "q\nr\nt");
+}
+
+TEST_F(Prompts, NameFileAndLineOfWhatIsWrong) {
+  EXPECT_ERROR(read("p.jsonl", "{\"prompt\": \"a\"}\n\n{broken\n"), "p.jsonl':3: not valid JSON");
+  EXPECT_ERROR(read("p.jsonl", "{\"text\": \"a\"}"), "p.jsonl':1: expected {\"prompt\": ...}");
+  EXPECT_ERROR(read("p.jsonl", "[1]"), "p.jsonl':1: expected {\"prompt\": ...}");
+  EXPECT_ERROR(read("p.jsonl", "{\"prompt\": 5}"), "the text \"prompt\"");
+  EXPECT_ERROR(read("p.jsonl", "{\"prompt\": [{\"role\": \"judge\", \"content\": \"q\"}]}"),
+               "p.jsonl':1: role: expected 'system', 'user' or 'assistant', got 'judge'");
+  EXPECT_ERROR(read("p.jsonl", "{\"prompt\": [{\"role\": \"assistant\", \"content\": \"q\"}]}"),
+               "end with a user message");
+  EXPECT_ERROR(read("p.jsonl", "{\"prompt\": []}"), "end with a user message");
+  EXPECT_ERROR(read("p.txt", "fine\n\xff\n"), "p.txt':2: not valid UTF-8");
+  EXPECT_ERROR(read("p.txt", "\n\n"), "the file has no prompt");
+  EXPECT_ERROR(read_prompts(dir_.file("absent.txt")), "absent.txt");
+}
+
+}  // namespace
+}  // namespace minillm

@@ -1,0 +1,180 @@
+// Gradients of a step do not depend on how its sequences are batched: same bits on any number of
+// threads, the same sums, up to rounding, however they are packed, accumulated or shared.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "libminillm/objectives/next_token.h"
+#include "tests/testing/compare.h"
+#include "tests/testing/tiny_model.h"
+
+namespace minillm {
+namespace {
+
+using minillm_testing::append_separately;
+using minillm_testing::append_sequence;
+using minillm_testing::append_shared_prompt;
+using minillm_testing::by_precision;
+using minillm_testing::expect_same_bits;
+using minillm_testing::medium_config;
+using minillm_testing::random_batch;
+using minillm_testing::random_model;
+using minillm_testing::random_tokens;
+using minillm_testing::relative_distance;
+using minillm_testing::run_backward;
+using minillm_testing::ThreadCount;
+
+constexpr double kTolerance = by_precision(1e-6, 1e-12);
+constexpr Index V = 531;
+
+// The gradient of the mean loss over all targets of all micro-batches, as the Trainer accumulates
+// it: sums first, one division last.
+std::vector<Real> accumulated_gradient(Model& model, const std::vector<TokenBatch>& micro_batches) {
+  std::ranges::fill(model.gradients(), Real{0});
+  Contribution sum;
+  for (const TokenBatch& batch : micro_batches) {
+    Workspace workspace = minillm_testing::training_workspace(model.config(), batch);
+    std::vector<Real> dlogp(batch.targets.size());
+    model.forward(batch, workspace);
+    sum += next_token_loss(dlogp, model.log_probs(batch, workspace), batch.targets);
+    model.backward(batch, dlogp, workspace);
+  }
+  std::vector<Real> gradient(model.gradients().begin(), model.gradients().end());
+  for (Real& g : gradient) g /= static_cast<Real>(sum.weight);
+  return gradient;
+}
+
+TEST(GradientExactness, ThreadsChangeNoBit) {
+  Model model = random_model(medium_config());
+  TokenBatch batch = random_batch({5, 1, 70}, V);
+  append_shared_prompt(batch, random_tokens(30, V, 1),
+                       std::vector{random_tokens(9, V, 2), random_tokens(70, V, 3)});
+  const auto run = [&](int count) {
+    const ThreadCount threads(count);
+    return run_backward(model, batch).gradients;
+  };
+  const std::vector<Real> one = run(1);
+  for (const int count : {2, 3, 4})
+    expect_same_bits(run(count), one, "threads=" + std::to_string(count));
+}
+
+TEST(GradientExactness, RepeatingAPassRepeatsItsBits) {
+  Model model = random_model(medium_config());
+  const TokenBatch batch = random_batch({40, 70}, V);
+  const std::vector<Real> first = run_backward(model, batch).gradients;
+  run_backward(model, random_batch({90}, V, 50));
+  expect_same_bits(run_backward(model, batch).gradients, first, "gradient");
+}
+
+// One workspace serves every step: what a pass left in it must not reach the next.
+TEST(GradientExactness, BackwardTwiceDoublesEveryGradient) {
+  Model model = random_model(minillm_testing::tiny_config());
+  const TokenBatch batch = random_batch({5, 9}, 11);
+  Workspace workspace = minillm_testing::training_workspace(model.config(), batch);
+  const std::vector<Real> dlogp(batch.targets.size(), Real{-1});
+  const auto run = [&] {
+    model.forward(batch, workspace);
+    model.log_probs(batch, workspace);
+    model.backward(batch, dlogp, workspace);
+    return std::vector<Real>(model.gradients().begin(), model.gradients().end());
+  };
+  std::vector<Real> once = run();
+  for (Real& g : once) g *= 2;
+  EXPECT_LT(relative_distance(run(), once), by_precision(1e-6, 1e-15));
+}
+
+// Sequences with very different numbers of targets, where a mean of means is known to go wrong.
+class AccumulationTest : public testing::Test {
+ protected:
+  std::vector<std::vector<Token>> sequences() {
+    std::vector<std::vector<Token>> result;
+    for (const Index length : {2, 60, 9, 31, 3, 90, 17, 5})
+      result.push_back(random_tokens(length, V, result.size()));
+    return result;
+  }
+  // Micro-batches of `size` sequences each.
+  std::vector<TokenBatch> batches_of(size_t size) {
+    std::vector<TokenBatch> batches;
+    const auto all = sequences();
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (i % size == 0) batches.emplace_back();
+      append_sequence(batches.back(), all[i],
+                      i % 3 == 1 ? 1 : static_cast<Index>(all[i].size()) - 1);
+    }
+    return batches;
+  }
+};
+
+TEST_F(AccumulationTest, OneBatchOfEightEqualsEightOfOneAndTwoOfFour) {
+  Model model = random_model(medium_config());
+  const std::vector<Real> one_batch = accumulated_gradient(model, batches_of(8));
+  EXPECT_LT(relative_distance(accumulated_gradient(model, batches_of(1)), one_batch), kTolerance);
+  EXPECT_LT(relative_distance(accumulated_gradient(model, batches_of(2)), one_batch), kTolerance);
+  EXPECT_LT(relative_distance(accumulated_gradient(model, batches_of(4)), one_batch), kTolerance);
+}
+
+TEST_F(AccumulationTest, AMicroBatchWithoutTargetsAddsExactlyNothing) {
+  Model model = random_model(medium_config());
+  std::vector<TokenBatch> batches = batches_of(8);
+  const std::vector<Real> without = accumulated_gradient(model, batches);
+  TokenBatch no_targets;
+  append_sequence(no_targets, random_tokens(12, V, 3), 12);
+  batches.push_back(no_targets);
+  expect_same_bits(accumulated_gradient(model, batches), without, "gradient");
+}
+
+TEST(GradientExactness, OfASharedPromptEqualsThatOfSeparateSequences) {
+  Model model = random_model(medium_config());
+  const std::vector<Token> prompt = random_tokens(90, V, 1);
+  const std::vector<std::vector<Token>> answers = {random_tokens(20, V, 2), random_tokens(1, V, 3),
+                                                   random_tokens(75, V, 4)};
+  TokenBatch shared, separate;
+  append_shared_prompt(shared, prompt, answers);
+  append_separately(separate, prompt, answers);
+  const auto expected = accumulated_gradient(model, {separate});
+  EXPECT_LT(relative_distance(accumulated_gradient(model, {shared}), expected), kTolerance);
+}
+
+// The loss mask: a prompt's target of weight zero must be as good as no target, whatever its token.
+TEST(GradientExactness, TargetsOfWeightZeroHaveExactlyNoInfluence) {
+  Model model = random_model(medium_config());
+  const std::vector<Token> tokens = random_tokens(40, V, 1);
+  TokenBatch without, masked;
+  append_sequence(without, tokens, 25);
+  append_sequence(masked, tokens, 1);
+  for (Target& t : masked.targets)
+    if (t.row + 1 < 25) t.weight = 0;
+  const std::vector<Real> expected = run_backward(model, without).gradients;
+  expect_same_bits(run_backward(model, masked).gradients, expected, "masked");
+  for (Target& t : masked.targets)
+    if (t.weight == 0) t.token = (t.token + 1) % static_cast<Token>(V);
+  expect_same_bits(run_backward(model, masked).gradients, expected, "masked, with other tokens");
+}
+
+// No prediction sees what comes behind it, so a token behind the last target gets no gradient at
+// all.
+TEST(GradientExactness, TokensBehindTheLastTargetGetNone) {
+  ModelConfig config = medium_config();
+  config.tie_word_embeddings = false;
+  Model model = random_model(config);
+  TokenBatch batch;
+  append_sequence(batch, std::vector<Token>{7, 8, 9, 10, 11, 12});
+  batch.targets.resize(3);  // rows 0 to 2: tokens 7, 8, 9 are read, and 10 to 12 are not
+  run_backward(model, batch);
+  const std::span<const Real> embed =
+      tensor_span(model.gradients(), model.tensors().tensors().front());
+  const auto row_norm = [&](Token token) {
+    double sum = 0;
+    for (const Real g : embed.subspan(static_cast<size_t>(token) * 264, 264))
+      sum += std::abs(double{g});
+    return sum;
+  };
+  for (const Token token : {7, 8, 9}) EXPECT_GT(row_norm(token), 0) << token;
+  for (const Token token : {10, 11, 12, 13}) EXPECT_EQ(row_norm(token), 0) << token;
+}
+
+}  // namespace
+}  // namespace minillm

@@ -1,0 +1,203 @@
+#include "libminillm/ops/gemm/gemm.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "libminillm/core/rng.h"
+#include "tests/testing/compare.h"
+
+namespace minillm {
+namespace {
+
+using minillm_testing::expect_same_bits;
+using minillm_testing::ThreadCount;
+
+enum class Form { kNT, kNN, kTN };
+constexpr Form kForms[] = {Form::kNT, Form::kNN, Form::kTN};
+
+std::string name_of(Form form, Index m, Index n, Index k) {
+  const char* names[] = {"nt", "nn", "tn"};
+  return std::string("gemm_") + names[static_cast<int>(form)] + " m=" + std::to_string(m) +
+         " n=" + std::to_string(n) + " k=" + std::to_string(k);
+}
+
+// A matrix of random numbers inside a wider buffer, so that its rows are not adjacent and not
+// aligned.
+struct Block {
+  Matrix buffer;
+  Index cols;
+  Block(Index rows, Index cols_, uint64_t seed) : buffer(rows, cols_ + 5), cols(cols_) {
+    Rng rng(seed);
+    for (Real& x : buffer.span()) x = static_cast<Real>(rng.normal());
+  }
+  View view() { return buffer.view().col_block(3, 3 + cols); }
+};
+
+struct Operands {
+  Block a, b;
+  Operands(Form form, Index m, Index n, Index k)
+      : a(form == Form::kTN ? k : m, form == Form::kTN ? m : k, 1),
+        b(form == Form::kNT ? n : k, form == Form::kNT ? k : n, 2) {}
+};
+
+void multiply(Form form, View c, ConstView a, ConstView b, Accumulate accumulate) {
+  if (form == Form::kNT) gemm_nt(c, a, b, accumulate);
+  if (form == Form::kNN) gemm_nn(c, a, b, accumulate);
+  if (form == Form::kTN) gemm_tn(c, a, b, accumulate);
+}
+
+// Every element within the rounding of a sum of k products, computed plainly in double; what lies
+// beside C in its buffer is left alone.
+void expect_plain_product(Form form, Index m, Index n, Index k, Accumulate accumulate) {
+  Operands operands(form, m, n, k);
+  const View a = operands.a.view(), b = operands.b.view();
+  Block result(m, n, 3), before(m, n, 3);
+  const View c = result.view();
+  multiply(form, c, a, b, accumulate);
+  const double epsilon = std::numeric_limits<Real>::epsilon();
+  for (Index i = 0; i < m; ++i) {
+    for (Index j = 0; j < n; ++j) {
+      double sum = accumulate == Accumulate::kYes ? double{before.view()(i, j)} : 0,
+             size = std::abs(sum);
+      for (Index p = 0; p < k; ++p) {
+        const double x = form == Form::kTN ? a(p, i) : a(i, p);
+        const double y = form == Form::kNT ? b(j, p) : b(p, j);
+        sum += x * y;
+        size += std::abs(x * y);
+      }
+      ASSERT_NEAR(c(i, j), sum, epsilon * size * (2 + std::sqrt(static_cast<double>(k))))
+          << name_of(form, m, n, k) << " at (" << i << ", " << j << ")";
+    }
+  }
+  for (Index i = 0; i < m; ++i) {
+    for (Index j = 0; j < result.buffer.cols(); ++j) {
+      if (j < 3 || j >= 3 + n) {
+        ASSERT_EQ(result.buffer(i, j), before.buffer(i, j)) << "wrote beside C";
+      }
+    }
+  }
+}
+
+TEST(Gemm, EqualsAPlainProductForAllCombinationsOfSmallSizes) {
+  constexpr Index kSizes[] = {1, 2, 3, 7, 13, 14, 15, 17, 31, 32, 33};
+  for (const Form form : kForms)
+    for (const Index m : kSizes)
+      for (const Index n : kSizes)
+        for (const Index k : kSizes) expect_plain_product(form, m, n, k, Accumulate::kNo);
+}
+
+TEST(Gemm, EqualsAPlainProductForLargeOddSizes) {
+  constexpr std::tuple<Index, Index, Index> kSizes[] = {
+      {64, 131, 257}, {131, 64, 300}, {257, 33, 64}, {300, 257, 131},
+      {1, 300, 513},  {300, 1, 511},  {2, 4200, 17},  // wider than one block of columns
+      {200, 15, 1},   {13, 31, 1030}};
+  for (const Form form : kForms)
+    for (const auto& [m, n, k] : kSizes)
+      for (const Accumulate accumulate : {Accumulate::kNo, Accumulate::kYes})
+        expect_plain_product(form, m, n, k, accumulate);
+}
+
+TEST(Gemm, AccumulatesIntoC) {
+  for (const Form form : kForms)
+    for (const Index size : {1, 3, 14, 17, 33, 64})
+      expect_plain_product(form, size, size + 1, 20, Accumulate::kYes);
+}
+
+TEST(Gemm, OfNoTermsIsZero) {
+  Matrix a(3, 0), b(4, 0), c(3, 4);
+  fill(c.view(), 7);
+  gemm_nt(c.view(), a.view(), b.view(), Accumulate::kYes);
+  EXPECT_EQ(c(2, 3), 7);
+  gemm_nt(c.view(), a.view(), b.view());
+  EXPECT_EQ(c(0, 0), 0);
+  EXPECT_EQ(c(2, 3), 0);
+}
+
+TEST(Gemm, PassesOnNotANumber) {
+  Matrix a(20, 40), b(20, 40), c(20, 20);
+  fill(a.view(), 1);
+  a(7, 33) = std::numeric_limits<Real>::quiet_NaN();
+  gemm_nt(c.view(), a.view(), b.view());
+  for (Index j = 0; j < 20; ++j) EXPECT_TRUE(std::isnan(c(7, j)));
+  EXPECT_EQ(c(6, 0), 0);
+}
+
+// A row of the result, computed alone, must have the bits it has in company: wherever it stands and
+// however many columns are asked for.
+TEST(Gemm, RowsAndColumnsHaveTheSameBitsAloneAndTogether) {
+  constexpr Index m = 67, n = 75, k = 300;
+  for (const Form form : kForms) {
+    Operands operands(form, m, n, k);
+    const View a = operands.a.view(), b = operands.b.view();
+    Matrix whole(m, n);
+    multiply(form, whole.view(), a, b, Accumulate::kNo);
+    for (const auto& [r0, r1] :
+         {std::pair<Index, Index>{0, 1}, {5, 6}, {13, 30}, {50, 67}, {66, 67}}) {
+      const Index c0 = r0 % 40, c1 = c0 + r1 % 35 + 1;
+      Matrix part(r1 - r0, c1 - c0);
+      const View a_part = form == Form::kTN ? a.col_block(r0, r1) : a.row_block(r0, r1);
+      const View b_part = form == Form::kNT ? b.row_block(c0, c1) : b.col_block(c0, c1);
+      multiply(form, part.view(), a_part, b_part, Accumulate::kNo);
+      for (Index r = r0; r < r1; ++r)
+        expect_same_bits({part.view().row(r - r0), static_cast<size_t>(c1 - c0)},
+                         {whole.view().row(r) + c0, static_cast<size_t>(c1 - c0)},
+                         name_of(form, r1 - r0, c1 - c0, k) + " at row " + std::to_string(r));
+    }
+  }
+}
+
+TEST(Gemm, GivesTheSameBitsForAnyNumberOfThreads) {
+  constexpr std::tuple<Index, Index, Index> kSizes[] = {
+      {1, 600, 300}, {40, 70, 270}, {300, 50, 64}};
+  for (const Form form : kForms) {
+    for (const auto& [m, n, k] : kSizes) {
+      Operands operands(form, m, n, k);
+      Matrix one(m, n), many(m, n);
+      {
+        const ThreadCount threads(1);
+        multiply(form, one.view(), operands.a.view(), operands.b.view(), Accumulate::kNo);
+      }
+      for (const int count : {2, 3, 4}) {
+        const ThreadCount threads(count);
+        multiply(form, many.view(), operands.a.view(), operands.b.view(), Accumulate::kNo);
+        expect_same_bits(many.span(), one.span(),
+                         name_of(form, m, n, k) + " threads=" + std::to_string(count));
+      }
+    }
+  }
+}
+
+TEST(Gemm, GivesTheSameBitsInsideAnOpenMpRegion) {
+  constexpr Index m = 70, n = 60, k = 280;
+  Operands operands(Form::kNT, m, n, k);
+  Matrix outside(m, n);
+  gemm_nt(outside.view(), operands.a.view(), operands.b.view());
+  std::vector<Matrix> inside(3);
+  for (Matrix& matrix : inside) matrix = Matrix(m, n);
+#pragma omp parallel for num_threads(3)
+  for (size_t i = 0; i < inside.size(); ++i)
+    gemm_nt(inside[i].view(), operands.a.view(), operands.b.view());
+  for (const Matrix& matrix : inside)
+    expect_same_bits(matrix.span(), outside.span(), "inside a region");
+}
+
+// Attention relies on it: what a row may not see has probability zero, and must leave its sums
+// alone.
+TEST(Gemm, ZerosBehindTheTermsChangeNoBit) {
+  constexpr Index m = 5, n = 44, k = 250, padded = 560;
+  Operands operands(Form::kNN, m, n, padded);
+  const View a = operands.a.view(), b = operands.b.view();
+  fill(a.col_block(k, padded), 0);
+  Matrix with_zeros(m, n), without(m, n);
+  gemm_nn(with_zeros.view(), a, b);
+  gemm_nn(without.view(), a.col_block(0, k), b.row_block(0, k));
+  expect_same_bits(with_zeros.span(), without.span(), "padded with zeros");
+}
+
+}  // namespace
+}  // namespace minillm

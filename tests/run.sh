@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs every test: float (as shipped), double (gradients), and with
+# sanitizers. The same command on a laptop and in CI.
+#   tests/run.sh            everything
+#   tests/run.sh release    one of: release, gradcheck, asan
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tools/install_dependencies.sh libgtest-dev libgmock-dev libeigen3-dev libbenchmark-dev clang-format
+
+parts=("$@")
+[[ ${#parts[@]} -gt 0 ]] || parts=(release gradcheck asan)
+for part in "${parts[@]}"; do
+  preset=$part
+  [[ $part == release ]] && preset=ci  # the release build with warnings as errors and the benchmarks
+  echo "== $part: build"
+  cmake --preset "$preset" >/dev/null
+  cmake --build --preset "$preset" -- --no-print-directory --quiet
+  echo "== $part: test"
+  ctest --preset "$preset" --output-on-failure --progress -j2
+done

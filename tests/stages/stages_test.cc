@@ -1,0 +1,218 @@
+// The three stages one after another, in miniature: what each leaves behind, and that a resumed run is the
+// uninterrupted one to the byte.
+
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "libminillm/checkpoint/checkpoint.h"
+#include "libminillm/dpo/dataset.h"
+#include "tests/stages/small_world.h"
+#include "tests/testing/expect_error.h"
+
+namespace minillm_testing {
+namespace {
+
+using namespace minillm;
+using nlohmann::json;
+
+// One base and one chat model, trained once for all tests.
+class Stages : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    world_ = new SmallWorld();
+    pretrain(small_pretrain(), world_->options("pretrain.jsonl", "pretrain_eval.jsonl", "base"), "", {});
+    sft(small_sft(), world_->options("sft.jsonl", "sft_eval.jsonl", "chat", "base"), {});
+  }
+  static void TearDownTestSuite() { delete world_; }
+
+  static std::string weights(const std::string& run) {
+    return read_file(join_path(Checkpoint::open(world_->file(run)).path(), "model.safetensors"));
+  }
+  static std::string moments(const std::string& run) {
+    return read_file(join_path(Checkpoint::open(world_->file(run)).path(), "optimizer.safetensors"));
+  }
+  // metrics.jsonl without what depends on the clock.
+  static std::vector<json> metrics(const std::string& run) {
+    std::vector<json> lines;
+    std::istringstream text(read_file(join_path(world_->file(run), "metrics.jsonl")));
+    for (std::string line; std::getline(text, line);) {
+      json entry = json::parse(line);
+      for (const char* key : {"time", "tokens_per_second", "eval_runtime"}) entry.erase(key);
+      lines.push_back(entry);
+    }
+    return lines;
+  }
+  // Events that ask to stop after `step`.
+  static TrainerEvents stop_after(Index step) {
+    auto reached = std::make_shared<bool>(false);
+    TrainerEvents events;
+    events.on_step = [=](const StepReport& report) { *reached = report.step >= step; };
+    events.stop_requested = [=] { return *reached; };
+    return events;
+  }
+  static TrainOutcome run_dpo(const StageOptions& options, const TrainerEvents& events = {},
+                              const DpoConfig& config = small_dpo()) {
+    return dpo(config, options, {world_->file("replay.jsonl")}, events);
+  }
+  static SmallWorld* world_;
+};
+SmallWorld* Stages::world_ = nullptr;
+
+TEST_F(Stages, LossFallsOnHeldOutDataInPretrainingAndSft) {
+  for (const char* run : {"base", "chat"}) {
+    const auto lines = metrics(run);
+    EXPECT_LT(lines.back().at("eval_loss").get<double>(), 0.9 * lines.front().at("eval_loss").get<double>()) << run;
+  }
+}
+
+TEST_F(Stages, LineageNamesEveryAncestorWithItsConfigAndData) {
+  run_dpo(world_->options("preference.jsonl", "", "lineage", "chat"));
+  const auto state = Checkpoint::open(world_->file("lineage")).state();
+  ASSERT_TRUE(state.has_value());
+  ASSERT_EQ(state->lineage.size(), 3u);
+  EXPECT_EQ(state->lineage[0].stage, "pretrain");
+  EXPECT_EQ(state->lineage[1].stage, "sft");
+  EXPECT_EQ(state->lineage[2].stage, "dpo");
+  EXPECT_EQ(state->lineage[1].parent, Checkpoint::open(world_->file("base")).weights_hash());
+  EXPECT_EQ(state->lineage[2].parent, Checkpoint::open(world_->file("chat")).weights_hash());
+  for (const LineageEntry& entry : state->lineage) {
+    EXPECT_EQ(entry.hashes.at("train").size(), 64u);
+    EXPECT_NE(entry.config.find("learning_rate"), std::string::npos);
+    EXPECT_GT(entry.tokens, 0);
+  }
+}
+
+TEST_F(Stages, ResumedPretrainingIsTheUninterruptedRunToTheByte) {
+  const StageOptions options = world_->options("pretrain.jsonl", "pretrain_eval.jsonl", "base-resumed");
+  StageOptions again = options;
+  again.resume = true;
+  EXPECT_EQ(pretrain(small_pretrain(), options, "", stop_after(5)), TrainOutcome::kInterrupted);
+  omp_set_num_threads(1);
+  EXPECT_EQ(pretrain(small_pretrain(), again, "", {}), TrainOutcome::kFinished);
+  omp_set_num_threads(omp_get_num_procs());
+  EXPECT_EQ(weights("base-resumed"), weights("base"));
+  EXPECT_EQ(moments("base-resumed"), moments("base"));
+}
+
+TEST_F(Stages, ResumedSftIsTheUninterruptedRunToTheByte) {
+  const StageOptions options = world_->options("sft.jsonl", "sft_eval.jsonl", "chat-resumed", "base");
+  StageOptions again = options;
+  again.resume = true;
+  EXPECT_EQ(sft(small_sft(), options, stop_after(5)), TrainOutcome::kInterrupted);
+  EXPECT_EQ(sft(small_sft(), again, {}), TrainOutcome::kFinished);
+  EXPECT_EQ(weights("chat-resumed"), weights("chat"));
+  EXPECT_EQ(moments("chat-resumed"), moments("chat"));
+}
+
+TEST_F(Stages, ResumedDpoIsTheUninterruptedRunToTheByte) {
+  run_dpo(world_->options("preference.jsonl", "preference_eval.jsonl", "aligned", "chat"));
+  StageOptions options = world_->options("preference.jsonl", "preference_eval.jsonl", "aligned-resumed", "chat");
+  EXPECT_EQ(run_dpo(options, stop_after(3)), TrainOutcome::kInterrupted);
+  options.resume = true;
+  EXPECT_EQ(run_dpo(options), TrainOutcome::kFinished);
+  EXPECT_EQ(weights("aligned-resumed"), weights("aligned"));
+  EXPECT_EQ(metrics("aligned-resumed"), metrics("aligned"));
+}
+
+// Trap: DPO that does not start at ln 2 has a wrong reference.
+TEST_F(Stages, DpoStartsAtLnTwoWithZeroMargins) {
+  DpoConfig config = small_dpo();
+  config.sft_weight = config.replay_weight = 0;
+  run_dpo(world_->options("preference.jsonl", "preference_eval.jsonl", "start", "chat"), {}, config);
+  const auto lines = metrics("start");
+  const json& held_out = lines[0];
+  EXPECT_NEAR(held_out.at("eval_loss").get<double>(), std::log(2.0), 1e-12);
+  EXPECT_EQ(held_out.at("eval_rewards/margins"), 0.0);
+  EXPECT_EQ(held_out.at("eval_rewards/accuracies"), 0.0);
+  const json& first_step = lines[1];
+  EXPECT_NEAR(first_step.at("loss").get<double>(), std::log(2.0), 1e-12);
+  EXPECT_EQ(first_step.at("rewards/margins"), 0.0);
+  EXPECT_EQ(first_step.at("logps/chosen_shift"), 0.0);
+}
+
+TEST_F(Stages, DpoRaisesTheMargin) {
+  run_dpo(world_->options("preference.jsonl", "preference_eval.jsonl", "margin", "chat"));
+  EXPECT_GT(metrics("margin").back().at("eval_rewards/margins").get<double>(), 0.0);
+  EXPECT_GT(metrics("margin").back().at("eval_rewards/accuracies").get<double>(), 0.5);
+}
+
+TEST_F(Stages, IpoStartsAtItsClosedForm) {
+  DpoConfig config = small_dpo();
+  config.loss = "ipo";
+  config.sft_weight = config.replay_weight = 0;
+  run_dpo(world_->options("preference.jsonl", "preference_eval.jsonl", "ipo", "chat"), {}, config);
+  EXPECT_NEAR(metrics("ipo")[0].at("eval_loss").get<double>(), 25.0, 1e-9);  // (1 / (2 * 0.1))^2
+  EXPECT_NEAR(metrics("ipo")[1].at("loss").get<double>(), 25.0, 1e-9);
+}
+
+// Trap: a reference that follows the policy, or is another run's.
+TEST_F(Stages, ReferenceLogProbsAreCachedUnderTheirKeyAndSurviveResume) {
+  StageOptions options = world_->options("preference.jsonl", "", "cached", "chat");
+  run_dpo(options, stop_after(2));
+  const std::string cache = join_path(options.out, "reference_train.json");
+  const std::string written = read_file(cache);
+  options.resume = true;
+  run_dpo(options);
+  EXPECT_EQ(read_file(cache), written);
+
+  json other = json::parse(written);
+  other["key"] = "of another model";
+  for (json& value : other["chosen"]) value = -1.0;
+  write_file_atomic(cache, other.dump());
+  run_dpo(options);
+  EXPECT_EQ(json::parse(read_file(cache)), json::parse(written)) << "a cache with another key must not be used";
+
+  write_file_atomic(cache, "{\"key\": ");
+  EXPECT_ERROR(run_dpo(options), "damaged");
+}
+
+// The terms of the DPO stage's loss are means over a whole step, so a step's totals must not depend on how it
+// is split, and an epoch must count every pair once.
+TEST_F(Stages, StepTotalsAddUpOverMicroBatchesAndCountEveryPairOnce) {
+  const Tokenizer tokenizer = Checkpoint::open(world_->file("chat")).tokenizer();
+  std::vector<RenderedPair> pairs;
+  double chosen_tokens = 0;
+  for (const auto& pair : read_preferences({world_->file("preference.jsonl")}, BadRecordPolicy::kError).records) {
+    pairs.push_back(render_pair(tokenizer, pair));
+    chosen_tokens += static_cast<double>(pairs.back().chosen.size());
+  }
+  const double count = static_cast<double>(pairs.size());
+  std::vector<PairLogProbs> reference(pairs.size());
+  PreferenceDataset dataset(std::move(pairs), std::move(reference), std::nullopt, /*batch_tokens=*/400, /*seed=*/1);
+  const Index batches = dataset.schedule().batches_in_first_epoch();
+  ASSERT_GT(batches, 3);
+  EXPECT_EQ(dataset.totals(0, batches).pairs, count);
+  EXPECT_EQ(dataset.totals(0, batches).chosen_tokens, chosen_tokens);
+  const StepTotals first = dataset.totals(0, 1), second = dataset.totals(1, 2), both = dataset.totals(0, 2);
+  EXPECT_EQ(first.pairs + second.pairs, both.pairs);
+  EXPECT_EQ(first.chosen_tokens + second.chosen_tokens, both.chosen_tokens);
+}
+
+TEST_F(Stages, ContinuedPretrainingStartsFromTheCheckpointAndRecordsIt) {
+  PretrainConfig config = small_pretrain();
+  config.train.steps = 2;
+  pretrain(config, world_->options("pretrain_eval.jsonl", "", "continued", "base"), "", {});
+  const Checkpoint checkpoint = Checkpoint::open(world_->file("continued"));
+  ASSERT_EQ(checkpoint.state()->lineage.size(), 2u);
+  EXPECT_EQ(checkpoint.tokenizer().hash(), Checkpoint::open(world_->file("base")).tokenizer().hash());
+}
+
+TEST_F(Stages, RefuseToOverwriteARunAndToResumeAnother) {
+  EXPECT_ERROR(sft(small_sft(), world_->options("sft.jsonl", "", "chat", "base"), {}), "it already holds a run");
+  StageOptions options = world_->options("replay.jsonl", "sft_eval.jsonl", "chat", "base");
+  options.resume = true;
+  EXPECT_ERROR(sft(small_sft(), options, {}), "train");
+}
+
+TEST_F(Stages, NameTheMistakeInTheData) {
+  EXPECT_ERROR(sft(small_sft(), world_->options("preference.jsonl", "", "wrong-kind", "base"), {}), "preference");
+  EXPECT_ERROR(run_dpo(world_->options("sft.jsonl", "", "wrong-kind-2", "chat")), "preference");
+  EXPECT_ERROR(sft(small_sft(), world_->options("missing.jsonl", "", "missing", "base"), {}), "missing.jsonl");
+  EXPECT_ERROR(sft(small_sft(), world_->options("sft.jsonl", "", "no-start", "nowhere"), {}), "nowhere");
+}
+
+}  // namespace
+}  // namespace minillm_testing

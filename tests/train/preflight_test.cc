@@ -1,0 +1,125 @@
+#include "libminillm/train/preflight.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <numbers>
+
+#include "libminillm/nn/model.h"
+#include "tests/testing/expect_error.h"
+#include "tests/testing/temp_dir.h"
+#include "tests/testing/tiny_model.h"
+
+namespace minillm {
+namespace {
+
+using minillm_testing::TempDir;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+TEST(Preflight, AFreshModelsLossIsNearLnV) {
+  EXPECT_EQ(check_fresh_loss(7.63, 2048),
+            "initial loss 7.630, near ln V = 7.625, which knowing nothing costs");
+  EXPECT_THAT(check_fresh_loss(7.625 * 1.11, 2048),
+              StartsWith("warning: initial loss 8.464, not near"));
+  EXPECT_THAT(check_fresh_loss(7.625 * 0.89, 2048), StartsWith("warning: "));
+  EXPECT_ERROR(check_fresh_loss(std::numeric_limits<double>::quiet_NaN(), 2048), "not finite");
+}
+
+TEST(Preflight, ARealFreshModelPasses) {
+  ModelConfig config = minillm_testing::tiny_config();
+  config.initializer_range = 0.02;
+  Model model(config);
+  model.initialize(1);
+  const TokenBatch batch = minillm_testing::random_batch({20, 20, 20}, config.vocab_size);
+  double loss = 0;
+  for (Real logp : minillm_testing::run_forward(model, batch).logp) loss -= logp;
+  EXPECT_THAT(check_fresh_loss(loss / static_cast<double>(batch.target_count()), config.vocab_size),
+              StartsWith("initial loss 2."));
+}
+
+TEST(Preflight, APreferenceLossStartsWhereItMust) {
+  EXPECT_THAT(check_preference_start(std::numbers::ln2, std::numbers::ln2), HasSubstr("0.693147"));
+  EXPECT_ERROR(check_preference_start(0.70, std::numbers::ln2), "expected 0.693147, got 0.700000");
+  EXPECT_ERROR(check_preference_start(std::nan(""), std::numbers::ln2), "its own reference");
+}
+
+TEST(Preflight, CountsSequencesWithoutTargets) {
+  EXPECT_EQ(check_targets(10, 0, 50, 200),
+            "50 of 200 tokens (25.0 %) carry loss; 0 of 10 sequences have none");
+  EXPECT_THAT(check_targets(10, 3, 50, 200), StartsWith("warning: "));
+  EXPECT_ERROR(check_targets(10, 10, 0, 200), "no token carries loss");
+}
+
+TEST(Preflight, CountsIdenticalPairs) {
+  EXPECT_EQ(check_identical_pairs(0, 8),
+            "chosen and rejected are the same in 0 of 8 pairs (0.0 %)");
+  EXPECT_EQ(check_identical_pairs(1, 8),
+            "warning: chosen and rejected are the same in 1 of 8 pairs (12.5 %)");
+  EXPECT_ERROR(check_identical_pairs(8, 8), "nothing to prefer");
+}
+
+TEST(Preflight, MemoryNeedIsWhatModelAndWorkspaceTake) {
+  const ModelConfig config = minillm_testing::tiny_config();
+  const MemoryNeed need = memory_need(config, 100, 50, 1000);
+  const double arena = static_cast<double>(Model(config).parameters().size_bytes());
+  EXPECT_EQ(need.parameters, arena);
+  EXPECT_EQ(need.gradients, arena);
+  EXPECT_EQ(need.moments, 2 * arena);
+  EXPECT_EQ(need.activations, Workspace::bytes(config, 100, 50, Workspace::Mode::kTraining));
+  EXPECT_EQ(need.total(), 4 * arena + need.activations + 1000);
+}
+
+TEST(Preflight, RefusesARunThatDoesNotFit) {
+  const MemoryNeed model_heavy{
+      .parameters = 1e9, .gradients = 1e9, .moments = 2e9, .activations = 1e9};
+  EXPECT_THAT(check_memory(model_heavy, 10e9), HasSubstr("about 5000.0 MB (parameters 1000.0 MB"));
+  EXPECT_THAT(check_memory(model_heavy, std::nullopt), Not(HasSubstr("available")));
+  EXPECT_ERROR(check_memory(model_heavy, 5.1e9),
+               "expected at most 90 % of the available 5100.0 MB, got 5000.0 MB");
+  EXPECT_ERROR(check_memory(model_heavy, 5.1e9), "(make the model smaller)");
+  const MemoryNeed batch_heavy{.parameters = 1e9, .activations = 2e9};
+  EXPECT_ERROR(check_memory(batch_heavy, 3e9),
+               "make train.batch_tokens, and train.accumulation_steps larger, smaller");
+  try {
+    check_memory(model_heavy, 1e9);
+    ADD_FAILURE();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.exit_code(), ExitCode::kUsage);
+  }
+}
+
+TEST(Preflight, AvailableMemoryIsTheTightestLimit) {
+  TempDir root;
+  std::filesystem::create_directories(root.file("proc"));
+  std::filesystem::create_directories(root.file("sys/fs/cgroup/memory"));
+  EXPECT_EQ(available_memory(root.path()), std::nullopt);
+
+  root.write("proc/meminfo", "MemTotal:  100 kB\nMemFree:  50 kB\nMemAvailable:   60 kB\n");
+  EXPECT_EQ(available_memory(root.path()), 60 * 1024);
+
+  root.write("sys/fs/cgroup/memory.max", "max\n");
+  root.write("sys/fs/cgroup/memory.current", "1000\n");
+  EXPECT_EQ(available_memory(root.path()), 60 * 1024);
+
+  root.write("sys/fs/cgroup/memory.max", "20000\n");
+  root.write("sys/fs/cgroup/memory.stat", "anon 300\ninactive_file 400\n");
+  EXPECT_EQ(available_memory(root.path()), 20000 - 1000 + 400);
+
+  root.write("sys/fs/cgroup/memory/memory.limit_in_bytes", "500\n");
+  root.write("sys/fs/cgroup/memory/memory.usage_in_bytes", "600\n");
+  EXPECT_EQ(available_memory(root.path()), 0);
+}
+
+TEST(Preflight, KnowsTheMemoryOfThisMachine) {
+  const auto available = available_memory();
+  ASSERT_TRUE(available.has_value());
+  EXPECT_GT(*available, 1e6);
+}
+
+}  // namespace
+}  // namespace minillm

@@ -1,0 +1,155 @@
+// A run that was stopped or killed, and continued by another process, is the run that never
+// stopped.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "libminillm/core/file.h"
+#include "libminillm/train/trainer.h"
+#include "tests/testing/expect_error.h"
+#include "tests/train/test_run.h"
+
+namespace minillm {
+namespace {
+
+using minillm_testing::CopyTask;
+using minillm_testing::load_moments;
+using minillm_testing::read_metrics;
+using minillm_testing::ten_steps;
+using minillm_testing::TestRun;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+
+std::vector<nlohmann::json> metrics_without_times(const RunDirectory& run) {
+  std::vector<nlohmann::json> lines = read_metrics(run);
+  for (auto& line : lines) {
+    for (const char* key : {"time", "tokens_per_second", "eval_runtime"}) line.erase(key);
+  }
+  return lines;
+}
+
+void expect_same_outcome(const TestRun& run, const TestRun& expected, Index last_step) {
+  const std::string weights = "/model.safetensors";
+  EXPECT_EQ(read_file(run.directory.checkpoint_path(last_step) + weights),
+            read_file(expected.directory.checkpoint_path(last_step) + weights));
+  const TensorTable table = make_tensor_table(minillm_testing::copy_task_config());
+  EXPECT_EQ(load_moments(run.directory, last_step, table),
+            load_moments(expected.directory, last_step, table));
+  EXPECT_EQ(metrics_without_times(run.directory), metrics_without_times(expected.directory));
+  TrainerState state = *Checkpoint::open(run.directory.path()).state();
+  const TrainerState expected_state = *Checkpoint::open(expected.directory.path()).state();
+  state.metrics_offset = expected_state.metrics_offset;  // times have different numbers of digits
+  EXPECT_EQ(state, expected_state);
+}
+
+TEST(Resume, ContinuesByteForByteFromEveryStep) {
+  TestRun whole;
+  CopyTask task;
+  whole.train(task, ten_steps());
+  for (Index stop = 1; stop < 10; ++stop) {
+    SCOPED_TRACE(stop);
+    TestRun run;
+    CopyTask first, second;
+    run.stop_after = stop;
+    EXPECT_EQ(run.train(first, ten_steps()), TrainOutcome::kInterrupted);
+    EXPECT_EQ(run.reports.size(), static_cast<size_t>(stop));
+    run.threads = stop == 5 ? 2 : 1;  // another number may be used
+    EXPECT_EQ(run.train(second, ten_steps(), true), TrainOutcome::kFinished);
+    EXPECT_THAT(run.messages, Contains(HasSubstr("' at step " + std::to_string(stop) + " of 10")));
+    expect_same_outcome(run, whole, 10);
+  }
+}
+
+TEST(Resume, ContinuesByteForByteWithSkippedStepsBeforeAndAfter) {
+  const auto faulty = [](CopyTask& task) { task.nan_gradient_steps = {2, 6}; };
+  TrainConfig config = ten_steps();
+  config.log_every = 4;  // the interval is cut by the save after step 5
+  TestRun whole, run;
+  CopyTask task, first, second;
+  faulty(task);
+  faulty(first);
+  faulty(second);
+  whole.train(task, config);
+  run.stop_after = 5;
+  run.train(first, config);
+  run.train(second, config, true);
+  expect_same_outcome(run, whole, 10);
+}
+
+TEST(Resume, ContinuesByteForByteAfterACrashBetweenCheckpoints) {
+  TestRun whole, run;
+  CopyTask task, first, second;
+  whole.train(task, ten_steps());
+  first.crash_step = 8;  // saved after 5, and at the best losses
+  EXPECT_THROW(run.train(first, ten_steps()), std::runtime_error);
+  run.train(second, ten_steps(), true);
+  expect_same_outcome(run, whole, 10);
+}
+
+TEST(Resume, StartsFromTheBeginningIfThereIsNoCheckpointYet) {
+  TestRun whole, run;
+  CopyTask task, first, second;
+  whole.train(task, ten_steps());
+  first.crash_step = 2;
+  EXPECT_THROW(run.train(first, ten_steps()), std::runtime_error);
+  EXPECT_EQ(run.train(second, ten_steps(), true), TrainOutcome::kFinished);
+  EXPECT_THAT(run.messages, Contains(HasSubstr("has no checkpoint: starting from the beginning")));
+  expect_same_outcome(run, whole, 10);
+}
+
+TEST(Resume, FallsBackToAnOlderCheckpointIfTheLatestIsDamaged) {
+  TestRun whole, run;
+  CopyTask task, first, second;
+  TrainConfig config = ten_steps();
+  config.save_every = 1;
+  whole.train(task, config);
+  run.stop_after = 7;
+  run.train(first, config);
+  minillm_testing::overwrite_byte(run.directory.checkpoint_path(7) + "/model.safetensors", 2000);
+  run.stop_after = -1;
+  run.train(second, config, true);
+  EXPECT_THAT(run.messages, Contains(HasSubstr("' at step 6 of 10")));
+  expect_same_outcome(run, whole, 10);
+}
+
+TEST(Resume, RemembersHowManyStepsInARowWereNotFinite) {
+  TrainConfig config = ten_steps();
+  config.steps = 30;
+  config.save_every = 0;
+  TestRun run;
+  CopyTask first, second;
+  for (Index step = 4; step < 30; ++step) {
+    first.nan_gradient_steps.insert(step);
+    second.nan_gradient_steps.insert(step);
+  }
+  run.stop_after = 8;
+  run.train(first, config);
+  EXPECT_ERROR(run.train(second, config, true), "step 14: the loss or the gradient was not finite");
+}
+
+TEST(Resume, DoesNothingToARunThatIsFinished) {
+  TestRun run;
+  CopyTask first, second;
+  run.train(first, ten_steps());
+  const std::string metrics = read_file(run.directory.metrics_path());
+  const size_t reports = run.reports.size();
+  EXPECT_EQ(run.train(second, ten_steps(), true), TrainOutcome::kFinished);
+  EXPECT_EQ(run.reports.size(), reports);
+  EXPECT_EQ(read_file(run.directory.metrics_path()), metrics);
+}
+
+TEST(Resume, RefusesOtherDataAndTouchesNothing) {
+  TestRun run;
+  CopyTask first, second;
+  run.stop_after = 5;
+  run.train(first, ten_steps());
+  const std::string metrics = read_file(run.directory.metrics_path());
+  TrainingStage stage = second.stage();
+  stage.provenance.hashes["train"] = "abd";
+  EXPECT_ERROR(run.train(second, ten_steps(), stage, true),
+               "the hash of 'train' was abc and is abd");
+  EXPECT_EQ(read_file(run.directory.metrics_path()), metrics);
+}
+
+}  // namespace
+}  // namespace minillm

@@ -1,0 +1,95 @@
+// One training by the Trainer in a directory of its own, and what is left of it.
+
+#ifndef TESTS_TRAIN_TEST_RUN_H_
+#define TESTS_TRAIN_TEST_RUN_H_
+
+#include <omp.h>
+
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "libminillm/core/file.h"
+#include "libminillm/train/trainer.h"
+#include "tests/testing/temp_dir.h"
+#include "tests/train/copy_task.h"
+
+namespace minillm_testing {
+
+using minillm::Checkpoint;
+using minillm::RunDirectory;
+using minillm::StepReport;
+using minillm::TrainConfig;
+using minillm::Trainer;
+using minillm::TrainerEvents;
+using minillm::TrainingStage;
+using minillm::TrainOutcome;
+
+inline std::vector<Real> copy(std::span<const Real> values) {
+  return {values.begin(), values.end()};
+}
+
+struct Moments {
+  std::vector<Real> exp_avg, exp_avg_sq;
+  bool operator==(const Moments&) const = default;
+};
+inline Moments load_moments(const RunDirectory& run, Index step,
+                            const minillm::TensorTable& table) {
+  const auto size = static_cast<size_t>(table.size());
+  Moments moments{std::vector<Real>(size), std::vector<Real>(size)};
+  Checkpoint::open(run.checkpoint_path(step))
+      .load_moments(table, moments.exp_avg, moments.exp_avg_sq);
+  return moments;
+}
+
+inline std::vector<nlohmann::json> read_metrics(const RunDirectory& run) {
+  std::vector<nlohmann::json> lines;
+  std::istringstream text(minillm::read_file(run.metrics_path()));
+  for (std::string line; std::getline(text, line);) lines.push_back(nlohmann::json::parse(line));
+  return lines;
+}
+
+// Damages a file as a bad disk does.
+inline void overwrite_byte(const std::string& path, size_t offset) {
+  std::string bytes = minillm::read_file(path);
+  bytes.at(offset) = static_cast<char>(bytes.at(offset) ^ 0x55);
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+// What the Trainer said while it trained; may be used for several trainings in the same directory.
+struct TestRun {
+  TempDir dir;
+  RunDirectory directory{dir.file("run")};
+  std::vector<std::string> messages, samples;
+  std::vector<StepReport> reports;
+  std::function<void(const StepReport&)> on_step;
+  Index stop_after = -1;  // as Ctrl-C in that step
+  int threads = 1;        // a model this small gains nothing from more
+
+  // From the start, or continued if `resume`.
+  TrainOutcome train(CopyTask& task, const TrainConfig& config, const TrainingStage& stage,
+                     bool resume = false) {
+    omp_set_num_threads(threads);
+    Trainer trainer(config, config.steps, task.model, nullptr, directory);
+    if (resume) trainer.resume(stage);
+    TrainerEvents events;
+    events.on_message = [this](const std::string& text) { messages.push_back(text); };
+    events.on_sample = [this](const std::string& text) { samples.push_back(text); };
+    events.on_step = [this](const StepReport& report) {
+      reports.push_back(report);
+      if (on_step) on_step(report);
+    };
+    events.stop_requested = [this] { return reports.back().step == stop_after; };
+    return trainer.run(stage, events);
+  }
+  TrainOutcome train(CopyTask& task, const TrainConfig& config, bool resume = false) {
+    return train(task, config, task.stage(), resume);
+  }
+};
+
+}  // namespace minillm_testing
+
+#endif  // TESTS_TRAIN_TEST_RUN_H_

@@ -1,0 +1,63 @@
+#include "libminillm/train/train_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "tests/testing/expect_error.h"
+
+namespace minillm {
+namespace {
+
+TrainConfig with(const std::string& assignment) {
+  TrainConfig config;
+  ConfigFields fields;
+  list_fields(fields, config);
+  set_config_value(fields, assignment);
+  return config;
+}
+
+TEST(TrainConfig, DefaultsAreValid) { TrainConfig().validate(); }
+
+TEST(TrainConfig, ListsEveryFieldOnceUnderTrain) {
+  TrainConfig config;
+  ConfigFields fields;
+  list_fields(fields, config);
+  std::set<std::string> keys;
+  for (const ConfigField& field : fields.all()) {
+    EXPECT_THAT(field.key, ::testing::StartsWith("train."));
+    EXPECT_FALSE(field.help.empty()) << field.key;
+    EXPECT_TRUE(keys.insert(field.key).second) << field.key;
+  }
+  EXPECT_EQ(keys.size(), 20u);  // steps ... seed 11, schedule 5, AdamW 4
+}
+
+TEST(TrainConfig, SetsTheValuesThatTrainingUses) {
+  EXPECT_EQ(with("train.learning_rate=0.5").schedule.learning_rate, 0.5);
+  EXPECT_EQ(with("train.schedule=wsd").schedule.kind, "wsd");
+  EXPECT_EQ(with("train.beta2=0.5").adamw.beta2, 0.5);
+  EXPECT_EQ(with("train.weight_decay=0").adamw.weight_decay, 0);
+  EXPECT_EQ(with("train.seed=9").seed, 9u);
+}
+
+TEST(TrainConfig, NamesKeyValueAndRuleOfWhatIsOutOfRange) {
+  const auto validate = [](const std::string& assignment) { with(assignment).validate(); };
+  EXPECT_ERROR(validate("train.steps=-1"), "config: train.steps: expected at least 0, got -1");
+  EXPECT_ERROR(validate("train.epochs=0"),
+               "config: train.epochs: expected a number > 0 where train.steps is 0, got 0");
+  EXPECT_ERROR(validate("train.batch_tokens=0"), "config: train.batch_tokens: expected at least 1");
+  EXPECT_ERROR(validate("train.accumulation_steps=0"), "config: train.accumulation_steps");
+  EXPECT_ERROR(validate("train.log_every=0"),
+               "config: train.log_every: expected at least 1, got 0");
+  EXPECT_ERROR(validate("train.eval_every=-1"), "config: train.eval_every");
+  EXPECT_ERROR(validate("train.save_every=-1"), "config: train.save_every");
+  EXPECT_ERROR(validate("train.sample_every=-1"), "config: train.sample_every");
+  EXPECT_ERROR(validate("train.keep_last=0"), "config: train.keep_last");
+  EXPECT_ERROR(validate("train.max_grad_norm=-1"), "config: train.max_grad_norm");
+  EXPECT_ERROR(validate("train.schedule=step"), "config: train.schedule");
+  EXPECT_ERROR(validate("train.beta1=1"), "config: train.beta1");
+}
+
+}  // namespace
+}  // namespace minillm

@@ -1,0 +1,96 @@
+#include "libminillm/world/eval_set.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "libminillm/core/error.h"
+#include "tests/testing/temp_dir.h"
+#include "tests/world/default_world.h"
+
+namespace minillm {
+namespace {
+
+using minillm_testing::default_file;
+using minillm_testing::default_world;
+using minillm_testing::TempDir;
+
+WorldEvalSet default_set(Split split) {
+  return make_world_eval(default_world(), HarbourRegister(default_world()), split);
+}
+
+TEST(WorldEval, TestSplitAsksForEveryUsualFact) {
+  const WorldEvalSet set = default_set(Split::kTest);
+  std::map<ClozeGroup, int> cloze;
+  for (const ClozeItem& item : set.cloze) ++cloze[item.group];
+  EXPECT_EQ(cloze[ClozeGroup::kFair], 60 * 18);
+  EXPECT_EQ(cloze[ClozeGroup::kHard], 60 * 18);
+  EXPECT_EQ(cloze[ClozeGroup::kRare], 10 * 18);
+  EXPECT_EQ(cloze[ClozeGroup::kOften], 10 * 18);
+  EXPECT_EQ(cloze[ClozeGroup::kAfterCutoff], 20 * 2);
+  EXPECT_EQ(cloze[ClozeGroup::kSecondDomain], 30 * 4);
+  std::map<ChatItemKind, int> chat;
+  for (const ChatItem& item : set.chat) ++chat[item.kind];
+  EXPECT_EQ(chat[ChatItemKind::kAnswer], 360);
+  EXPECT_EQ(chat[ChatItemKind::kOneWord], 180);
+  EXPECT_EQ(chat[ChatItemKind::kUnknownPerson], 80);
+  EXPECT_EQ(chat[ChatItemKind::kSum], 27);
+  EXPECT_EQ(set.pairs.size(), 200u);
+  EXPECT_EQ(set.canaries.size(), 20u);
+}
+
+TEST(WorldEval, ClozeAnswersContinueTheirPrefix) {
+  for (const ClozeItem& item : default_set(Split::kTest).cloze) {
+    EXPECT_TRUE(item.answer.starts_with(" ") && item.answer.size() > 2) << item.answer;
+    EXPECT_NE(item.prefix.back(), ' ') << item.prefix;
+    EXPECT_EQ(item.prefix.find(item.answer + " "), std::string::npos)
+        << item.prefix << " gives the answer away";
+  }
+}
+
+TEST(WorldEval, HalfOfTheYesNoQuestionsAreYes) {
+  int yes = 0, all = 0;
+  for (const ChatItem& item : default_set(Split::kTest).chat) {
+    if (item.kind != ChatItemKind::kYesNo) continue;
+    ++all;
+    yes += item.value == ", so yes.";
+  }
+  EXPECT_NEAR(yes, all / 2, 12);
+}
+
+TEST(WorldEval, AFileReadsBackAsItWasWrittenForEachSplit) {
+  TempDir dir;
+  const std::string path = dir.write("eval.jsonl", default_file("eval.jsonl"));
+  for (Split split : {Split::kValidation, Split::kTest}) {
+    const std::string written = world_eval_to_jsonl(default_set(split), split);
+    EXPECT_EQ(world_eval_to_jsonl(load_world_eval(path, split), split), written);
+    EXPECT_NE(default_file("eval.jsonl").find(written), std::string::npos);
+  }
+}
+
+std::string load_error(const std::string& content) {
+  TempDir dir;
+  const std::string path = dir.write("eval.jsonl", content);
+  try {
+    load_world_eval(path, Split::kTest);
+  } catch (const Error& error) {
+    return std::string(error.what()).substr(path.size() + 2);  // behind the quoted path
+  }
+  return "no error";
+}
+
+TEST(WorldEval, DamagedFilesAreNamedByLine) {
+  const std::string good = R"({"type":"story","split":"test","text":"x"})";
+  EXPECT_EQ(load_error(good), "no error");
+  EXPECT_TRUE(
+      load_error(good + "\n{broken\n").starts_with(":2: not an item of the world's evaluation: "));
+  EXPECT_EQ(load_error(R"({"type":"poem","split":"test"})"),
+            ":1: not an item of the world's evaluation: unknown type 'poem'");
+  EXPECT_EQ(load_error(R"({"type":"cloze","split":"test","group":"odd"})"),
+            ":1: not an item of the world's evaluation: unknown name 'odd'");
+  EXPECT_EQ(load_error(R"({"type":"story","split":"validation","text":"x"})"),
+            ": no item of split 'test' (write it with minillm-world)");
+}
+
+}  // namespace
+}  // namespace minillm

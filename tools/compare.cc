@@ -1,0 +1,70 @@
+// minillm-compare: the same prompts through several checkpoints, side by side.
+
+#include <sys/ioctl.h>
+
+#include <nlohmann/json.hpp>
+
+#include "libminillm/eval/compare.h"
+#include "tools/generation_options.h"
+#include "tools/tool_main.h"
+
+namespace {
+
+using namespace minillm;
+
+int terminal_width() {
+  winsize size = {};
+  const bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : 100;
+}
+
+void print_json(const Comparison& comparison) {
+  using Json = nlohmann::ordered_json;
+  Json rows = Json::array();
+  for (const Comparison::Row& row : comparison.rows) {
+    Json answers = Json::object();
+    for (size_t c = 0; c < row.answers.size(); ++c) {
+      const ComparedAnswer& answer = row.answers[c];
+      answers[comparison.columns[c]] = {{"text", answer.text},
+                                        {"tokens", answer.tokens},
+                                        {"ended", answer.ended},
+                                        {"mean_log_prob", answer.mean_log_prob}};
+    }
+    rows.push_back({{"prompt", prompt_line(row.prompt)}, {"answers", answers}});
+  }
+  fmt::print("{}\n", Json{{"columns", comparison.columns}, {"rows", rows}}.dump());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "Asks several checkpoints the same: a checkpoint that has not been taught to chat is shown "
+      "continuing the prompt as text, too",
+      "minillm-compare");
+  std::vector<std::string> checkpoints;
+  std::string prompts;
+  GenerationConfig config;
+  config.sampling.temperature = 0;
+  config.max_tokens = 64;
+  int width = terminal_width();
+  bool json = false;
+  app.add_option("--checkpoints", checkpoints, "checkpoint or run directories, in order")
+      ->required();
+  app.add_option("--prompts", prompts,
+                 "file with a prompt per line, or .jsonl with {\"prompt\": ...}")
+      ->required();
+  add_generation_options(app, config);
+  app.add_option("--width", width, "characters a line may have")->check(CLI::Range(40, 1000));
+  app.add_flag("--json", json, "print one JSON object on stdout");
+
+  return run_tool(app, argc, argv, [&] {
+    config.validate();
+    const Comparison comparison = compare_checkpoints(checkpoints, read_prompts(prompts), config);
+    if (json)
+      print_json(comparison);
+    else
+      fmt::print("{}", format_comparison(comparison, width));
+    return 0;
+  });
+}

@@ -1,0 +1,235 @@
+// minillm-eval: what a checkpoint knows and does.
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
+
+#include "libminillm/checkpoint/checkpoint.h"
+#include "libminillm/core/check.h"
+#include "libminillm/core/file.h"
+#include "libminillm/data/packing.h"
+#include "libminillm/eval/preference_eval.h"
+#include "libminillm/eval/sequence_scores.h"
+#include "libminillm/eval/sft_eval.h"
+#include "libminillm/eval/text_loss.h"
+#include "libminillm/eval/world_eval.h"
+#include "libminillm/generate/generator.h"
+#include "tools/tool_main.h"
+
+namespace {
+
+using namespace minillm;
+using Json = nlohmann::ordered_json;
+
+struct Arguments {
+  std::string checkpoint;
+  bool json = false;
+  std::vector<std::string> files;
+  std::string on_bad_record = "error";
+  std::string document_split = "blank_line";
+  std::string reference;
+  double beta = 0.1;
+  std::string world_directory = "data/heldout", world_split = "test";
+  std::string text, token_ids;
+};
+
+Checkpoint open_checkpoint(const std::string& path) {
+  Checkpoint checkpoint = Checkpoint::open(path);
+  for (const std::string& warning : checkpoint.warnings()) spdlog::warn("warning: {}", warning);
+  return checkpoint;
+}
+
+Index max_positions(const Model& model) { return model.config().max_position_embeddings; }
+
+void print_metrics(const Arguments& arguments, const Metrics& metrics,
+                   const std::vector<std::pair<std::string, int64_t>>& counts) {
+  if (arguments.json) {
+    Json result;
+    for (const auto& [name, value] : metrics) result[name] = value;
+    for (const auto& [name, count] : counts) result[name] = count;
+    fmt::print("{}\n", result.dump());
+    return;
+  }
+  for (const auto& [name, value] : metrics) fmt::print("{:<22} {:12.6f}\n", name, value);
+  for (const auto& [name, count] : counts) fmt::print("{:<22} {:12}\n", name, count);
+}
+
+void report_dropped(const std::vector<DatasetReport>& reports) {
+  for (const DatasetReport& report : reports)
+    for (const auto& [reason, count] : report.dropped)
+      spdlog::warn("{}: {} rows dropped: {}", report.path, count, reason);
+}
+
+void evaluate_loss(const Arguments& arguments) {
+  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint);
+  const Model model = checkpoint.load_model();
+  const Tokenizer tokenizer = checkpoint.tokenizer();
+  std::vector<std::string> documents;
+  report_dropped(
+      for_each_document(arguments.files, parse_document_split(arguments.document_split),
+                        parse_bad_record_policy(arguments.on_bad_record),
+                        [&](std::string_view document) { documents.emplace_back(document); }));
+  const TextLoss loss = evaluate_text(
+      model, make_evaluation_text(documents, tokenizer, max_positions(model)), tokenizer.eos());
+  print_metrics(arguments, named_metrics(loss),
+                {{"documents", std::ssize(documents)},
+                 {"tokens", static_cast<int64_t>(loss.tokens)},
+                 {"bytes", static_cast<int64_t>(loss.bytes)}});
+}
+
+void evaluate_conversations(const Arguments& arguments) {
+  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint);
+  const Model model = checkpoint.load_model();
+  const Tokenizer tokenizer = checkpoint.tokenizer();
+  const auto data =
+      read_conversations(arguments.files, parse_bad_record_policy(arguments.on_bad_record));
+  report_dropped(data.reports);
+  std::vector<RenderedSequence> sequences;
+  for (const Conversation& conversation : data.records)
+    sequences.push_back(render_conversation(tokenizer, conversation.messages));
+  const Index too_long = remove_too_long(sequences, max_positions(model));
+  const SftResult result = evaluate_sft(model, sequences);
+  print_metrics(arguments, named_metrics(result),
+                {{"rows", std::ssize(sequences)},
+                 {"too_long", too_long},
+                 {"tokens", static_cast<int64_t>(result.tokens)}});
+}
+
+void evaluate_pairs(const Arguments& arguments) {
+  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint);
+  const Model model = checkpoint.load_model();
+  const Tokenizer tokenizer = checkpoint.tokenizer();
+  const auto data =
+      read_preferences(arguments.files, parse_bad_record_policy(arguments.on_bad_record));
+  report_dropped(data.reports);
+  std::vector<RenderedPair> pairs;
+  for (const PreferencePair& pair : data.records) pairs.push_back(render_pair(tokenizer, pair));
+  const Index too_long = remove_too_long(pairs, max_positions(model));
+
+  const std::vector<PairLogProbs> policy = pair_log_probs(model, pairs);
+  Metrics metrics = named_metrics(evaluate_preferences(policy));
+  if (!arguments.reference.empty()) {
+    const Checkpoint other = open_checkpoint(arguments.reference);
+    MINILLM_CHECK(other.tokenizer().hash() == tokenizer.hash(),
+                  "reference '{}': it has another tokenizer than '{}'", arguments.reference,
+                  arguments.checkpoint);
+    const Metrics rewards = named_metrics(
+        evaluate_rewards(policy, pair_log_probs(other.load_model(), pairs), arguments.beta));
+    metrics.insert(metrics.end(), rewards.begin(), rewards.end());
+  }
+  print_metrics(arguments, metrics, {{"pairs", std::ssize(pairs)}, {"too_long", too_long}});
+}
+
+void evaluate_world_set(const Arguments& arguments) {
+  const Split split = arguments.world_split == "test" ? Split::kTest : Split::kValidation;
+  const std::string path = join_path(arguments.world_directory, "eval.jsonl");
+  MINILLM_CHECK(file_exists(path),
+                "world '{}': no such file (minillm-world --part heldout --out {})", path,
+                arguments.world_directory);
+  const WorldEvalSet set = load_world_eval(path, split);
+  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint);
+  const auto metrics = evaluate_world(checkpoint.load_model(), checkpoint.tokenizer(), set);
+  if (arguments.json) {
+    Json result;
+    for (const WorldMetric& m : metrics)
+      result[m.name] = {{"value", m.value}, {"count", m.count}, {"of", m.of}};
+    fmt::print("{}\n", result.dump());
+    return;
+  }
+  for (const WorldMetric& m : metrics)
+    if (m.of > 0) fmt::print("{:<36} {:8.4f}  {:>7} / {}\n", m.name, m.value, m.count, m.of);
+}
+
+// The ids in "1 2 3". Throws Error (kUsage) on anything else.
+std::vector<Token> parse_token_ids(const std::string& text) {
+  std::vector<Token> ids;
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    Token& id = ids.emplace_back();
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), id);
+    MINILLM_CHECK_USAGE(error == std::errc() && end == word.data() + word.size(),
+                        "--token-ids: expected ids divided by spaces, got '{}'", word);
+  }
+  return ids;
+}
+
+void print_log_probs(const Arguments& arguments) {
+  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint);
+  const bool ids_given = !arguments.token_ids.empty();
+  const std::vector<Token> ids = ids_given
+                                     ? parse_token_ids(arguments.token_ids)
+                                     : encode_raw_prompt(checkpoint.tokenizer(), arguments.text);
+  const std::vector<Real> logp = token_log_probs(checkpoint.load_model(), ids);
+  if (arguments.json) {
+    Json values = Json::array({nullptr});
+    for (const Real value : logp) values.push_back(value);
+    fmt::print("{}\n", Json{{"token_ids", ids}, {"logprobs", values}}.dump());
+    return;
+  }
+  std::optional<Tokenizer> tokenizer;
+  if (checkpoint.has_tokenizer()) tokenizer = checkpoint.tokenizer();
+  double sum = 0;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const std::string piece = tokenizer ? tokenizer->piece(ids[i]) : "";
+    fmt::print("{:6}  {}  {}\n", ids[i], i == 0 ? "         " : fmt::format("{:9.4f}", logp[i - 1]),
+               piece);
+    if (i > 0) sum += logp[i - 1];
+  }
+  fmt::print("mean {:.4f} over {} tokens\n", sum / static_cast<double>(logp.size()), logp.size());
+}
+
+// One of the tool's commands, with the options that all have.
+CLI::App* add_command(CLI::App& app, Arguments& arguments, const std::string& name,
+                      const std::string& description) {
+  CLI::App* command = app.add_subcommand(name, description);
+  command->fallthrough();  // --threads is the tool's
+  command->add_option("--checkpoint", arguments.checkpoint, "checkpoint or run directory")
+      ->required();
+  command->add_flag("--json", arguments.json, "print one JSON object on stdout");
+  return command;
+}
+
+void add_data_options(CLI::App* command, Arguments& arguments, const std::string& name) {
+  command->add_option(name, arguments.files, "files to evaluate on")->required();
+  command->add_option("--on-bad-record", arguments.on_bad_record, "error or skip")
+      ->capture_default_str();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Evaluates a checkpoint", "minillm-eval");
+  Arguments arguments;
+  app.require_subcommand(1);
+  auto* loss = add_command(app, arguments, "loss", "loss, perplexity and bits per byte of text");
+  add_data_options(loss, arguments, "--text");
+  loss->add_option("--document-split", arguments.document_split, "blank_line, line or file")
+      ->capture_default_str();
+  auto* sft = add_command(app, arguments, "sft", "loss and token accuracy on conversations");
+  add_data_options(sft, arguments, "--data");
+  auto* preference = add_command(app, arguments, "preference", "accuracy on preference pairs");
+  add_data_options(preference, arguments, "--data");
+  preference->add_option("--reference", arguments.reference,
+                         "checkpoint that rewards are measured from");
+  preference->add_option("--beta", arguments.beta, "scale of rewards")->capture_default_str();
+  auto* world = add_command(app, arguments, "world", "the embedded world's questions");
+  world->add_option("--data", arguments.world_directory, "directory with eval.jsonl")
+      ->capture_default_str();
+  world->add_option("--split", arguments.world_split, "whose people are asked about")
+      ->check(CLI::IsMember({"test", "validation"}))
+      ->capture_default_str();
+  auto* logprobs = add_command(app, arguments, "logprobs", "log-probability of every token");
+  auto* input = logprobs->add_option_group("input")->require_option(1);
+  input->add_option("--text", arguments.text, "a text; BOS is put in front");
+  input->add_option("--token-ids", arguments.token_ids, "ids, as in \"1 2 3\"; used as they are");
+
+  return run_tool(app, argc, argv, [&] {
+    if (*loss) evaluate_loss(arguments);
+    if (*sft) evaluate_conversations(arguments);
+    if (*preference) evaluate_pairs(arguments);
+    if (*world) evaluate_world_set(arguments);
+    if (*logprobs) print_log_probs(arguments);
+    return 0;
+  });
+}

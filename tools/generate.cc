@@ -1,0 +1,101 @@
+// minillm-generate: lets a checkpoint continue texts or answer, in one go or interactively.
+
+#include <nlohmann/json.hpp>
+
+#include "libminillm/core/check.h"
+#include "libminillm/data/chat_template.h"
+#include "libminillm/generate/prompts.h"
+#include "tools/generation_options.h"
+#include "tools/interactive.h"
+#include "tools/tool_main.h"
+
+namespace {
+
+using namespace minillm;
+
+// What was said to one prompt, as it is shown.
+struct Answer {
+  std::string prompt;
+  std::string text;
+  Generation generation;
+};
+
+std::vector<Answer> answer_all(const Speaker& speaker, std::vector<Prompt> prompts, bool chat,
+                               const std::string& system, const GenerationConfig& config) {
+  std::vector<std::vector<Token>> ids;
+  for (Prompt& prompt : prompts) {
+    if (!system.empty() && prompt.front().role != Role::kSystem)
+      prompt.insert(prompt.begin(), {Role::kSystem, system});
+    ids.push_back(chat ? render_prompt(speaker.tokenizer, prompt)
+                       : encode_raw_prompt(speaker.tokenizer, raw_text(prompt)));
+  }
+  std::vector<Generation> generations =
+      Generator(speaker.model, speaker.tokenizer).generate_all(ids, config);
+  std::vector<Answer> answers;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    Generation& said = generations[i];
+    std::string text = chat ? std::string(strip_template_space(said.text)) : said.text;
+    answers.push_back({raw_text(prompts[i]), std::move(text), std::move(said)});
+  }
+  return answers;
+}
+
+void print_json(const std::string& checkpoint, const std::vector<Answer>& answers) {
+  nlohmann::ordered_json generations = nlohmann::ordered_json::array();
+  for (const Answer& answer : answers)
+    generations.push_back({{"prompt", answer.prompt},
+                           {"text", answer.text},
+                           {"token_ids", answer.generation.tokens},
+                           {"stop_reason", stop_reason_name(answer.generation.reason)}});
+  const nlohmann::ordered_json result = {{"checkpoint", checkpoint}, {"generations", generations}};
+  fmt::print("{}\n", result.dump());
+}
+
+void print_text(const std::vector<Answer>& answers) {
+  for (const Answer& answer : answers) {
+    if (answers.size() > 1) fmt::print("> {}\n", answer.prompt);
+    fmt::print("{}\n", answer.text);
+    if (answers.size() > 1) fmt::print("\n");
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "Lets a checkpoint continue a text or, with --chat, answer. Without a prompt: an interactive "
+      "session",
+      "minillm-generate");
+  InteractiveOptions options;
+  std::string prompt, prompts_path;
+  bool json = false;
+  app.add_option("--checkpoint", options.checkpoint, "checkpoint or run directory")->required();
+  auto* one = app.add_option("--prompt", prompt, "text to continue, or question to answer");
+  app.add_option("--prompts", prompts_path,
+                 "file with a prompt per line, or .jsonl with {\"prompt\": ...}")
+      ->excludes(one);
+  auto* chat = app.add_flag("--chat", options.chat, "use the chat template");
+  app.add_option("--system", options.system, "system prompt")->needs(chat);
+  app.add_flag("--force", options.force, "chat even if it was taught another template");
+  add_generation_options(app, options.generation);
+  app.add_flag("--json", json, "print one JSON object on stdout");
+
+  return run_tool(app, argc, argv, [&] {
+    const bool interactive = one->count() == 0 && prompts_path.empty();
+    MINILLM_CHECK_USAGE(!json || !interactive, "--json: expected --prompt or --prompts with it");
+    options.generation.validate();
+    if (interactive) {
+      run_interactive(options);
+      return 0;
+    }
+    const std::vector<Prompt> prompts = prompts_path.empty()
+                                            ? std::vector<Prompt>{{{Role::kUser, prompt}}}
+                                            : read_prompts(prompts_path);
+    const Speaker speaker = Speaker::load(options.checkpoint);
+    if (options.chat) speaker.check_can_chat(options.force);
+    const std::vector<Answer> answers =
+        answer_all(speaker, prompts, options.chat, options.system, options.generation);
+    json ? print_json(options.checkpoint, answers) : print_text(answers);
+    return 0;
+  });
+}

@@ -1,0 +1,61 @@
+// Options of the tools that let models speak: loading a checkpoint for it, and how tokens are
+// chosen.
+
+#ifndef TOOLS_GENERATION_OPTIONS_H_
+#define TOOLS_GENERATION_OPTIONS_H_
+
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "libminillm/checkpoint/checkpoint.h"
+#include "libminillm/generate/chat.h"
+#include "libminillm/generate/generator.h"
+
+namespace minillm {
+
+inline void add_generation_options(CLI::App& app, GenerationConfig& config) {
+  SamplingConfig& sampling = config.sampling;
+  app.add_option("--max-tokens", config.max_tokens, "longest answer, in tokens")
+      ->capture_default_str();
+  app.add_option("--temperature", sampling.temperature, "0 = always the most probable token")
+      ->capture_default_str();
+  app.add_option("--top-k", sampling.top_k, "keep the k most probable tokens; 0 = all")
+      ->capture_default_str();
+  app.add_option("--top-p", sampling.top_p, "keep the most probable tokens that hold this mass")
+      ->capture_default_str();
+  app.add_option("--min-p", sampling.min_p, "drop tokens below this share of the most probable one")
+      ->capture_default_str();
+  app.add_option("--repetition-penalty", sampling.repetition_penalty,
+                 "makes tokens that were seen less probable; 1 = off")
+      ->capture_default_str();
+  app.add_option("--stop", config.stop, "text that ends an answer; may be given several times")
+      ->allow_extra_args(false);
+  app.add_option("--seed", config.seed, "the same seed gives the same text")->capture_default_str();
+}
+
+// A checkpoint that is ready to speak.
+struct Speaker {
+  std::string path;  // as given
+  Model model;
+  Tokenizer tokenizer;
+  std::string taught;  // the chat template it was taught; empty for a base model
+
+  static Speaker load(const std::string& path) {
+    const Checkpoint checkpoint = Checkpoint::open(path);
+    for (const std::string& warning : checkpoint.warnings()) spdlog::warn("warning: {}", warning);
+    return {path, checkpoint.load_model(), checkpoint.tokenizer(),
+            taught_chat_template(checkpoint.state())};
+  }
+  // To be called before chatting. Throws Error if another template was taught, unless `force`.
+  void check_can_chat(bool force) const {
+    if (!force) check_chat_template(taught);
+    if (taught.empty())
+      spdlog::warn("note: '{}' has not been taught to chat; it continues text", path);
+  }
+};
+
+}  // namespace minillm
+
+#endif  // TOOLS_GENERATION_OPTIONS_H_

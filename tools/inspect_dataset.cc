@@ -1,0 +1,277 @@
+#include "tools/inspect_dataset.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <unordered_set>
+
+#include "libminillm/core/file.h"
+#include "libminillm/data/chat_template.h"
+#include "libminillm/data/dataset_reader.h"
+#include "libminillm/data/document_reader.h"
+#include "tools/dataset_summary.h"
+
+namespace minillm {
+namespace {
+
+constexpr size_t kSamples = 3;
+constexpr size_t kSampleBytes = 1200;
+constexpr std::array<std::string_view, 8> kChatMarkers = {
+    "<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|eot_id|>",
+    "<s>",          "</s>",       "[INST]",        "[/INST]"};
+
+class Inspector {
+ public:
+  explicit Inspector(const std::string& tokenizer_path) {
+    if (tokenizer_path.empty()) return;
+    const bool directory = is_directory(tokenizer_path);
+    tokenizer_ =
+        Tokenizer::load(directory ? join_path(tokenizer_path, "tokenizer.model") : tokenizer_path);
+  }
+
+  const char* unit() const { return tokenizer_ ? "tokens" : "bytes"; }
+  Summary inspect(const std::string& path);
+
+ private:
+  void inspect_texts(const std::string& path);
+  void inspect_conversations_of(const std::string& path);
+  void inspect_preferences_of(const std::string& path);
+
+  int64_t length(const std::string& text) const {
+    return static_cast<int64_t>(tokenizer_ ? tokenizer_->encode(text).size() : text.size());
+  }
+  // Counts the record whose whole text is `text` as a duplicate, and as one that contains chat
+  // markers.
+  void count_text(const std::string& text) {
+    summary_.duplicates += !seen_.insert(sha256(text)).second;
+    summary_.with_markers += std::any_of(
+        kChatMarkers.begin(), kChatMarkers.end(),
+        [&](std::string_view marker) { return text.find(marker) != std::string::npos; });
+  }
+  std::vector<Span> render(const std::vector<Message>& messages) const;
+
+  std::optional<Tokenizer> tokenizer_;
+  std::unordered_set<std::string> seen_;
+  Summary summary_;
+};
+
+std::string joined_text(const std::vector<Message>& messages) {
+  std::string text;
+  for (const Message& message : messages)
+    text += std::string(role_name(message.role)) + ": " + message.content + "\n";
+  return text;
+}
+
+void append_span(std::vector<Span>& spans, const std::string& text, bool supervised,
+                 int64_t length) {
+  if (spans.empty() || spans.back().supervised != supervised) spans.push_back({"", supervised, 0});
+  spans.back().text += text;
+  spans.back().length += length;
+}
+
+// The conversation as the template renders it. With a tokenizer the mask is that of training, id by
+// id.
+std::vector<Span> Inspector::render(const std::vector<Message>& messages) const {
+  std::vector<Span> spans;
+  if (!tokenizer_) {
+    const auto append = [&](const std::string& text, bool supervised) {
+      append_span(spans, text, supervised, static_cast<int64_t>(text.size()));
+    };
+    for (const Message& message : messages) {
+      append(fmt::format("<|im_start|>{}\n", role_name(message.role)), false);
+      append(" " + message.content + "<|im_end|>",
+             message.role == Role::kAssistant && message.supervised);
+      append("\n", false);
+    }
+    return spans;
+  }
+  const RenderedSequence sequence = render_conversation(*tokenizer_, messages);
+  for (size_t i = 0; i < sequence.tokens.size(); ++i) {
+    const Token token = sequence.tokens[i];
+    append_span(
+        spans,
+        tokenizer_->is_control(token) ? tokenizer_->piece(token) : tokenizer_->token_bytes(token),
+        sequence.supervised[i] != 0, 1);
+  }
+  return spans;
+}
+
+void Inspector::inspect_texts(const std::string& path) {
+  summary_.kind = "texts";
+  const auto reports = for_each_document({path}, DocumentSplit::kBlankLine, BadRecordPolicy::kSkip,
+                                         [&](std::string_view document) {
+                                           const std::string text(document);
+                                           count_text(text);
+                                           summary_.lengths.push_back(length(text));
+                                           if (summary_.samples.size() < kSamples)
+                                             summary_.samples.push_back({{text, true}});
+                                         });
+  summary_.report = reports.at(0);
+}
+
+void Inspector::inspect_conversations_of(const std::string& path) {
+  summary_.kind = "conversations";
+  const Dataset<Conversation> data = inspect_conversations(path);
+  summary_.report = data.reports.at(0);
+  for (const Conversation& conversation : data.records) {
+    count_text(joined_text(conversation.messages));
+    std::vector<Span> spans = render(conversation.messages);
+    int64_t whole = 0, supervised = 0;
+    for (const Span& span : spans) {
+      whole += span.length;
+      supervised += span.supervised ? span.length : 0;
+    }
+    summary_.lengths.push_back(whole);
+    summary_.supervised.push_back(supervised);
+    if (summary_.samples.size() < kSamples) summary_.samples.push_back(std::move(spans));
+  }
+}
+
+void Inspector::inspect_preferences_of(const std::string& path) {
+  summary_.kind = "preference pairs";
+  const Dataset<PreferencePair> data = inspect_preferences(path);
+  summary_.report = data.reports.at(0);
+  for (const PreferencePair& pair : data.records) {
+    const std::string prompt = joined_text(pair.prompt);
+    count_text(prompt + "\n" + pair.chosen + "\n" + pair.rejected);
+    summary_.chosen.push_back(length(pair.chosen));
+    summary_.rejected.push_back(length(pair.rejected));
+    summary_.lengths.push_back(length(prompt) +
+                               std::max(summary_.chosen.back(), summary_.rejected.back()));
+    if (summary_.samples.size() < kSamples) {
+      summary_.samples.push_back({{prompt + "chosen: "},
+                                  {pair.chosen, true},
+                                  {"\nrejected: "},
+                                  {pair.rejected, true},
+                                  {"\n"}});
+    }
+  }
+}
+
+Summary Inspector::inspect(const std::string& path) {
+  switch (detect_dataset_kind(path)) {
+    case DatasetKind::kText:
+      inspect_texts(path);
+      break;
+    case DatasetKind::kConversations:
+      inspect_conversations_of(path);
+      break;
+    case DatasetKind::kPreferences:
+      inspect_preferences_of(path);
+      break;
+  }
+  return std::move(summary_);
+}
+
+nlohmann::ordered_json to_json(const std::vector<int64_t>& values) {
+  const Lengths l = measure(values);
+  return {{"min", l.min}, {"median", l.median}, {"p90", l.p90},
+          {"p99", l.p99}, {"max", l.max},       {"mean", l.mean}};
+}
+
+nlohmann::ordered_json to_json(const Summary& summary, const char* unit) {
+  const DatasetReport& report = summary.report;
+  nlohmann::ordered_json json = {{"path", report.path},
+                                 {"kind", summary.kind},
+                                 {"format", report.format},
+                                 {"rows", report.rows},
+                                 {"used", report.used},
+                                 {"dropped", report.dropped},
+                                 {"examples", report.examples},
+                                 {"records", summary.lengths.size()},
+                                 {"unit", unit},
+                                 {"lengths", to_json(summary.lengths)}};
+  if (!summary.supervised.empty()) json["supervised_lengths"] = to_json(summary.supervised);
+  if (summary.kind == "preference pairs") {
+    json["chosen_lengths"] = to_json(summary.chosen);
+    json["rejected_lengths"] = to_json(summary.rejected);
+    json["longer_chosen_share"] = longer_chosen_share(summary);
+    json["identical_share"] = share(identical_pairs(summary), report.rows);
+  }
+  json["duplicates"] = summary.duplicates;
+  json["with_chat_markers"] = summary.with_markers;
+  return json;
+}
+
+void print_lengths(const char* name, const std::vector<int64_t>& values, const char* unit) {
+  if (values.empty()) return;
+  const Lengths l = measure(values);
+  fmt::print("{:<12}{} {}: median {}, 90 % up to {}, 99 % up to {}, mean {:.1f}\n", name,
+             l.min == l.max ? fmt::format("{}", l.min) : fmt::format("{} to {}", l.min, l.max),
+             unit, l.median, l.p90, l.p99, l.mean);
+}
+
+// The text with control characters spelled out: a data set must not steer the terminal.
+std::string visible(const std::string& text) {
+  std::string shown;
+  for (const char c : replace_invalid_utf8(text)) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool control = (byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f;
+    shown += control ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
+  }
+  return shown;
+}
+
+// What is learnt stands out: in green on a terminal, between guillemets elsewhere.
+void print_sample(const std::vector<Span>& sample) {
+  const bool terminal = isatty(STDOUT_FILENO) != 0;
+  std::string text;
+  for (const Span& span : sample) {
+    const char* begin = !span.supervised ? "" : terminal ? "\x1b[32m" : "\xc2\xab";
+    const char* end = !span.supervised ? "" : terminal ? "\x1b[0m" : "\xc2\xbb";
+    text += begin + visible(span.text.substr(0, kSampleBytes));
+    if (span.text.size() > kSampleBytes) text += " ...";
+    text += end;
+  }
+  fmt::print("{}\n", text);
+}
+
+void print_summary(const Summary& summary, const char* unit) {
+  const DatasetReport& report = summary.report;
+  fmt::print("{}: {}, format: {}\n\n", report.path, summary.kind, report.format);
+  fmt::print("{:<12}{}\n{:<12}{}\n", "rows", report.rows, "used", report.used);
+  for (const auto& [reason, count] : report.dropped)
+    fmt::print("{:<12}{}  {}\n", "dropped", count, reason);
+  for (const std::string& example : report.examples) fmt::print("{:<12}{}\n", "", example);
+  print_lengths("length", summary.lengths, unit);
+  print_lengths("learnt", summary.supervised, unit);
+  print_lengths("chosen", summary.chosen, unit);
+  print_lengths("rejected", summary.rejected, unit);
+  if (!summary.chosen.empty()) {
+    fmt::print(
+        "{:<12}in {:.1f} % of the pairs the chosen answer is the longer one (no bias: 50 %)\n",
+        "length bias", 100 * longer_chosen_share(summary));
+    fmt::print("{:<12}{:.2f} % of the rows\n", "identical",
+               100 * share(identical_pairs(summary), report.rows));
+  }
+  const auto records = static_cast<int64_t>(summary.lengths.size());
+  fmt::print("{:<12}{} ({:.2f} %)\n", "duplicates", summary.duplicates,
+             100 * share(summary.duplicates, records));
+  fmt::print("{:<12}{} contain chat markers, which stay plain text\n", "markers",
+             summary.with_markers);
+  if (!summary.samples.empty()) fmt::print("\nsamples, with what is learnt marked:\n");
+  for (const auto& sample : summary.samples) {
+    fmt::print("---\n");
+    print_sample(sample);
+  }
+}
+
+}  // namespace
+
+int inspect_dataset(const std::string& path, const std::string& tokenizer_path, bool json) {
+  Inspector inspector(tokenizer_path);
+  const Summary summary = inspector.inspect(path);
+  if (json) {
+    fmt::print("{}\n", to_json(summary, inspector.unit())
+                           .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  } else {
+    print_summary(summary, inspector.unit());
+  }
+  return 0;
+}
+
+}  // namespace minillm

@@ -1,0 +1,19 @@
+// The part of minillm-inspect that looks at a data set.
+
+#ifndef TOOLS_INSPECT_DATASET_H_
+#define TOOLS_INSPECT_DATASET_H_
+
+#include <string>
+
+namespace minillm {
+
+// Prints what a file of texts, conversations or preference pairs holds: the format found, the rows
+// used and dropped with reasons and places, lengths, duplicates, texts that contain chat markers,
+// for pairs how often the longer answer is the chosen one, and a few samples with the text that is
+// learnt from marked. Lengths are in tokens if a tokenizer is given (a path, or ""), else in bytes.
+// Returns the exit code; throws Error.
+int inspect_dataset(const std::string& path, const std::string& tokenizer_path, bool json);
+
+}  // namespace minillm
+
+#endif  // TOOLS_INSPECT_DATASET_H_

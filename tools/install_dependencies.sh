@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Installs what is missing of Debian 12's packages. With sudo when not root; does nothing when all is there.
+set -euo pipefail
+
+packages=(
+  g++ make cmake                                   # the compiler and its build system
+  libfmt-dev nlohmann-json3-dev libtomlplusplus-dev libsentencepiece-dev   # the library
+  libcli11-dev libspdlog-dev                       # the tools
+)
+# Further names on the command line are installed as well (tests/run.sh adds its own).
+packages+=("$@")
+
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null || true)
+  [[ $status == *"install ok installed"* ]] || missing+=("$package")
+done
+[[ ${#missing[@]} -eq 0 ]] && exit 0
+
+echo "installing: ${missing[*]}" >&2
+as_root=()
+if [[ $(id -u) -ne 0 ]]; then
+  command -v sudo >/dev/null || { echo "error: '${missing[*]}' are missing and there is no sudo (install them as root)" >&2; exit 1; }
+  as_root=(sudo)
+fi
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

@@ -1,0 +1,167 @@
+#include "tools/interactive.h"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <optional>
+
+#include "tools/generation_options.h"
+#include "tools/tool_main.h"
+
+namespace minillm {
+namespace {
+
+constexpr const char* kHelp =
+    "  /system TEXT   set the system prompt (without TEXT: remove it)\n"
+    "  /reset         forget the conversation\n"
+    "  /stage NAME    go on with another stage's checkpoint: the run NAME beside this one, or a "
+    "path\n"
+    "  /help          this list\n"
+    "  /quit          leave (or Ctrl-D); Ctrl-C ends an answer\n";
+
+volatile std::sig_atomic_t interrupted = 0;
+
+void catch_interrupts() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) { interrupted = 1; };
+  sigaction(SIGINT, &action, nullptr);  // without SA_RESTART: it also ends a wait for input
+}
+
+// The checkpoint that `/stage name` means: a run beside the present one, or a path.
+std::string resolve_stage(const std::string& present, const std::string& name) {
+  namespace fs = std::filesystem;
+  const fs::path run = fs::absolute(present).lexically_normal();
+  fs::path parent = run.filename().empty() ? run.parent_path().parent_path() : run.parent_path();
+  for (int level = 0; level < 2; ++level, parent = parent.parent_path())
+    if (fs::is_directory(parent / name)) return (parent / name).string();
+  return name;
+}
+
+class Session {
+ public:
+  explicit Session(const InteractiveOptions& options) : options_(options), system_(options.system) {
+    open(options.checkpoint);
+  }
+  void run();
+
+ private:
+  void open(const std::string& path);
+  bool read_line(std::string& line);
+  void answer(const std::string& line);
+  void command(const std::string& line);
+
+  InteractiveOptions options_;
+  std::string system_;
+  std::optional<Speaker> speaker_;
+  std::optional<ChatSession> chat_;  // empty: lines are continued as text
+  const bool terminal_ = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+  bool done_ = false;
+};
+
+void Session::open(const std::string& path) {
+  Speaker next = Speaker::load(path);
+  const bool chats = options_.chat || !next.taught.empty();
+  if (chats) next.check_can_chat(options_.force);
+  chat_.reset();  // it points into the speaker
+  speaker_.emplace(std::move(next));
+  if (chats) {
+    chat_.emplace(speaker_->model, speaker_->tokenizer);
+    chat_->set_system(system_);
+  }
+  spdlog::info("{}: {} (/help lists commands)", path,
+               chats ? "chat" : "continues each line as text");
+}
+
+void Session::run() {
+  std::string line;
+  while (!done_ && read_line(line)) {
+    if (line.empty()) continue;
+    try {
+      if (line.starts_with('/'))
+        command(line);
+      else
+        answer(line);
+    } catch (const Error& e) {
+      spdlog::error("error: {}", e.what());
+    }
+  }
+}
+
+// False at the end of input. Ctrl-C while waiting gives an empty line.
+bool Session::read_line(std::string& line) {
+  interrupted = 0;
+  if (terminal_) fmt::print("\n> ");
+  std::fflush(stdout);
+  if (std::getline(std::cin, line)) return true;
+  if (interrupted == 0) return false;
+  std::cin.clear();
+  std::clearerr(stdin);
+  line.clear();
+  return true;
+}
+
+void Session::answer(const std::string& line) {
+  interrupted = 0;
+  const GenerationEvents events = {.on_text =
+                                       [](const std::string& text) {
+                                         fmt::print("{}", text);
+                                         std::fflush(stdout);
+                                       },
+                                   .stop_requested = [] { return interrupted != 0; }};
+  StopReason reason;
+  if (chat_) {
+    const ChatAnswer answer = chat_->ask(line, options_.generation, events);
+    reason = answer.generation.reason;
+    fmt::print("\n");
+    if (answer.dropped_turns > 0)
+      spdlog::info("(the context is full: {} oldest turn{} forgotten)", answer.dropped_turns,
+                   answer.dropped_turns == 1 ? "" : "s");
+  } else {
+    Generator generator(speaker_->model, speaker_->tokenizer);
+    reason =
+        generator
+            .generate(encode_raw_prompt(speaker_->tokenizer, line), options_.generation, events)
+            .reason;
+    ++options_.generation.stream;
+    fmt::print("\n");
+  }
+  if (reason == StopReason::kMaxTokens || reason == StopReason::kContextFull)
+    spdlog::info("({})", reason == StopReason::kMaxTokens
+                             ? fmt::format("cut after {} tokens", options_.generation.max_tokens)
+                             : "cut: the context is full");
+}
+
+void Session::command(const std::string& line) {
+  const size_t space = line.find(' ');
+  const std::string name = line.substr(0, space);
+  const std::string argument = space == std::string::npos ? "" : line.substr(space + 1);
+  if (name == "/quit" || name == "/exit") {
+    done_ = true;
+  } else if (name == "/help") {
+    fmt::print("{}", kHelp);
+  } else if (name == "/reset") {
+    if (chat_) chat_->reset();
+  } else if (name == "/system") {
+    system_ = argument;
+    if (chat_) chat_->set_system(system_);
+    if (!chat_) spdlog::info("(for a chat: --chat, or /stage to one that has been taught to)");
+  } else if (name == "/stage" && !argument.empty()) {
+    open(resolve_stage(speaker_->path, argument));
+  } else {
+    spdlog::error("error: '{}': expected one of\n{}", line, kHelp);
+  }
+}
+
+}  // namespace
+
+void run_interactive(const InteractiveOptions& options) {
+  options.generation.validate();
+  Session session(options);
+  catch_interrupts();
+  session.run();
+}
+
+}  // namespace minillm

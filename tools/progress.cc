@@ -1,0 +1,73 @@
+#include "tools/progress.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace minillm {
+namespace {
+
+constexpr auto kRedrawInterval = std::chrono::milliseconds(100);
+constexpr int kBarWidth = 30;
+
+std::string duration(double seconds) {
+  const long s = std::lround(seconds);
+  if (s >= 3600) return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+  return fmt::format("{}:{:02}", s / 60, s % 60);
+}
+
+// "loss 2.3461  grad_norm 0.52": what is not of interest to a watching person is left to metrics.jsonl.
+std::string describe(const Metrics& metrics) {
+  std::string line;
+  for (const auto& [name, value] : metrics) {
+    if (name == "time" || name == "eval_runtime") continue;
+    const bool whole = value == std::floor(value) && std::abs(value) < 1e15;
+    line += whole ? fmt::format("{} {:.0f}  ", name, value) : fmt::format("{} {:.4g}  ", name, value);
+  }
+  return line.substr(0, line.size() - std::min<size_t>(2, line.size()));
+}
+
+}  // namespace
+
+Progress::Progress() : terminal_(isatty(STDERR_FILENO) == 1) {}
+
+Progress::~Progress() { clear_bar(); }
+
+TrainerEvents Progress::events() {
+  TrainerEvents events;
+  if (terminal_) events.on_step = [this](const StepReport& report) { draw(report); };
+  events.on_log = [this](const Metrics& metrics) { print(describe(metrics)); };
+  events.on_message = [this](const std::string& message) { print(message); };
+  events.on_sample = [this](const std::string& sample) { print(sample); };
+  return events;
+}
+
+void Progress::draw(const StepReport& report) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - last_draw_ < kRedrawInterval && report.step != report.steps) return;
+  last_draw_ = now;
+  const auto filled = static_cast<size_t>(kBarWidth * report.step / std::max<Index>(report.steps, 1));
+  const std::string bar = std::string(filled, '#') + std::string(kBarWidth - filled, '.');
+  fmt::print(stderr, "\r\x1b[K[{}] {}/{}  loss {:.4f}  {:.0f} tok/s  ETA {}", bar, report.step, report.steps,
+             report.loss, report.tokens_per_second, duration(report.seconds_left));
+  std::fflush(stderr);
+  bar_drawn_ = true;
+}
+
+void Progress::print(const std::string& line) {
+  clear_bar();
+  spdlog::info("{}", line);
+}
+
+void Progress::clear_bar() {
+  if (!bar_drawn_) return;
+  fmt::print(stderr, "\r\x1b[K");
+  std::fflush(stderr);
+  bar_drawn_ = false;
+}
+
+}  // namespace minillm

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# From nothing to an aligned model on the embedded world, in one command: installs what is missing, builds,
+# pretrains, fine-tunes and preference-tunes, and shows what each stage changed. What is already there is
+# not done again; an interrupted stage is continued.
+#   tools/quickstart.sh          the default world
+#   SEED=2 OUT=runs/seed2 tools/quickstart.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+seed=${SEED:-1}
+out=${OUT:-runs/quickstart}
+world=$out/world
+bin=build/release/bin
+
+tools/install_dependencies.sh
+cmake --preset release -DMINILLM_BUILD_TESTS=OFF >/dev/null
+cmake --build --preset release -- --no-print-directory --quiet
+
+say() { printf '\n== %s\n' "$*"; }
+
+# done_once FILE COMMAND...: runs the command unless FILE exists.
+done_once() {
+  local file=$1
+  shift
+  if [[ -e $file ]]; then echo "$file is there"; else "$@"; fi
+}
+
+# evaluate STAGE: what the stage's checkpoint knows and does, as one JSON object.
+evaluate() {
+  "$bin/minillm-eval" world --checkpoint "$out/$1" --data "$world" --split test --json >"$out/$1.json.tmp"
+  mv "$out/$1.json.tmp" "$out/$1.json"
+}
+
+# stage NAME OPTIONS...: trains and evaluates one stage; finished when its figures are there.
+stage() {
+  local name=$1
+  shift
+  if [[ -e $out/$name.json ]]; then echo "$out/$name is there"; return; fi
+  "$bin/minillm-$name" --config "configs/world_$name.toml" --seed "$seed" --out "$out/$name" --resume "$@"
+  evaluate "$name"
+}
+
+mkdir -p "$out"
+say "1. the world: people, stories, questions (seed $seed)"
+done_once "$world/eval.jsonl" "$bin/minillm-world" --out "$world" --seed "$seed"
+
+say "2. the tokenizer: 2,048 pieces"
+done_once "$out/tokenizer.model" "$bin/minillm-tokenizer" train --input "$world/tokenizer.txt" --split line \
+  --vocab-size 2048 --out "$out/tokenizer.model"
+
+say "3. pretraining: what the stories tell"
+stage pretrain --tokenizer "$out/tokenizer.model" --train "$world/pretrain.jsonl" --eval "$world/pretrain_eval.jsonl"
+
+say "4. fine-tuning: how to answer"
+stage sft --init-from "$out/pretrain" --train "$world/sft.jsonl" --eval "$world/sft_eval.jsonl"
+
+say "5. preference tuning: which answer to choose"
+stage dpo --init-from "$out/sft" --train "$world/preference.jsonl" --eval "$world/preference_eval.jsonl" \
+  --replay "$world/replay.jsonl"
+
+printf '{"pretrain": %s,\n "sft": %s,\n "dpo": %s}\n' \
+  "$(<"$out/pretrain.json")" "$(<"$out/sft.json")" "$(<"$out/dpo.json")" >"$out/summary.json"
+
+say "the same prompts through all stages"
+"$bin/minillm-compare" --checkpoints "$out/pretrain" "$out/sft" "$out/dpo" --prompts "$world/prompts.jsonl"
+
+say "what each stage changed (on people whose questions were in no training set)"
+"$bin/minillm-compare" --summary "$out/summary.json"
+echo
+echo "talk to it: $bin/minillm-generate --checkpoint $out/dpo --chat"

@@ -1,0 +1,66 @@
+// What the three training tools have in common: their options, and how a run ends.
+
+#ifndef TOOLS_STAGE_TOOL_H_
+#define TOOLS_STAGE_TOOL_H_
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "libminillm/core/config.h"
+#include "libminillm/stage/stage.h"
+#include "tools/progress.h"
+#include "tools/tool_main.h"
+
+namespace minillm {
+
+// Options of every training tool.
+struct StageArguments {
+  StageOptions options;
+  std::string config_path;
+  std::vector<std::string> assignments;
+  bool json = false;
+};
+
+inline void add_stage_options(CLI::App& app, StageArguments& arguments) {
+  app.add_option("--config", arguments.config_path, "recipe to follow (TOML); without it, the defaults below");
+  app.add_option("--set", arguments.assignments, "key=value, over the config; may be given several times")->allow_extra_args(false);
+  app.add_option("--train", arguments.options.train_files, "training files")->required();
+  app.add_option("--eval", arguments.options.eval_files, "held-out files");
+  app.add_option("--out", arguments.options.out, "run directory to write")->required();
+  app.add_flag("--resume", arguments.options.resume, "continue the run in --out (starts it if there is none)");
+  app.add_flag("--json", arguments.json, "print the outcome as one JSON object on stdout");
+}
+
+// Reads --config and --set into the fields; --seed is short for train.seed.
+inline void apply_config(const ConfigFields& fields, const StageArguments& arguments) {
+  if (!arguments.config_path.empty()) read_config_file(fields, arguments.config_path);
+  for (const std::string& assignment : arguments.assignments) set_config_value(fields, assignment);
+}
+
+// Runs a stage, `train(events)`, with the terminal's face and Ctrl-C handled. Returns the exit code.
+template <typename Train>
+int run_training(const StageArguments& arguments, const Train& train) {
+  catch_stop_signals();
+  Progress progress;
+  TrainerEvents events = progress.events();
+  events.stop_requested = stop_requested;
+  Metrics last;
+  const auto log = events.on_log;
+  events.on_log = [&](const Metrics& metrics) {
+    last = metrics;
+    if (log) log(metrics);
+  };
+  const TrainOutcome outcome = train(events);
+  const bool interrupted = outcome == TrainOutcome::kInterrupted;
+  if (arguments.json) {
+    nlohmann::ordered_json result = {{"outcome", interrupted ? "interrupted" : "finished"}, {"run", arguments.options.out}};
+    for (const auto& [name, value] : last) result[name] = value;
+    fmt::print("{}\n", result.dump());
+  }
+  return interrupted ? static_cast<int>(ExitCode::kInterrupted) : 0;
+}
+
+}  // namespace minillm
+
+#endif  // TOOLS_STAGE_TOOL_H_

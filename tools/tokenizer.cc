@@ -1,0 +1,175 @@
+// minillm-tokenizer: trains a tokenizer from text, and shows what one makes of a text.
+
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
+
+#include "libminillm/core/check.h"
+#include "libminillm/core/file.h"
+#include "libminillm/data/document_reader.h"
+#include "libminillm/data/tokenizer.h"
+#include "tools/tool_main.h"
+
+namespace minillm {
+namespace {
+
+constexpr size_t kSampleBytes = size_t{1} << 20;  // of the text, to report bytes per token
+
+struct TrainArguments {
+  std::vector<std::string> inputs;
+  std::string out;
+  std::string split = "blank_line";
+  std::string on_bad_record = "error";
+  TokenizerTrainingOptions options;
+};
+
+struct CodeArguments {
+  std::string tokenizer;
+  std::optional<std::string> text;  // of the command line; else standard input
+};
+
+double bytes_per_token(const Tokenizer& tokenizer, const std::vector<std::string>& documents) {
+  size_t bytes = 0, tokens = 0;
+  for (const std::string& document : documents) {
+    bytes += document.size();
+    tokens += tokenizer.encode(document).size();
+    if (bytes > kSampleBytes) break;
+  }
+  return static_cast<double>(bytes) / static_cast<double>(std::max<size_t>(tokens, 1));
+}
+
+int train(const TrainArguments& arguments, bool json) {
+  std::vector<std::string> documents;
+  const auto reports =
+      for_each_document(arguments.inputs, parse_document_split(arguments.split),
+                        parse_bad_record_policy(arguments.on_bad_record),
+                        [&](std::string_view document) { documents.emplace_back(document); });
+  for (const DatasetReport& report : reports) {
+    spdlog::info("{}: {} documents", report.path, report.used);
+    for (const auto& [reason, count] : report.dropped)
+      spdlog::warn("{}: {} dropped: {}", report.path, count, reason);
+  }
+  size_t next = 0;
+  const TextSource source = [&](std::string& text) {
+    if (next == documents.size()) return false;
+    text = documents[next++];
+    return true;
+  };
+  const Tokenizer tokenizer =
+      Tokenizer::from_bytes(train_tokenizer(source, arguments.options), arguments.out);
+  write_file_atomic(arguments.out, tokenizer.bytes());
+  const double ratio = bytes_per_token(tokenizer, documents);
+  if (json) {
+    const nlohmann::ordered_json result = {{"out", arguments.out},
+                                           {"vocab_size", tokenizer.vocab_size()},
+                                           {"documents", documents.size()},
+                                           {"bytes_per_token", ratio},
+                                           {"sha256", tokenizer.hash()}};
+    fmt::print("{}\n", result.dump());
+  } else {
+    fmt::print("{}: {} pieces, {:.2f} bytes of text per token\n", arguments.out,
+               tokenizer.vocab_size(), ratio);
+  }
+  return 0;
+}
+
+std::string read_standard_input() {
+  return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+}
+
+Tokenizer load(const std::string& path) {
+  return Tokenizer::load(is_directory(path) ? join_path(path, "tokenizer.model") : path);
+}
+
+int encode(const CodeArguments& arguments, bool json) {
+  const Tokenizer tokenizer = load(arguments.tokenizer);
+  const std::vector<Token> ids =
+      tokenizer.encode(arguments.text ? *arguments.text : read_standard_input());
+  if (json) {
+    nlohmann::ordered_json result = {{"token_ids", ids}, {"pieces", nlohmann::json::array()}};
+    for (const Token id : ids) result["pieces"].push_back(tokenizer.piece(id));
+    fmt::print("{}\n", result.dump());
+  } else {
+    fmt::print("{}\n", fmt::join(ids, " "));
+  }
+  return 0;
+}
+
+// Numbers divided by white space or commas.
+std::vector<Token> parse_ids(std::string text) {
+  std::replace(text.begin(), text.end(), ',', ' ');
+  std::istringstream words(text);
+  std::vector<Token> ids;
+  for (std::string word; words >> word;) {
+    Token id = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), id);
+    MINILLM_CHECK_USAGE(error == std::errc() && end == word.data() + word.size(),
+                        "token ids: expected numbers, got '{}'", word);
+    ids.push_back(id);
+  }
+  return ids;
+}
+
+int decode(const CodeArguments& arguments, bool json) {
+  const Tokenizer tokenizer = load(arguments.tokenizer);
+  const std::string text =
+      tokenizer.decode(parse_ids(arguments.text ? *arguments.text : read_standard_input()));
+  if (json) {
+    fmt::print("{}\n", nlohmann::json({{"text", text}}).dump());
+  } else {
+    fmt::print("{}", text);  // exactly the text, so that encode and decode are inverse in a pipe
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace minillm
+
+int main(int argc, char** argv) {
+  using namespace minillm;
+  CLI::App app("Trains a tokenizer from text, and turns text into token ids and back",
+               "minillm-tokenizer");
+  app.require_subcommand(1);
+  app.fallthrough();
+  bool json = false;
+  app.add_flag("--json", json, "print one JSON object");
+
+  TrainArguments training;
+  CLI::App* train_command = app.add_subcommand("train", "train a BPE tokenizer with byte fallback");
+  train_command
+      ->add_option("--input", training.inputs, "text files, or .jsonl with a \"text\" field")
+      ->required();
+  train_command->add_option("--vocab-size", training.options.vocab_size, "number of pieces")
+      ->capture_default_str();
+  train_command->add_option("--out", training.out, "the .model file to write")->required();
+  train_command
+      ->add_option("--split", training.split, "what ends a document: blank_line, line or file")
+      ->capture_default_str();
+  train_command
+      ->add_option(
+          "--character-coverage", training.options.character_coverage,
+          "share of the text's characters that get a piece; rarer ones are spelled in bytes")
+      ->capture_default_str();
+  train_command->add_option("--on-bad-record", training.on_bad_record, "error or skip")
+      ->capture_default_str();
+
+  CodeArguments coding;
+  const auto add_code_options = [&](CLI::App* command, const char* name, const char* what) {
+    command->add_option("--tokenizer", coding.tokenizer, "a .model file, or a checkpoint directory")
+        ->required();
+    command->add_option(name, coding.text, what);
+    return command;
+  };
+  CLI::App* encode_command = add_code_options(app.add_subcommand("encode", "text to token ids"),
+                                              "--text", "the text (default: standard input)");
+  add_code_options(app.add_subcommand("decode", "token ids to text"), "--ids",
+                   "the ids, as \"1 2 3\" (default: standard input)");
+
+  return run_tool(app, argc, argv, [&] {
+    if (train_command->parsed()) return train(training, json);
+    return encode_command->parsed() ? encode(coding, json) : decode(coding, json);
+  });
+}

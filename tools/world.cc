@@ -1,0 +1,50 @@
+// minillm-world: writes the embedded world's data, the same bytes for the same options.
+
+#include <fmt/ranges.h>
+
+#include <set>
+
+#include "libminillm/core/file.h"
+#include "libminillm/world/world_files.h"
+#include "tools/tool_main.h"
+
+int main(int argc, char** argv) {
+  using namespace minillm;
+  CLI::App app("Writes the world of Velloway: corpus, conversations, preferences, held-out sets",
+               "minillm-world");
+  WorldOptions options;
+  std::string out;
+  std::vector<std::string> parts;
+  bool checksums = false;
+  app.add_option("--out", out, "directory for the files")->required();
+  app.add_option("--seed", options.seed, "which world")->capture_default_str();
+  app.add_option("--part", parts,
+                 fmt::format("write only these parts: {}", fmt::join(world_parts(), ", ")));
+  app.add_option("--stories", options.stories, "documents of pretrain.jsonl")
+      ->capture_default_str();
+  app.add_option("--sft-rows", options.sft_rows, "rows of sft.jsonl")->capture_default_str();
+  app.add_option("--pairs", options.pairs, "pairs of preference.jsonl")->capture_default_str();
+  app.add_option("--replay-facts", options.replay_facts, "polite facts added to replay.jsonl")
+      ->capture_default_str();
+  app.add_option("--second-documents", options.second_documents, "documents of second.jsonl")
+      ->capture_default_str();
+  app.add_flag("--checksums", checksums, "write only SHA256SUMS, over the files of the parts");
+  return run_tool(app, argc, argv, [&] {
+    if (parts.empty()) parts.assign(world_parts().begin(), world_parts().end());
+    std::string sums;
+    for (const std::string& part : std::set<std::string>(parts.begin(), parts.end())) {
+      for (const auto& [name, content] : make_world_files(options, part)) {
+        sums += sha256(content) + "  " + name + "\n";
+        if (checksums) continue;
+        create_directories(out);
+        write_file_atomic(join_path(out, name), content);
+        spdlog::info("{}: {} bytes", join_path(out, name), content.size());
+      }
+    }
+    if (checksums) {
+      create_directories(out);
+      write_file_atomic(join_path(out, "SHA256SUMS"), sums);
+    }
+    return 0;
+  });
+}
