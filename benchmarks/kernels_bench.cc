@@ -1,8 +1,9 @@
-// Our matrix products against Eigen's, in the shapes of training: the three forms of a linear layer, and the
-// embedded world's layers (N = 2048 rows). Reported in GFLOP/s; run with --benchmark_repetitions=9 and quote
-// medians (README.md).
+// Our matrix products against Eigen's, in the shapes of training: the three forms of a linear
+// layer, and the embedded world's layers (N = 2048 rows). Reported in GFLOP/s; run with
+// --benchmark_repetitions=9 and quote medians (README.md).
 //
-//   build/release/bin/kernels_bench --benchmark_repetitions=9 --benchmark_report_aggregates_only=true
+//   build/release/bin/kernels_bench --benchmark_repetitions=9
+//   --benchmark_report_aggregates_only=true
 
 #include <benchmark/benchmark.h>
 
@@ -26,7 +27,8 @@ Matrix random_matrix(Index rows, Index cols) {
 EigenMap map(Matrix& m) { return {m.span().data(), m.rows(), m.cols()}; }
 
 void report(benchmark::State& state, Index m, Index n, Index k) {
-  const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  const double flops =
+      2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
   state.counters["GFLOP/s"] =
       benchmark::Counter(flops * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
 }
@@ -36,7 +38,8 @@ enum class By { kOurs, kEigen };
 
 template <By by>
 void forward(benchmark::State& state) {  // y [N, O] = x [N, I] W [O, I]^T
-  Matrix x = random_matrix(state.range(0), state.range(2)), w = random_matrix(state.range(1), state.range(2));
+  Matrix x = random_matrix(state.range(0), state.range(2)),
+         w = random_matrix(state.range(1), state.range(2));
   Matrix y(state.range(0), state.range(1));
   for (auto _ : state) {
     if constexpr (by == By::kOurs)
@@ -50,7 +53,8 @@ void forward(benchmark::State& state) {  // y [N, O] = x [N, I] W [O, I]^T
 
 template <By by>
 void input_gradient(benchmark::State& state) {  // dx [N, I] = dy [N, O] W [O, I]
-  Matrix dy = random_matrix(state.range(0), state.range(1)), w = random_matrix(state.range(1), state.range(2));
+  Matrix dy = random_matrix(state.range(0), state.range(1)),
+         w = random_matrix(state.range(1), state.range(2));
   Matrix dx(state.range(0), state.range(2));
   for (auto _ : state) {
     if constexpr (by == By::kOurs)
@@ -64,7 +68,8 @@ void input_gradient(benchmark::State& state) {  // dx [N, I] = dy [N, O] W [O, I
 
 template <By by>
 void weight_gradient(benchmark::State& state) {  // dW [O, I] = dy [N, O]^T x [N, I]
-  Matrix dy = random_matrix(state.range(0), state.range(1)), x = random_matrix(state.range(0), state.range(2));
+  Matrix dy = random_matrix(state.range(0), state.range(1)),
+         x = random_matrix(state.range(0), state.range(2));
   Matrix dw(state.range(1), state.range(2));
   for (auto _ : state) {
     if constexpr (by == By::kOurs)
@@ -78,14 +83,19 @@ void weight_gradient(benchmark::State& state) {  // dW [O, I] = dy [N, O]^T x [N
 
 void shapes(benchmark::internal::Benchmark* b) {
   b->UseRealTime()->Unit(benchmark::kMicrosecond)->MinTime(0.05);
-  for (const auto& [outputs, inputs] : {std::pair<int, int>{576, 192}, {192, 192}, {1024, 192}, {192, 512},
-                                        {2048, 192}, {2048, 768}})
+  for (const auto& [outputs, inputs] : {std::pair<int, int>{576, 192},
+                                        {192, 192},
+                                        {1024, 192},
+                                        {192, 512},
+                                        {2048, 192},
+                                        {2048, 768}})
     b->Args({2048, outputs, inputs});
   b->Args({64, 1024, 192});  // sixty-four streams decoding
   b->Args({1, 1024, 192});   // one
 }
 
-// --benchmark_enable_random_interleaving=true lets ours and Eigen's alternate, so that a noisy phase hits both.
+// --benchmark_enable_random_interleaving=true lets ours and Eigen's alternate, so that a noisy
+// phase hits both.
 BENCHMARK(forward<By::kOurs>)->Apply(shapes);
 BENCHMARK(forward<By::kEigen>)->Apply(shapes);
 BENCHMARK(input_gradient<By::kOurs>)->Apply(shapes);

@@ -19,38 +19,37 @@
 //     events.on_text = [](const std::string& text) { std::fputs(text.c_str(), stdout); };
 //
 //     const std::string question = argc > 2 ? argv[2] : "Who are you?";
-//     Generator(model, tokenizer).generate(render_prompt(tokenizer, {{Role::kUser, question}}), config, events);
-//     std::puts("");
-//     return 0;
+//     Generator(model, tokenizer).generate(render_prompt(tokenizer, {{Role::kUser, question}}),
+//     config, events); std::puts(""); return 0;
 //   } catch (const minillm::Error& error) {
 //     std::fprintf(stderr, "error: %s\n", error.what());
 //     return static_cast<int>(error.exit_code());
 //   }
 //
-// To train inside a program, fill a PretrainConfig, SftConfig or DpoConfig and call pretrain(), sft() or
-// dpo(); or hand Trainer a micro-step of your own (libminillm/train/trainer.h).
+// To train inside a program, fill a PretrainConfig, SftConfig or DpoConfig and call pretrain(),
+// sft() or dpo(); or hand Trainer a micro-step of your own (libminillm/train/trainer.h).
 //
 // Reading the library: libminillm/doc/tour.md.
 
 #ifndef LIBMINILLM_MINILLM_H_
 #define LIBMINILLM_MINILLM_H_
 
-#include "libminillm/checkpoint/checkpoint.h"     // Checkpoint
-#include "libminillm/core/error.h"                // Error
-#include "libminillm/core/version.h"              // kVersion
-#include "libminillm/data/chat_template.h"        // render_prompt, render_conversation
-#include "libminillm/data/dataset_reader.h"       // read_conversations, read_preferences
-#include "libminillm/data/packing.h"              // append_sequence, append_pair
-#include "libminillm/data/tokenizer.h"            // Tokenizer
-#include "libminillm/dpo/dpo.h"                   // dpo
-#include "libminillm/eval/text_loss.h"            // evaluate_text
-#include "libminillm/generate/chat.h"             // ChatSession
-#include "libminillm/generate/generator.h"        // Generator
-#include "libminillm/nn/model.h"                  // Model
-#include "libminillm/objectives/next_token.h"     // next_token_loss
-#include "libminillm/objectives/preference.h"     // dpo_loss, ipo_loss
-#include "libminillm/pretrain/pretrain.h"         // pretrain
-#include "libminillm/sft/sft.h"                   // sft
-#include "libminillm/train/trainer.h"             // Trainer
+#include "libminillm/checkpoint/checkpoint.h"  // Checkpoint
+#include "libminillm/core/error.h"             // Error
+#include "libminillm/core/version.h"           // kVersion
+#include "libminillm/data/chat_template.h"     // render_prompt, render_conversation
+#include "libminillm/data/dataset_reader.h"    // read_conversations, read_preferences
+#include "libminillm/data/packing.h"           // append_sequence, append_pair
+#include "libminillm/data/tokenizer.h"         // Tokenizer
+#include "libminillm/dpo/dpo.h"                // dpo
+#include "libminillm/eval/text_loss.h"         // evaluate_text
+#include "libminillm/generate/chat.h"          // ChatSession
+#include "libminillm/generate/generator.h"     // Generator
+#include "libminillm/nn/model.h"               // Model
+#include "libminillm/objectives/next_token.h"  // next_token_loss
+#include "libminillm/objectives/preference.h"  // dpo_loss, ipo_loss
+#include "libminillm/pretrain/pretrain.h"      // pretrain
+#include "libminillm/sft/sft.h"                // sft
+#include "libminillm/train/trainer.h"          // Trainer
 
 #endif  // LIBMINILLM_MINILLM_H_

@@ -6,7 +6,9 @@
 
 int main(int argc, char** argv) {
   using namespace minillm;
-  CLI::App app("Direct preference optimization: teach a chat model which of two answers is the better one", "minillm-dpo");
+  CLI::App app(
+      "Direct preference optimization: teach a chat model which of two answers is the better one",
+      "minillm-dpo");
   StageArguments arguments;
   DpoConfig config;
   std::vector<std::string> replay;
@@ -14,14 +16,18 @@ int main(int argc, char** argv) {
   list_fields(fields, config);
   add_stage_options(app, arguments);
   app.add_option("--seed", config.train.seed, "short for --set train.seed=N");
-  app.add_option("--init-from", arguments.options.init_from, "checkpoint or run directory to start from; it is also the reference")->required();
-  app.add_option("--replay", replay, "conversations (SFT data) to replay, so that what SFT taught is kept");
+  app.add_option("--init-from", arguments.options.init_from,
+                 "checkpoint or run directory to start from; it is also the reference")
+      ->required();
+  app.add_option("--replay", replay,
+                 "conversations (SFT data) to replay, so that what SFT taught is kept");
   app.footer([&] { return config_help(fields); });
   return run_tool(app, argc, argv, [&] {
     const uint64_t seed = config.train.seed;
     apply_config(fields, arguments);
     if (app.count("--seed") > 0) config.train.seed = seed;
-    return run_training(arguments,
-                        [&](const TrainerEvents& events) { return dpo(config, arguments.options, replay, events); });
+    return run_training(arguments, [&](const TrainerEvents& events) {
+      return dpo(config, arguments.options, replay, events);
+    });
   });
 }

@@ -1,4 +1,5 @@
-// minillm-pretrain: trains a language model on raw text, from scratch or (--init-from) from a checkpoint.
+// minillm-pretrain: trains a language model on raw text, from scratch or (--init-from) from a
+// checkpoint.
 
 #include "libminillm/pretrain/pretrain.h"
 
@@ -6,7 +7,8 @@
 
 int main(int argc, char** argv) {
   using namespace minillm;
-  CLI::App app("Pretrain a language model on raw text (.txt, or .jsonl with a \"text\" field)", "minillm-pretrain");
+  CLI::App app("Pretrain a language model on raw text (.txt, or .jsonl with a \"text\" field)",
+               "minillm-pretrain");
   StageArguments arguments;
   PretrainConfig config;
   std::string tokenizer;
@@ -14,8 +16,10 @@ int main(int argc, char** argv) {
   list_fields(fields, config);
   add_stage_options(app, arguments);
   app.add_option("--seed", config.train.seed, "short for --set train.seed=N");
-  app.add_option("--init-from", arguments.options.init_from, "continued pretraining: checkpoint or run directory to start from");
-  app.add_option("--tokenizer", tokenizer, "tokenizer.model to use; without it one is trained on the training files");
+  app.add_option("--init-from", arguments.options.init_from,
+                 "continued pretraining: checkpoint or run directory to start from");
+  app.add_option("--tokenizer", tokenizer,
+                 "tokenizer.model to use; without it one is trained on the training files");
   app.footer([&] { return config_help(fields); });
   return run_tool(app, argc, argv, [&] {
     const uint64_t seed = config.train.seed;

@@ -20,13 +20,15 @@ std::string duration(double seconds) {
   return fmt::format("{}:{:02}", s / 60, s % 60);
 }
 
-// "loss 2.3461  grad_norm 0.52": what is not of interest to a watching person is left to metrics.jsonl.
+// "loss 2.3461  grad_norm 0.52": what is not of interest to a watching person is left to
+// metrics.jsonl.
 std::string describe(const Metrics& metrics) {
   std::string line;
   for (const auto& [name, value] : metrics) {
     if (name == "time" || name == "eval_runtime") continue;
     const bool whole = value == std::floor(value) && std::abs(value) < 1e15;
-    line += whole ? fmt::format("{} {:.0f}  ", name, value) : fmt::format("{} {:.4g}  ", name, value);
+    line +=
+        whole ? fmt::format("{} {:.0f}  ", name, value) : fmt::format("{} {:.4g}  ", name, value);
   }
   return line.substr(0, line.size() - std::min<size_t>(2, line.size()));
 }
@@ -50,10 +52,11 @@ void Progress::draw(const StepReport& report) {
   const auto now = std::chrono::steady_clock::now();
   if (now - last_draw_ < kRedrawInterval && report.step != report.steps) return;
   last_draw_ = now;
-  const auto filled = static_cast<size_t>(kBarWidth * report.step / std::max<Index>(report.steps, 1));
+  const auto filled =
+      static_cast<size_t>(kBarWidth * report.step / std::max<Index>(report.steps, 1));
   const std::string bar = std::string(filled, '#') + std::string(kBarWidth - filled, '.');
-  fmt::print(stderr, "\r\x1b[K[{}] {}/{}  loss {:.4f}  {:.0f} tok/s  ETA {}", bar, report.step, report.steps,
-             report.loss, report.tokens_per_second, duration(report.seconds_left));
+  fmt::print(stderr, "\r\x1b[K[{}] {}/{}  loss {:.4f}  {:.0f} tok/s  ETA {}", bar, report.step,
+             report.steps, report.loss, report.tokens_per_second, duration(report.seconds_left));
   std::fflush(stderr);
   bar_drawn_ = true;
 }

@@ -1,5 +1,5 @@
-// Progress: the terminal's face of training. On a terminal a bar with ETA, loss and tokens/s; elsewhere a
-// line per log interval. Everything goes to stderr.
+// Progress: the terminal's face of training. On a terminal a bar with ETA, loss and tokens/s;
+// elsewhere a line per log interval. Everything goes to stderr.
 
 #ifndef TOOLS_PROGRESS_H_
 #define TOOLS_PROGRESS_H_

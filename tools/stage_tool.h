@@ -23,12 +23,16 @@ struct StageArguments {
 };
 
 inline void add_stage_options(CLI::App& app, StageArguments& arguments) {
-  app.add_option("--config", arguments.config_path, "recipe to follow (TOML); without it, the defaults below");
-  app.add_option("--set", arguments.assignments, "key=value, over the config; may be given several times")->allow_extra_args(false);
+  app.add_option("--config", arguments.config_path,
+                 "recipe to follow (TOML); without it, the defaults below");
+  app.add_option("--set", arguments.assignments,
+                 "key=value, over the config; may be given several times")
+      ->allow_extra_args(false);
   app.add_option("--train", arguments.options.train_files, "training files")->required();
   app.add_option("--eval", arguments.options.eval_files, "held-out files");
   app.add_option("--out", arguments.options.out, "run directory to write")->required();
-  app.add_flag("--resume", arguments.options.resume, "continue the run in --out (starts it if there is none)");
+  app.add_flag("--resume", arguments.options.resume,
+               "continue the run in --out (starts it if there is none)");
   app.add_flag("--json", arguments.json, "print the outcome as one JSON object on stdout");
 }
 
@@ -38,7 +42,8 @@ inline void apply_config(const ConfigFields& fields, const StageArguments& argum
   for (const std::string& assignment : arguments.assignments) set_config_value(fields, assignment);
 }
 
-// Runs a stage, `train(events)`, with the terminal's face and Ctrl-C handled. Returns the exit code.
+// Runs a stage, `train(events)`, with the terminal's face and Ctrl-C handled. Returns the exit
+// code.
 template <typename Train>
 int run_training(const StageArguments& arguments, const Train& train) {
   catch_stop_signals();
@@ -54,7 +59,8 @@ int run_training(const StageArguments& arguments, const Train& train) {
   const TrainOutcome outcome = train(events);
   const bool interrupted = outcome == TrainOutcome::kInterrupted;
   if (arguments.json) {
-    nlohmann::ordered_json result = {{"outcome", interrupted ? "interrupted" : "finished"}, {"run", arguments.options.out}};
+    nlohmann::ordered_json result = {{"outcome", interrupted ? "interrupted" : "finished"},
+                                     {"run", arguments.options.out}};
     for (const auto& [name, value] : last) result[name] = value;
     fmt::print("{}\n", result.dump());
   }

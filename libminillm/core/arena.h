@@ -1,7 +1,7 @@
 // Arena: one flat, zeroed, 64-byte aligned array of Real.
 //
-// Parameters, gradients and optimizer moments are each one Arena with the same layout (core/tensor_table.h),
-// so the optimizer, clipping and the checkpoint are flat loops.
+// Parameters, gradients and optimizer moments are each one Arena with the same layout
+// (core/tensor_table.h), so the optimizer, clipping and the checkpoint are flat loops.
 
 #ifndef LIBMINILLM_CORE_ARENA_H_
 #define LIBMINILLM_CORE_ARENA_H_
@@ -24,13 +24,15 @@ class Arena {
   // `size` zeros. Throws std::bad_alloc.
   explicit Arena(Index size) : size_(size) {
     assert(size >= 0);
-    const size_t bytes = (static_cast<size_t>(size) * sizeof(Real) + kAlignment) / kAlignment * kAlignment;
+    const size_t bytes =
+        (static_cast<size_t>(size) * sizeof(Real) + kAlignment) / kAlignment * kAlignment;
     void* memory = std::aligned_alloc(kAlignment, bytes);
     if (memory == nullptr) throw std::bad_alloc();
     std::memset(memory, 0, bytes);
     data_.reset(static_cast<Real*>(memory));
   }
-  Arena(Arena&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  Arena(Arena&& other) noexcept
+      : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
   Arena& operator=(Arena&& other) noexcept {
     data_ = std::move(other.data_);
     size_ = std::exchange(other.size_, 0);

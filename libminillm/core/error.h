@@ -20,8 +20,8 @@ enum class ExitCode : int {
   kInterrupted = 130,  // Ctrl-C or SIGTERM; the run was saved and --resume continues it
 };
 
-// Message grammar: `<subject>: <what is wrong>: expected X, got Y (<hint>)`. Lower case, no full stop,
-// paths and names in single quotes, the remedy in brackets when there is one.
+// Message grammar: `<subject>: <what is wrong>: expected X, got Y (<hint>)`. Lower case, no full
+// stop, paths and names in single quotes, the remedy in brackets when there is one.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message, ExitCode code = ExitCode::kError)

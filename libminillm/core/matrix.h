@@ -30,7 +30,8 @@ struct BasicView {
       : data(data_), rows(rows_), cols(cols_), stride(stride_) {}
   // A mutable view is also a read-only one.
   template <typename U, typename = std::enable_if_t<std::is_same_v<const U, T>>>
-  BasicView(const BasicView<U>& other) : BasicView(other.data, other.rows, other.cols, other.stride) {}
+  BasicView(const BasicView<U>& other)
+      : BasicView(other.data, other.rows, other.cols, other.stride) {}
 
   T* row(Index r) const {
     assert(0 <= r && r <= rows);

@@ -1,8 +1,8 @@
-// Rng: a counter-based random generator. The n-th number is a pure function of (seed, stream, n), so
-// nothing has to be saved to resume: a batch draws from Rng(seed, stream_of(step)).
+// Rng: a counter-based random generator. The n-th number is a pure function of (seed, stream, n),
+// so nothing has to be saved to resume: a batch draws from Rng(seed, stream_of(step)).
 //
-// The mixing function is SplitMix64 (Steele, Lea & Flood 2014): it passes BigCrush, and its integers are
-// the same on every platform.
+// The mixing function is SplitMix64 (Steele, Lea & Flood 2014): it passes BigCrush, and its
+// integers are the same on every platform.
 
 #ifndef LIBMINILLM_CORE_RNG_H_
 #define LIBMINILLM_CORE_RNG_H_
@@ -17,7 +17,8 @@ namespace minillm {
 
 class Rng {
  public:
-  explicit Rng(uint64_t seed, uint64_t stream = 0) : key_(mix(mix(seed) ^ (stream * kGolden + 1))) {}
+  explicit Rng(uint64_t seed, uint64_t stream = 0)
+      : key_(mix(mix(seed) ^ (stream * kGolden + 1))) {}
 
   // Uniform 64 bits.
   uint64_t next() { return mix(key_ + kGolden * ++counter_); }

@@ -24,7 +24,8 @@ const TensorInfo* TensorTable::find(std::string_view name) const {
 const std::string& TensorTable::name_at(Index offset) const {
   const auto after = std::upper_bound(tensors_.begin(), tensors_.end(), offset,
                                       [](Index o, const TensorInfo& t) { return o < t.offset; });
-  MINILLM_CHECK(after != tensors_.begin() && offset < size_, "tensor table: no tensor holds element {}", offset);
+  MINILLM_CHECK(after != tensors_.begin() && offset < size_,
+                "tensor table: no tensor holds element {}", offset);
   return std::prev(after)->name;
 }
 

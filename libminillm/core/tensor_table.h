@@ -1,7 +1,7 @@
 // TensorTable: the names, shapes and places of the tensors inside a flat Arena.
 //
-// It is filled by the one function that lists the model's tensors (nn/parameters.h). Sizes, views, weight
-// decay, clipping reports and the checkpoint are all derived from it.
+// It is filled by the one function that lists the model's tensors (nn/parameters.h). Sizes, views,
+// weight decay, clipping reports and the checkpoint are all derived from it.
 
 #ifndef LIBMINILLM_CORE_TENSOR_TABLE_H_
 #define LIBMINILLM_CORE_TENSOR_TABLE_H_

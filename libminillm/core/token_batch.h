@@ -1,8 +1,9 @@
-// TokenBatch: one flat stream of tokens, the segments it is made of, and the predictions it asks for.
+// TokenBatch: one flat stream of tokens, the segments it is made of, and the predictions it asks
+// for.
 //
-// There is no padding and no [B, T] grid. Fixed-length pretraining, packed SFT, ragged preference pairs, a
-// prompt shared by chosen and rejected, prefill, and decoding one token are all this one structure. Only
-// attention and RoPE look at segments; every other op is row-wise.
+// There is no padding and no [B, T] grid. Fixed-length pretraining, packed SFT, ragged preference
+// pairs, a prompt shared by chosen and rejected, prefill, and decoding one token are all this one
+// structure. Only attention and RoPE look at segments; every other op is row-wise.
 
 #ifndef LIBMINILLM_CORE_TOKEN_BATCH_H_
 #define LIBMINILLM_CORE_TOKEN_BATCH_H_
@@ -14,10 +15,11 @@
 namespace minillm {
 
 // Rows [begin, end) of the batch: one sequence, or the continuation of one. Row i attends to rows
-// [begin, i] of its own segment and to ALL of its prefix. Its position is (prefix length) + i - begin.
+// [begin, i] of its own segment and to ALL of its prefix. Its position is (prefix length) + i -
+// begin.
 //
-// The prefix is rows [prefix_begin, prefix_end) of the same batch while training (a prompt shared by
-// several answers) and rows of the KV cache while decoding. Empty for a plain sequence.
+// The prefix is rows [prefix_begin, prefix_end) of the same batch while training (a prompt shared
+// by several answers) and rows of the KV cache while decoding. Empty for a plain sequence.
 struct Segment {
   Index begin = 0;
   Index end = 0;
@@ -28,8 +30,8 @@ struct Segment {
   Index prefix_length() const { return prefix_end - prefix_begin; }
 };
 
-// "Score `token` as what follows row `row`." A row may predict several tokens (a shared prompt's last row
-// predicts the first token of both answers) or none (a prompt's rows in SFT).
+// "Score `token` as what follows row `row`." A row may predict several tokens (a shared prompt's
+// last row predicts the first token of both answers) or none (a prompt's rows in SFT).
 struct Target {
   Index row = 0;
   Token token = 0;

@@ -6,7 +6,9 @@ namespace minillm {
 namespace {
 
 std::vector<Index> rows_of(const std::vector<RenderedPair>& pairs) {
-  MINILLM_CHECK(!pairs.empty(), "preference data: no pair to train on (identical and over-long pairs are left out)");
+  MINILLM_CHECK(
+      !pairs.empty(),
+      "preference data: no pair to train on (identical and over-long pairs are left out)");
   std::vector<Index> rows;
   for (const RenderedPair& pair : pairs) rows.push_back(pair_rows(pair));
   return rows;
@@ -14,8 +16,10 @@ std::vector<Index> rows_of(const std::vector<RenderedPair>& pairs) {
 
 }  // namespace
 
-PreferenceDataset::PreferenceDataset(std::vector<RenderedPair> pairs, std::vector<PairLogProbs> reference,
-                                     std::optional<ConversationDataset> replay, Index batch_tokens, uint64_t seed)
+PreferenceDataset::PreferenceDataset(std::vector<RenderedPair> pairs,
+                                     std::vector<PairLogProbs> reference,
+                                     std::optional<ConversationDataset> replay, Index batch_tokens,
+                                     uint64_t seed)
     : pairs_(std::move(pairs)),
       reference_(std::move(reference)),
       replay_(std::move(replay)),
@@ -54,11 +58,13 @@ Index PreferenceDataset::max_rows() const {
 
 Index PreferenceDataset::bytes() const {
   size_t tokens = 0;
-  for (const RenderedPair& pair : pairs_) tokens += pair.prompt.size() + pair.chosen.size() + pair.rejected.size();
+  for (const RenderedPair& pair : pairs_)
+    tokens += pair.prompt.size() + pair.chosen.size() + pair.rejected.size();
   return static_cast<Index>(tokens * sizeof(Token)) + (replay_ ? replay_->bytes() : 0);
 }
 
-// A pair has two targets more than answer rows: each answer's first token is predicted by the prompt.
+// A pair has two targets more than answer rows: each answer's first token is predicted by the
+// prompt.
 Index PreferenceDataset::max_targets() const { return 2 * max_rows(); }
 
 }  // namespace minillm

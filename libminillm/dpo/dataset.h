@@ -1,5 +1,5 @@
-// Preference data: pairs, each with its reference log-probabilities, packed into batches with replayed
-// SFT rows behind them.
+// Preference data: pairs, each with its reference log-probabilities, packed into batches with
+// replayed SFT rows behind them.
 
 #ifndef LIBMINILLM_DPO_DATASET_H_
 #define LIBMINILLM_DPO_DATASET_H_
@@ -37,14 +37,14 @@ class PreferenceDataset {
 
   // Micro-batch `i` of the run, over all epochs: a pure function of i. Valid until the next call.
   const PreferenceBatch& batch(Index i);
-  // Of micro-batches [begin, end): known before any of them is computed, so the terms of the loss are exact
-  // means over the whole step however it is split.
+  // Of micro-batches [begin, end): known before any of them is computed, so the terms of the loss
+  // are exact means over the whole step however it is split.
   StepTotals totals(Index begin, Index end);
 
   BatchSchedule& schedule() { return schedule_; }
-  Index max_rows() const;     // of any batch, replayed rows included
+  Index max_rows() const;  // of any batch, replayed rows included
   Index max_targets() const;
-  Index bytes() const;        // memory of the pairs and the replayed rows
+  Index bytes() const;  // memory of the pairs and the replayed rows
 
  private:
   std::vector<RenderedPair> pairs_;

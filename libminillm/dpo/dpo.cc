@@ -20,11 +20,14 @@ void validate(const DpoConfig& c) {
   const auto non_negative = [](const char* key, double value) {
     MINILLM_CHECK_USAGE(value >= 0, "config: dpo.{}: expected 0 or more, got {}", key, value);
   };
-  MINILLM_CHECK_USAGE(c.loss == "dpo" || c.loss == "ipo", "config: dpo.loss: expected \"dpo\" or \"ipo\", got \"{}\"", c.loss);
+  MINILLM_CHECK_USAGE(c.loss == "dpo" || c.loss == "ipo",
+                      "config: dpo.loss: expected \"dpo\" or \"ipo\", got \"{}\"", c.loss);
   MINILLM_CHECK_USAGE(c.beta > 0, "config: dpo.beta: expected a number over 0, got {}", c.beta);
   MINILLM_CHECK_USAGE(c.label_smoothing >= 0 && c.label_smoothing < 0.5,
-                      "config: dpo.label_smoothing: expected 0 to below 0.5, got {}", c.label_smoothing);
-  MINILLM_CHECK_USAGE(c.loss == "dpo" || c.label_smoothing == 0, "config: dpo.label_smoothing: it applies to dpo.loss = \"dpo\" only");
+                      "config: dpo.label_smoothing: expected 0 to below 0.5, got {}",
+                      c.label_smoothing);
+  MINILLM_CHECK_USAGE(c.loss == "dpo" || c.label_smoothing == 0,
+                      "config: dpo.label_smoothing: it applies to dpo.loss = \"dpo\" only");
   non_negative("sft_weight", c.sft_weight);
   non_negative("replay_weight", c.replay_weight);
   non_negative("replay_tokens", static_cast<double>(c.replay_tokens));
@@ -37,7 +40,8 @@ struct ReferencedPairs {
   std::string hash;
 };
 
-// What share of the pairs teach nothing; throws Error if all do. The reader has left them out and counted them.
+// What share of the pairs teach nothing; throws Error if all do. The reader has left them out and
+// counted them.
 std::string describe_identical_pairs(const std::vector<DatasetReport>& reports) {
   Index identical = 0, pairs = 0;
   for (const DatasetReport& report : reports) {
@@ -48,53 +52,67 @@ std::string describe_identical_pairs(const std::vector<DatasetReport>& reports) 
   return check_identical_pairs(identical, pairs);
 }
 
-ReferencedPairs load_pairs(const std::vector<std::string>& files, const std::string& cache, const DpoConfig& config,
-                           const StartingPoint& start, const TrainerEvents& events) {
-  const Dataset<PreferencePair> data = read_preferences(files, parse_bad_record_policy(config.data.on_bad_record));
+ReferencedPairs load_pairs(const std::vector<std::string>& files, const std::string& cache,
+                           const DpoConfig& config, const StartingPoint& start,
+                           const TrainerEvents& events) {
+  const Dataset<PreferencePair> data =
+      read_preferences(files, parse_bad_record_policy(config.data.on_bad_record));
   report_datasets(data.reports, events);
   say(events, describe_identical_pairs(data.reports));
   ReferencedPairs result{{}, {}, data.hash};
-  for (const PreferencePair& pair : data.records) result.pairs.push_back(render_pair(start.tokenizer, pair));
+  for (const PreferencePair& pair : data.records)
+    result.pairs.push_back(render_pair(start.tokenizer, pair));
   const Index longest = start.model.config().max_position_embeddings;
   const Index too_long = remove_too_long(result.pairs, longest);
   if (too_long > 0)
-    say(events, fmt::format("{} of {} pairs are longer than the model's {} positions and are left out", too_long,
-                            data.records.size(), longest));
+    say(events,
+        fmt::format("{} of {} pairs are longer than the model's {} positions and are left out",
+                    too_long, data.records.size(), longest));
   const std::string key = reference_key(start.weights_hash, data.hash, start.tokenizer.hash());
   result.reference = reference_log_probs(cache, key, start.model, result.pairs);
   return result;
 }
 
-Contribution preference_loss(std::span<Real> dlogp, std::span<const Real> logp, std::span<const PreferenceItem> items,
-                             const DpoConfig& config, PreferenceSums* sums) {
-  return config.loss == "ipo" ? ipo_loss(dlogp, logp, items, config.beta, sums)
-                              : dpo_loss(dlogp, logp, items, config.beta, config.label_smoothing, sums);
+Contribution preference_loss(std::span<Real> dlogp, std::span<const Real> logp,
+                             std::span<const PreferenceItem> items, const DpoConfig& config,
+                             PreferenceSums* sums) {
+  return config.loss == "ipo"
+             ? ipo_loss(dlogp, logp, items, config.beta, sums)
+             : dpo_loss(dlogp, logp, items, config.beta, config.label_smoothing, sums);
 }
 
 // IPO's loss of held-out pairs, from their log-probabilities (objectives/preference.h).
-double mean_ipo_loss(std::span<const PairLogProbs> policy, const ReferencedPairs& data, double beta) {
+double mean_ipo_loss(std::span<const PairLogProbs> policy, const ReferencedPairs& data,
+                     double beta) {
   double sum = 0;
   for (size_t i = 0; i < policy.size(); ++i) {
     const RenderedPair& pair = data.pairs[i];
-    const double chosen = (policy[i].chosen - data.reference[i].chosen) / static_cast<double>(pair.chosen.size());
-    const double rejected = (policy[i].rejected - data.reference[i].rejected) / static_cast<double>(pair.rejected.size());
+    const double chosen =
+        (policy[i].chosen - data.reference[i].chosen) / static_cast<double>(pair.chosen.size());
+    const double rejected = (policy[i].rejected - data.reference[i].rejected) /
+                            static_cast<double>(pair.rejected.size());
     const double gap = chosen - rejected - 1 / (2 * beta);
     sum += gap * gap;
   }
   return sum / static_cast<double>(policy.size());
 }
 
-// The preference term, the SFT term on the chosen answers, and the replayed rows, each a mean over the whole
-// step: the Trainer divides by the step's pairs, so the other terms are scaled by pairs over their own count.
-Contribution combined_loss(std::span<Real> dlogp, std::span<const Real> logp, const PreferenceBatch& batch,
-                           const StepTotals& totals, const DpoConfig& config, PreferenceSums& sums) {
+// The preference term, the SFT term on the chosen answers, and the replayed rows, each a mean over
+// the whole step: the Trainer divides by the step's pairs, so the other terms are scaled by pairs
+// over their own count.
+Contribution combined_loss(std::span<Real> dlogp, std::span<const Real> logp,
+                           const PreferenceBatch& batch, const StepTotals& totals,
+                           const DpoConfig& config, PreferenceSums& sums) {
   Contribution loss = preference_loss(dlogp, logp, batch.items, config, &sums);
   if (config.sft_weight > 0)
-    loss += chosen_sft_loss(dlogp, logp, batch.items, config.sft_weight * totals.pairs / totals.chosen_tokens);
+    loss += chosen_sft_loss(dlogp, logp, batch.items,
+                            config.sft_weight * totals.pairs / totals.chosen_tokens);
   const size_t replay = static_cast<size_t>(batch.replay_begin);
   if (config.replay_weight > 0 && totals.replay_tokens > 0)
-    loss.loss += next_token_loss(dlogp.subspan(replay), logp.subspan(replay), std::span(batch.tokens.targets).subspan(replay),
-                                 config.replay_weight * totals.pairs / totals.replay_tokens).loss;
+    loss.loss += next_token_loss(dlogp.subspan(replay), logp.subspan(replay),
+                                 std::span(batch.tokens.targets).subspan(replay),
+                                 config.replay_weight * totals.pairs / totals.replay_tokens)
+                     .loss;
   return loss;
 }
 
@@ -117,14 +135,18 @@ void list_fields(ConfigFields& fields, DpoConfig& c) {
   list_fields(fields, c.data);
   fields.add("dpo.loss", c.loss, "\"dpo\" or \"ipo\"");
   fields.add("dpo.beta", c.beta, "how dear it is to leave the reference model");
-  fields.add("dpo.label_smoothing", c.label_smoothing, "share of pairs assumed to be labelled the wrong way round");
-  fields.add("dpo.sft_weight", c.sft_weight, "weight of the SFT term on the chosen answers, a mean per token");
-  fields.add("dpo.replay_weight", c.replay_weight, "weight of the replayed conversations, a mean per token");
-  fields.add("dpo.replay_tokens", c.replay_tokens, "rows of replayed conversations in every micro-batch");
+  fields.add("dpo.label_smoothing", c.label_smoothing,
+             "share of pairs assumed to be labelled the wrong way round");
+  fields.add("dpo.sft_weight", c.sft_weight,
+             "weight of the SFT term on the chosen answers, a mean per token");
+  fields.add("dpo.replay_weight", c.replay_weight,
+             "weight of the replayed conversations, a mean per token");
+  fields.add("dpo.replay_tokens", c.replay_tokens,
+             "rows of replayed conversations in every micro-batch");
 }
 
-TrainOutcome dpo(DpoConfig config, const StageOptions& options, const std::vector<std::string>& replay_files,
-                 const TrainerEvents& events) {
+TrainOutcome dpo(DpoConfig config, const StageOptions& options,
+                 const std::vector<std::string>& replay_files, const TrainerEvents& events) {
   validate(config);
   RunDirectory run(options.out);
   check_run(options, run);
@@ -132,41 +154,50 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const std::vecto
   Model& model = start.model;
   const Index longest = model.config().max_position_embeddings;
 
-  ReferencedPairs train = load_pairs(options.train_files, join_path(options.out, "reference_train.json"), config, start, events);
+  ReferencedPairs train = load_pairs(
+      options.train_files, join_path(options.out, "reference_train.json"), config, start, events);
   ReferencedPairs held_out;
   TrainingStage stage;
   ConfigFields fields;
   list_fields(fields, config);
-  stage.provenance = make_provenance("dpo", fields, config.train.seed, start.tokenizer, start.weights_hash);
+  stage.provenance =
+      make_provenance("dpo", fields, config.train.seed, start.tokenizer, start.weights_hash);
   stage.provenance.hashes["template"] = kChatTemplateId;
   stage.provenance.hashes["train"] = train.hash;
   stage.ancestors = start.ancestors;
   if (!options.eval_files.empty()) {
-    held_out = load_pairs(options.eval_files, join_path(options.out, "reference_eval.json"), config, start, events);
+    held_out = load_pairs(options.eval_files, join_path(options.out, "reference_eval.json"), config,
+                          start, events);
     stage.provenance.hashes["eval"] = held_out.hash;
     stage.evaluate = [&] {
       const auto policy = pair_log_probs(model, held_out.pairs);
       Metrics metrics = named_metrics(evaluate_rewards(policy, held_out.reference, config.beta));
-      if (config.loss == "ipo") metrics.front().second = mean_ipo_loss(policy, held_out, config.beta);
-      for (const auto& metric : named_metrics(evaluate_preferences(policy))) metrics.push_back(metric);
+      if (config.loss == "ipo")
+        metrics.front().second = mean_ipo_loss(policy, held_out, config.beta);
+      for (const auto& metric : named_metrics(evaluate_preferences(policy)))
+        metrics.push_back(metric);
       return prefixed("eval_", metrics);
     };
   }
   std::optional<ConversationDataset> replay;
   if (!replay_files.empty() && config.replay_weight > 0 && config.replay_tokens > 0) {
-    RenderedConversations rows = load_conversations(replay_files, config.data.on_bad_record, start.tokenizer, longest, events);
+    RenderedConversations rows = load_conversations(replay_files, config.data.on_bad_record,
+                                                    start.tokenizer, longest, events);
     stage.provenance.hashes["replay"] = rows.hash;
     replay.emplace(std::move(rows.sequences), config.replay_tokens, config.train.seed);
   }
   if (!replay && config.sft_weight == 0)
-    say(events, "warning: neither an SFT term (dpo.sft_weight) nor replayed rows (--replay): small models collapse "
-                "this way while their preference accuracy stays perfect");
+    say(events,
+        "warning: neither an SFT term (dpo.sft_weight) nor replayed rows (--replay): small models "
+        "collapse "
+        "this way while their preference accuracy stays perfect");
 
   PreferenceDataset dataset(std::move(train.pairs), std::move(train.reference), std::move(replay),
                             config.train.batch_tokens, config.train.seed);
   const Index accumulation = config.train.accumulation_steps;
   check_fits(model.config(), dataset.max_rows(), dataset.max_targets(), dataset.bytes(), events);
-  Workspace workspace(model.config(), dataset.max_rows(), dataset.max_targets(), Workspace::Mode::kTraining);
+  Workspace workspace(model.config(), dataset.max_rows(), dataset.max_targets(),
+                      Workspace::Mode::kTraining);
   PreferenceSums sums;
   stage.micro_step = [&](Index step, Index micro) {
     const PreferenceBatch& batch = dataset.batch(step * accumulation + micro);
@@ -182,9 +213,12 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const std::vecto
   stage.take_step_metrics = [&] {
     const Metrics metrics = preference_metrics(sums);
     if (sums.chosen_shift / sums.pairs < kChosenFallWarning)
-      say(events, fmt::format("warning: the chosen answers' log-probability fell by {:.1f} nats on average: the model is "
-                              "forgetting them (raise dpo.sft_weight, add --replay, or lower the learning rate)",
-                              -sums.chosen_shift / sums.pairs));
+      say(events,
+          fmt::format(
+              "warning: the chosen answers' log-probability fell by {:.1f} nats on average: the "
+              "model is "
+              "forgetting them (raise dpo.sft_weight, add --replay, or lower the learning rate)",
+              -sums.chosen_shift / sums.pairs));
     sums = PreferenceSums();
     return metrics;
   };
@@ -194,12 +228,15 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const std::vecto
     const PreferenceBatch& batch = dataset.batch(0);
     model.forward(batch.tokens, workspace);
     const auto logp = model.log_probs(batch.tokens, workspace);
-    const Contribution loss = preference_loss(workspace.dlogp(batch.tokens.target_count()), logp, batch.items, config, nullptr);
-    const double expected = config.loss == "ipo" ? 1 / (4 * config.beta * config.beta) : std::log(2.0);
+    const Contribution loss = preference_loss(workspace.dlogp(batch.tokens.target_count()), logp,
+                                              batch.items, config, nullptr);
+    const double expected =
+        config.loss == "ipo" ? 1 / (4 * config.beta * config.beta) : std::log(2.0);
     say(events, check_preference_start(loss.loss / loss.weight, expected));
   };
   const Index steps = run_length(config.train, dataset.schedule().batches_in_first_epoch());
-  return run_stage(options, config.train, steps, model, start.tokenizer, run, stage, preflight, events);
+  return run_stage(options, config.train, steps, model, start.tokenizer, run, stage, preflight,
+                   events);
 }
 
 }  // namespace minillm

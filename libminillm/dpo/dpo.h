@@ -1,18 +1,22 @@
-// Direct preference optimization: a chat model learns to choose among answers that are all plausible.
+// Direct preference optimization: a chat model learns to choose among answers that are all
+// plausible.
 //
 //   data       prompts with a chosen and a rejected answer
-//   objective  raise the chosen answer above the rejected one, compared with the frozen model it started from
-//              (objectives/preference.h), plus an SFT term on the chosen answer and replayed SFT rows
+//   objective  raise the chosen answer above the rejected one, compared with the frozen model it
+//   started from
+//              (objectives/preference.h), plus an SFT term on the chosen answer and replayed SFT
+//              rows
 //   result     an aligned model
 //
-// Method: Rafailov et al. 2023, arXiv:2305.18290. The SFT term: Liu et al. 2024, arXiv:2405.16436; Pang et al.
-// 2024, arXiv:2404.19733.
+// Method: Rafailov et al. 2023, arXiv:2305.18290. The SFT term: Liu et al. 2024, arXiv:2405.16436;
+// Pang et al. 2024, arXiv:2404.19733.
 //
-// DPO only asks that the chosen answer gain on the rejected one. Both may fall, and in a small model they do:
-// the answers share most of their words, so pushing the rejected one down drags the chosen one along. Without
-// the SFT term and without replay a model of this size collapses within two hundred steps (it answers
-// wrongly, then in gibberish) while its preference accuracy stays perfect. So both are on by default, the
-// chosen answers' mean log-prob change is logged ("logps/chosen_shift"), and a warning is given when it falls far.
+// DPO only asks that the chosen answer gain on the rejected one. Both may fall, and in a small
+// model they do: the answers share most of their words, so pushing the rejected one down drags the
+// chosen one along. Without the SFT term and without replay a model of this size collapses within
+// two hundred steps (it answers wrongly, then in gibberish) while its preference accuracy stays
+// perfect. So both are on by default, the chosen answers' mean log-prob change is logged
+// ("logps/chosen_shift"), and a warning is given when it falls far.
 
 #ifndef LIBMINILLM_DPO_DPO_H_
 #define LIBMINILLM_DPO_DPO_H_
@@ -28,19 +32,20 @@ namespace minillm {
 struct DpoConfig {
   TrainConfig train;  // train.batch_tokens is the budget for pairs; replay comes on top
   DataConfig data;
-  std::string loss = "dpo";     // or "ipo"
-  double beta = 0.1;            // how dear it is to leave the reference: small = cheap
-  double label_smoothing = 0;   // share of pairs assumed to be labelled the wrong way round (dpo only)
-  double sft_weight = 1;        // of the SFT term: mean negative log-prob per chosen token
-  double replay_weight = 1;     // of the replayed rows: mean negative log-prob per supervised token
+  std::string loss = "dpo";  // or "ipo"
+  double beta = 0.1;         // how dear it is to leave the reference: small = cheap
+  double label_smoothing =
+      0;                     // share of pairs assumed to be labelled the wrong way round (dpo only)
+  double sft_weight = 1;     // of the SFT term: mean negative log-prob per chosen token
+  double replay_weight = 1;  // of the replayed rows: mean negative log-prob per supervised token
   int64_t replay_tokens = 512;  // rows of replayed conversations packed into every micro-batch
 };
 void list_fields(ConfigFields& fields, DpoConfig& config);
 
 // Trains options.init_from, which is also the reference, on preference pairs. `replay_files` are
 // conversations (SFT data); may be empty. Throws Error (core/error.h tells the exit codes).
-TrainOutcome dpo(DpoConfig config, const StageOptions& options, const std::vector<std::string>& replay_files,
-                 const TrainerEvents& events);
+TrainOutcome dpo(DpoConfig config, const StageOptions& options,
+                 const std::vector<std::string>& replay_files, const TrainerEvents& events);
 
 }  // namespace minillm
 

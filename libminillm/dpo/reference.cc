@@ -12,7 +12,8 @@ namespace {
 using nlohmann::json;
 
 // The cached numbers, or nothing if the file was made for something else.
-std::optional<std::vector<PairLogProbs>> read_cache(const std::string& path, const std::string& key, size_t pairs) {
+std::optional<std::vector<PairLogProbs>> read_cache(const std::string& path, const std::string& key,
+                                                    size_t pairs) {
   if (!file_exists(path)) return std::nullopt;
   try {
     const json cache = json::parse(read_file(path));
@@ -24,11 +25,14 @@ std::optional<std::vector<PairLogProbs>> read_cache(const std::string& path, con
     for (size_t i = 0; i < pairs; ++i) result.push_back({chosen[i], rejected[i]});
     return result;
   } catch (const json::exception& e) {
-    throw Error(fmt::format("reference cache '{}': damaged: {} (remove the file; it will be computed again)", path, e.what()));
+    throw Error(fmt::format(
+        "reference cache '{}': damaged: {} (remove the file; it will be computed again)", path,
+        e.what()));
   }
 }
 
-void write_cache(const std::string& path, const std::string& key, const std::vector<PairLogProbs>& values) {
+void write_cache(const std::string& path, const std::string& key,
+                 const std::vector<PairLogProbs>& values) {
   json cache = {{"key", key}, {"chosen", json::array()}, {"rejected", json::array()}};
   for (const PairLogProbs& value : values) {
     cache["chosen"].push_back(value.chosen);
@@ -39,11 +43,13 @@ void write_cache(const std::string& path, const std::string& key, const std::vec
 
 }  // namespace
 
-std::string reference_key(const std::string& weights_hash, const std::string& data_hash, const std::string& tokenizer_hash) {
+std::string reference_key(const std::string& weights_hash, const std::string& data_hash,
+                          const std::string& tokenizer_hash) {
   return sha256(weights_hash + "\n" + data_hash + "\n" + tokenizer_hash + "\n" + kChatTemplateId);
 }
 
-std::vector<PairLogProbs> reference_log_probs(const std::string& path, const std::string& key, const Model& model,
+std::vector<PairLogProbs> reference_log_probs(const std::string& path, const std::string& key,
+                                              const Model& model,
                                               std::span<const RenderedPair> pairs) {
   if (auto cached = read_cache(path, key, pairs.size())) return *cached;
   std::vector<PairLogProbs> computed = pair_log_probs(model, pairs);

@@ -7,19 +7,21 @@
 #include <string>
 #include <vector>
 
-#include "libminillm/data/chat_template.h"  // RenderedPair
+#include "libminillm/data/chat_template.h"    // RenderedPair
 #include "libminillm/eval/preference_eval.h"  // PairLogProbs
 #include "libminillm/nn/model.h"
 
 namespace minillm {
 
 // What the numbers depend on: weights, data and template.
-std::string reference_key(const std::string& weights_hash, const std::string& data_hash, const std::string& tokenizer_hash);
+std::string reference_key(const std::string& weights_hash, const std::string& data_hash,
+                          const std::string& tokenizer_hash);
 
-// Log-probabilities of the pairs under `model`, read from the cache file `path` if it was made for `key`
-// and as many pairs, else computed and written there. Numbers survive the file to the bit. Throws Error on
-// a damaged file.
-std::vector<PairLogProbs> reference_log_probs(const std::string& path, const std::string& key, const Model& model,
+// Log-probabilities of the pairs under `model`, read from the cache file `path` if it was made for
+// `key` and as many pairs, else computed and written there. Numbers survive the file to the bit.
+// Throws Error on a damaged file.
+std::vector<PairLogProbs> reference_log_probs(const std::string& path, const std::string& key,
+                                              const Model& model,
                                               std::span<const RenderedPair> pairs);
 
 }  // namespace minillm

@@ -29,29 +29,32 @@ void copy(View to, ConstView from) {
 }
 
 // Stores the new rows' keys and values in the cache, right behind each segment's prefix.
-void append_to_cache(KvCache& cache, Index layer, const KeyValueView& own, std::span<const Segment> segments) {
+void append_to_cache(KvCache& cache, Index layer, const KeyValueView& own,
+                     std::span<const Segment> segments) {
   for (const Segment& s : segments) {
     const Index end = s.prefix_end + s.length();
     copy(cache.keys(layer).view().row_block(s.prefix_end, end), own.keys.row_block(s.begin, s.end));
-    copy(cache.values(layer).view().row_block(s.prefix_end, end), own.values.row_block(s.begin, s.end));
+    copy(cache.values(layer).view().row_block(s.prefix_end, end),
+         own.values.row_block(s.begin, s.end));
   }
 }
 
 }  // namespace
 
-void block_forward(View out, BlockActivations& a, const BlockParameters<const Real>& w, const BlockContext& context,
-                   Index layer) {
+void block_forward(View out, BlockActivations& a, const BlockParameters<const Real>& w,
+                   const BlockContext& context, Index layer) {
   const ModelConfig& c = context.config;
   const Index N = out.rows;
   const Real epsilon = static_cast<Real>(c.rms_norm_eps);
   const View x = a.x.top(N), attn_in = a.attn_in.top(N), qkv = a.qkv.top(N), mixed = a.mixed.top(N);
-  const View mid = a.mid.top(N), ffn_in = a.ffn_in.top(N), gate_up = a.gate_up.top(N), act = a.act.top(N);
+  const View mid = a.mid.top(N), ffn_in = a.ffn_in.top(N), gate_up = a.gate_up.top(N),
+             act = a.act.top(N);
   const QueriesKeysValues<Real> split(qkv, c);
   const KeyValueView own{split.keys, split.values};
 
-  rmsnorm_forward(attn_in, a.attn_rstd.top(N), x, w.attn_norm, epsilon);              // 1
-  linear_forward(qkv, attn_in, w.wqkv);                                               // 2
-  rope_forward(split.queries, context.positions, context.rope, c.head_dim);           // 3
+  rmsnorm_forward(attn_in, a.attn_rstd.top(N), x, w.attn_norm, epsilon);     // 1
+  linear_forward(qkv, attn_in, w.wqkv);                                      // 2
+  rope_forward(split.queries, context.positions, context.rope, c.head_dim);  // 3
   rope_forward(split.keys, context.positions, context.rope, c.head_dim);
   KeyValueView prefix = own;
   if (context.cache != nullptr) {
@@ -59,42 +62,45 @@ void block_forward(View out, BlockActivations& a, const BlockParameters<const Re
     prefix = {context.cache->keys(layer).view(), context.cache->values(layer).view()};
   }
   attention_forward(mixed, a.lse.top(N), split.queries, own, prefix, context.segments,
-                    attention_shape(c));                                              // 4
+                    attention_shape(c));  // 4
   copy(mid, x);
-  linear_forward(mid, mixed, w.wo, Accumulate::kYes);                                 // 5
-  rmsnorm_forward(ffn_in, a.ffn_rstd.top(N), mid, w.ffn_norm, epsilon);               // 6
-  linear_forward(gate_up, ffn_in, w.w_gate_up);                                       // 7
-  swiglu_forward(act, gate_up);                                                       // 8
+  linear_forward(mid, mixed, w.wo, Accumulate::kYes);                    // 5
+  rmsnorm_forward(ffn_in, a.ffn_rstd.top(N), mid, w.ffn_norm, epsilon);  // 6
+  linear_forward(gate_up, ffn_in, w.w_gate_up);                          // 7
+  swiglu_forward(act, gate_up);                                          // 8
   copy(out, mid);
-  linear_forward(out, act, w.w_down, Accumulate::kYes);                               // 9
+  linear_forward(out, act, w.w_down, Accumulate::kYes);  // 9
 }
 
-// Undoes the lines above from 9 to 1. `dx` comes in as the gradient of the block's output and leaves as that
-// of its input: because of the residual connections it is never replaced, only added to.
-void block_backward(View dx, const BlockParameters<Real>& dw, BlockGradients& d, BlockActivations& a,
-                    const BlockParameters<const Real>& w, const BlockContext& context) {
+// Undoes the lines above from 9 to 1. `dx` comes in as the gradient of the block's output and
+// leaves as that of its input: because of the residual connections it is never replaced, only added
+// to.
+void block_backward(View dx, const BlockParameters<Real>& dw, BlockGradients& d,
+                    BlockActivations& a, const BlockParameters<const Real>& w,
+                    const BlockContext& context) {
   const ModelConfig& c = context.config;
   const Index N = dx.rows;
   const View x = a.x.top(N), attn_in = a.attn_in.top(N), qkv = a.qkv.top(N), mixed = a.mixed.top(N);
-  const View mid = a.mid.top(N), ffn_in = a.ffn_in.top(N), gate_up = a.gate_up.top(N), act = a.act.top(N);
+  const View mid = a.mid.top(N), ffn_in = a.ffn_in.top(N), gate_up = a.gate_up.top(N),
+             act = a.act.top(N);
   const View dbranch = d.branch.top(N), dqkv = d.qkv.top(N), dmixed = d.mixed.top(N);
   const View dgate_up = d.gate_up.top(N), dact = d.act.top(N);
   const QueriesKeysValues<Real> split(qkv, c), dsplit(dqkv, c);
   for (const View& gradient : {dbranch, dqkv, dmixed, dgate_up, dact}) fill(gradient, 0);
 
-  linear_backward(dact, dw.w_down, dx, act, w.w_down);                                // 9
-  swiglu_backward(dgate_up, dact, gate_up);                                           // 8
-  linear_backward(dbranch, dw.w_gate_up, dgate_up, ffn_in, w.w_gate_up);              // 7
-  rmsnorm_backward(dx, dw.ffn_norm, dbranch, mid, w.ffn_norm, a.ffn_rstd.top(N));     // 6
-  linear_backward(dmixed, dw.wo, dx, mixed, w.wo);                                    // 5
+  linear_backward(dact, dw.w_down, dx, act, w.w_down);                             // 9
+  swiglu_backward(dgate_up, dact, gate_up);                                        // 8
+  linear_backward(dbranch, dw.w_gate_up, dgate_up, ffn_in, w.w_gate_up);           // 7
+  rmsnorm_backward(dx, dw.ffn_norm, dbranch, mid, w.ffn_norm, a.ffn_rstd.top(N));  // 6
+  linear_backward(dmixed, dw.wo, dx, mixed, w.wo);                                 // 5
   attention_backward(dsplit.queries, dsplit.keys, dsplit.values, dmixed, split.queries,
                      {split.keys, split.values}, mixed, a.lse.top(N), context.segments,
-                     attention_shape(c));                                             // 4
-  rope_backward(dsplit.queries, context.positions, context.rope, c.head_dim);         // 3
+                     attention_shape(c));                                      // 4
+  rope_backward(dsplit.queries, context.positions, context.rope, c.head_dim);  // 3
   rope_backward(dsplit.keys, context.positions, context.rope, c.head_dim);
   fill(dbranch, 0);
-  linear_backward(dbranch, dw.wqkv, dqkv, attn_in, w.wqkv);                           // 2
-  rmsnorm_backward(dx, dw.attn_norm, dbranch, x, w.attn_norm, a.attn_rstd.top(N));    // 1
+  linear_backward(dbranch, dw.wqkv, dqkv, attn_in, w.wqkv);                         // 2
+  rmsnorm_backward(dx, dw.attn_norm, dbranch, x, w.attn_norm, a.attn_rstd.top(N));  // 1
 }
 
 }  // namespace minillm

@@ -1,7 +1,9 @@
 // One transformer block, forward and backward, line for line.
 //
-// x --+-- rmsnorm -- wqkv -- rope -- attention -- wo --(+)--+-- rmsnorm -- w_gate_up -- swiglu -- w_down --(+)-- out
-//     +-----------------------------------------------+     +----------------------------------------------+
+// x --+-- rmsnorm -- wqkv -- rope -- attention -- wo --(+)--+-- rmsnorm -- w_gate_up -- swiglu --
+// w_down --(+)-- out
+//     +-----------------------------------------------+
+//     +----------------------------------------------+
 
 #ifndef LIBMINILLM_NN_BLOCK_H_
 #define LIBMINILLM_NN_BLOCK_H_
@@ -29,14 +31,15 @@ struct BlockContext {
 
 //   out  [N, C]  out  the block's output; may be a.x itself when nothing is kept for backward
 //   a            in/out: a.x is the input, the rest is written
-void block_forward(View out, BlockActivations& a, const BlockParameters<const Real>& w, const BlockContext& context,
-                   Index layer);
+void block_forward(View out, BlockActivations& a, const BlockParameters<const Real>& w,
+                   const BlockContext& context, Index layer);
 
 //   dx  [N, C]  in: gradient of the block's output; out: gradient of its input
 //   dw          accumulated (+=)
 //   d           scratch
-void block_backward(View dx, const BlockParameters<Real>& dw, BlockGradients& d, BlockActivations& a,
-                    const BlockParameters<const Real>& w, const BlockContext& context);
+void block_backward(View dx, const BlockParameters<Real>& dw, BlockGradients& d,
+                    BlockActivations& a, const BlockParameters<const Real>& w,
+                    const BlockContext& context);
 
 }  // namespace minillm
 

@@ -10,14 +10,16 @@
 
 namespace minillm {
 
-// `rows` is the room for tokens, shared by all streams: a stream owns a range of rows [first, first + capacity)
-// and its Segment's prefix is the part of that range it has filled.
+// `rows` is the room for tokens, shared by all streams: a stream owns a range of rows [first, first
+// + capacity) and its Segment's prefix is the part of that range it has filled.
 class KvCache {
  public:
   KvCache(const ModelConfig& config, Index rows);
 
   Index rows() const { return keys_.empty() ? 0 : keys_.front().rows(); }
-  Matrix& keys(Index layer) { return keys_[static_cast<size_t>(layer)]; }      // [rows, K*D], after RoPE
+  Matrix& keys(Index layer) {
+    return keys_[static_cast<size_t>(layer)];
+  }  // [rows, K*D], after RoPE
   Matrix& values(Index layer) { return values_[static_cast<size_t>(layer)]; }  // [rows, K*D]
 
  private:

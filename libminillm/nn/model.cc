@@ -18,34 +18,53 @@ const ModelConfig& validated(const ModelConfig& config) {
   return config;
 }
 
+// While training, a prefix is the beginning of an earlier plain segment: its positions count from
+// 0, and attention_backward finds its owner.
+bool begins_plain_segment(std::span<const Segment> segments, const Segment& s) {
+  return std::any_of(segments.begin(), segments.end(), [&](const Segment& owner) {
+    return owner.begin == s.prefix_begin && s.prefix_end <= owner.end &&
+           owner.prefix_length() == 0 && owner.end <= s.begin;
+  });
+}
+
 // Everything a caller can get wrong about a batch, before a kernel reads it.
 void check_batch(const TokenBatch& batch, const ModelConfig& config, const Workspace& workspace,
                  const KvCache* cache) {
-  MINILLM_CHECK(batch.rows() <= workspace.max_rows(), "model: batch of {} rows: workspace has room for {}",
-                batch.rows(), workspace.max_rows());
+  MINILLM_CHECK(batch.rows() <= workspace.max_rows(),
+                "model: batch of {} rows: workspace has room for {}", batch.rows(),
+                workspace.max_rows());
   for (const Token token : batch.tokens)
-    MINILLM_CHECK(0 <= token && token < config.vocab_size, "model: token id {}: expected 0 to {}", token,
-                  config.vocab_size - 1);
+    MINILLM_CHECK(0 <= token && token < config.vocab_size, "model: token id {}: expected 0 to {}",
+                  token, config.vocab_size - 1);
   Index covered = 0;
   for (const Segment& s : batch.segments) {
-    MINILLM_CHECK(s.begin == covered && s.end > s.begin, "model: segment [{}, {}): expected it to begin at row {}",
-                  s.begin, s.end, covered);
+    MINILLM_CHECK(s.begin == covered && s.end > s.begin,
+                  "model: segment [{}, {}): expected it to begin at row {}", s.begin, s.end,
+                  covered);
     covered = s.end;
     const Index length = s.prefix_length() + s.length();
     MINILLM_CHECK(length <= config.max_position_embeddings,
-                  "model: sequence of {} tokens: expected at most max_position_embeddings = {}", length,
-                  config.max_position_embeddings);
+                  "model: sequence of {} tokens: expected at most max_position_embeddings = {}",
+                  length, config.max_position_embeddings);
     const bool in_order = 0 <= s.prefix_begin && s.prefix_begin <= s.prefix_end;
     const Index room = cache != nullptr ? cache->rows() - s.length() : s.begin;
-    MINILLM_CHECK(in_order && s.prefix_end <= room, "model: prefix [{}, {}): expected it within the first {} rows",
-                  s.prefix_begin, s.prefix_end, room);
+    MINILLM_CHECK(in_order && s.prefix_end <= room,
+                  "model: prefix [{}, {}): expected it within the first {} rows", s.prefix_begin,
+                  s.prefix_end, room);
+    MINILLM_CHECK(
+        cache != nullptr || s.prefix_length() == 0 || begins_plain_segment(batch.segments, s),
+        "model: prefix [{}, {}): expected the first rows of an earlier segment that has no prefix "
+        "itself",
+        s.prefix_begin, s.prefix_end);
   }
-  MINILLM_CHECK(covered == batch.rows(), "model: segments cover {} rows: expected all {}", covered, batch.rows());
+  MINILLM_CHECK(covered == batch.rows(), "model: segments cover {} rows: expected all {}", covered,
+                batch.rows());
 }
 
 void number_positions(std::span<int32_t> positions, std::span<const Segment> segments) {
   for (const Segment& s : segments)
-    for (Index n = s.begin; n < s.end; ++n) positions[n] = static_cast<int32_t>(s.prefix_length() + n - s.begin);
+    for (Index n = s.begin; n < s.end; ++n)
+      positions[n] = static_cast<int32_t>(s.prefix_length() + n - s.begin);
 }
 
 }  // namespace
@@ -60,12 +79,14 @@ Model::Model(const ModelConfig& config)
 void Model::initialize(uint64_t seed) {
   const double residual_scale = 1 / std::sqrt(2.0 * static_cast<double>(config_.num_hidden_layers));
   uint64_t stream = 0;
-  for_each_tensor(config_, [&](const std::string& name, const std::vector<Index>&, TensorKind kind) {
-    Rng rng(seed, stream++);
-    const double scale = config_.initializer_range * (kind == TensorKind::kResidualOutput ? residual_scale : 1);
-    for (Real& w : tensor_span(parameters(), *table_.find(name)))
-      w = kind == TensorKind::kGain ? Real{1} : static_cast<Real>(scale * rng.normal());
-  });
+  for_each_tensor(
+      config_, [&](const std::string& name, const std::vector<Index>&, TensorKind kind) {
+        Rng rng(seed, stream++);
+        const double scale =
+            config_.initializer_range * (kind == TensorKind::kResidualOutput ? residual_scale : 1);
+        for (Real& w : tensor_span(parameters(), *table_.find(name)))
+          w = kind == TensorKind::kGain ? Real{1} : static_cast<Real>(scale * rng.normal());
+      });
 }
 
 std::span<Real> Model::gradients() {
@@ -89,30 +110,38 @@ void Model::forward(const TokenBatch& batch, Workspace& ws, KvCache* cache) cons
     const View out = l + 1 < L ? ws.block(l + 1).x.top(N) : ws.final_in_.top(N);
     block_forward(out, ws.block(l), weights_.blocks[static_cast<size_t>(l)], context, l);
   }
-  rmsnorm_forward(ws.final_out_.top(N), ws.final_rstd_.top(N), ws.final_in_.top(N), weights_.final_norm,
-                  static_cast<Real>(config_.rms_norm_eps));
+  rmsnorm_forward(ws.final_out_.top(N), ws.final_rstd_.top(N), ws.final_in_.top(N),
+                  weights_.final_norm, static_cast<Real>(config_.rms_norm_eps));
 }
 
 // hidden rows of the targets -> head -> log-probabilities
 std::span<const Real> Model::log_probs(const TokenBatch& batch, Workspace& ws) const {
-  MINILLM_CHECK(batch.target_count() <= ws.max_targets(), "model: batch of {} targets: workspace has room for {}",
-                batch.target_count(), ws.max_targets());
+  MINILLM_CHECK(batch.target_count() <= ws.max_targets(),
+                "model: batch of {} targets: workspace has room for {}", batch.target_count(),
+                ws.max_targets());
   for (const Target& t : batch.targets)
-    MINILLM_CHECK(0 <= t.row && t.row < batch.rows() && 0 <= t.token && t.token < config_.vocab_size,
-                  "model: target (row {}, token {}): expected row 0 to {}, token 0 to {}", t.row, t.token,
-                  batch.rows() - 1, config_.vocab_size - 1);
+    MINILLM_CHECK(
+        0 <= t.row && t.row < batch.rows() && 0 <= t.token && t.token < config_.vocab_size,
+        "model: target (row {}, token {}): expected row 0 to {}, token 0 to {}", t.row, t.token,
+        batch.rows() - 1, config_.vocab_size - 1);
   const size_t M = batch.targets.size();
   const std::span<Real> logp = ws.logp_.span().first(M);
-  log_prob_forward(logp, ws.target_lse_.span().first(M), ws.hidden(batch.rows()), weights_.head, batch.targets,
-                   {ws.target_hidden_.view(), View(), ws.logits_.view()});
+  log_prob_forward(logp, ws.target_lse_.span().first(M), ws.hidden(batch.rows()), weights_.head,
+                   batch.targets, {ws.target_hidden_.view(), View(), ws.logits_.view()});
   return logp;
 }
 
 // Undoes log_probs and forward, last to first.
 void Model::backward(const TokenBatch& batch, std::span<const Real> dlogp, Workspace& ws) {
   gradients();
+  MINILLM_CHECK(ws.mode() == Workspace::Mode::kTraining,
+                "model: backward needs a training workspace");
+  MINILLM_CHECK(dlogp.size() == batch.targets.size(),
+                "model: backward: expected {} gradients, got {}", batch.targets.size(),
+                dlogp.size());
   const Index N = batch.rows(), L = config_.num_hidden_layers;
-  const BlockContext context{config_, rope_, batch.segments, std::span(ws.positions_).first(static_cast<size_t>(N))};
+  const BlockContext context{config_, rope_, batch.segments,
+                             std::span(ws.positions_).first(static_cast<size_t>(N))};
   const View dhidden = ws.dhidden_.top(N), dx = ws.dx_.top(N);
   fill(dhidden, 0);
   fill(dx, 0);

@@ -1,7 +1,8 @@
-// Model: embed -> L blocks -> norm -> head, forward and backward, training and decoding with one forward.
+// Model: embed -> L blocks -> norm -> head, forward and backward, training and decoding with one
+// forward.
 //
-// Architecture: Touvron et al. 2023, arXiv:2302.13971 (Llama), with grouped queries (Ainslie et al. 2023,
-// arXiv:2305.13245). The heart is nn/block.cc; the derivations stand beside each op in ops/.
+// Architecture: Touvron et al. 2023, arXiv:2302.13971 (Llama), with grouped queries (Ainslie et al.
+// 2023, arXiv:2305.13245). The heart is nn/block.cc; the derivations stand beside each op in ops/.
 
 #ifndef LIBMINILLM_NN_MODEL_H_
 #define LIBMINILLM_NN_MODEL_H_
@@ -25,8 +26,8 @@ class Model {
   // Allocates the parameters, all zero. Throws Error if the config is invalid.
   explicit Model(const ModelConfig& config);
 
-  // Fresh weights, a pure function of (config, seed): N(0, initializer_range), the two projections that
-  // write to the residual stream scaled by 1/sqrt(2L) (GPT-2), gains one.
+  // Fresh weights, a pure function of (config, seed): N(0, initializer_range), the two projections
+  // that write to the residual stream scaled by 1/sqrt(2L) (GPT-2), gains one.
   void initialize(uint64_t seed);
 
   const ModelConfig& config() const { return config_; }
@@ -36,10 +37,10 @@ class Model {
   // Gradients, in the parameters' layout; allocated (zero) at the first call.
   std::span<Real> gradients();
 
-  // Runs the batch; the result is workspace.hidden() [N, C], the normed final state of every row. Saves what
-  // backward reads if the workspace keeps all layers. With a cache, prefixes are rows of the cache, and
-  // every segment's new keys and values are stored behind its prefix (at prefix_end, ...).
-  // Throws Error if a token is outside [0, V), or a segment outside the batch or cache.
+  // Runs the batch; the result is workspace.hidden() [N, C], the normed final state of every row.
+  // Saves what backward reads if the workspace keeps all layers. With a cache, prefixes are rows of
+  // the cache, and every segment's new keys and values are stored behind its prefix (at prefix_end,
+  // ...). Throws Error if a token is outside [0, V), or a segment outside the batch or cache.
   void forward(const TokenBatch& batch, Workspace& workspace, KvCache* cache = nullptr) const;
 
   // log p(target.token | row) for every target: [M], in workspace memory. Call after forward.

@@ -1,7 +1,8 @@
 // ModelConfig: the dimensions of the one architecture, a Llama-shaped decoder.
 //
-// RMSNorm before each sub-layer, rotary positions, grouped-query causal attention, SwiGLU, no biases, tied or
-// untied head. There are no other variants. Keys have Hugging Face's names (LlamaConfig).
+// RMSNorm before each sub-layer, rotary positions, grouped-query causal attention, SwiGLU, no
+// biases, tied or untied head. There are no other variants. Keys have Hugging Face's names
+// (LlamaConfig).
 
 #ifndef LIBMINILLM_NN_MODEL_CONFIG_H_
 #define LIBMINILLM_NN_MODEL_CONFIG_H_
@@ -14,25 +15,25 @@
 namespace minillm {
 
 struct ModelConfig {
-  int64_t vocab_size = 2048;               // V; taken from the tokenizer when a stage trains from scratch
-  int64_t hidden_size = 192;               // C
-  int64_t intermediate_size = 512;         // F
-  int64_t num_hidden_layers = 4;           // L
-  int64_t num_attention_heads = 6;         // H
-  int64_t num_key_value_heads = 6;         // K; divides H
-  int64_t head_dim = 32;                   // D; even
-  int64_t max_position_embeddings = 512;   // longest sequence the model is meant for
+  int64_t vocab_size = 2048;        // V; taken from the tokenizer when a stage trains from scratch
+  int64_t hidden_size = 192;        // C
+  int64_t intermediate_size = 512;  // F
+  int64_t num_hidden_layers = 4;    // L
+  int64_t num_attention_heads = 6;  // H
+  int64_t num_key_value_heads = 6;  // K; divides H
+  int64_t head_dim = 32;            // D; even
+  int64_t max_position_embeddings = 512;  // longest sequence the model is meant for
   double rope_theta = 10000;
   double rms_norm_eps = 1e-5;
   bool tie_word_embeddings = true;
-  double initializer_range = 0.02;         // standard deviation of the initial weights
+  double initializer_range = 0.02;  // standard deviation of the initial weights
 
   // Throws Error (kUsage) naming the key, its value and the rule it breaks.
   void validate() const;
   Index parameter_count() const;
-  // Floating-point operations of one training step per token, forward and backward, for sequences of
-  // `length` tokens: 6 per weight of every matrix product (the head counted once, the embedding's lookup
-  // not at all) and 6 L T C for causal attention.
+  // Floating-point operations of one training step per token, forward and backward, for sequences
+  // of `length` tokens: 6 per weight of every matrix product (the head counted once, the
+  // embedding's lookup not at all) and 6 L T C for causal attention.
   double training_flops_per_token(Index length) const;
   bool operator==(const ModelConfig&) const = default;
 };

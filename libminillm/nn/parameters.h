@@ -1,7 +1,7 @@
 // Parameters: THE list of the model's tensors.
 //
-// One function enumerates them. Sizes, names, views, initialisation, weight decay and the checkpoint are all
-// derived from it; nothing else in the library lists tensors.
+// One function enumerates them. Sizes, names, views, initialisation, weight decay and the
+// checkpoint are all derived from it; nothing else in the library lists tensors.
 
 #ifndef LIBMINILLM_NN_PARAMETERS_H_
 #define LIBMINILLM_NN_PARAMETERS_H_
@@ -17,8 +17,8 @@
 namespace minillm {
 
 // T is Real (gradients) or const Real (weights). Every tensor is a view into one flat arena.
-// q, k, v stand behind each other in the arena, and so do gate and up: each group is also seen as one
-// matrix, because one wide product is faster than three.
+// q, k, v stand behind each other in the arena, and so do gate and up: each group is also seen as
+// one matrix, because one wide product is faster than three.
 template <typename T>
 struct BlockParameters {
   BasicView<T> attn_norm;  // [1, C]
@@ -43,7 +43,8 @@ template <typename Visit>
 void for_each_tensor(const ModelConfig& c, Visit&& visit) {
   using Kind = TensorKind;
   const Index C = c.hidden_size, F = c.intermediate_size, V = c.vocab_size;
-  const Index q_rows = c.num_attention_heads * c.head_dim, kv_rows = c.num_key_value_heads * c.head_dim;
+  const Index q_rows = c.num_attention_heads * c.head_dim,
+              kv_rows = c.num_key_value_heads * c.head_dim;
   using Shape = std::vector<Index>;
   visit("model.embed_tokens.weight", Shape{V, C}, Kind::kEmbedding);
   for (Index l = 0; l < c.num_hidden_layers; ++l) {
@@ -62,7 +63,8 @@ void for_each_tensor(const ModelConfig& c, Visit&& visit) {
   if (!c.tie_word_embeddings) visit("lm_head.weight", Shape{V, C}, Kind::kEmbedding);
 }
 
-// The table of all tensors. Matrices decay; gains do not (Loshchilov & Hutter 2019; GPT-2 practice).
+// The table of all tensors. Matrices decay; gains do not (Loshchilov & Hutter 2019; GPT-2
+// practice).
 TensorTable make_tensor_table(const ModelConfig& config);
 
 // Views of every tensor inside `flat`, laid out by make_tensor_table(config).

@@ -36,7 +36,8 @@ void for_each_buffer(BlockGradients& d, const ModelConfig& c, Visit&& visit) {
 }  // namespace
 
 template <typename Visit>
-void Workspace::for_each_buffer(const ModelConfig& config, Index rows, Index targets, Mode mode, Visit&& visit) {
+void Workspace::for_each_buffer(const ModelConfig& config, Index rows, Index targets, Mode mode,
+                                Visit&& visit) {
   const Index C = config.hidden_size, chunk = std::min(kHeadChunk, std::max<Index>(targets, 1));
   const auto visit_rows = [&](Matrix& matrix, Index cols) { visit(matrix, rows, cols); };
   blocks_.resize(mode == Mode::kTraining ? static_cast<size_t>(config.num_hidden_layers) : 1);
@@ -65,9 +66,10 @@ Workspace::Workspace(const ModelConfig& config, Index max_rows, Index max_target
 double Workspace::bytes(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode) {
   double reals = 0;
   Workspace unallocated;
-  unallocated.for_each_buffer(config, max_rows, max_targets, mode, [&](Matrix&, Index rows, Index cols) {
-    reals += static_cast<double>(rows) * static_cast<double>(cols);
-  });
+  unallocated.for_each_buffer(config, max_rows, max_targets, mode,
+                              [&](Matrix&, Index rows, Index cols) {
+                                reals += static_cast<double>(rows) * static_cast<double>(cols);
+                              });
   return reals * sizeof(Real) + static_cast<double>(max_rows) * sizeof(int32_t);
 }
 

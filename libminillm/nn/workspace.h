@@ -1,4 +1,5 @@
-// Workspace: every buffer a forward and a backward pass write to. Sized once; a step allocates nothing.
+// Workspace: every buffer a forward and a backward pass write to. Sized once; a step allocates
+// nothing.
 
 #ifndef LIBMINILLM_NN_WORKSPACE_H_
 #define LIBMINILLM_NN_WORKSPACE_H_
@@ -53,6 +54,7 @@ class Workspace {
     std::fill(gradient.begin(), gradient.end(), Real{0});
     return gradient;
   }
+  Mode mode() const { return dx_.rows() > 0 ? Mode::kTraining : Mode::kInference; }
   Index max_rows() const { return final_out_.rows(); }
   Index max_targets() const { return logp_.rows(); }
   // Bytes this workspace would take: what a run reports before it starts.
@@ -60,11 +62,15 @@ class Workspace {
 
  private:
   friend class Model;
-  // Calls visit(matrix, rows, cols) for every buffer: allocation and bytes() are both derived from it.
+  // Calls visit(matrix, rows, cols) for every buffer: allocation and bytes() are both derived from
+  // it.
   template <typename Visit>
-  void for_each_buffer(const ModelConfig& config, Index rows, Index targets, Mode mode, Visit&& visit);
+  void for_each_buffer(const ModelConfig& config, Index rows, Index targets, Mode mode,
+                       Visit&& visit);
   Workspace() = default;
-  BlockActivations& block(Index layer) { return blocks_[static_cast<size_t>(layer) % blocks_.size()]; }
+  BlockActivations& block(Index layer) {
+    return blocks_[static_cast<size_t>(layer) % blocks_.size()];
+  }
 
   std::vector<BlockActivations> blocks_;  // one (inference) or L (training)
   Matrix final_in_;                       // [N, C] the last block's output

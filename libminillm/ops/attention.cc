@@ -10,14 +10,18 @@
 namespace minillm {
 namespace {
 
-constexpr Index kQueryTile = 64;  // query rows whose scores exist at once
+constexpr Index kQueryTile = 64;      // query rows whose scores exist at once
+constexpr Index kPositionStep = 256;  // buffers grow by so many positions
 
 // Buffers of one thread; they only grow, so a step allocates nothing once warm.
 struct Scratch {
   Matrix keys, values, dkeys, dvalues;  // [positions, D]
   Matrix scores, dscores;               // [kQueryTile, positions]
 
-  void reserve(Index positions, Index D) {
+  // Room for the longest segment of the batch, whichever thread it falls to; in steps, for
+  // decoding.
+  void reserve(Index longest, Index D) {
+    const Index positions = (longest + kPositionStep - 1) / kPositionStep * kPositionStep;
     if (keys.rows() < positions || keys.cols() != D)
       for (Matrix* m : {&keys, &values, &dkeys, &dvalues}) *m = Matrix(positions, D);
     if (scores.cols() < positions)
@@ -26,37 +30,48 @@ struct Scratch {
 };
 thread_local Scratch t_scratch;
 
+Index longest_of(std::span<const Segment> segments) {
+  Index longest = 0;
+  for (const Segment& s : segments) longest = std::max(longest, s.prefix_length() + s.length());
+  return longest;
+}
+
 // Columns of head h.
 template <typename T>
 BasicView<T> head_of(BasicView<T> rows, Index h, Index D) {
   return rows.col_block(h * D, (h + 1) * D);
 }
 
-// Copies a segment's keys (or values) of one head in order of position: prefix, then own rows. From here on
-// nothing knows which was which.
+// Copies a segment's keys (or values) of one head in order of position: prefix, then own rows. From
+// here on nothing knows which was which.
 void gather(View to, ConstView prefix, ConstView own, const Segment& s) {
   const Index P = s.prefix_length();
   for (Index j = 0; j < P; ++j) std::copy_n(prefix.row(s.prefix_begin + j), to.cols, to.row(j));
   for (Index j = 0; j < s.length(); ++j) std::copy_n(own.row(s.begin + j), to.cols, to.row(P + j));
 }
 
-// A tile of query rows of one segment: batch rows [begin, end), and how many positions the first one sees.
+// A tile of query rows of one segment: batch rows [begin, end), and how many positions the first
+// one sees.
 struct QueryTile {
   Index begin, end;
   Index first_visible;
   Index rows() const { return end - begin; }
-  Index visible(Index i) const { return first_visible + i; }  // positions that row i of the tile attends to
-  Index positions() const { return visible(rows() - 1); }     // ... and any row of the tile
+  Index visible(Index i) const {
+    return first_visible + i;
+  }  // positions that row i of the tile attends to
+  Index positions() const { return visible(rows() - 1); }  // ... and any row of the tile
 };
 
 template <typename Body>
 void for_query_tiles(const Segment& s, Body&& body) {
   for (Index begin = s.begin; begin < s.end; begin += kQueryTile)
-    body(QueryTile{begin, std::min(begin + kQueryTile, s.end), s.prefix_length() + begin - s.begin + 1});
+    body(QueryTile{begin, std::min(begin + kQueryTile, s.end),
+                   s.prefix_length() + begin - s.begin + 1});
 }
 
-// Scores of one tile -> unnormalised probabilities exp(scale s - max) in place, zero beyond what a row sees;
-// zeros leave every later sum's bits alone. Writes each row's log-sum-exp; returns its factor 1/sum in `inverse`.
+// Scores of one tile -> unnormalised probabilities exp(scale s - max) in place, zero beyond what a
+// row sees; zeros leave every later sum's bits alone. Writes each row's log-sum-exp; returns its
+// factor 1/sum in `inverse`.
 void softmax_rows(View scores, const QueryTile& tile, Real scale, Real* inverse, View lse) {
   for (Index i = 0; i < tile.rows(); ++i) {
     Real* s = scores.row(i);
@@ -70,7 +85,8 @@ void softmax_rows(View scores, const QueryTile& tile, Real scale, Real* inverse,
   }
 }
 
-void forward_head(View out, View lse, ConstView queries, const Segment& s, Scratch& scratch, Real scale) {
+void forward_head(View out, View lse, ConstView queries, const Segment& s, Scratch& scratch,
+                  Real scale) {
   for_query_tiles(s, [&](const QueryTile& tile) {
     const Index positions = tile.positions();
     const View scores = scratch.scores.view().row_block(0, tile.rows()).col_block(0, positions);
@@ -90,8 +106,8 @@ void forward_head(View out, View lse, ConstView queries, const Segment& s, Scrat
 //   dV += P^T dO        dP = dO V^T        dS = scale P * (dP - delta)
 //   dQ += dS K          dK += dS^T Q
 //
-// delta is the softmax Jacobian's second term: sum_k P_ik dP_ik equals dO_i . O_i, so P need not be kept to
-// compute it. It is what the row's probabilities, summing to one, give back to each other.
+// delta is the softmax Jacobian's second term: sum_k P_ik dP_ik equals dO_i . O_i, so P need not be
+// kept to compute it. It is what the row's probabilities, summing to one, give back to each other.
 void backward_head(View dqueries, ConstView dout, ConstView queries, ConstView out, ConstView lse,
                    const Segment& s, Scratch& scratch, Real scale) {
   for_query_tiles(s, [&](const QueryTile& tile) {
@@ -119,7 +135,8 @@ void backward_head(View dqueries, ConstView dout, ConstView queries, ConstView o
     }
     gemm_tn(scratch.dvalues.top(positions), p, do_tile, Accumulate::kYes);
     gemm_tn(scratch.dkeys.top(positions), ds, q_tile, Accumulate::kYes);
-    gemm_nn(dqueries.row_block(tile.begin, tile.end), ds, scratch.keys.top(positions), Accumulate::kYes);
+    gemm_nn(dqueries.row_block(tile.begin, tile.end), ds, scratch.keys.top(positions),
+            Accumulate::kYes);
   });
 }
 
@@ -133,27 +150,22 @@ void scatter_add(View own, ConstView from, const Segment& s) {
   }
 }
 
-// Segments whose gradients meet (a prefix and all that read it) form a group, done by one thread in order.
-// Returns each group's segments.
-std::vector<std::vector<Index>> connected_segments(std::span<const Segment> segments) {
-  std::vector<std::vector<Index>> groups;
-  std::vector<Index> group_of(segments.size());
+// Segments whose gradients meet (a prefix and all that read it) are a group, done by one thread in
+// order. Writes the group of each segment: the number of its first segment.
+void find_groups(std::vector<Index>& group, std::span<const Segment> segments) {
+  group.resize(segments.size());
   for (size_t s = 0; s < segments.size(); ++s) {
-    if (segments[s].prefix_length() == 0) {
-      group_of[s] = static_cast<Index>(groups.size());
-      groups.emplace_back();
-    } else {
-      const auto holds_prefix = [&](const Segment& other) {
-        return other.begin <= segments[s].prefix_begin && segments[s].prefix_end <= other.end;
-      };
-      const auto owner = std::find_if(segments.begin(), segments.begin() + static_cast<Index>(s), holds_prefix);
-      MINILLM_DCHECK(owner != segments.begin() + static_cast<Index>(s));
-      group_of[s] = group_of[static_cast<size_t>(owner - segments.begin())];
-    }
-    groups[static_cast<size_t>(group_of[s])].push_back(static_cast<Index>(s));
+    group[s] = static_cast<Index>(s);
+    if (segments[s].prefix_length() == 0) continue;
+    const auto holds_prefix = [&](const Segment& other) {
+      return other.begin <= segments[s].prefix_begin && segments[s].prefix_end <= other.end;
+    };
+    const auto owner = std::find_if(segments.begin(), segments.end(), holds_prefix);
+    MINILLM_DCHECK(owner < segments.begin() + static_cast<Index>(s));
+    group[s] = group[static_cast<size_t>(owner - segments.begin())];
   }
-  return groups;
 }
+thread_local std::vector<Index> t_groups;  // grows only
 
 Real score_scale(Index D) { return 1 / std::sqrt(static_cast<Real>(D)); }
 
@@ -163,42 +175,45 @@ void attention_forward(View out, View lse, ConstView queries, KeyValueView own, 
                        std::span<const Segment> segments, AttentionShape shape) {
   const auto [H, K, D] = shape;
   const Real scale = score_scale(D);
-  const Index tasks = static_cast<Index>(segments.size()) * K;
+  const Index tasks = static_cast<Index>(segments.size()) * K, longest = longest_of(segments);
 #pragma omp parallel for schedule(dynamic)
   for (Index task = 0; task < tasks; ++task) {
     const Segment& s = segments[static_cast<size_t>(task / K)];
     const Index k = task % K;
     Scratch& scratch = t_scratch;
-    scratch.reserve(s.prefix_length() + s.length(), D);
+    scratch.reserve(longest, D);
     gather(scratch.keys.view(), head_of(prefix.keys, k, D), head_of(own.keys, k, D), s);
     gather(scratch.values.view(), head_of(prefix.values, k, D), head_of(own.values, k, D), s);
     for (Index h = k * (H / K); h < (k + 1) * (H / K); ++h)
-      forward_head(head_of(out, h, D), lse.col_block(h, h + 1), head_of(queries, h, D), s, scratch, scale);
+      forward_head(head_of(out, h, D), lse.col_block(h, h + 1), head_of(queries, h, D), s, scratch,
+                   scale);
   }
 }
 
 void attention_backward(View dqueries, View dkeys, View dvalues, ConstView dout, ConstView queries,
-                        KeyValueView own, ConstView out, ConstView lse, std::span<const Segment> segments,
-                        AttentionShape shape) {
+                        KeyValueView own, ConstView out, ConstView lse,
+                        std::span<const Segment> segments, AttentionShape shape) {
   const auto [H, K, D] = shape;
   const Real scale = score_scale(D);
-  const auto groups = connected_segments(segments);
-  const Index tasks = static_cast<Index>(groups.size()) * K;
+  find_groups(t_groups, segments);
+  const std::span<const Index> groups = t_groups;
+  const Index S = static_cast<Index>(segments.size()), longest = longest_of(segments);
 #pragma omp parallel for schedule(dynamic)
-  for (Index task = 0; task < tasks; ++task) {
-    const Index k = task % K;
+  for (Index task = 0; task < S * K; ++task) {
+    const Index group = task / K, k = task % K;
     Scratch& scratch = t_scratch;
-    for (const Index index : groups[static_cast<size_t>(task / K)]) {
+    for (Index index = group; index < S; ++index) {
+      if (groups[static_cast<size_t>(index)] != group) continue;
       const Segment& s = segments[static_cast<size_t>(index)];
       const Index positions = s.prefix_length() + s.length();
-      scratch.reserve(positions, D);
+      scratch.reserve(longest, D);
       gather(scratch.keys.view(), head_of(own.keys, k, D), head_of(own.keys, k, D), s);
       gather(scratch.values.view(), head_of(own.values, k, D), head_of(own.values, k, D), s);
       fill(scratch.dkeys.top(positions), 0);
       fill(scratch.dvalues.top(positions), 0);
       for (Index h = k * (H / K); h < (k + 1) * (H / K); ++h)
-        backward_head(head_of(dqueries, h, D), head_of(dout, h, D), head_of(queries, h, D), head_of(out, h, D),
-                      lse.col_block(h, h + 1), s, scratch, scale);
+        backward_head(head_of(dqueries, h, D), head_of(dout, h, D), head_of(queries, h, D),
+                      head_of(out, h, D), lse.col_block(h, h + 1), s, scratch, scale);
       scatter_add(head_of(dkeys, k, D), scratch.dkeys.top(positions), s);
       scatter_add(head_of(dvalues, k, D), scratch.dvalues.top(positions), s);
     }

@@ -9,8 +9,9 @@
 
 namespace minillm {
 
-// Calls body(c0, c1) for blocks of columns covering [0, cols), in parallel. Each element of a sum over rows
-// then belongs to one thread and is added up in ascending row order, whatever the number of threads.
+// Calls body(c0, c1) for blocks of columns covering [0, cols), in parallel. Each element of a sum
+// over rows then belongs to one thread and is added up in ascending row order, whatever the number
+// of threads.
 template <typename Body>
 void for_column_blocks(Index cols, Body&& body) {
   constexpr Index kBlock = 32;  // two cache lines of float: threads do not share one

@@ -1,8 +1,8 @@
 // exp and sums that vectorise, and give the same bits wherever an element stands.
 //
-// A library exp has other bits in its vector form than in its scalar one, so a result could depend on
-// whether an element fell into a loop's main part or its tail. This one is plain arithmetic: the compiler
-// may vectorise it, and every lane computes the same thing.
+// A library exp has other bits in its vector form than in its scalar one, so a result could depend
+// on whether an element fell into a loop's main part or its tail. This one is plain arithmetic: the
+// compiler may vectorise it, and every lane computes the same thing.
 
 #ifndef LIBMINILLM_OPS_ELEMENTARY_H_
 #define LIBMINILLM_OPS_ELEMENTARY_H_
@@ -16,14 +16,17 @@
 namespace minillm {
 
 // e^x to 2 units in the last place; arguments beyond the range of normal floats are clamped to it.
-//   e^x = 2^n e^r,   n = round(x / ln 2),   |r| <= ln(2) / 2,   polynomial in r after Moshier's Cephes
+//   e^x = 2^n e^r,   n = round(x / ln 2),   |r| <= ln(2) / 2,   polynomial in r after Moshier's
+//   Cephes
 inline float exp_fast(float x) {
   x = x > 88.0f ? 88.0f : x;
   x = x < -87.0f ? -87.0f : x;
-  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it leaves n in the low bits of the mantissa
+  constexpr float kRound =
+      12582912.0f;  // 1.5 * 2^23: adding it leaves n in the low bits of the mantissa
   const float shifted = x * 1.44269504f + kRound;
   const float n = shifted - kRound;
-  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts, so that r is exact
+  const float r =
+      (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts, so that r is exact
   float p = 1.9875691500e-4f;
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
@@ -39,8 +42,8 @@ inline double exp_fast(double x) { return std::exp(x); }
 // 1 / (1 + e^-x)
 inline Real sigmoid(Real x) { return 1 / (1 + exp_fast(-x)); }
 
-// Sums run in kSumLanes interleaved partial sums, combined in a fixed tree: vectorisable, independent of the
-// processor's register width, and unchanged by trailing zeros.
+// Sums run in kSumLanes interleaved partial sums, combined in a fixed tree: vectorisable,
+// independent of the processor's register width, and unchanged by trailing zeros.
 inline constexpr int kSumLanes = 16;
 
 inline Real combine_lanes(Real (&lane)[kSumLanes]) {

@@ -12,8 +12,8 @@ void embedding_forward(View y, std::span<const Token> tokens, ConstView table) {
   for (Index n = 0; n < y.rows; ++n) std::copy_n(table.row(tokens[n]), y.cols, y.row(n));
 }
 
-// dtable[t_n] += dy_n. Several rows may name the same token, so threads divide the columns, not the rows:
-// every element is summed in ascending n by one thread.
+// dtable[t_n] += dy_n. Several rows may name the same token, so threads divide the columns, not the
+// rows: every element is summed in ascending n by one thread.
 void embedding_backward(View dtable, ConstView dy, std::span<const Token> tokens) {
   for_column_blocks(dy.cols, [&](Index c0, Index c1) {
     for (Index n = 0; n < dy.rows; ++n) {

@@ -7,8 +7,8 @@ void linear_forward(View y, ConstView x, ConstView weight, Accumulate accumulate
   gemm_nt(y, x, weight, accumulate);
 }
 
-// dx_ni += sum_o dy_no w_oi        every output that x_ni fed sends its gradient back along the same weight
-// dw_oi += sum_n dy_no x_ni        every row that used w_oi adds its share
+// dx_ni += sum_o dy_no w_oi        every output that x_ni fed sends its gradient back along the
+// same weight dw_oi += sum_n dy_no x_ni        every row that used w_oi adds its share
 void linear_backward(View dx, View dweight, ConstView dy, ConstView x, ConstView weight) {
   gemm_nn(dx, dy, weight, Accumulate::kYes);
   gemm_tn(dweight, dy, x, Accumulate::kYes);

@@ -11,10 +11,12 @@ namespace minillm {
 namespace {
 
 // logits of the chunk's targets: gathers their hidden rows, then one product.
-View chunk_logits(std::span<const Target> chunk, ConstView hidden, ConstView head, HeadScratch& scratch) {
+View chunk_logits(std::span<const Target> chunk, ConstView hidden, ConstView head,
+                  HeadScratch& scratch) {
   const Index rows = static_cast<Index>(chunk.size());
   const View gathered = scratch.hidden.row_block(0, rows);
-  for (Index m = 0; m < rows; ++m) std::copy_n(hidden.row(chunk[m].row), hidden.cols, gathered.row(m));
+  for (Index m = 0; m < rows; ++m)
+    std::copy_n(hidden.row(chunk[m].row), hidden.cols, gathered.row(m));
   const View logits = scratch.logits.row_block(0, rows);
   gemm_nt(logits, gathered, head);
   return logits;
@@ -22,7 +24,8 @@ View chunk_logits(std::span<const Target> chunk, ConstView hidden, ConstView hea
 
 }  // namespace
 
-// lse = max + log sum_v exp(z_v - max);  subtracting the maximum keeps exp in range and changes nothing.
+// lse = max + log sum_v exp(z_v - max);  subtracting the maximum keeps exp in range and changes
+// nothing.
 void log_prob_forward(std::span<Real> logp, std::span<Real> lse, ConstView hidden, ConstView head,
                       std::span<const Target> targets, HeadScratch scratch) {
   const Index M = static_cast<Index>(targets.size()), chunk_size = scratch.logits.rows;
@@ -44,10 +47,11 @@ void log_prob_forward(std::span<Real> logp, std::span<Real> lse, ConstView hidde
 //
 //   dz = dlogp (onehot(target) - softmax(z))        dh += dz W        dW += dz^T h
 //
-// Raising the target's log-probability pulls its logit up and pushes every logit down by its probability:
-// the whole gradient of every objective, whatever dlogp it chose.
-void log_prob_backward(View dhidden, View dhead, std::span<const Real> dlogp, ConstView hidden, ConstView head,
-                       std::span<const Target> targets, std::span<const Real> lse, HeadScratch scratch) {
+// Raising the target's log-probability pulls its logit up and pushes every logit down by its
+// probability: the whole gradient of every objective, whatever dlogp it chose.
+void log_prob_backward(View dhidden, View dhead, std::span<const Real> dlogp, ConstView hidden,
+                       ConstView head, std::span<const Target> targets, std::span<const Real> lse,
+                       HeadScratch scratch) {
   const Index M = static_cast<Index>(targets.size()), chunk_size = scratch.logits.rows;
   for (Index begin = 0; begin < M; begin += chunk_size) {
     const auto chunk = targets.subspan(begin, std::min(chunk_size, M - begin));
@@ -65,7 +69,8 @@ void log_prob_backward(View dhidden, View dhead, std::span<const Real> dlogp, Co
     const View dgathered = scratch.dhidden.row_block(0, dz.rows);
     gemm_nn(dgathered, dz, head);
     gemm_tn(dhead, dz, gathered, Accumulate::kYes);
-    // A row may have several targets (a prompt shared by two answers), so the scatter divides columns.
+    // A row may have several targets (a prompt shared by two answers), so the scatter divides
+    // columns.
     for_column_blocks(dhidden.cols, [&](Index c0, Index c1) {
       for (Index m = 0; m < dz.rows; ++m) {
         Real* to = dhidden.row(chunk[m].row);

@@ -1,9 +1,11 @@
-// The head: hidden states -> log-probabilities of given target tokens. The model's side of the seam.
+// The head: hidden states -> log-probabilities of given target tokens. The model's side of the
+// seam.
 //
 //   z = h W^T      logp = z[target] - logsumexp(z)
 //
-// Objectives see logp and answer with dloss/dlogp; the vocabulary never crosses the seam. Rows are taken a
-// chunk at a time, so all logits never exist at once; backward computes a chunk's logits again.
+// Objectives see logp and answer with dloss/dlogp; the vocabulary never crosses the seam. Rows are
+// taken a chunk at a time, so all logits never exist at once; backward computes a chunk's logits
+// again.
 
 #ifndef LIBMINILLM_OPS_LOG_PROB_H_
 #define LIBMINILLM_OPS_LOG_PROB_H_
@@ -33,8 +35,9 @@ void log_prob_forward(std::span<Real> logp, std::span<Real> lse, ConstView hidde
 
 // Accumulates (+=) into dhidden [N, C] and dhead [V, C], given dlogp [M]. A chunk whose dlogp is
 // all zero is skipped.
-void log_prob_backward(View dhidden, View dhead, std::span<const Real> dlogp, ConstView hidden, ConstView head,
-                       std::span<const Target> targets, std::span<const Real> lse, HeadScratch scratch);
+void log_prob_backward(View dhidden, View dhead, std::span<const Real> dlogp, ConstView hidden,
+                       ConstView head, std::span<const Target> targets, std::span<const Real> lse,
+                       HeadScratch scratch);
 
 }  // namespace minillm
 

@@ -17,7 +17,8 @@ void rmsnorm_forward(View y, View rstd, ConstView x, ConstView weight, Real epsi
   for (Index n = 0; n < x.rows; ++n) {
     const Real* in = x.row(n);
     Real* out = y.row(n);
-    const Real mean_square = lane_sum(C, [&](Index i) { return in[i] * in[i]; }) / static_cast<Real>(C);
+    const Real mean_square =
+        lane_sum(C, [&](Index i) { return in[i] * in[i]; }) / static_cast<Real>(C);
     const Real r = 1 / std::sqrt(mean_square + epsilon);
     for (Index i = 0; i < C; ++i) out[i] = w[i] * (in[i] * r);
     rstd(n, 0) = r;
@@ -29,9 +30,10 @@ void rmsnorm_forward(View y, View rstd, ConstView x, ConstView weight, Real epsi
 //   dx_j = r w_j dy_j  -  r^3 x_j s          s = (1/C) sum_i w_i dy_i x_i
 //   dw_i = sum over rows of  dy_i x_i r
 //
-// The first term passes the gradient through the gain; the second takes away the part of it that would only
-// change the length of x, which the norm ignores.
-void rmsnorm_backward(View dx, View dweight, ConstView dy, ConstView x, ConstView weight, ConstView rstd) {
+// The first term passes the gradient through the gain; the second takes away the part of it that
+// would only change the length of x, which the norm ignores.
+void rmsnorm_backward(View dx, View dweight, ConstView dy, ConstView x, ConstView weight,
+                      ConstView rstd) {
   MINILLM_DCHECK(same_shape(dx, x) && same_shape(dy, x) && weight.cols == x.cols);
   const Index C = x.cols;
   const Real* w = weight.row(0);

@@ -9,7 +9,8 @@ namespace minillm {
 RopeTable::RopeTable(Index length, Index head_dim, double theta)
     : cosine_(length, head_dim / 2), sine_(length, head_dim / 2) {
   for (Index i = 0; i < head_dim / 2; ++i) {
-    const double frequency = std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
+    const double frequency =
+        std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
     for (Index p = 0; p < length; ++p) {
       const double angle = static_cast<double>(p) * frequency;
       cosine_(p, i) = static_cast<Real>(std::cos(angle));
@@ -21,7 +22,8 @@ RopeTable::RopeTable(Index length, Index head_dim, double theta)
 namespace {
 
 // (a, b) -> (a cos - b sin,  b cos + a sin), with sin negated for `direction` = -1.
-void rotate(View x, std::span<const int32_t> positions, const RopeTable& table, Index head_dim, Real direction) {
+void rotate(View x, std::span<const int32_t> positions, const RopeTable& table, Index head_dim,
+            Real direction) {
   MINILLM_DCHECK(x.rows == static_cast<Index>(positions.size()) && x.cols % head_dim == 0);
   const Index half = head_dim / 2;
 #pragma omp parallel for schedule(static)
@@ -40,11 +42,13 @@ void rotate(View x, std::span<const int32_t> positions, const RopeTable& table, 
 
 }  // namespace
 
-void rope_forward(View x, std::span<const int32_t> positions, const RopeTable& table, Index head_dim) {
+void rope_forward(View x, std::span<const int32_t> positions, const RopeTable& table,
+                  Index head_dim) {
   rotate(x, positions, table, head_dim, 1);
 }
 
-void rope_backward(View dx, std::span<const int32_t> positions, const RopeTable& table, Index head_dim) {
+void rope_backward(View dx, std::span<const int32_t> positions, const RopeTable& table,
+                   Index head_dim) {
   rotate(dx, positions, table, head_dim, -1);
 }
 

@@ -1,4 +1,5 @@
-// RoPE: rotary position embedding (Su et al. 2021, arXiv:2104.09864), in Hugging Face's half-split layout.
+// RoPE: rotary position embedding (Su et al. 2021, arXiv:2104.09864), in Hugging Face's half-split
+// layout.
 //
 // Each head's vector is D/2 pairs (x_i, x_{i+D/2}); at position p the pair i is turned by the angle
 // p * theta^(-2i/D), so that the score of two positions depends on their distance only.
@@ -28,10 +29,12 @@ class RopeTable {
 
 // Turns every head of x [N, heads * D] in place, row n to positions[n].
 // REQUIRES 0 <= positions[n] < table.length().
-void rope_forward(View x, std::span<const int32_t> positions, const RopeTable& table, Index head_dim);
+void rope_forward(View x, std::span<const int32_t> positions, const RopeTable& table,
+                  Index head_dim);
 
 // Turns the gradient back, in place: the transpose of a rotation is its inverse.
-void rope_backward(View dx, std::span<const int32_t> positions, const RopeTable& table, Index head_dim);
+void rope_backward(View dx, std::span<const int32_t> positions, const RopeTable& table,
+                   Index head_dim);
 
 }  // namespace minillm
 

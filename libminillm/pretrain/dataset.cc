@@ -6,7 +6,8 @@ namespace minillm {
 namespace {
 
 std::vector<Index> rows_of(const std::vector<TextWindow>& windows) {
-  MINILLM_CHECK(!windows.empty(), "pretraining data: no text to train on (every document is empty)");
+  MINILLM_CHECK(!windows.empty(),
+                "pretraining data: no text to train on (every document is empty)");
   std::vector<Index> rows;
   for (const TextWindow& window : windows) rows.push_back(window.rows());
   return rows;
@@ -14,7 +15,8 @@ std::vector<Index> rows_of(const std::vector<TextWindow>& windows) {
 
 }  // namespace
 
-PretrainDataset::PretrainDataset(TokenShard shard, Index max_length, Index batch_tokens, uint64_t seed)
+PretrainDataset::PretrainDataset(TokenShard shard, Index max_length, Index batch_tokens,
+                                 uint64_t seed)
     : shard_(std::move(shard)),
       windows_(cut_windows(shard_, max_length)),
       schedule_(rows_of(windows_), batch_tokens, seed) {}

@@ -13,8 +13,8 @@ namespace minillm {
 
 class PretrainDataset {
  public:
-  // Documents longer than `max_length` rows are cut into windows; every window is a segment of its own, so
-  // no document attends to another. Throws Error if the shard holds nothing to predict.
+  // Documents longer than `max_length` rows are cut into windows; every window is a segment of its
+  // own, so no document attends to another. Throws Error if the shard holds nothing to predict.
   PretrainDataset(TokenShard shard, Index max_length, Index batch_tokens, uint64_t seed);
 
   // Micro-batch `i` of the run, over all epochs: a pure function of i. Valid until the next call.

@@ -11,14 +11,15 @@
 namespace minillm {
 namespace {
 
-// The tokenizer of a run from scratch: the given one, the one this run has already made, or a new one
-// trained on the training files.
+// The tokenizer of a run from scratch: the given one, the one this run has already made, or a new
+// one trained on the training files.
 Tokenizer tokenizer_from_scratch(const PretrainConfig& config, const StageOptions& options,
                                  const std::string& tokenizer_path, const TrainerEvents& events) {
   if (!tokenizer_path.empty()) return Tokenizer::load(tokenizer_path);
   const std::string own = join_path(options.out, "tokenizer.model");
   if (!file_exists(own)) {
-    say(events, fmt::format("training a tokenizer of {} pieces on the training files", config.model.vocab_size));
+    say(events, fmt::format("training a tokenizer of {} pieces on the training files",
+                            config.model.vocab_size));
     std::vector<std::string> documents;
     for_each_document(options.train_files, parse_document_split(config.document_split),
                       parse_bad_record_policy(config.data.on_bad_record),
@@ -45,18 +46,21 @@ StartingPoint start_from_scratch(const PretrainConfig& config, const StageOption
 }
 
 // The files as token ids, tokenized once and kept beside the run.
-TokenShard open_shard(const std::string& path, const std::vector<std::string>& files, const PretrainConfig& config,
-                      const Tokenizer& tokenizer, const TrainerEvents& events) {
+TokenShard open_shard(const std::string& path, const std::vector<std::string>& files,
+                      const PretrainConfig& config, const Tokenizer& tokenizer,
+                      const TrainerEvents& events) {
   const DocumentSplit split = parse_document_split(config.document_split);
   if (file_exists(path)) {
     TokenShard shard = TokenShard::open(path, tokenizer.vocab_size());
     if (shard.source_hash() == shard_source_hash(files, split, tokenizer)) return shard;
   }
-  const ShardReport report =
-      write_token_shard(path, files, split, parse_bad_record_policy(config.data.on_bad_record), tokenizer);
+  const ShardReport report = write_token_shard(
+      path, files, split, parse_bad_record_policy(config.data.on_bad_record), tokenizer);
   report_datasets(report.files, events);
-  say(events, fmt::format("{}: {} documents, {} tokens, {:.2f} bytes per token", path, report.documents, report.tokens,
-                          static_cast<double>(report.text_bytes) / static_cast<double>(report.tokens)));
+  say(events,
+      fmt::format("{}: {} documents, {} tokens, {:.2f} bytes per token", path, report.documents,
+                  report.tokens,
+                  static_cast<double>(report.text_bytes) / static_cast<double>(report.tokens)));
   return TokenShard::open(path, tokenizer.vocab_size());
 }
 
@@ -72,36 +76,44 @@ void list_fields(ConfigFields& fields, PretrainConfig& config) {
              "longest window of a document, in tokens; 0 = model.max_position_embeddings");
 }
 
-TrainOutcome pretrain(PretrainConfig config, const StageOptions& options, const std::string& tokenizer_path,
-                      const TrainerEvents& events) {
+TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
+                      const std::string& tokenizer_path, const TrainerEvents& events) {
   config.train.validate();
   MINILLM_CHECK_USAGE(options.init_from.empty() || tokenizer_path.empty(),
-                      "--tokenizer '{}': a checkpoint brings its own tokenizer (leave out --tokenizer or --init-from)",
+                      "--tokenizer '{}': a checkpoint brings its own tokenizer (leave out "
+                      "--tokenizer or --init-from)",
                       tokenizer_path);
   RunDirectory run(options.out);
   check_run(options, run);
-  StartingPoint start = options.init_from.empty() ? start_from_scratch(config, options, tokenizer_path, events)
-                                                  : open_starting_point(options.init_from);
+  StartingPoint start = options.init_from.empty()
+                            ? start_from_scratch(config, options, tokenizer_path, events)
+                            : open_starting_point(options.init_from);
   Model& model = start.model;
   const Tokenizer& tokenizer = start.tokenizer;
   config.model = model.config();
-  const Index longest = config.max_length > 0 ? std::min(config.max_length, config.model.max_position_embeddings)
-                                              : config.model.max_position_embeddings;
+  const Index longest = config.max_length > 0
+                            ? std::min(config.max_length, config.model.max_position_embeddings)
+                            : config.model.max_position_embeddings;
 
-  PretrainDataset dataset(open_shard(join_path(options.out, "train.tokens"), options.train_files, config, tokenizer, events),
+  PretrainDataset dataset(open_shard(join_path(options.out, "train.tokens"), options.train_files,
+                                     config, tokenizer, events),
                           longest, config.train.batch_tokens, config.train.seed);
   std::optional<EvaluationText> held_out;
   TrainingStage stage;
   ConfigFields fields;
   list_fields(fields, config);
-  stage.provenance = make_provenance("pretrain", fields, config.train.seed, tokenizer, start.weights_hash);
+  stage.provenance =
+      make_provenance("pretrain", fields, config.train.seed, tokenizer, start.weights_hash);
   stage.ancestors = start.ancestors;
   stage.provenance.hashes["train"] = dataset.shard().source_hash();
   if (!options.eval_files.empty()) {
-    const TokenShard shard = open_shard(join_path(options.out, "eval.tokens"), options.eval_files, config, tokenizer, events);
+    const TokenShard shard = open_shard(join_path(options.out, "eval.tokens"), options.eval_files,
+                                        config, tokenizer, events);
     stage.provenance.hashes["eval"] = shard.source_hash();
     held_out = make_evaluation_text(shard, longest);
-    stage.evaluate = [&] { return prefixed("eval_", named_metrics(evaluate_text(model, *held_out, tokenizer.eos()))); };
+    stage.evaluate = [&] {
+      return prefixed("eval_", named_metrics(evaluate_text(model, *held_out, tokenizer.eos())));
+    };
   }
 
   const Index accumulation = config.train.accumulation_steps;
@@ -124,8 +136,8 @@ TrainOutcome pretrain(PretrainConfig config, const StageOptions& options, const 
     if (!start.weights_hash.empty()) return;  // only a fresh model must know nothing
     const TokenBatch& batch = dataset.batch(0);
     model.forward(batch, workspace);
-    const Contribution loss =
-        next_token_loss(workspace.dlogp(batch.target_count()), model.log_probs(batch, workspace), batch.targets);
+    const Contribution loss = next_token_loss(workspace.dlogp(batch.target_count()),
+                                              model.log_probs(batch, workspace), batch.targets);
     say(events, check_fresh_loss(loss.loss / loss.weight, model.config().vocab_size));
   };
   const Index steps = run_length(config.train, dataset.schedule().batches_in_first_epoch());

@@ -36,23 +36,28 @@ TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEve
   Model& model = start.model;
   const Tokenizer& tokenizer = start.tokenizer;
   const auto load = [&](const std::vector<std::string>& files) {
-    return load_conversations(files, config.data.on_bad_record, tokenizer, model.config().max_position_embeddings, events);
+    return load_conversations(files, config.data.on_bad_record, tokenizer,
+                              model.config().max_position_embeddings, events);
   };
 
   RenderedConversations train = load(options.train_files), held_out;
   const std::string targets_line = describe_targets(train.sequences);
-  ConversationDataset dataset(std::move(train.sequences), config.train.batch_tokens, config.train.seed);
+  ConversationDataset dataset(std::move(train.sequences), config.train.batch_tokens,
+                              config.train.seed);
   TrainingStage stage;
   ConfigFields fields;
   list_fields(fields, config);
-  stage.provenance = make_provenance("sft", fields, config.train.seed, tokenizer, start.weights_hash);
+  stage.provenance =
+      make_provenance("sft", fields, config.train.seed, tokenizer, start.weights_hash);
   stage.provenance.hashes["template"] = kChatTemplateId;
   stage.provenance.hashes["train"] = train.hash;
   stage.ancestors = start.ancestors;
   if (!options.eval_files.empty()) {
     held_out = load(options.eval_files);
     stage.provenance.hashes["eval"] = held_out.hash;
-    stage.evaluate = [&] { return prefixed("eval_", named_metrics(evaluate_sft(model, held_out.sequences))); };
+    stage.evaluate = [&] {
+      return prefixed("eval_", named_metrics(evaluate_sft(model, held_out.sequences)));
+    };
   }
 
   const Index accumulation = config.train.accumulation_steps;

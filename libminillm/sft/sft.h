@@ -1,5 +1,5 @@
-// Supervised fine-tuning: a base model learns the form of a conversation: to answer, in the asked form, and
-// to stop.
+// Supervised fine-tuning: a base model learns the form of a conversation: to answer, in the asked
+// form, and to stop.
 //
 //   data       conversations
 //   objective  next-token prediction on the assistant's words and its end token only

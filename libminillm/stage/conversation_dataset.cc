@@ -13,29 +13,36 @@ std::vector<Index> rows_of(const std::vector<RenderedSequence>& sequences) {
     rows.push_back(static_cast<Index>(sequence.tokens.size()) - 1);
     supervised += sequence.supervised_count();
   }
-  MINILLM_CHECK(supervised > 0, "conversations: no token carries loss in {} of them (every assistant message is empty or was cut)",
+  MINILLM_CHECK(supervised > 0,
+                "conversations: no token carries loss in {} of them (every assistant message is "
+                "empty or was cut)",
                 sequences.size());
   return rows;
 }
 
 }  // namespace
 
-RenderedConversations load_conversations(const std::vector<std::string>& paths, const std::string& on_bad_record,
+RenderedConversations load_conversations(const std::vector<std::string>& paths,
+                                         const std::string& on_bad_record,
                                          const Tokenizer& tokenizer, Index max_positions,
                                          const TrainerEvents& events) {
-  const Dataset<Conversation> data = read_conversations(paths, parse_bad_record_policy(on_bad_record));
+  const Dataset<Conversation> data =
+      read_conversations(paths, parse_bad_record_policy(on_bad_record));
   report_datasets(data.reports, events);
   RenderedConversations result{{}, data.hash};
   for (const Conversation& conversation : data.records)
     result.sequences.push_back(render_conversation(tokenizer, conversation.messages));
   const Index too_long = remove_too_long(result.sequences, max_positions);
   if (too_long > 0)
-    say(events, fmt::format("{} of {} conversations are longer than the model's {} positions and are left out",
-                            too_long, data.records.size(), max_positions));
+    say(events,
+        fmt::format(
+            "{} of {} conversations are longer than the model's {} positions and are left out",
+            too_long, data.records.size(), max_positions));
   return result;
 }
 
-ConversationDataset::ConversationDataset(std::vector<RenderedSequence> sequences, Index batch_tokens, uint64_t seed)
+ConversationDataset::ConversationDataset(std::vector<RenderedSequence> sequences,
+                                         Index batch_tokens, uint64_t seed)
     : sequences_(std::move(sequences)), schedule_(rows_of(sequences_), batch_tokens, seed) {}
 
 const TokenBatch& ConversationDataset::batch(Index i) {
@@ -50,13 +57,15 @@ void ConversationDataset::append_batch(TokenBatch& batch, Index i) {
 
 Index ConversationDataset::bytes() const {
   size_t bytes = 0;
-  for (const RenderedSequence& s : sequences_) bytes += s.tokens.size() * sizeof(Token) + s.supervised.size();
+  for (const RenderedSequence& s : sequences_)
+    bytes += s.tokens.size() * sizeof(Token) + s.supervised.size();
   return static_cast<Index>(bytes);
 }
 
 Index ConversationDataset::supervised_tokens(Index i) {
   Index count = 0;
-  for (const Index s : schedule_.at(i)) count += sequences_[static_cast<size_t>(s)].supervised_count();
+  for (const Index s : schedule_.at(i))
+    count += sequences_[static_cast<size_t>(s)].supervised_count();
   return count;
 }
 

@@ -1,4 +1,5 @@
-// Conversations rendered with their loss masks, packed into batches: what SFT trains on, and what DPO replays.
+// Conversations rendered with their loss masks, packed into batches: what SFT trains on, and what
+// DPO replays.
 
 #ifndef LIBMINILLM_STAGE_CONVERSATION_DATASET_H_
 #define LIBMINILLM_STAGE_CONVERSATION_DATASET_H_
@@ -18,9 +19,10 @@ struct RenderedConversations {
   std::vector<RenderedSequence> sequences;
   std::string hash;  // SHA-256 over the files
 };
-// Conversations longer than `max_positions` tokens are left out. What was read and left out is said through
-// `events`. Throws Error as read_conversations does.
-RenderedConversations load_conversations(const std::vector<std::string>& paths, const std::string& on_bad_record,
+// Conversations longer than `max_positions` tokens are left out. What was read and left out is said
+// through `events`. Throws Error as read_conversations does.
+RenderedConversations load_conversations(const std::vector<std::string>& paths,
+                                         const std::string& on_bad_record,
                                          const Tokenizer& tokenizer, Index max_positions,
                                          const TrainerEvents& events);
 
@@ -36,7 +38,7 @@ class ConversationDataset {
   Index supervised_tokens(Index i);  // targets of micro-batch i
 
   BatchSchedule& schedule() { return schedule_; }
-  Index bytes() const;                                      // memory of the sequences
+  Index bytes() const;                                     // memory of the sequences
   Index max_rows() const { return schedule_.max_rows(); }  // of any micro-batch
 
  private:

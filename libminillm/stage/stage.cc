@@ -12,21 +12,24 @@
 namespace minillm {
 
 void list_fields(ConfigFields& fields, DataConfig& c) {
-  fields.add("data.on_bad_record", c.on_bad_record, "\"error\": stop at the first bad record; \"skip\": count and report");
-  fields.add("data.sample_prompts", c.sample_prompts, "prompts continued every train.sample_every steps");
+  fields.add("data.on_bad_record", c.on_bad_record,
+             "\"error\": stop at the first bad record; \"skip\": count and report");
+  fields.add("data.sample_prompts", c.sample_prompts,
+             "prompts continued every train.sample_every steps");
   fields.add("data.sample_tokens", c.sample_tokens, "longest sample, in tokens");
 }
 
 StartingPoint open_starting_point(const std::string& init_from) {
-  MINILLM_CHECK_USAGE(!init_from.empty(), "--init-from: expected a checkpoint or run directory to start from");
+  MINILLM_CHECK_USAGE(!init_from.empty(),
+                      "--init-from: expected a checkpoint or run directory to start from");
   const Checkpoint checkpoint = Checkpoint::open(init_from);
   const auto& state = checkpoint.state();
-  return {checkpoint.load_model(), checkpoint.tokenizer(), state ? state->lineage : std::vector<LineageEntry>(),
-          checkpoint.weights_hash()};
+  return {checkpoint.load_model(), checkpoint.tokenizer(),
+          state ? state->lineage : std::vector<LineageEntry>(), checkpoint.weights_hash()};
 }
 
-LineageEntry make_provenance(const std::string& stage, const ConfigFields& config_fields, uint64_t seed,
-                             const Tokenizer& tokenizer, const std::string& parent) {
+LineageEntry make_provenance(const std::string& stage, const ConfigFields& config_fields,
+                             uint64_t seed, const Tokenizer& tokenizer, const std::string& parent) {
   LineageEntry entry;
   entry.stage = stage;
   entry.library_version = kVersion;
@@ -37,8 +40,8 @@ LineageEntry make_provenance(const std::string& stage, const ConfigFields& confi
   return entry;
 }
 
-std::function<std::string()> make_sampler(const Model& model, const Tokenizer& tokenizer, const DataConfig& config,
-                                          bool chat) {
+std::function<std::string()> make_sampler(const Model& model, const Tokenizer& tokenizer,
+                                          const DataConfig& config, bool chat) {
   if (config.sample_prompts.empty()) return {};
   return [&model, &tokenizer, config, chat] {
     GenerationConfig generation;
@@ -52,7 +55,8 @@ std::function<std::string()> make_sampler(const Model& model, const Tokenizer& t
     std::string text;
     for (size_t i = 0; i < answers.size(); ++i) {
       const std::string& answer = answers[i].text;
-      text += chat ? fmt::format("{}\n  -> {}\n", config.sample_prompts[i], strip_template_space(answer))
+      text += chat ? fmt::format("{}\n  -> {}\n", config.sample_prompts[i],
+                                 strip_template_space(answer))
                    : fmt::format("{}|{}\n", config.sample_prompts[i], answer);
     }
     return text;
@@ -61,14 +65,17 @@ std::function<std::string()> make_sampler(const Model& model, const Tokenizer& t
 
 void check_run(const StageOptions& options, const RunDirectory& run) {
   MINILLM_CHECK_USAGE(!options.train_files.empty(), "--train: expected at least one file");
-  MINILLM_CHECK_USAGE(options.resume || !run.has_checkpoint(),
-                      "run '{}': it already holds a run (--resume continues it; a new run needs another --out)", options.out);
+  MINILLM_CHECK_USAGE(
+      options.resume || !run.has_checkpoint(),
+      "run '{}': it already holds a run (--resume continues it; a new run needs another --out)",
+      options.out);
 }
 
 Index run_length(const TrainConfig& config, Index micro_batches_per_epoch) {
   if (config.steps > 0) return config.steps;
   const double micro_batches = config.epochs * static_cast<double>(micro_batches_per_epoch);
-  return std::max<Index>(1, static_cast<Index>(std::ceil(micro_batches / static_cast<double>(config.accumulation_steps))));
+  return std::max<Index>(1, static_cast<Index>(std::ceil(
+                                micro_batches / static_cast<double>(config.accumulation_steps))));
 }
 
 Metrics prefixed(const std::string& prefix, const Metrics& metrics) {
@@ -79,20 +86,25 @@ Metrics prefixed(const std::string& prefix, const Metrics& metrics) {
 
 void report_datasets(const std::vector<DatasetReport>& reports, const TrainerEvents& events) {
   for (const DatasetReport& report : reports) {
-    std::string line = fmt::format("{}: {}, {} of {} records used", report.path, report.format, report.used, report.rows);
-    for (const auto& [reason, count] : report.dropped) line += fmt::format("; {} dropped: {}", count, reason);
+    std::string line = fmt::format("{}: {}, {} of {} records used", report.path, report.format,
+                                   report.used, report.rows);
+    for (const auto& [reason, count] : report.dropped)
+      line += fmt::format("; {} dropped: {}", count, reason);
     say(events, line);
   }
 }
 
-void check_fits(const ModelConfig& config, Index max_rows, Index max_targets, Index data_bytes, const TrainerEvents& events) {
-  const MemoryNeed need = memory_need(config, max_rows, max_targets, static_cast<double>(data_bytes));
+void check_fits(const ModelConfig& config, Index max_rows, Index max_targets, Index data_bytes,
+                const TrainerEvents& events) {
+  const MemoryNeed need =
+      memory_need(config, max_rows, max_targets, static_cast<double>(data_bytes));
   say(events, check_memory(need, available_memory()));
 }
 
-TrainOutcome run_stage(const StageOptions& options, const TrainConfig& config, Index steps, Model& model,
-                       const Tokenizer& tokenizer, RunDirectory& run, const TrainingStage& stage,
-                       const std::function<void()>& preflight, const TrainerEvents& events) {
+TrainOutcome run_stage(const StageOptions& options, const TrainConfig& config, Index steps,
+                       Model& model, const Tokenizer& tokenizer, RunDirectory& run,
+                       const TrainingStage& stage, const std::function<void()>& preflight,
+                       const TrainerEvents& events) {
   Trainer trainer(config, steps, model, &tokenizer, run);
   if (options.resume) trainer.resume(stage);
   if (trainer.step() == 0) preflight();

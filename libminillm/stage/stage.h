@@ -1,4 +1,5 @@
-// What the three stages share: their command-line facts, where they start from, and how they are run.
+// What the three stages share: their command-line facts, where they start from, and how they are
+// run.
 //
 // A stage itself (pretrain/, sft/, dpo/) is a data set, a config and a micro-step.
 
@@ -23,9 +24,9 @@ namespace minillm {
 struct StageOptions {
   std::vector<std::string> train_files;
   std::vector<std::string> eval_files;  // held out; may be empty
-  std::string init_from;                // a checkpoint or run directory; pretraining may leave it empty
-  std::string out;                      // the run directory
-  bool resume = false;                  // continue the run in `out`
+  std::string init_from;  // a checkpoint or run directory; pretraining may leave it empty
+  std::string out;        // the run directory
+  bool resume = false;    // continue the run in `out`
 };
 
 // The part of every stage's config that is about data.
@@ -47,15 +48,15 @@ struct StartingPoint {
 StartingPoint open_starting_point(const std::string& init_from);
 
 // This run's lineage entry: `config_fields` is the whole config, `hashes` what the data were.
-LineageEntry make_provenance(const std::string& stage, const ConfigFields& config_fields, uint64_t seed,
-                             const Tokenizer& tokenizer, const std::string& parent);
+LineageEntry make_provenance(const std::string& stage, const ConfigFields& config_fields,
+                             uint64_t seed, const Tokenizer& tokenizer, const std::string& parent);
 
 // Greedy continuations of the prompts, as one text; `chat`: as answers to user messages.
-std::function<std::string()> make_sampler(const Model& model, const Tokenizer& tokenizer, const DataConfig& config,
-                                          bool chat);
+std::function<std::string()> make_sampler(const Model& model, const Tokenizer& tokenizer,
+                                          const DataConfig& config, bool chat);
 
-// Throws Error (kUsage) if there is nothing to train on, or the run directory holds a run that is not to be
-// resumed: before any long work is done.
+// Throws Error (kUsage) if there is nothing to train on, or the run directory holds a run that is
+// not to be resumed: before any long work is done.
 void check_run(const StageOptions& options, const RunDirectory& run);
 
 // Optimizer steps of a run: train.steps, or as many as train.epochs take.
@@ -67,15 +68,17 @@ Metrics prefixed(const std::string& prefix, const Metrics& metrics);
 // Says what was read: one line a file, with what was dropped and why.
 void report_datasets(const std::vector<DatasetReport>& reports, const TrainerEvents& events);
 
-// Says what memory the run takes, `data_bytes` of it for the stage's data; throws Error (kUsage) if it does
-// not fit.
-void check_fits(const ModelConfig& config, Index max_rows, Index max_targets, Index data_bytes, const TrainerEvents& events);
+// Says what memory the run takes, `data_bytes` of it for the stage's data; throws Error (kUsage) if
+// it does not fit.
+void check_fits(const ModelConfig& config, Index max_rows, Index max_targets, Index data_bytes,
+                const TrainerEvents& events);
 
-// Trains, from the start or from the run's latest checkpoint. `preflight` holds the stage's own checks; it is
-// called before the first step, not on resume.
-TrainOutcome run_stage(const StageOptions& options, const TrainConfig& config, Index steps, Model& model,
-                       const Tokenizer& tokenizer, RunDirectory& run, const TrainingStage& stage,
-                       const std::function<void()>& preflight, const TrainerEvents& events);
+// Trains, from the start or from the run's latest checkpoint. `preflight` holds the stage's own
+// checks; it is called before the first step, not on resume.
+TrainOutcome run_stage(const StageOptions& options, const TrainConfig& config, Index steps,
+                       Model& model, const Tokenizer& tokenizer, RunDirectory& run,
+                       const TrainingStage& stage, const std::function<void()>& preflight,
+                       const TrainerEvents& events);
 
 // Passes a message on if anybody listens.
 void say(const TrainerEvents& events, const std::string& message);

@@ -49,9 +49,9 @@ std::string pairs_to_jsonl(const std::vector<WorldPair>& pairs) {
 // The first question of some kinds: what to show when checkpoints are compared side by side.
 std::string prompts_to_jsonl(const std::vector<ChatItem>& items) {
   std::string out;
-  for (ChatItemKind kind : {ChatItemKind::kAnswer, ChatItemKind::kOneWord, ChatItemKind::kList,
-                            ChatItemKind::kUnknownPerson, ChatItemKind::kHarmful,
-                            ChatItemKind::kBenign}) {
+  for (ChatItemKind kind :
+       {ChatItemKind::kAnswer, ChatItemKind::kOneWord, ChatItemKind::kList,
+        ChatItemKind::kUnknownPerson, ChatItemKind::kHarmful, ChatItemKind::kBenign}) {
     for (const ChatItem& item : items) {
       if (item.kind != kind) continue;
       append_line(out, {{"prompt", messages_to_json(item.messages)}});

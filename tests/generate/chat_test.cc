@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <iterator>
+
 #include "libminillm/data/chat_template.h"
 #include "tests/testing/expect_error.h"
 #include "tests/testing/toy_model.h"
@@ -70,13 +72,27 @@ TEST(ChatSession, DropsTheOldestTurnsWhenTheContextIsShort) {
   const Model model = chat_model();
   ChatSession session(model, toy_tokenizer());
   session.set_system("the goat");
+  Generator generator(model, toy_tokenizer());
   int dropped = 0;
   for (int turn = 0; turn < 12; ++turn) {
+    const std::vector<Message> before = session.history();
     const ChatAnswer answer = session.ask("the name of the mason", short_answers());
     dropped += answer.dropped_turns;
-    EXPECT_NE(answer.generation.reason, StopReason::kContextFull);
-    EXPECT_EQ(session.history().size(), 2u * static_cast<size_t>(turn + 1 - dropped));
-    EXPECT_EQ(session.history().front().role, Role::kUser);
+    ASSERT_EQ(session.history().size(), 2u * static_cast<size_t>(turn + 1 - dropped));
+
+    // What is left of the history is what was asked with.
+    std::vector<Message> asked = {{Role::kSystem, "the goat"}};
+    asked.insert(asked.end(), session.history().begin(), session.history().end() - 1);
+    GenerationConfig config = short_answers();
+    config.stream = static_cast<uint64_t>(turn);
+    EXPECT_EQ(generator.generate(render_prompt(toy_tokenizer(), asked), config).text,
+              answer.generation.text);
+
+    // One turn more would not have fitted.
+    if (answer.dropped_turns == 0) continue;
+    const auto longer = before.begin() + 2 * (answer.dropped_turns - 1);
+    asked.insert(asked.begin() + 1, longer, longer + 2);
+    EXPECT_GT(std::ssize(render_prompt(toy_tokenizer(), asked)) + config.max_tokens, 200);
   }
   EXPECT_GT(dropped, 0);
 }

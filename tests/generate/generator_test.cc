@@ -1,6 +1,7 @@
 #include "libminillm/generate/generator.h"
 
 #include <gtest/gtest.h>
+#include <omp.h>
 
 #include <algorithm>
 #include <cstring>
@@ -119,6 +120,26 @@ TEST(Generator, TextsDoNotDependOnWhatSharesTheBatch) {
     config.stream = i;
     EXPECT_EQ(generator.generate(prompts[i], config).tokens, together[i].tokens) << "prompt " << i;
   }
+}
+
+TEST(Generator, TextsDoNotDependOnTheNumberOfThreads) {
+  const Model model = toy_model();
+  Generator generator(model, toy_tokenizer());
+  GenerationConfig config;
+  config.sampling.temperature = 1.5;
+  config.max_tokens = 12;
+  std::vector<std::vector<Token>> prompts;
+  for (uint64_t i = 0; i < 5; ++i) prompts.push_back(random_tokens(3 + 5 * i, i));
+  const int threads_before = omp_get_max_threads();
+  omp_set_num_threads(1);
+  const std::vector<Generation> expected = generator.generate_all(prompts, config);
+  for (const int threads : {2, 3, 4}) {
+    omp_set_num_threads(threads);
+    const std::vector<Generation> actual = generator.generate_all(prompts, config);
+    for (size_t i = 0; i < prompts.size(); ++i)
+      EXPECT_EQ(actual[i].tokens, expected[i].tokens) << "prompt " << i << ", " << threads;
+  }
+  omp_set_num_threads(threads_before);
 }
 
 TEST(Generator, SeedAndStreamDecideTheText) {

@@ -1,4 +1,5 @@
-// A world small enough to train all three stages on in seconds: its files, and configs that fit them.
+// A world small enough to train all three stages on in seconds: its files, and configs that fit
+// them.
 
 #ifndef TESTS_STAGES_SMALL_WORLD_H_
 #define TESTS_STAGES_SMALL_WORLD_H_
@@ -25,12 +26,13 @@ struct SmallWorld {
     options.replay_facts = 20;
     options.second_documents = 60;
     for (const char* part : {"pretrain", "sft", "preference", "replay", "heldout"})
-      for (const auto& file : minillm::make_world_files(options, part)) directory.write(file.name, file.content);
+      for (const auto& file : minillm::make_world_files(options, part))
+        directory.write(file.name, file.content);
   }
   std::string file(const std::string& name) const { return directory.file(name); }
 
-  minillm::StageOptions options(const std::string& train, const std::string& eval, const std::string& out,
-                                const std::string& init_from = "") const {
+  minillm::StageOptions options(const std::string& train, const std::string& eval,
+                                const std::string& out, const std::string& init_from = "") const {
     minillm::StageOptions options;
     options.train_files = {file(train)};
     if (!eval.empty()) options.eval_files = {file(eval)};

@@ -12,16 +12,17 @@ namespace {
 using gemm::kLanes;
 using gemm::Vec;
 
-// The tile of C that one micro-kernel call computes fills the register file: kPanelRows x 2 accumulators,
-// two registers for a row of B's panel; A's elements are broadcast from memory.
+// The tile of C that one micro-kernel call computes fills the register file: kPanelRows x 2
+// accumulators, two registers for a row of B's panel; A's elements are broadcast from memory.
 constexpr int kPanelRows = gemm::kVectorRegisters == 32 ? 14 : 6;
 constexpr int kPanelCols = 2 * kLanes;
-// One panel of B (kBlockK x kPanelCols: 32 KB in float on AVX-512) stays in the first-level cache while the
-// panels of A stream past it from the second.
+// One panel of B (kBlockK x kPanelCols: 32 KB in float on AVX-512) stays in the first-level cache
+// while the panels of A stream past it from the second.
 constexpr Index kBlockK = 256;
 constexpr Index kBlockRows = 12;    // panels of A packed at a time: 12 * 14 * 256 floats = 172 KB
 constexpr Index kBlockCols = 4096;  // columns of B packed at a time
-constexpr Index kSmall = 1 << 15;   // below so many multiply-adds a second thread costs more than it brings
+constexpr Index kSmall =
+    1 << 15;  // below so many multiply-adds a second thread costs more than it brings
 
 Index div_up(Index a, Index b) { return (a + b - 1) / b; }
 
@@ -34,7 +35,8 @@ thread_local Arena t_packed_a;
 thread_local Arena t_packed_b;
 
 // tile [kPanelRows, kPanelCols] = A panel x B panel over `k_size` steps, from zero, in ascending k.
-inline void multiply_panels(Vec (&tile)[kPanelRows][2], const Real* a, const Real* b, Index k_size) {
+inline void multiply_panels(Vec (&tile)[kPanelRows][2], const Real* a, const Real* b,
+                            Index k_size) {
 #pragma GCC unroll 14
   for (int i = 0; i < kPanelRows; ++i) tile[i][0] = tile[i][1] = Vec{};
 #pragma GCC unroll 2
@@ -96,18 +98,18 @@ void pack_panel(Real* to, ConstView operand, Layout layout, Index p, Index k0, I
 struct Share {
   Index row_begin, row_end, col_begin, col_end;
 };
-// Threads divide the rows, or the columns when there are few rows (decoding). Either way the numbers are
-// the same.
+// Threads divide the rows, or the columns when there are few rows (decoding). Either way the
+// numbers are the same.
 Share share_of(Index thread, Index threads, Index row_panels, Index col_panels) {
   if (row_panels >= 4 * threads || row_panels >= col_panels)
     return {row_panels * thread / threads, row_panels * (thread + 1) / threads, 0, col_panels};
   return {0, row_panels, col_panels * thread / threads, col_panels * (thread + 1) / threads};
 }
 
-// One block of k and of B's columns: this thread packs its rows of A, a few panels at a time, and multiplies
-// them with B's packed panels. `c` holds the block's columns only.
-void multiply_share(View c, ConstView a, Layout a_layout, const Real* packed_b, Share share, Index k0,
-                    Index k1, bool accumulate) {
+// One block of k and of B's columns: this thread packs its rows of A, a few panels at a time, and
+// multiplies them with B's packed panels. `c` holds the block's columns only.
+void multiply_share(View c, ConstView a, Layout a_layout, const Real* packed_b, Share share,
+                    Index k0, Index k1, bool accumulate) {
   const Index k_size = k1 - k0;
   Real* packed_a = scratch(t_packed_a, kBlockRows * kPanelRows * kBlockK + kLanes);
   for (Index p0 = share.row_begin; p0 < share.row_end; p0 += kBlockRows) {
@@ -141,8 +143,10 @@ void product(View c, ConstView a, Layout a_layout, ConstView b, Layout b_layout,
   for (Index n0 = 0; n0 < c.cols; n0 += kBlockCols) {
     const Index n1 = std::min(n0 + kBlockCols, c.cols);
     const Index col_panels = div_up(n1 - n0, kPanelCols);
-    const ConstView b_block = b_layout == Layout::kRowsAlongK ? b.row_block(n0, n1) : b.col_block(n0, n1);
-    const Share share = share_of(omp_get_thread_num(), omp_get_num_threads(), row_panels, col_panels);
+    const ConstView b_block =
+        b_layout == Layout::kRowsAlongK ? b.row_block(n0, n1) : b.col_block(n0, n1);
+    const Share share =
+        share_of(omp_get_thread_num(), omp_get_num_threads(), row_panels, col_panels);
     for (Index k0 = 0; k0 < k_total; k0 += kBlockK) {
       const Index k1 = std::min(k0 + kBlockK, k_total);
 #pragma omp for schedule(static)

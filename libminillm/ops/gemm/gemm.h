@@ -1,13 +1,14 @@
 // Matrix products, blocked for registers and caches, with one fixed order over k.
 //
-// Every element of C is: for each block of kBlockK consecutive k, one chain of fused multiply-adds from zero
-// in ascending k; the blocks' sums are added to C in ascending order. The order depends on nothing else:
-// not on m or n, not on where a row stands, not on the number of threads. That is what makes a token's hidden
-// state bit-identical whatever shares its batch (Eigen's order changes with thread count and row position).
+// Every element of C is: for each block of kBlockK consecutive k, one chain of fused multiply-adds
+// from zero in ascending k; the blocks' sums are added to C in ascending order. The order depends
+// on nothing else: not on m or n, not on where a row stands, not on the number of threads. That is
+// what makes a token's hidden state bit-identical whatever shares its batch (Eigen's order changes
+// with thread count and row position).
 //
 // Blocking after Goto & van de Geijn 2008 (doi:10.1145/1356052.1356053): a micro-kernel keeps a
-// kPanelRows x kPanelCols tile of C in registers; A and B are copied ("packed") into panels that it reads
-// with stride one.
+// kPanelRows x kPanelCols tile of C in registers; A and B are copied ("packed") into panels that it
+// reads with stride one.
 
 #ifndef LIBMINILLM_OPS_GEMM_GEMM_H_
 #define LIBMINILLM_OPS_GEMM_GEMM_H_

@@ -1,7 +1,8 @@
 // Panels: the packed form in which the micro-kernel reads A and B.
 //
-// A panel of width W holds W rows of A (or W columns of B) for one block of k, k-major: element (i, k) is at
-// panel[k * W + i]. Rows beyond the matrix are zero, so the micro-kernel never looks at edges.
+// A panel of width W holds W rows of A (or W columns of B) for one block of k, k-major: element (i,
+// k) is at panel[k * W + i]. Rows beyond the matrix are zero, so the micro-kernel never looks at
+// edges.
 
 #ifndef LIBMINILLM_OPS_GEMM_PANEL_H_
 #define LIBMINILLM_OPS_GEMM_PANEL_H_
@@ -20,7 +21,9 @@ void pack_rows(Real* panel, ConstView source) {
   const Index count = std::min<Index>(W, source.rows), k_size = source.cols;
   Index k = 0;
   for (; k + kLanes <= k_size; k += kLanes) {
-    for (int i0 = 0; i0 < W; i0 += kLanes) {
+    // Right to left, because the last tile may be wider than what is left of W: its overrun is
+    // overwritten by the first tile of step k + 1.
+    for (int i0 = (W - 1) / kLanes * kLanes; i0 >= 0; i0 -= kLanes) {
       Vec tile[kLanes];
       for (int i = 0; i < kLanes; ++i)
         tile[i] = i0 + i < count ? load(source.row(i0 + i) + k) : Vec{};

@@ -1,7 +1,7 @@
 // Vec: a register's worth of Real, for the one kernel that has to live in registers.
 //
-// GCC and Clang have vector types with arithmetic; the struct below is the portable form. Nothing else in
-// the library knows how wide a register is.
+// GCC and Clang have vector types with arithmetic; the struct below is the portable form. Nothing
+// else in the library knows how wide a register is.
 
 #ifndef LIBMINILLM_OPS_GEMM_VECTOR_H_
 #define LIBMINILLM_OPS_GEMM_VECTOR_H_
@@ -60,7 +60,8 @@ inline void store(Real* to, const Vec& v) { std::memcpy(to, &v, sizeof(Vec)); }
 
 #if defined(__GNUC__)
 
-// One stage of the in-register transpose: exchanges the blocks of S lanes that lie off the diagonal.
+// One stage of the in-register transpose: exchanges the blocks of S lanes that lie off the
+// diagonal.
 template <int S, int... P>
 inline void exchange(Vec& a, Vec& b, std::integer_sequence<int, P...>) {
   const Vec low = __builtin_shufflevector(a, b, (P & S ? kLanes + P - S : P)...);
