@@ -4,8 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "libminillm/core/check.h"
 #include "libminillm/eval/compare.h"
 #include "tools/generation_options.h"
+#include "tools/summary_table.h"
 #include "tools/tool_main.h"
 
 namespace {
@@ -43,22 +45,31 @@ int main(int argc, char** argv) {
       "continuing the prompt as text, too",
       "minillm-compare");
   std::vector<std::string> checkpoints;
-  std::string prompts;
+  std::string prompts, summary;
   GenerationConfig config;
   config.sampling.temperature = 0;
   config.max_tokens = 64;
   int width = terminal_width();
   bool json = false;
-  app.add_option("--checkpoints", checkpoints, "checkpoint or run directories, in order")
-      ->required();
+  auto* asked =
+      app.add_option("--checkpoints", checkpoints, "checkpoint or run directories, in order");
   app.add_option("--prompts", prompts,
                  "file with a prompt per line, or .jsonl with {\"prompt\": ...}")
-      ->required();
+      ->needs(asked);
+  app.add_option("--summary", summary,
+                 "instead: a table of the stages' figures (the quickstart's summary.json)")
+      ->excludes(asked);
   add_generation_options(app, config);
   app.add_option("--width", width, "characters a line may have")->check(CLI::Range(40, 1000));
   app.add_flag("--json", json, "print one JSON object on stdout");
 
   return run_tool(app, argc, argv, [&] {
+    if (!summary.empty()) {
+      fmt::print("{}", format_summary(summary));
+      return 0;
+    }
+    MINILLM_CHECK_USAGE(!checkpoints.empty() && !prompts.empty(),
+                        "expected --checkpoints and --prompts, or --summary (see --help)");
     config.validate();
     const Comparison comparison = compare_checkpoints(checkpoints, read_prompts(prompts), config);
     if (json)

@@ -33,6 +33,7 @@
 #include <string>
 
 #include "libminillm/core/error.h"
+#include "libminillm/core/version.h"
 
 namespace minillm {
 
@@ -76,6 +77,7 @@ inline int run_tool(CLI::App& app, int argc, char** argv, const std::function<in
   int threads = 0;
   app.add_option("--threads", threads, "threads (default: one per processor)")
       ->check(CLI::Range(1, 1024));
+  app.set_version_flag("--version", fmt::format("{} {}", app.get_name(), kVersion));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -75,6 +75,17 @@ TEST_F(ModelErrors, PrefixThatIsNotBehindTheSegment) {
   expect_error("model: prefix [2, 1): expected it within the first 3 rows");
 }
 
+TEST_F(ModelErrors, PrefixThatIsNotTheBeginningOfAPlainSegment) {
+  const std::string rule =
+      "expected the first rows of an earlier segment that has no prefix itself";
+  batch_.segments = {{0, 3, 0, 0}, {3, 5, 1, 3}, {5, 6, 0, 0}};
+  expect_error("model: prefix [1, 3): " + rule);
+  batch_.segments = {{0, 2, 0, 0}, {2, 4, 0, 0}, {4, 6, 0, 4}};
+  expect_error("model: prefix [0, 4): " + rule);
+  batch_.segments = {{0, 2, 0, 0}, {2, 4, 0, 2}, {4, 6, 2, 4}};
+  expect_error("model: prefix [2, 4): " + rule);
+}
+
 TEST_F(ModelErrors, PrefixAndNewRowsThatDoNotFitTheCache) {
   KvCache cache(model_.config(), 10);
   batch_ = {{1, 2}, {{0, 2, 0, 9}}, {}};

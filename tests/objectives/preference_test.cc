@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <numbers>
@@ -95,9 +96,13 @@ TEST(DpoLoss, HasTheClosedFormsOfOnePair) {
   EXPECT_EQ(sums.chosen_tokens, 2);
   EXPECT_DOUBLE_EQ(sums.chosen_nll, 3);
 
+  std::fill(dlogp.begin(), dlogp.end(), Real{0});
   const double smoothed = dpo_loss(dlogp, logp, {&item, 1}, 0.5, 0.25).loss;
   EXPECT_NEAR(smoothed, 0.75 * std::log1p(std::exp(-1.5)) + 0.25 * std::log1p(std::exp(1.5)),
               1e-14);
+  const double smoothed_gradient = 0.75 * gradient + 0.25 * 0.5 / (1 + std::exp(-1.5));
+  EXPECT_NEAR(dlogp[0], smoothed_gradient, tolerance);
+  EXPECT_NEAR(dlogp[2], -smoothed_gradient, tolerance);
 }
 
 TEST(DpoLoss, UsesSumsOverTokensAndNotMeans) {

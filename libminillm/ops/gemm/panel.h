@@ -8,6 +8,7 @@
 #define LIBMINILLM_OPS_GEMM_PANEL_H_
 
 #include <algorithm>
+#include <cstring>
 
 #include "libminillm/core/matrix.h"
 #include "libminillm/ops/gemm/vector.h"
@@ -35,19 +36,30 @@ void pack_rows(Real* panel, ConstView source) {
     for (int i = 0; i < W; ++i) panel[k * W + i] = i < count ? source(i, k) : 0;
 }
 
+// Copies W elements in pieces of half a register, the last two overlapping where W is no multiple
+// of it: a few instructions, where a copy of unknown size is a call.
+template <int W>
+void copy_row(Real* to, const Real* from) {
+  constexpr int kPiece = kLanes / 2;
+  static_assert(W >= kPiece);
+  for (int i = 0; i + kPiece <= W; i += kPiece)
+    std::memcpy(to + i, from + i, kPiece * sizeof(Real));
+  if constexpr (W % kPiece != 0)
+    std::memcpy(to + W - kPiece, from + W - kPiece, kPiece * sizeof(Real));
+}
+
 // Packs W columns of a matrix whose rows run along the panel: source(k, i).
 template <int W>
 void pack_columns(Real* panel, ConstView source) {
   const Index count = std::min<Index>(W, source.cols);
+  if (count == W) {
+    for (Index k = 0; k < source.rows; ++k) copy_row<W>(panel + k * W, source.row(k));
+    return;
+  }
   for (Index k = 0; k < source.rows; ++k) {
-    const Real* from = source.row(k);
     Real* to = panel + k * W;
-    if (count == W) {
-      std::copy_n(from, W, to);
-    } else {
-      std::copy_n(from, count, to);
-      std::fill_n(to + count, W - count, Real{0});
-    }
+    std::copy_n(source.row(k), count, to);
+    std::fill_n(to + count, W - count, Real{0});
   }
 }
 

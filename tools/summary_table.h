@@ -1,0 +1,44 @@
+// The table of what each stage changed, from the figures of `minillm-eval world --json` of every
+// stage.
+
+#ifndef TOOLS_SUMMARY_TABLE_H_
+#define TOOLS_SUMMARY_TABLE_H_
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "libminillm/core/error.h"
+#include "libminillm/core/file.h"
+
+namespace minillm {
+
+// Reads {"pretrain": {metric: {"value", "count", "of"}}, "sft": ..., ...} and lays out a row a
+// metric, a column a stage. The counts of single cloze wordings ("cloze/...") are left out. Throws
+// Error.
+inline std::string format_summary(const std::string& path) {
+  try {
+    const auto summary = nlohmann::ordered_json::parse(read_file(path));
+    std::string table = fmt::format("{:<40}", "");
+    for (const auto& [stage, metrics] : summary.items()) table += fmt::format("{:>12}", stage);
+    table += '\n';
+    for (const auto& [name, first] : summary.front().items()) {
+      if (name.starts_with("cloze/")) continue;
+      table += fmt::format("{:<40}", name);
+      for (const auto& [stage, metrics] : summary.items())
+        table += fmt::format("{:>12.3f}", metrics.at(name).at("value").template get<double>());
+      table += '\n';
+    }
+    return table;
+  } catch (const nlohmann::json::exception& e) {
+    throw Error(fmt::format(
+        "summary '{}': expected the figures of minillm-eval world --json by stage, got: {}", path,
+        e.what()));
+  }
+}
+
+}  // namespace minillm
+
+#endif  // TOOLS_SUMMARY_TABLE_H_
