@@ -19,8 +19,10 @@
 //     events.on_text = [](const std::string& text) { std::fputs(text.c_str(), stdout); };
 //
 //     const std::string question = argc > 2 ? argv[2] : "Who are you?";
-//     Generator(model, tokenizer).generate(render_prompt(tokenizer, {{Role::kUser, question}}),
-//     config, events); std::puts(""); return 0;
+//     const auto prompt = render_prompt(tokenizer, {{Role::kUser, question}});
+//     Generator(model, tokenizer).generate(prompt, config, events);
+//     std::puts("");
+//     return 0;
 //   } catch (const minillm::Error& error) {
 //     std::fprintf(stderr, "error: %s\n", error.what());
 //     return static_cast<int>(error.exit_code());
