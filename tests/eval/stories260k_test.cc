@@ -29,7 +29,9 @@ class Stories260K : public ::testing::Test {
 };
 
 TEST_F(Stories260K, LogProbabilitiesMatchTheReference) {
-  for (const auto& prompt : reference("stories260K_reference.json")["cases"]) {
+  const nlohmann::json expected = reference("stories260K_reference.json");
+  ASSERT_FALSE(expected["cases"].empty());
+  for (const auto& prompt : expected["cases"]) {
     const std::vector<Token> ids = prompt["ids"];
     const std::vector<double> nll = prompt["nll_per_next_token"];
     const std::vector<Real> logp = token_log_probs(model_, ids);
