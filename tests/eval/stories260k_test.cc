@@ -30,14 +30,17 @@ class Stories260K : public ::testing::Test {
 
 TEST_F(Stories260K, LogProbabilitiesMatchTheReference) {
   const nlohmann::json expected = reference("stories260K_reference.json");
-  ASSERT_FALSE(expected["cases"].empty());
+  size_t compared = 0;
   for (const auto& prompt : expected["cases"]) {
     const std::vector<Token> ids = prompt["ids"];
     const std::vector<double> nll = prompt["nll_per_next_token"];
+    if (nll.empty()) continue;  // the beginning alone: nothing is predicted
+    compared += nll.size();
     const std::vector<Real> logp = token_log_probs(model_, ids);
     ASSERT_EQ(logp.size(), nll.size());
     for (size_t i = 0; i < nll.size(); ++i) EXPECT_NEAR(-logp[i], nll[i], 1e-4) << "token " << i;
   }
+  EXPECT_GT(compared, 20u);
 }
 
 TEST_F(Stories260K, SummedLossOfWholeStoriesMatchesTheReference) {
