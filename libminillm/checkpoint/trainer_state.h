@@ -31,7 +31,7 @@ struct LineageEntry {
 struct TrainerState {
   int64_t step = 0;
   int64_t tokens = 0;
-  int64_t skipped_steps = 0;  // steps skipped for non-finite numbers
+  int64_t skipped_steps = 0;  // steps without an update: not finite, or no targets
   int64_t consecutive_skips = 0;
   uint64_t metrics_offset = 0;  // bytes of metrics.jsonl that belong to steps <= step
   std::optional<double> best_eval_loss;
