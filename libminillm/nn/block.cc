@@ -62,14 +62,12 @@ void block_forward(View out, BlockActivations& a, const BlockParameters<const Re
     prefix = {context.cache->keys(layer).view(), context.cache->values(layer).view()};
   }
   attention_forward(mixed, a.lse.top(N), split.queries, own, prefix, context.segments,
-                    attention_shape(c));  // 4
-  copy(mid, x);
-  linear_forward(mid, mixed, w.wo, Accumulate::kYes);                    // 5
+                    attention_shape(c));                                 // 4
+  linear_forward_residual(mid, x, mixed, w.wo);                          // 5
   rmsnorm_forward(ffn_in, a.ffn_rstd.top(N), mid, w.ffn_norm, epsilon);  // 6
   linear_forward(gate_up, ffn_in, w.w_gate_up);                          // 7
   swiglu_forward(act, gate_up);                                          // 8
-  copy(out, mid);
-  linear_forward(out, act, w.w_down, Accumulate::kYes);  // 9
+  linear_forward_residual(out, mid, act, w.w_down);                      // 9
 }
 
 // Undoes the lines above from 9 to 1. `dx` comes in as the gradient of the block's output and
@@ -86,7 +84,6 @@ void block_backward(View dx, const BlockParameters<Real>& dw, BlockGradients& d,
   const View dbranch = d.branch.top(N), dqkv = d.qkv.top(N), dmixed = d.mixed.top(N);
   const View dgate_up = d.gate_up.top(N), dact = d.act.top(N);
   const QueriesKeysValues<Real> split(qkv, c), dsplit(dqkv, c);
-  for (const View& gradient : {dbranch, dqkv, dmixed, dgate_up, dact}) fill(gradient, 0);
 
   linear_backward(dact, dw.w_down, dx, act, w.w_down);                             // 9
   swiglu_backward(dgate_up, dact, gate_up);                                        // 8
@@ -98,7 +95,6 @@ void block_backward(View dx, const BlockParameters<Real>& dw, BlockGradients& d,
                      attention_shape(c));                                      // 4
   rope_backward(dsplit.queries, context.positions, context.rope, c.head_dim);  // 3
   rope_backward(dsplit.keys, context.positions, context.rope, c.head_dim);
-  fill(dbranch, 0);
   linear_backward(dbranch, dw.wqkv, dqkv, attn_in, w.wqkv);                         // 2
   rmsnorm_backward(dx, dw.attn_norm, dbranch, x, w.attn_norm, a.attn_rstd.top(N));  // 1
 }

@@ -5,6 +5,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/core/rng.h"
 #include "libminillm/nn/block.h"
+#include "libminillm/ops/column_blocks.h"
 #include "libminillm/ops/embedding.h"
 #include "libminillm/ops/linear.h"
 #include "libminillm/ops/log_prob.h"
@@ -143,8 +144,7 @@ void Model::backward(const TokenBatch& batch, std::span<const Real> dlogp, Works
   const BlockContext context{config_, rope_, batch.segments,
                              std::span(ws.positions_).first(static_cast<size_t>(N))};
   const View dhidden = ws.dhidden_.top(N), dx = ws.dx_.top(N);
-  fill(dhidden, 0);
-  fill(dx, 0);
+  parallel_fill(dx, 0);  // the residual stream: rmsnorm_backward adds to it
 
   log_prob_backward(dhidden, dweights_.head, dlogp, ws.hidden(N), weights_.head, batch.targets,
                     ws.target_lse_.span().first(batch.targets.size()),

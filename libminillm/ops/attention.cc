@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "libminillm/core/check.h"
+#include "libminillm/ops/column_blocks.h"
 #include "libminillm/ops/elementary.h"
 #include "libminillm/ops/gemm/gemm.h"
 
@@ -104,7 +105,7 @@ void forward_head(View out, View lse, ConstView queries, const Segment& s, Scrat
 //
 //   delta = rowsum(dO * O)
 //   dV += P^T dO        dP = dO V^T        dS = scale P * (dP - delta)
-//   dQ += dS K          dK += dS^T Q
+//   dQ = dS K           dK += dS^T Q
 //
 // delta is the softmax Jacobian's second term: sum_k P_ik dP_ik equals dO_i . O_i, so P need not be
 // kept to compute it. It is what the row's probabilities, summing to one, give back to each other.
@@ -133,14 +134,14 @@ void backward_head(View dqueries, ConstView dout, ConstView queries, ConstView o
       std::fill(p_row + visible, p_row + positions, Real{0});
       std::fill(ds_row + visible, ds_row + positions, Real{0});
     }
-    gemm_tn(scratch.dvalues.top(positions), p, do_tile, Accumulate::kYes);
-    gemm_tn(scratch.dkeys.top(positions), ds, q_tile, Accumulate::kYes);
-    gemm_nn(dqueries.row_block(tile.begin, tile.end), ds, scratch.keys.top(positions),
-            Accumulate::kYes);
+    const View dk = scratch.dkeys.top(positions), dv = scratch.dvalues.top(positions);
+    gemm_tn(dv, p, do_tile, dv);
+    gemm_tn(dk, ds, q_tile, dk);
+    gemm_nn(dqueries.row_block(tile.begin, tile.end), ds, scratch.keys.top(positions));
   });
 }
 
-// Adds the gathered gradient back to where gather() took the rows from.
+// Adds the gathered gradient to where gather() took the rows from.
 void scatter_add(View own, ConstView from, const Segment& s) {
   const Index P = s.prefix_length();
   for (Index j = 0; j < from.rows; ++j) {
@@ -198,6 +199,8 @@ void attention_backward(View dqueries, View dkeys, View dvalues, ConstView dout,
   find_groups(t_groups, segments);
   const std::span<const Index> groups = t_groups;
   const Index S = static_cast<Index>(segments.size()), longest = longest_of(segments);
+  parallel_fill(dkeys, 0);
+  parallel_fill(dvalues, 0);
 #pragma omp parallel for schedule(dynamic)
   for (Index task = 0; task < S * K; ++task) {
     const Index group = task / K, k = task % K;

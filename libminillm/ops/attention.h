@@ -40,7 +40,7 @@ struct KeyValueView {
 void attention_forward(View out, View lse, ConstView queries, KeyValueView own, KeyValueView prefix,
                        std::span<const Segment> segments, AttentionShape shape);
 
-// Accumulates (+=) into dqueries [N, H*D], dkeys and dvalues [N, K*D], given dout [N, H*D] and what
+// Writes dqueries [N, H*D], dkeys and dvalues [N, K*D], given dout [N, H*D] and what
 // forward saw and saved. Prefixes are rows of the same batch, each inside one earlier segment.
 void attention_backward(View dqueries, View dkeys, View dvalues, ConstView dout, ConstView queries,
                         KeyValueView own, ConstView out, ConstView lse,

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "libminillm/core/real.h"
+#include "libminillm/core/matrix.h"
 
 namespace minillm {
 
@@ -18,6 +18,12 @@ void for_column_blocks(Index cols, Body&& body) {
   const Index blocks = (cols + kBlock - 1) / kBlock;
 #pragma omp parallel for schedule(static)
   for (Index b = 0; b < blocks; ++b) body(b * kBlock, std::min((b + 1) * kBlock, cols));
+}
+
+// fill(), by all threads.
+inline void parallel_fill(View view, Real value) {
+#pragma omp parallel for schedule(static)
+  for (Index r = 0; r < view.rows; ++r) std::fill_n(view.row(r), view.cols, value);
 }
 
 }  // namespace minillm

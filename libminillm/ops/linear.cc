@@ -1,17 +1,22 @@
 #include "libminillm/ops/linear.h"
 
+#include "libminillm/ops/gemm/gemm.h"
+
 namespace minillm {
 
 // y_no = sum_i x_ni w_oi
-void linear_forward(View y, ConstView x, ConstView weight, Accumulate accumulate) {
-  gemm_nt(y, x, weight, accumulate);
+void linear_forward(View y, ConstView x, ConstView weight) { gemm_nt(y, x, weight); }
+
+void linear_forward_residual(View y, ConstView residual, ConstView x, ConstView weight) {
+  gemm_nt(y, x, weight, residual);
 }
 
-// dx_ni += sum_o dy_no w_oi        every output that x_ni fed sends its gradient back along the
-// same weight dw_oi += sum_n dy_no x_ni        every row that used w_oi adds its share
+// dx_ni  = sum_o dy_no w_oi        every output that x_ni fed sends its gradient back along the
+//                                  same weight
+// dw_oi += sum_n dy_no x_ni        every row that used w_oi adds its share
 void linear_backward(View dx, View dweight, ConstView dy, ConstView x, ConstView weight) {
-  gemm_nn(dx, dy, weight, Accumulate::kYes);
-  gemm_tn(dweight, dy, x, Accumulate::kYes);
+  gemm_nn(dx, dy, weight);
+  gemm_tn(dweight, dy, x, dweight);
 }
 
 }  // namespace minillm

@@ -4,17 +4,18 @@
 #define LIBMINILLM_OPS_LINEAR_H_
 
 #include "libminillm/core/matrix.h"
-#include "libminillm/ops/gemm/gemm.h"  // Accumulate
 
 namespace minillm {
 
-//   y       [N, out]   out  x W^T, or with Accumulate::kYes y + x W^T (a residual branch)
+//   y       [N, out]   out  x W^T
 //   x       [N, in]    in
 //   weight  [out, in]  in
 // Bit-identical for any number of threads and rows.
-void linear_forward(View y, ConstView x, ConstView weight, Accumulate accumulate = Accumulate::kNo);
+void linear_forward(View y, ConstView x, ConstView weight);
+// y = residual + x W^T: a branch that ends in the residual stream. `residual` [N, out] may be y.
+void linear_forward_residual(View y, ConstView residual, ConstView x, ConstView weight);
 
-// Accumulates (+=) into dx [N, in] and dweight [out, in], given dy [N, out].
+// Writes dx [N, in] and adds (+=) to dweight [out, in], given dy [N, out].
 void linear_backward(View dx, View dweight, ConstView dy, ConstView x, ConstView weight);
 
 }  // namespace minillm

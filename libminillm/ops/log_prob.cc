@@ -15,6 +15,7 @@ View chunk_logits(std::span<const Target> chunk, ConstView hidden, ConstView hea
                   HeadScratch& scratch) {
   const Index rows = static_cast<Index>(chunk.size());
   const View gathered = scratch.hidden.row_block(0, rows);
+#pragma omp parallel for schedule(static)
   for (Index m = 0; m < rows; ++m)
     std::copy_n(hidden.row(chunk[m].row), hidden.cols, gathered.row(m));
   const View logits = scratch.logits.row_block(0, rows);
@@ -53,6 +54,7 @@ void log_prob_backward(View dhidden, View dhead, std::span<const Real> dlogp, Co
                        ConstView head, std::span<const Target> targets, std::span<const Real> lse,
                        HeadScratch scratch) {
   const Index M = static_cast<Index>(targets.size()), chunk_size = scratch.logits.rows;
+  parallel_fill(dhidden, 0);
   for (Index begin = 0; begin < M; begin += chunk_size) {
     const auto chunk = targets.subspan(begin, std::min(chunk_size, M - begin));
     const auto g = dlogp.subspan(begin, chunk.size());
@@ -68,7 +70,7 @@ void log_prob_backward(View dhidden, View dhead, std::span<const Real> dlogp, Co
     const View gathered = scratch.hidden.row_block(0, dz.rows);
     const View dgathered = scratch.dhidden.row_block(0, dz.rows);
     gemm_nn(dgathered, dz, head);
-    gemm_tn(dhead, dz, gathered, Accumulate::kYes);
+    gemm_tn(dhead, dz, gathered, dhead);
     // A row may have several targets (a prompt shared by two answers), so the scatter divides
     // columns.
     for_column_blocks(dhidden.cols, [&](Index c0, Index c1) {

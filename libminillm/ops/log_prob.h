@@ -33,7 +33,7 @@ struct HeadScratch {
 void log_prob_forward(std::span<Real> logp, std::span<Real> lse, ConstView hidden, ConstView head,
                       std::span<const Target> targets, HeadScratch scratch);
 
-// Accumulates (+=) into dhidden [N, C] and dhead [V, C], given dlogp [M]. A chunk whose dlogp is
+// Writes dhidden [N, C] and adds (+=) to dhead [V, C], given dlogp [M]. A chunk whose dlogp is
 // all zero is skipped.
 void log_prob_backward(View dhidden, View dhead, std::span<const Real> dlogp, ConstView hidden,
                        ConstView head, std::span<const Target> targets, std::span<const Real> lse,

@@ -17,8 +17,8 @@ namespace minillm {
 //   epsilon          in    added to the mean square, so that an all-zero row stays finite
 void rmsnorm_forward(View y, View rstd, ConstView x, ConstView weight, Real epsilon);
 
-// Accumulates (+=) into dx [N, C] and dweight [1, C], given dy [N, C] and what forward saw and
-// saved.
+// Adds (+=) to dx [N, C], the residual stream, and dweight [1, C], given dy [N, C] and what forward
+// saw and saved.
 void rmsnorm_backward(View dx, View dweight, ConstView dy, ConstView x, ConstView weight,
                       ConstView rstd);
 

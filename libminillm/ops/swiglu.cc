@@ -34,8 +34,8 @@ void swiglu_backward(View dgate_up, ConstView dy, ConstView gate_up) {
     Real* dup = dgate + F;
     for (Index f = 0; f < F; ++f) {
       const Real s = sigmoid(gate[f]);
-      dgate[f] += g[f] * up[f] * s * (1 + gate[f] * (1 - s));
-      dup[f] += g[f] * gate[f] * s;
+      dgate[f] = g[f] * up[f] * s * (1 + gate[f] * (1 - s));
+      dup[f] = g[f] * gate[f] * s;
     }
   }
 }

@@ -11,7 +11,7 @@ namespace minillm {
 //   gate_up  [N, 2F]  in   gate in the first F columns, up in the last
 void swiglu_forward(View y, ConstView gate_up);
 
-// Accumulates (+=) into dgate_up [N, 2F], given dy [N, F].
+// Writes dgate_up [N, 2F], given dy [N, F].
 void swiglu_backward(View dgate_up, ConstView dy, ConstView gate_up);
 
 }  // namespace minillm

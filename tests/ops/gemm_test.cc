@@ -45,25 +45,31 @@ struct Operands {
         b(form == Form::kNT ? n : k, form == Form::kNT ? k : n, 2) {}
 };
 
-void multiply(Form form, View c, ConstView a, ConstView b, Accumulate accumulate) {
-  if (form == Form::kNT) gemm_nt(c, a, b, accumulate);
-  if (form == Form::kNN) gemm_nn(c, a, b, accumulate);
-  if (form == Form::kTN) gemm_tn(c, a, b, accumulate);
+void multiply(Form form, View c, ConstView a, ConstView b, ConstView start = {}) {
+  if (form == Form::kNT) gemm_nt(c, a, b, start);
+  if (form == Form::kNN) gemm_nn(c, a, b, start);
+  if (form == Form::kTN) gemm_tn(c, a, b, start);
 }
+
+enum class Start { kNothing, kItself, kAnother };  // what C starts as
+constexpr Start kStarts[] = {Start::kNothing, Start::kItself, Start::kAnother};
 
 // Every element within the rounding of a sum of k products, computed plainly in double; what lies
 // beside C in its buffer is left alone.
-void expect_plain_product(Form form, Index m, Index n, Index k, Accumulate accumulate) {
+void expect_plain_product(Form form, Index m, Index n, Index k, Start kind) {
   Operands operands(form, m, n, k);
   const View a = operands.a.view(), b = operands.b.view();
-  Block result(m, n, 3), before(m, n, 3);
+  Block result(m, n, 3), before(m, n, 3), another(m, n, 4);
+  const View start = kind == Start::kAnother ? another.view() : before.view();
   const View c = result.view();
-  multiply(form, c, a, b, accumulate);
+  multiply(form, c, a, b,
+           kind == Start::kNothing  ? ConstView()
+           : kind == Start::kItself ? c
+                                    : another.view());
   const double epsilon = std::numeric_limits<Real>::epsilon();
   for (Index i = 0; i < m; ++i) {
     for (Index j = 0; j < n; ++j) {
-      double sum = accumulate == Accumulate::kYes ? double{before.view()(i, j)} : 0,
-             size = std::abs(sum);
+      double sum = kind != Start::kNothing ? double{start(i, j)} : 0, size = std::abs(sum);
       for (Index p = 0; p < k; ++p) {
         const double x = form == Form::kTN ? a(p, i) : a(i, p);
         const double y = form == Form::kNT ? b(j, p) : b(p, j);
@@ -88,7 +94,7 @@ TEST(Gemm, EqualsAPlainProductForAllCombinationsOfSmallSizes) {
   for (const Form form : kForms)
     for (const Index m : kSizes)
       for (const Index n : kSizes)
-        for (const Index k : kSizes) expect_plain_product(form, m, n, k, Accumulate::kNo);
+        for (const Index k : kSizes) expect_plain_product(form, m, n, k, Start::kNothing);
 }
 
 TEST(Gemm, EqualsAPlainProductForLargeOddSizes) {
@@ -98,20 +104,20 @@ TEST(Gemm, EqualsAPlainProductForLargeOddSizes) {
       {200, 15, 1},   {13, 31, 1030}};
   for (const Form form : kForms)
     for (const auto& [m, n, k] : kSizes)
-      for (const Accumulate accumulate : {Accumulate::kNo, Accumulate::kYes})
-        expect_plain_product(form, m, n, k, accumulate);
+      for (const Start start : kStarts) expect_plain_product(form, m, n, k, start);
 }
 
-TEST(Gemm, AccumulatesIntoC) {
+TEST(Gemm, AddsToWhatItStartsFrom) {
   for (const Form form : kForms)
     for (const Index size : {1, 3, 14, 17, 33, 64})
-      expect_plain_product(form, size, size + 1, 20, Accumulate::kYes);
+      for (const Start start : {Start::kItself, Start::kAnother})
+        expect_plain_product(form, size, size + 1, 20, start);
 }
 
 TEST(Gemm, OfNoTermsIsZero) {
   Matrix a(3, 0), b(4, 0), c(3, 4);
   fill(c.view(), 7);
-  gemm_nt(c.view(), a.view(), b.view(), Accumulate::kYes);
+  gemm_nt(c.view(), a.view(), b.view(), c.view());
   EXPECT_EQ(c(2, 3), 7);
   gemm_nt(c.view(), a.view(), b.view());
   EXPECT_EQ(c(0, 0), 0);
@@ -135,14 +141,14 @@ TEST(Gemm, RowsAndColumnsHaveTheSameBitsAloneAndTogether) {
     Operands operands(form, m, n, k);
     const View a = operands.a.view(), b = operands.b.view();
     Matrix whole(m, n);
-    multiply(form, whole.view(), a, b, Accumulate::kNo);
+    multiply(form, whole.view(), a, b);
     for (const auto& [r0, r1] :
          {std::pair<Index, Index>{0, 1}, {5, 6}, {13, 30}, {50, 67}, {66, 67}}) {
       const Index c0 = r0 % 40, c1 = c0 + r1 % 35 + 1;
       Matrix part(r1 - r0, c1 - c0);
       const View a_part = form == Form::kTN ? a.col_block(r0, r1) : a.row_block(r0, r1);
       const View b_part = form == Form::kNT ? b.row_block(c0, c1) : b.col_block(c0, c1);
-      multiply(form, part.view(), a_part, b_part, Accumulate::kNo);
+      multiply(form, part.view(), a_part, b_part);
       for (Index r = r0; r < r1; ++r)
         expect_same_bits({part.view().row(r - r0), static_cast<size_t>(c1 - c0)},
                          {whole.view().row(r) + c0, static_cast<size_t>(c1 - c0)},
@@ -160,11 +166,11 @@ TEST(Gemm, GivesTheSameBitsForAnyNumberOfThreads) {
       Matrix one(m, n), many(m, n);
       {
         const ThreadCount threads(1);
-        multiply(form, one.view(), operands.a.view(), operands.b.view(), Accumulate::kNo);
+        multiply(form, one.view(), operands.a.view(), operands.b.view());
       }
       for (const int count : {2, 3, 4}) {
         const ThreadCount threads(count);
-        multiply(form, many.view(), operands.a.view(), operands.b.view(), Accumulate::kNo);
+        multiply(form, many.view(), operands.a.view(), operands.b.view());
         expect_same_bits(many.span(), one.span(),
                          name_of(form, m, n, k) + " threads=" + std::to_string(count));
       }

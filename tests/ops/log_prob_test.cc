@@ -92,7 +92,7 @@ TEST(LogProb, HasTheSameBitsForAnyNumberOfThreads) {
   }
 }
 
-TEST(LogProb, BackwardTwiceDoublesEveryGradient) {
+TEST(LogProb, BackwardTwiceDoublesTheHeadsGradientOnly) {
   const std::vector<Real> dlogp = random_values(9, 3);
   HeadData once(6, 37, 11, mixed_targets(), 4), twice(6, 37, 11, mixed_targets(), 4);
   once.forward();
@@ -100,8 +100,7 @@ TEST(LogProb, BackwardTwiceDoublesEveryGradient) {
   twice.forward();
   twice.backward(dlogp);
   twice.backward(dlogp);
-  for (Matrix* gradient : {&once.dhidden, &once.dhead})
-    for (Real& g : gradient->span()) g *= 2;
+  for (Real& g : once.dhead.span()) g *= 2;
   EXPECT_LT(relative_distance(twice.dhidden.span(), once.dhidden.span()),
             by_precision(1e-6, 1e-15));
   EXPECT_LT(relative_distance(twice.dhead.span(), once.dhead.span()), by_precision(1e-6, 1e-15));

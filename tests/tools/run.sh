@@ -23,7 +23,7 @@ expect() {
   shift 2
   "$@" >out.txt 2>err.txt </dev/null || status=$?
   if [[ $status -ne $code ]]; then fail "$* gave $status, expected $code: $(tail -n 2 err.txt)"; return; fi
-  if ! cat out.txt err.txt | grep -qE -- "$pattern"; then fail "$*: no line matches '$pattern': $(tail -n 3 err.txt)"; return; fi
+  if ! grep -qE -- "$pattern" out.txt err.txt; then fail "$*: no line matches '$pattern': $(tail -n 3 err.txt)"; return; fi
   if [[ $code -ne 0 && $code -ne 130 && $(grep -c '^error: ' err.txt) -ne 1 ]]; then fail "$*: not one error line: $(cat err.txt)"; return; fi
   passed=$((passed + 1))
 }

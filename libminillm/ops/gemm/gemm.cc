@@ -34,33 +34,49 @@ Real* scratch(Arena& buffer, Index size) {
 thread_local Arena t_packed_a;
 thread_local Arena t_packed_b;
 
+// Which way an operand is stored: rows along k, or k down the rows.
+enum class Layout { kRowsAlongK, kKDownRows };
+
+// A's panels keep the operand's own layout, so that packing is copying: element (i, k) of a panel
+// is at i * kRow + k * kStep. Rows along k lie a few cache lines further apart than kBlockK, so
+// that the lines read together do not compete for the same place in the cache.
+template <Layout kLayout>
+struct PanelA {
+  static constexpr Index kRow = kLayout == Layout::kRowsAlongK ? kBlockK + 16 : 1;
+  static constexpr Index kStep = kLayout == Layout::kRowsAlongK ? 1 : kPanelRows;
+};
+constexpr Index kPanelSize = kPanelRows * (kBlockK + 16);  // room for a panel in either layout
+
 // tile [kPanelRows, kPanelCols] = A panel x B panel over `k_size` steps, from zero, in ascending k.
+template <Layout kLayout>
 inline void multiply_panels(Vec (&tile)[kPanelRows][2], const Real* a, const Real* b,
                             Index k_size) {
+  using Panel = PanelA<kLayout>;
 #pragma GCC unroll 14
   for (int i = 0; i < kPanelRows; ++i) tile[i][0] = tile[i][1] = Vec{};
 #pragma GCC unroll 2
-  for (Index k = 0; k < k_size; ++k, a += kPanelRows, b += kPanelCols) {
+  for (Index k = 0; k < k_size; ++k, a += Panel::kStep, b += kPanelCols) {
     const Vec b0 = gemm::load(b), b1 = gemm::load(b + kLanes);
 #pragma GCC unroll 14
     for (int i = 0; i < kPanelRows; ++i) {
-      tile[i][0] += b0 * a[i];
-      tile[i][1] += b1 * a[i];
+      tile[i][0] += b0 * a[i * Panel::kRow];
+      tile[i][1] += b1 * a[i * Panel::kRow];
     }
   }
 }
 
-// c (a full or partial tile of C) = or += the product of the two panels.
-void micro_kernel(View c, const Real* a, const Real* b, Index k_size, bool accumulate) {
+// c (a full or partial tile of C) = start + the product of the two panels; `start` may be nothing.
+template <Layout kLayout>
+void micro_kernel(View c, const Real* a, const Real* b, Index k_size, ConstView start) {
   Vec tile[kPanelRows][2];
-  multiply_panels(tile, a, b, k_size);
+  multiply_panels<kLayout>(tile, a, b, k_size);
   if (c.rows == kPanelRows && c.cols == kPanelCols) {
 #pragma GCC unroll 14
     for (int i = 0; i < kPanelRows; ++i) {
       Real* to = c.row(i);
-      if (accumulate) {
-        tile[i][0] += gemm::load(to);
-        tile[i][1] += gemm::load(to + kLanes);
+      if (start.data != nullptr) {
+        tile[i][0] += gemm::load(start.row(i));
+        tile[i][1] += gemm::load(start.row(i) + kLanes);
       }
       gemm::store(to, tile[i][0]);
       gemm::store(to + kLanes, tile[i][1]);
@@ -74,23 +90,38 @@ void micro_kernel(View c, const Real* a, const Real* b, Index k_size, bool accum
   }
   for (Index i = 0; i < c.rows; ++i) {
     Real* to = c.row(i);
-    for (Index j = 0; j < c.cols; ++j) to[j] = accumulate ? to[j] + edge[i][j] : edge[i][j];
+    for (Index j = 0; j < c.cols; ++j)
+      to[j] = start.data != nullptr ? start.row(i)[j] + edge[i][j] : edge[i][j];
   }
 }
 
-// Which way an operand is stored: rows along k, or k down the rows.
-enum class Layout { kRowsAlongK, kKDownRows };
-
-// Packs panel number `p` (of width W) of `operand` for the block [k0, k1).
-template <int W>
-void pack_panel(Real* to, ConstView operand, Layout layout, Index p, Index k0, Index k1) {
-  const Index begin = p * W;
-  if (layout == Layout::kRowsAlongK) {
-    const Index end = std::min(begin + W, operand.rows);
-    gemm::pack_rows<W>(to, operand.row_block(begin, end).col_block(k0, k1));
+// Copies rows [begin, end) of A for the block [k0, k1); rows beyond the matrix are zero.
+template <Layout kLayout>
+void pack_a(Real* panel, ConstView a, Index p, Index k0, Index k1) {
+  const Index begin = p * kPanelRows;
+  if constexpr (kLayout == Layout::kRowsAlongK) {
+    for (Index i = 0; i < kPanelRows; ++i) {
+      Real* to = panel + i * PanelA<kLayout>::kRow;
+      if (begin + i < a.rows)
+        std::copy_n(a.row(begin + i) + k0, k1 - k0, to);
+      else
+        std::fill_n(to, k1 - k0, Real{0});
+    }
   } else {
-    const Index end = std::min(begin + W, operand.cols);
-    gemm::pack_columns<W>(to, operand.row_block(k0, k1).col_block(begin, end));
+    const Index end = std::min(begin + kPanelRows, a.cols);
+    gemm::pack_columns<kPanelRows>(panel, a.row_block(k0, k1).col_block(begin, end));
+  }
+}
+
+// Packs panel q of B, k-major, for the block [k0, k1).
+void pack_b(Real* panel, ConstView b, Layout layout, Index q, Index k0, Index k1) {
+  const Index begin = q * kPanelCols;
+  if (layout == Layout::kRowsAlongK) {
+    const Index end = std::min(begin + kPanelCols, b.rows);
+    gemm::pack_rows<kPanelCols>(panel, b.row_block(begin, end).col_block(k0, k1));
+  } else {
+    const Index end = std::min(begin + kPanelCols, b.cols);
+    gemm::pack_columns<kPanelCols>(panel, b.row_block(k0, k1).col_block(begin, end));
   }
 }
 
@@ -106,32 +137,41 @@ Share share_of(Index thread, Index threads, Index row_panels, Index col_panels) 
   return {0, row_panels, col_panels * thread / threads, col_panels * (thread + 1) / threads};
 }
 
+// One tile of C: `start` + the product of one panel of A and one of B.
+View tile_of(View c, Index p, Index q) {
+  return c.row_block(p * kPanelRows, std::min((p + 1) * kPanelRows, c.rows))
+      .col_block(q * kPanelCols, std::min((q + 1) * kPanelCols, c.cols));
+}
+ConstView tile_of(ConstView start, Index p, Index q) {
+  if (start.data == nullptr) return start;
+  return start.row_block(p * kPanelRows, std::min((p + 1) * kPanelRows, start.rows))
+      .col_block(q * kPanelCols, std::min((q + 1) * kPanelCols, start.cols));
+}
+
 // One block of k and of B's columns: this thread packs its rows of A, a few panels at a time, and
-// multiplies them with B's packed panels. `c` holds the block's columns only.
-void multiply_share(View c, ConstView a, Layout a_layout, const Real* packed_b, Share share,
-                    Index k0, Index k1, bool accumulate) {
+// multiplies them with B's packed panels. `c` and `start` hold the block's columns only.
+template <Layout kLayout>
+void multiply_share(View c, ConstView start, ConstView a, const Real* packed_b, Share share,
+                    Index k0, Index k1) {
   const Index k_size = k1 - k0;
-  Real* packed_a = scratch(t_packed_a, kBlockRows * kPanelRows * kBlockK + kLanes);
+  Real* packed_a = scratch(t_packed_a, kBlockRows * kPanelSize + kLanes);
   for (Index p0 = share.row_begin; p0 < share.row_end; p0 += kBlockRows) {
     const Index p1 = std::min(p0 + kBlockRows, share.row_end);
-    for (Index p = p0; p < p1; ++p)
-      pack_panel<kPanelRows>(packed_a + (p - p0) * kPanelRows * k_size, a, a_layout, p, k0, k1);
-    for (Index q = share.col_begin; q < share.col_end; ++q) {
-      const View columns = c.col_block(q * kPanelCols, std::min((q + 1) * kPanelCols, c.cols));
-      for (Index p = p0; p < p1; ++p) {
-        const View tile = columns.row_block(p * kPanelRows, std::min((p + 1) * kPanelRows, c.rows));
-        micro_kernel(tile, packed_a + (p - p0) * kPanelRows * k_size,
-                     packed_b + q * kPanelCols * k_size, k_size, accumulate);
-      }
-    }
+    for (Index p = p0; p < p1; ++p) pack_a<kLayout>(packed_a + (p - p0) * kPanelSize, a, p, k0, k1);
+    for (Index q = share.col_begin; q < share.col_end; ++q)
+      for (Index p = p0; p < p1; ++p)
+        micro_kernel<kLayout>(tile_of(c, p, q), packed_a + (p - p0) * kPanelSize,
+                              packed_b + q * kPanelCols * k_size, k_size, tile_of(start, p, q));
   }
 }
 
-void product(View c, ConstView a, Layout a_layout, ConstView b, Layout b_layout, Index k_total,
-             Accumulate accumulate) {
+template <Layout kLayoutA>
+void product(View c, ConstView start, ConstView a, ConstView b, Layout b_layout, Index k_total) {
+  MINILLM_DCHECK(start.data == nullptr || same_shape(start, c));
   if (c.rows == 0 || c.cols == 0) return;
   if (k_total == 0) {
-    if (accumulate == Accumulate::kNo) fill(c, 0);
+    for (Index i = 0; i < c.rows; ++i)
+      for (Index j = 0; j < c.cols; ++j) c(i, j) = start.data != nullptr ? start(i, j) : 0;
     return;
   }
   const bool alone = omp_in_parallel() || c.rows * c.cols * k_total < kSmall;
@@ -143,6 +183,7 @@ void product(View c, ConstView a, Layout a_layout, ConstView b, Layout b_layout,
   for (Index n0 = 0; n0 < c.cols; n0 += kBlockCols) {
     const Index n1 = std::min(n0 + kBlockCols, c.cols);
     const Index col_panels = div_up(n1 - n0, kPanelCols);
+    const View c_block = c.col_block(n0, n1);
     const ConstView b_block =
         b_layout == Layout::kRowsAlongK ? b.row_block(n0, n1) : b.col_block(n0, n1);
     const Share share =
@@ -151,9 +192,11 @@ void product(View c, ConstView a, Layout a_layout, ConstView b, Layout b_layout,
       const Index k1 = std::min(k0 + kBlockK, k_total);
 #pragma omp for schedule(static)
       for (Index q = 0; q < col_panels; ++q)
-        pack_panel<kPanelCols>(packed_b + q * kPanelCols * (k1 - k0), b_block, b_layout, q, k0, k1);
-      multiply_share(c.col_block(n0, n1), a, a_layout, packed_b, share, k0, k1,
-                     accumulate == Accumulate::kYes || k0 > 0);
+        pack_b(packed_b + q * kPanelCols * (k1 - k0), b_block, b_layout, q, k0, k1);
+      const ConstView so_far = k0 > 0                  ? ConstView(c_block)
+                               : start.data == nullptr ? start
+                                                       : start.col_block(n0, n1);
+      multiply_share<kLayoutA>(c_block, so_far, a, packed_b, share, k0, k1);
 #pragma omp barrier
     }
   }
@@ -161,19 +204,19 @@ void product(View c, ConstView a, Layout a_layout, ConstView b, Layout b_layout,
 
 }  // namespace
 
-void gemm_nt(View c, ConstView a, ConstView b, Accumulate accumulate) {
+void gemm_nt(View c, ConstView a, ConstView b, ConstView start) {
   MINILLM_DCHECK(c.rows == a.rows && c.cols == b.rows && a.cols == b.cols);
-  product(c, a, Layout::kRowsAlongK, b, Layout::kRowsAlongK, a.cols, accumulate);
+  product<Layout::kRowsAlongK>(c, start, a, b, Layout::kRowsAlongK, a.cols);
 }
 
-void gemm_nn(View c, ConstView a, ConstView b, Accumulate accumulate) {
+void gemm_nn(View c, ConstView a, ConstView b, ConstView start) {
   MINILLM_DCHECK(c.rows == a.rows && c.cols == b.cols && a.cols == b.rows);
-  product(c, a, Layout::kRowsAlongK, b, Layout::kKDownRows, a.cols, accumulate);
+  product<Layout::kRowsAlongK>(c, start, a, b, Layout::kKDownRows, a.cols);
 }
 
-void gemm_tn(View c, ConstView a, ConstView b, Accumulate accumulate) {
+void gemm_tn(View c, ConstView a, ConstView b, ConstView start) {
   MINILLM_DCHECK(c.rows == a.cols && c.cols == b.cols && a.rows == b.rows);
-  product(c, a, Layout::kKDownRows, b, Layout::kKDownRows, a.rows, accumulate);
+  product<Layout::kKDownRows>(c, start, a, b, Layout::kKDownRows, a.rows);
 }
 
 }  // namespace minillm

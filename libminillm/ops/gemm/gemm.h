@@ -17,14 +17,14 @@
 
 namespace minillm {
 
-enum class Accumulate { kNo, kYes };  // C = ... or C += ...
+// C [m, n] = start + A [m, k] B [n, k]^T       y = x W^T
+void gemm_nt(View c, ConstView a, ConstView b, ConstView start = {});
+// C [m, n] = start + A [m, k] B [k, n]         dx = dy W
+void gemm_nn(View c, ConstView a, ConstView b, ConstView start = {});
+// C [m, n] = start + A [k, m]^T B [k, n]       dW += dy^T x
+void gemm_tn(View c, ConstView a, ConstView b, ConstView start = {});
 
-// C [m, n] (+)= A [m, k] B [n, k]^T       y = x W^T
-void gemm_nt(View c, ConstView a, ConstView b, Accumulate accumulate = Accumulate::kNo);
-// C [m, n] (+)= A [m, k] B [k, n]         dx = dy W
-void gemm_nn(View c, ConstView a, ConstView b, Accumulate accumulate = Accumulate::kNo);
-// C [m, n] (+)= A [k, m]^T B [k, n]       dW = dy^T x
-void gemm_tn(View c, ConstView a, ConstView b, Accumulate accumulate = Accumulate::kNo);
+// `start` [m, n] is nothing (C = the product), C itself (C += the product), or another matrix.
 
 // C must not overlap A or B. Inside an OpenMP region a product runs on the calling thread alone.
 
