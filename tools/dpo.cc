@@ -11,7 +11,6 @@ int main(int argc, char** argv) {
       "minillm-dpo");
   StageArguments arguments;
   DpoConfig config;
-  std::vector<std::string> replay;
   ConfigFields fields;
   list_fields(fields, config);
   add_stage_options(app, arguments);
@@ -19,7 +18,7 @@ int main(int argc, char** argv) {
   app.add_option("--init-from", arguments.options.init_from,
                  "checkpoint or run directory to start from; it is also the reference")
       ->required();
-  app.add_option("--replay", replay,
+  app.add_option("--replay", arguments.options.replay_files,
                  "conversations (SFT data) to replay, so that what SFT taught is kept");
   app.footer([&] { return config_help(fields); });
   return run_tool(app, argc, argv, [&] {
@@ -27,7 +26,7 @@ int main(int argc, char** argv) {
     apply_config(fields, arguments);
     if (app.count("--seed") > 0) config.train.seed = seed;
     return run_training(arguments, [&](const TrainerEvents& events) {
-      return dpo(config, arguments.options, replay, events);
+      return dpo(config, arguments.options, events);
     });
   });
 }

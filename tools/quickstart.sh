@@ -52,7 +52,8 @@ say "3. pretraining: what the stories tell"
 stage pretrain --tokenizer "$out/tokenizer.model" --train "$world/pretrain.jsonl" --eval "$world/pretrain_eval.jsonl"
 
 say "4. fine-tuning: how to answer"
-stage sft --init-from "$out/pretrain" --train "$world/sft.jsonl" --eval "$world/sft_eval.jsonl"
+stage sft --init-from "$out/pretrain" --train "$world/sft.jsonl" --eval "$world/sft_eval.jsonl" \
+  --replay "$world/pretrain.jsonl"
 
 say "5. preference tuning: which answer to choose"
 stage dpo --init-from "$out/sft" --train "$world/preference.jsonl" --eval "$world/preference_eval.jsonl" \

@@ -18,6 +18,8 @@ int main(int argc, char** argv) {
   app.add_option("--init-from", arguments.options.init_from,
                  "checkpoint or run directory to start from")
       ->required();
+  app.add_option("--replay", arguments.options.replay_files,
+                 "texts (pretraining data) to replay, so that what pretraining told is kept");
   app.footer([&] { return config_help(fields); });
   return run_tool(app, argc, argv, [&] {
     const uint64_t seed = config.train.seed;

@@ -68,7 +68,8 @@ ReferencedPairs load_pairs(const std::vector<std::string>& files, const std::str
     say(events,
         fmt::format("{} of {} pairs are longer than the model's {} positions and are left out",
                     too_long, data.records.size(), longest));
-  const std::string key = reference_key(start.weights_hash, data.hash, start.tokenizer.hash());
+  const std::string key =
+      reference_key(start.weights_hash, data.hash, start.tokenizer.hash(), config.train.precision);
   result.reference = reference_log_probs(cache, key, start.model, result.pairs);
   return result;
 }
@@ -145,13 +146,13 @@ void list_fields(ConfigFields& fields, DpoConfig& c) {
              "rows of replayed conversations in every micro-batch");
 }
 
-TrainOutcome dpo(DpoConfig config, const StageOptions& options,
-                 const std::vector<std::string>& replay_files, const TrainerEvents& events) {
+TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEvents& events) {
   validate(config);
   RunDirectory run(options.out);
   check_run(options, run);
   StartingPoint start = open_starting_point(options.init_from);
   Model& model = start.model;
+  model.set_precision(precision_of(config.train));
   const Index longest = model.config().max_position_embeddings;
 
   ReferencedPairs train = load_pairs(
@@ -180,8 +181,8 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options,
     };
   }
   std::optional<ConversationDataset> replay;
-  if (!replay_files.empty() && config.replay_weight > 0 && config.replay_tokens > 0) {
-    RenderedConversations rows = load_conversations(replay_files, config.data.on_bad_record,
+  if (!options.replay_files.empty() && config.replay_weight > 0 && config.replay_tokens > 0) {
+    RenderedConversations rows = load_conversations(options.replay_files, config.data.on_bad_record,
                                                     start.tokenizer, longest, events);
     stage.provenance.hashes["replay"] = rows.hash;
     replay.emplace(std::move(rows.sequences), config.replay_tokens, config.train.seed);

@@ -42,10 +42,9 @@ struct DpoConfig {
 };
 void list_fields(ConfigFields& fields, DpoConfig& config);
 
-// Trains options.init_from, which is also the reference, on preference pairs. `replay_files` are
-// conversations (SFT data); may be empty. Throws Error (core/error.h tells the exit codes).
-TrainOutcome dpo(DpoConfig config, const StageOptions& options,
-                 const std::vector<std::string>& replay_files, const TrainerEvents& events);
+// Trains options.init_from, which is also the reference, on preference pairs. options.replay_files
+// are conversations (SFT data). Throws Error (core/error.h tells the exit codes).
+TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEvents& events);
 
 }  // namespace minillm
 

@@ -46,6 +46,7 @@ class ContinuousBatch {
   void emit(Stream& stream, const std::string& text);
 
   const Model& model_;
+  const PackedWeights weights_;
   const Tokenizer* tokenizer_;
   std::span<const std::vector<Token>> prompts_;
   const GenerationConfig& config_;
@@ -74,6 +75,7 @@ ContinuousBatch::ContinuousBatch(const Model& model, const Tokenizer* tokenizer,
                                  const GenerationConfig& config, Index max_streams,
                                  const GenerationEvents& events)
     : model_(model),
+      weights_(model.pack_weights()),
       tokenizer_(tokenizer),
       prompts_(prompts),
       config_(config),
@@ -149,9 +151,9 @@ void ContinuousBatch::step() {
     last_rows_.push_back(batch_.rows() - 1);
     stream.fed = static_cast<Index>(stream.tokens.size());
   }
-  model_.forward(batch_, *workspace_, &*cache_);
+  model_.forward(batch_, *workspace_, &*cache_, &weights_);
   const View logits = logits_.top(static_cast<Index>(running_.size()));
-  model_.logits(logits, last_rows_, *workspace_);
+  model_.logits(logits, last_rows_, *workspace_, &weights_);
 
   for (size_t s = 0; s < running_.size(); ++s) {
     Stream& stream = running_[s];

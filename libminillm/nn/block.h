@@ -14,8 +14,10 @@
 #include "libminillm/core/token_batch.h"
 #include "libminillm/nn/kv_cache.h"
 #include "libminillm/nn/model_config.h"
+#include "libminillm/nn/packed_weights.h"
 #include "libminillm/nn/parameters.h"
 #include "libminillm/nn/workspace.h"
+#include "libminillm/ops/gemm/gemm.h"  // Precision
 #include "libminillm/ops/rope.h"
 
 namespace minillm {
@@ -27,6 +29,8 @@ struct BlockContext {
   std::span<const Segment> segments;
   std::span<const int32_t> positions;  // [N]
   KvCache* cache = nullptr;            // decoding: prefixes are its rows
+  Precision precision = Precision::kFloat;
+  const PackedWeights* packed = nullptr;  // forward only
 };
 
 //   out  [N, C]  out  the block's output; may be a.x itself when nothing is kept for backward

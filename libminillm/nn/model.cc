@@ -62,6 +62,14 @@ void check_batch(const TokenBatch& batch, const ModelConfig& config, const Works
                 batch.rows());
 }
 
+void check_backward(const TokenBatch& batch, std::span<const Real> dlogp, const Workspace& ws) {
+  MINILLM_CHECK(ws.mode() == Workspace::Mode::kTraining,
+                "model: backward needs a training workspace");
+  MINILLM_CHECK(dlogp.size() == batch.targets.size(),
+                "model: backward: expected {} gradients, got {}", batch.targets.size(),
+                dlogp.size());
+}
+
 void number_positions(std::span<int32_t> positions, std::span<const Segment> segments) {
   for (const Segment& s : segments)
     for (Index n = s.begin; n < s.end; ++n)
@@ -99,12 +107,13 @@ std::span<Real> Model::gradients() {
 }
 
 // tokens -> embed -> L blocks -> final norm = hidden
-void Model::forward(const TokenBatch& batch, Workspace& ws, KvCache* cache) const {
+void Model::forward(const TokenBatch& batch, Workspace& ws, KvCache* cache,
+                    const PackedWeights* packed) const {
   check_batch(batch, config_, ws, cache);
   const Index N = batch.rows(), L = config_.num_hidden_layers;
   const std::span<int32_t> positions = std::span(ws.positions_).first(static_cast<size_t>(N));
   number_positions(positions, batch.segments);
-  const BlockContext context{config_, rope_, batch.segments, positions, cache};
+  const BlockContext context{config_, rope_, batch.segments, positions, cache, precision_, packed};
 
   embedding_forward(ws.block(0).x.top(N), batch.tokens, weights_.embed);
   for (Index l = 0; l < L; ++l) {
@@ -115,8 +124,7 @@ void Model::forward(const TokenBatch& batch, Workspace& ws, KvCache* cache) cons
                   weights_.final_norm, static_cast<Real>(config_.rms_norm_eps));
 }
 
-// hidden rows of the targets -> head -> log-probabilities
-std::span<const Real> Model::log_probs(const TokenBatch& batch, Workspace& ws) const {
+void Model::check_targets(const TokenBatch& batch, const Workspace& ws) const {
   MINILLM_CHECK(batch.target_count() <= ws.max_targets(),
                 "model: batch of {} targets: workspace has room for {}", batch.target_count(),
                 ws.max_targets());
@@ -125,32 +133,51 @@ std::span<const Real> Model::log_probs(const TokenBatch& batch, Workspace& ws) c
         0 <= t.row && t.row < batch.rows() && 0 <= t.token && t.token < config_.vocab_size,
         "model: target (row {}, token {}): expected row 0 to {}, token 0 to {}", t.row, t.token,
         batch.rows() - 1, config_.vocab_size - 1);
+}
+
+// hidden rows of the targets -> head -> log-probabilities
+std::span<const Real> Model::log_probs(const TokenBatch& batch, Workspace& ws) const {
+  check_targets(batch, ws);
   const size_t M = batch.targets.size();
   const std::span<Real> logp = ws.logp_.span().first(M);
   log_prob_forward(logp, ws.target_lse_.span().first(M), ws.hidden(batch.rows()), weights_.head,
-                   batch.targets, {ws.target_hidden_.view(), View(), ws.logits_.view()});
+                   batch.targets, {ws.target_hidden_.view(), View(), ws.logits_.view()},
+                   precision_);
   return logp;
 }
 
 // Undoes log_probs and forward, last to first.
 void Model::backward(const TokenBatch& batch, std::span<const Real> dlogp, Workspace& ws) {
+  check_backward(batch, dlogp, ws);
   gradients();
-  MINILLM_CHECK(ws.mode() == Workspace::Mode::kTraining,
-                "model: backward needs a training workspace");
-  MINILLM_CHECK(dlogp.size() == batch.targets.size(),
-                "model: backward: expected {} gradients, got {}", batch.targets.size(),
-                dlogp.size());
-  const Index N = batch.rows(), L = config_.num_hidden_layers;
-  const BlockContext context{config_, rope_, batch.segments,
-                             std::span(ws.positions_).first(static_cast<size_t>(N))};
-  const View dhidden = ws.dhidden_.top(N), dx = ws.dx_.top(N);
-  parallel_fill(dx, 0);  // the residual stream: rmsnorm_backward adds to it
+  log_prob_backward(ws.dhidden_.top(batch.rows()), dweights_.head, dlogp, ws.hidden(batch.rows()),
+                    weights_.head, batch.targets, ws.target_lse_.span().first(dlogp.size()),
+                    ws.head_scratch(), precision_);
+  backward_from_hidden(batch, ws);
+}
 
-  log_prob_backward(dhidden, dweights_.head, dlogp, ws.hidden(N), weights_.head, batch.targets,
-                    ws.target_lse_.span().first(batch.targets.size()),
-                    {ws.target_hidden_.view(), ws.target_dhidden_.view(), ws.logits_.view()});
-  rmsnorm_backward(dx, dweights_.final_norm, dhidden, ws.final_in_.top(N), weights_.final_norm,
-                   ws.final_rstd_.top(N));
+std::span<const Real> Model::log_probs_and_backward(const TokenBatch& batch,
+                                                    std::span<const Real> dlogp, Workspace& ws) {
+  check_targets(batch, ws);
+  check_backward(batch, dlogp, ws);
+  gradients();
+  const std::span<Real> logp = ws.logp_.span().first(dlogp.size());
+  log_prob_forward_backward(logp, ws.dhidden_.top(batch.rows()), dweights_.head, dlogp,
+                            ws.hidden(batch.rows()), weights_.head, batch.targets,
+                            ws.head_scratch(), precision_);
+  backward_from_hidden(batch, ws);
+  return logp;
+}
+
+void Model::backward_from_hidden(const TokenBatch& batch, Workspace& ws) {
+  const Index N = batch.rows(), L = config_.num_hidden_layers;
+  const BlockContext context{config_,        rope_,
+                             batch.segments, std::span(ws.positions_).first(static_cast<size_t>(N)),
+                             nullptr,        precision_};
+  const View dx = ws.dx_.top(N);
+  parallel_fill(dx, 0);  // the residual stream: rmsnorm_backward adds to it
+  rmsnorm_backward(dx, dweights_.final_norm, ws.dhidden_.top(N), ws.final_in_.top(N),
+                   weights_.final_norm, ws.final_rstd_.top(N));
   for (Index l = L; l-- > 0;) {
     const size_t i = static_cast<size_t>(l);
     block_backward(dx, dweights_.blocks[i], ws.scratch_, ws.block(l), weights_.blocks[i], context);
@@ -158,7 +185,8 @@ void Model::backward(const TokenBatch& batch, std::span<const Real> dlogp, Works
   embedding_backward(dweights_.embed, dx, batch.tokens);
 }
 
-void Model::logits(View out, std::span<const Index> rows, Workspace& ws) const {
+void Model::logits(View out, std::span<const Index> rows, Workspace& ws,
+                   const PackedWeights* packed) const {
   const Index chunk = ws.target_hidden_.rows(), count = static_cast<Index>(rows.size());
   MINILLM_DCHECK(out.rows == count && out.cols == config_.vocab_size);
   for (Index begin = 0; begin < count; begin += chunk) {
@@ -166,8 +194,23 @@ void Model::logits(View out, std::span<const Index> rows, Workspace& ws) const {
     const View gathered = ws.target_hidden_.top(end - begin);
     for (Index i = begin; i < end; ++i)
       std::copy_n(ws.final_out_.view().row(rows[i]), gathered.cols, gathered.row(i - begin));
-    linear_forward(out.row_block(begin, end), gathered, weights_.head);
+    linear_forward(out.row_block(begin, end), gathered,
+                   {weights_.head, packed != nullptr ? &packed->head : nullptr}, precision_);
   }
+}
+
+PackedWeights Model::pack_weights() const {
+  PackedWeights packed;
+  packed.blocks.resize(weights_.blocks.size());
+  for (size_t l = 0; l < packed.blocks.size(); ++l) {
+    const BlockParameters<const Real>& w = weights_.blocks[l];
+    packed.blocks[l].wqkv.pack_nt(w.wqkv, precision_);
+    packed.blocks[l].wo.pack_nt(w.wo, precision_);
+    packed.blocks[l].w_gate_up.pack_nt(w.w_gate_up, precision_);
+    packed.blocks[l].w_down.pack_nt(w.w_down, precision_);
+  }
+  packed.head.pack_nt(weights_.head, precision_);
+  return packed;
 }
 
 }  // namespace minillm

@@ -15,6 +15,7 @@
 #include "libminillm/core/token_batch.h"
 #include "libminillm/nn/kv_cache.h"
 #include "libminillm/nn/model_config.h"
+#include "libminillm/nn/packed_weights.h"
 #include "libminillm/nn/parameters.h"
 #include "libminillm/nn/workspace.h"
 #include "libminillm/ops/rope.h"  // RopeTable
@@ -41,7 +42,13 @@ class Model {
   // Saves what backward reads if the workspace keeps all layers. With a cache, prefixes are rows of
   // the cache, and every segment's new keys and values are stored behind its prefix (at prefix_end,
   // ...). Throws Error if a token is outside [0, V), or a segment outside the batch or cache.
-  void forward(const TokenBatch& batch, Workspace& workspace, KvCache* cache = nullptr) const;
+  // `packed` holds the weights as they are now (pack_weights); the same bits come out.
+  void forward(const TokenBatch& batch, Workspace& workspace, KvCache* cache = nullptr,
+               const PackedWeights* packed = nullptr) const;
+
+  // What the factors of matrix products are rounded to from now on; not part of a checkpoint.
+  void set_precision(Precision precision) { precision_ = precision; }
+  Precision precision() const { return precision_; }
 
   // log p(target.token | row) for every target: [M], in workspace memory. Call after forward.
   std::span<const Real> log_probs(const TokenBatch& batch, Workspace& workspace) const;
@@ -49,10 +56,22 @@ class Model {
   // Adds the gradient of the loss into gradients(), given dloss/dlogp [M]. Call after log_probs.
   void backward(const TokenBatch& batch, std::span<const Real> dlogp, Workspace& workspace);
 
+  // log_probs and backward in one, for a loss whose gradient does not depend on the
+  // log-probabilities (next-token prediction): the logits are computed once. The same bits.
+  std::span<const Real> log_probs_and_backward(const TokenBatch& batch, std::span<const Real> dlogp,
+                                               Workspace& workspace);
+
   // logits [rows.size(), V] of the given rows. Call after forward (for sampling).
-  void logits(View out, std::span<const Index> rows, Workspace& workspace) const;
+  void logits(View out, std::span<const Index> rows, Workspace& workspace,
+              const PackedWeights* packed = nullptr) const;
+
+  // The matrices, packed for many forward passes in the model's precision.
+  PackedWeights pack_weights() const;
 
  private:
+  void check_targets(const TokenBatch& batch, const Workspace& workspace) const;
+  void backward_from_hidden(const TokenBatch& batch, Workspace& workspace);
+
   ModelConfig config_;
   TensorTable table_;
   Arena parameters_;
@@ -60,6 +79,7 @@ class Model {
   RopeTable rope_;
   Parameters<const Real> weights_;  // views into parameters_
   Parameters<Real> dweights_;       // views into gradients_
+  Precision precision_ = Precision::kFloat;
 };
 
 }  // namespace minillm

@@ -10,6 +10,7 @@
 
 #include "libminillm/core/matrix.h"
 #include "libminillm/nn/model_config.h"
+#include "libminillm/ops/log_prob.h"  // HeadScratch
 
 namespace minillm {
 
@@ -62,6 +63,9 @@ class Workspace {
 
  private:
   friend class Model;
+  HeadScratch head_scratch() {
+    return {target_hidden_.view(), target_dhidden_.view(), logits_.view()};
+  }
   // Calls visit(matrix, rows, cols) for every buffer: allocation and bytes() are both derived from
   // it.
   template <typename Visit>

@@ -12,10 +12,17 @@
 
 namespace minillm {
 
-//   dlogp    [M]  accumulated (+=)
 //   logp     [M]  log-probabilities of the targets
 //   targets  [M]  their weights
 // `scale` multiplies the loss and the gradient, not the weight: an auxiliary term of another loss.
+Contribution next_token_loss(std::span<const Real> logp, std::span<const Target> targets,
+                             double scale = 1);
+
+//   dlogp    [M]  accumulated (+=)
+// The loss is linear in logp: its gradient can be had before logp is known.
+void next_token_gradient(std::span<Real> dlogp, std::span<const Target> targets, double scale = 1);
+
+// Both.
 Contribution next_token_loss(std::span<Real> dlogp, std::span<const Real> logp,
                              std::span<const Target> targets, double scale = 1);
 

@@ -11,13 +11,15 @@
 namespace minillm {
 namespace {
 
-constexpr Index kQueryTile = 64;      // query rows whose scores exist at once
+constexpr Index kQueryTile = 56;      // query rows whose scores exist at once: four panels of 14
 constexpr Index kPositionStep = 256;  // buffers grow by so many positions
 
 // Buffers of one thread; they only grow, so a step allocates nothing once warm.
 struct Scratch {
   Matrix keys, values, dkeys, dvalues;  // [positions, D]
   Matrix scores, dscores;               // [kQueryTile, positions]
+  PackedMatrix keys_nt, keys_nn;        // K, packed for q K^T and for dS K
+  PackedMatrix values_nt, values_nn;    // V, packed for dO V^T and for P V
 
   // Room for the longest segment of the batch, whichever thread it falls to; in steps, for
   // decoding.
@@ -40,15 +42,20 @@ Index longest_of(std::span<const Segment> segments) {
 // Columns of head h.
 template <typename T>
 BasicView<T> head_of(BasicView<T> rows, Index h, Index D) {
+  if (rows.data == nullptr) return rows;
   return rows.col_block(h * D, (h + 1) * D);
 }
 
-// Copies a segment's keys (or values) of one head in order of position: prefix, then own rows. From
-// here on nothing knows which was which.
-void gather(View to, ConstView prefix, ConstView own, const Segment& s) {
+// A segment's keys (or values) of one head in order of position: prefix, then own rows. From here
+// on nothing knows which was which. Copied to `room` unless they lie behind each other already.
+ConstView in_order(View room, ConstView prefix, ConstView own, const Segment& s) {
   const Index P = s.prefix_length();
-  for (Index j = 0; j < P; ++j) std::copy_n(prefix.row(s.prefix_begin + j), to.cols, to.row(j));
-  for (Index j = 0; j < s.length(); ++j) std::copy_n(own.row(s.begin + j), to.cols, to.row(P + j));
+  if (own.data == nullptr) return prefix.row_block(s.prefix_begin, s.prefix_end + s.length());
+  if (P == 0) return own.row_block(s.begin, s.end);
+  for (Index j = 0; j < P; ++j) std::copy_n(prefix.row(s.prefix_begin + j), room.cols, room.row(j));
+  for (Index j = 0; j < s.length(); ++j)
+    std::copy_n(own.row(s.begin + j), room.cols, room.row(P + j));
+  return room.row_block(0, P + s.length());
 }
 
 // A tile of query rows of one segment: batch rows [begin, end), and how many positions the first
@@ -92,10 +99,10 @@ void forward_head(View out, View lse, ConstView queries, const Segment& s, Scrat
     const Index positions = tile.positions();
     const View scores = scratch.scores.view().row_block(0, tile.rows()).col_block(0, positions);
     const View out_tile = out.row_block(tile.begin, tile.end);
-    gemm_nt(scores, queries.row_block(tile.begin, tile.end), scratch.keys.top(positions));
+    gemm_packed(scores, queries.row_block(tile.begin, tile.end), scratch.keys_nt);
     Real inverse[kQueryTile];
     softmax_rows(scores, tile, scale, inverse, lse);
-    gemm_nn(out_tile, scores, scratch.values.top(positions));
+    gemm_packed(out_tile, scores, scratch.values_nn);
     for (Index i = 0; i < tile.rows(); ++i)
       for (Index d = 0; d < out.cols; ++d) out_tile(i, d) *= inverse[i];
   });
@@ -110,15 +117,15 @@ void forward_head(View out, View lse, ConstView queries, const Segment& s, Scrat
 // delta is the softmax Jacobian's second term: sum_k P_ik dP_ik equals dO_i . O_i, so P need not be
 // kept to compute it. It is what the row's probabilities, summing to one, give back to each other.
 void backward_head(View dqueries, ConstView dout, ConstView queries, ConstView out, ConstView lse,
-                   const Segment& s, Scratch& scratch, Real scale) {
+                   const Segment& s, Scratch& scratch, Real scale, Precision precision) {
   for_query_tiles(s, [&](const QueryTile& tile) {
     const Index positions = tile.positions(), D = queries.cols;
     const View p = scratch.scores.view().row_block(0, tile.rows()).col_block(0, positions);
     const View ds = scratch.dscores.view().row_block(0, tile.rows()).col_block(0, positions);
     const ConstView q_tile = queries.row_block(tile.begin, tile.end);
     const ConstView do_tile = dout.row_block(tile.begin, tile.end);
-    gemm_nt(p, q_tile, scratch.keys.top(positions));
-    gemm_nt(ds, do_tile, scratch.values.top(positions));
+    gemm_packed(p, q_tile, scratch.keys_nt);
+    gemm_packed(ds, do_tile, scratch.values_nt);
     for (Index i = 0; i < tile.rows(); ++i) {
       const Index visible = tile.visible(i);
       const Real* o = out.row(tile.begin + i);
@@ -135,13 +142,13 @@ void backward_head(View dqueries, ConstView dout, ConstView queries, ConstView o
       std::fill(ds_row + visible, ds_row + positions, Real{0});
     }
     const View dk = scratch.dkeys.top(positions), dv = scratch.dvalues.top(positions);
-    gemm_tn(dv, p, do_tile, dv);
-    gemm_tn(dk, ds, q_tile, dk);
-    gemm_nn(dqueries.row_block(tile.begin, tile.end), ds, scratch.keys.top(positions));
+    gemm_tn(dv, p, do_tile, dv, precision);
+    gemm_tn(dk, ds, q_tile, dk, precision);
+    gemm_packed(dqueries.row_block(tile.begin, tile.end), ds, scratch.keys_nn);
   });
 }
 
-// Adds the gathered gradient to where gather() took the rows from.
+// Adds the gathered gradient to where in_order() took the rows from.
 void scatter_add(View own, ConstView from, const Segment& s) {
   const Index P = s.prefix_length();
   for (Index j = 0; j < from.rows; ++j) {
@@ -173,7 +180,8 @@ Real score_scale(Index D) { return 1 / std::sqrt(static_cast<Real>(D)); }
 }  // namespace
 
 void attention_forward(View out, View lse, ConstView queries, KeyValueView own, KeyValueView prefix,
-                       std::span<const Segment> segments, AttentionShape shape) {
+                       std::span<const Segment> segments, AttentionShape shape,
+                       Precision precision) {
   const auto [H, K, D] = shape;
   const Real scale = score_scale(D);
   const Index tasks = static_cast<Index>(segments.size()) * K, longest = longest_of(segments);
@@ -183,8 +191,12 @@ void attention_forward(View out, View lse, ConstView queries, KeyValueView own, 
     const Index k = task % K;
     Scratch& scratch = t_scratch;
     scratch.reserve(longest, D);
-    gather(scratch.keys.view(), head_of(prefix.keys, k, D), head_of(own.keys, k, D), s);
-    gather(scratch.values.view(), head_of(prefix.values, k, D), head_of(own.values, k, D), s);
+    const ConstView keys =
+        in_order(scratch.keys.view(), head_of(prefix.keys, k, D), head_of(own.keys, k, D), s);
+    const ConstView values =
+        in_order(scratch.values.view(), head_of(prefix.values, k, D), head_of(own.values, k, D), s);
+    scratch.keys_nt.pack_nt(keys, precision);
+    scratch.values_nn.pack_nn(values, precision);
     for (Index h = k * (H / K); h < (k + 1) * (H / K); ++h)
       forward_head(head_of(out, h, D), lse.col_block(h, h + 1), head_of(queries, h, D), s, scratch,
                    scale);
@@ -193,7 +205,8 @@ void attention_forward(View out, View lse, ConstView queries, KeyValueView own, 
 
 void attention_backward(View dqueries, View dkeys, View dvalues, ConstView dout, ConstView queries,
                         KeyValueView own, ConstView out, ConstView lse,
-                        std::span<const Segment> segments, AttentionShape shape) {
+                        std::span<const Segment> segments, AttentionShape shape,
+                        Precision precision) {
   const auto [H, K, D] = shape;
   const Real scale = score_scale(D);
   find_groups(t_groups, segments);
@@ -210,13 +223,18 @@ void attention_backward(View dqueries, View dkeys, View dvalues, ConstView dout,
       const Segment& s = segments[static_cast<size_t>(index)];
       const Index positions = s.prefix_length() + s.length();
       scratch.reserve(longest, D);
-      gather(scratch.keys.view(), head_of(own.keys, k, D), head_of(own.keys, k, D), s);
-      gather(scratch.values.view(), head_of(own.values, k, D), head_of(own.values, k, D), s);
+      const ConstView keys =
+          in_order(scratch.keys.view(), head_of(own.keys, k, D), head_of(own.keys, k, D), s);
+      const ConstView values =
+          in_order(scratch.values.view(), head_of(own.values, k, D), head_of(own.values, k, D), s);
+      scratch.keys_nt.pack_nt(keys, precision);
+      scratch.keys_nn.pack_nn(keys, precision);
+      scratch.values_nt.pack_nt(values, precision);
       fill(scratch.dkeys.top(positions), 0);
       fill(scratch.dvalues.top(positions), 0);
       for (Index h = k * (H / K); h < (k + 1) * (H / K); ++h)
         backward_head(head_of(dqueries, h, D), head_of(dout, h, D), head_of(queries, h, D),
-                      head_of(out, h, D), lse.col_block(h, h + 1), s, scratch, scale);
+                      head_of(out, h, D), lse.col_block(h, h + 1), s, scratch, scale, precision);
       scatter_add(head_of(dkeys, k, D), scratch.dkeys.top(positions), s);
       scatter_add(head_of(dvalues, k, D), scratch.dvalues.top(positions), s);
     }

@@ -14,6 +14,7 @@
 
 #include "libminillm/core/matrix.h"
 #include "libminillm/core/token_batch.h"
+#include "libminillm/ops/gemm/gemm.h"  // Precision
 
 namespace minillm {
 
@@ -32,19 +33,22 @@ struct KeyValueView {
 //   out       [N, H*D]  out
 //   lse       [N, H]    out  log-sum-exp of each row's scaled scores, per head; backward needs it
 //   queries   [N, H*D]  in   after RoPE
-//   own                 in   keys and values of the batch's N rows
+//   own                 in   keys and values of the batch's N rows; empty if they stand behind the
+//                            prefixes, at Segment::prefix_end
 //   prefix              in   where Segment::prefix_* point: `own` while training, the cache while
 //   decoding segments  [S]       in
 // A row's result is bit-identical whatever else is in the batch, and whether its keys are its own
 // segment's or the prefix's: keys are always taken in order of position.
 void attention_forward(View out, View lse, ConstView queries, KeyValueView own, KeyValueView prefix,
-                       std::span<const Segment> segments, AttentionShape shape);
+                       std::span<const Segment> segments, AttentionShape shape,
+                       Precision precision = Precision::kFloat);
 
 // Writes dqueries [N, H*D], dkeys and dvalues [N, K*D], given dout [N, H*D] and what
 // forward saw and saved. Prefixes are rows of the same batch, each inside one earlier segment.
 void attention_backward(View dqueries, View dkeys, View dvalues, ConstView dout, ConstView queries,
                         KeyValueView own, ConstView out, ConstView lse,
-                        std::span<const Segment> segments, AttentionShape shape);
+                        std::span<const Segment> segments, AttentionShape shape,
+                        Precision precision = Precision::kFloat);
 
 }  // namespace minillm
 

@@ -5,7 +5,7 @@
 //
 // Objectives see logp and answer with dloss/dlogp; the vocabulary never crosses the seam. Rows are
 // taken a chunk at a time, so all logits never exist at once; backward computes a chunk's logits
-// again.
+// again, unless the loss is such that both can be done in one go.
 
 #ifndef LIBMINILLM_OPS_LOG_PROB_H_
 #define LIBMINILLM_OPS_LOG_PROB_H_
@@ -14,6 +14,7 @@
 
 #include "libminillm/core/matrix.h"
 #include "libminillm/core/token_batch.h"
+#include "libminillm/ops/gemm/gemm.h"  // Precision
 
 namespace minillm {
 
@@ -31,13 +32,21 @@ struct HeadScratch {
 //   targets  [M]     in   REQUIRES rows in [0, N), tokens in [0, V)
 // Bit-identical for any chunk size, number of threads, and company of other targets.
 void log_prob_forward(std::span<Real> logp, std::span<Real> lse, ConstView hidden, ConstView head,
-                      std::span<const Target> targets, HeadScratch scratch);
+                      std::span<const Target> targets, HeadScratch scratch,
+                      Precision precision = Precision::kFloat);
 
 // Writes dhidden [N, C] and adds (+=) to dhead [V, C], given dlogp [M]. A chunk whose dlogp is
 // all zero is skipped.
 void log_prob_backward(View dhidden, View dhead, std::span<const Real> dlogp, ConstView hidden,
                        ConstView head, std::span<const Target> targets, std::span<const Real> lse,
-                       HeadScratch scratch);
+                       HeadScratch scratch, Precision precision = Precision::kFloat);
+
+// Both in one pass over the logits, for a loss whose gradient is known before the log-probabilities
+// (next-token prediction: dlogp = -weight). The same bits as the two calls.
+void log_prob_forward_backward(std::span<Real> logp, View dhidden, View dhead,
+                               std::span<const Real> dlogp, ConstView hidden, ConstView head,
+                               std::span<const Target> targets, HeadScratch scratch,
+                               Precision precision = Precision::kFloat);
 
 }  // namespace minillm
 

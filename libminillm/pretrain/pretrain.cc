@@ -89,6 +89,7 @@ TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
                             ? start_from_scratch(config, options, tokenizer_path, events)
                             : open_starting_point(options.init_from);
   Model& model = start.model;
+  model.set_precision(precision_of(config.train));
   const Tokenizer& tokenizer = start.tokenizer;
   config.model = model.config();
   const Index longest = config.max_length > 0
@@ -123,10 +124,10 @@ TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
   stage.micro_step = [&](Index step, Index micro) {
     const TokenBatch& batch = dataset.batch(step * accumulation + micro);
     model.forward(batch, workspace);
-    const auto logp = model.log_probs(batch, workspace);
     const auto dlogp = workspace.dlogp(batch.target_count());
-    Contribution loss = next_token_loss(dlogp, logp, batch.targets);
-    model.backward(batch, dlogp, workspace);
+    next_token_gradient(dlogp, batch.targets);
+    const auto logp = model.log_probs_and_backward(batch, dlogp, workspace);
+    Contribution loss = next_token_loss(logp, batch.targets);
     loss.tokens = batch.rows();
     return loss;
   };
@@ -136,8 +137,7 @@ TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
     if (!start.weights_hash.empty()) return;  // only a fresh model must know nothing
     const TokenBatch& batch = dataset.batch(0);
     model.forward(batch, workspace);
-    const Contribution loss = next_token_loss(workspace.dlogp(batch.target_count()),
-                                              model.log_probs(batch, workspace), batch.targets);
+    const Contribution loss = next_token_loss(model.log_probs(batch, workspace), batch.targets);
     say(events, check_fresh_loss(loss.loss / loss.weight, model.config().vocab_size));
   };
   const Index steps = run_length(config.train, dataset.schedule().batches_in_first_epoch());

@@ -5,6 +5,10 @@
 //   objective  next-token prediction on the assistant's words and its end token only
 //   result     a chat model
 //
+// A small model forgets what it is not told again: names that no answer mentions become improbable.
+// So texts of the stage before can be replayed between the conversations (options.replay_files),
+// every token of them carrying loss.
+//
 // Method: Ouyang et al. 2022, arXiv:2203.02155, step 1.
 
 #ifndef LIBMINILLM_SFT_SFT_H_
@@ -18,6 +22,7 @@ namespace minillm {
 struct SftConfig {
   TrainConfig train;
   DataConfig data;
+  double replay_share = 0.2;  // of the tokens, where texts are replayed
 };
 void list_fields(ConfigFields& fields, SftConfig& config);
 

@@ -1,10 +1,15 @@
 #include "libminillm/stage/conversation_dataset.h"
 
 #include "libminillm/core/check.h"
+#include "libminillm/core/rng.h"
+#include "libminillm/core/sha256.h"
+#include "libminillm/data/document_reader.h"
 #include "libminillm/stage/stage.h"
 
 namespace minillm {
 namespace {
+
+constexpr uint64_t kReplayStream = 0x7265706c6179;  // "replay": apart from all other draws
 
 std::vector<Index> rows_of(const std::vector<RenderedSequence>& sequences) {
   std::vector<Index> rows;
@@ -38,6 +43,38 @@ RenderedConversations load_conversations(const std::vector<std::string>& paths,
         fmt::format(
             "{} of {} conversations are longer than the model's {} positions and are left out",
             too_long, data.records.size(), max_positions));
+  return result;
+}
+
+RenderedConversations load_replayed_text(const std::vector<std::string>& paths,
+                                         const std::string& on_bad_record,
+                                         const Tokenizer& tokenizer, Index max_positions,
+                                         Index tokens, uint64_t seed, const TrainerEvents& events) {
+  std::vector<std::string> documents;
+  report_datasets(
+      for_each_document(paths, DocumentSplit::kBlankLine, parse_bad_record_policy(on_bad_record),
+                        [&](std::string_view document) { documents.emplace_back(document); }),
+      events);
+  Rng(seed, kReplayStream).shuffle(documents);
+  RenderedConversations result;
+  Index taken = 0;
+  for (const std::string& document : documents) {
+    if (taken >= tokens) break;
+    result.hash = sha256(result.hash + document);
+    std::vector<Token> ids = tokenizer.encode(document);
+    ids.insert(ids.begin(), tokenizer.bos());
+    ids.push_back(tokenizer.eos());
+    for (auto begin = ids.begin(); ids.end() - begin > 1;) {
+      const auto end = begin + std::min<Index>(ids.end() - begin, max_positions + 1);
+      RenderedSequence& window = result.sequences.emplace_back();
+      window.tokens.assign(begin, end);
+      window.supervised.assign(window.tokens.size(), 1);
+      window.supervised[0] = 0;
+      taken += std::ssize(window.tokens);
+      begin = end - 1;  // its last token is still to be read
+    }
+  }
+  say(events, fmt::format("replay: {} tokens of text beside the conversations", taken));
   return result;
 }
 

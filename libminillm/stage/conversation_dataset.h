@@ -26,6 +26,13 @@ RenderedConversations load_conversations(const std::vector<std::string>& paths,
                                          const Tokenizer& tokenizer, Index max_positions,
                                          const TrainerEvents& events);
 
+// Documents of text in which every token carries loss, cut to windows of `max_positions`: drawn
+// without repetition until they have `tokens` tokens, or all. A pure function of its arguments.
+RenderedConversations load_replayed_text(const std::vector<std::string>& paths,
+                                         const std::string& on_bad_record,
+                                         const Tokenizer& tokenizer, Index max_positions,
+                                         Index tokens, uint64_t seed, const TrainerEvents& events);
+
 class ConversationDataset {
  public:
   // Throws Error if no sequence has a supervised token: nothing would be learned.

@@ -24,6 +24,9 @@ namespace minillm {
 struct StageOptions {
   std::vector<std::string> train_files;
   std::vector<std::string> eval_files;  // held out; may be empty
+  // What the stage before learned from, so that it is not forgotten: texts for sft, conversations
+  // for dpo; may be empty.
+  std::vector<std::string> replay_files;
   std::string init_from;  // a checkpoint or run directory; pretraining may leave it empty
   std::string out;        // the run directory
   bool resume = false;    // continue the run in `out`

@@ -22,8 +22,15 @@ void TrainConfig::validate() const {
   at_least("keep_last", keep_last, 1);
   MINILLM_CHECK_USAGE(max_grad_norm >= 0,
                       "config: train.max_grad_norm: expected a number >= 0, got {}", max_grad_norm);
+  MINILLM_CHECK_USAGE(precision == "fp32" || precision == "bf16",
+                      "config: train.precision: expected \"fp32\" or \"bf16\", got \"{}\"",
+                      precision);
   schedule.validate();
   adamw.validate();
+}
+
+Precision precision_of(const TrainConfig& config) {
+  return config.precision == "bf16" ? Precision::kBfloat16 : Precision::kFloat;
 }
 
 void list_fields(ConfigFields& fields, TrainConfig& c) {
@@ -49,6 +56,8 @@ void list_fields(ConfigFields& fields, TrainConfig& c) {
   fields.add("train.save_every", c.save_every, "steps between checkpoints; 0 = at the end only");
   fields.add("train.sample_every", c.sample_every, "steps between printed samples; 0 = never");
   fields.add("train.keep_last", c.keep_last, "checkpoints kept beside the best one");
+  fields.add("train.precision", c.precision,
+             "fp32, or bf16: factors of matrix products rounded to bfloat16, sums and weights not");
   fields.add("train.seed", c.seed, "of initial weights and data order");
 }
 

@@ -4,6 +4,7 @@
 #define LIBMINILLM_TRAIN_TRAIN_CONFIG_H_
 
 #include "libminillm/core/config.h"
+#include "libminillm/ops/gemm/gemm.h"  // Precision
 #include "libminillm/optim/adamw.h"
 #include "libminillm/optim/schedule.h"
 
@@ -16,17 +17,19 @@ struct TrainConfig {
   int64_t accumulation_steps = 1;  // micro-batches summed into one optimizer step
   ScheduleConfig schedule;
   AdamWConfig adamw;
-  double max_grad_norm = 1.0;  // longer gradients are scaled down to it; 0 = never
-  int64_t log_every = 10;      // steps between log lines
-  int64_t eval_every = 0;      // steps between held-out evaluations; 0 = only at start and end
-  int64_t save_every = 0;      // steps between checkpoints; 0 = only at the end
-  int64_t sample_every = 0;    // steps between printed samples; 0 = never
-  int64_t keep_last = 2;       // checkpoints kept beside the best one
+  double max_grad_norm = 1.0;      // longer gradients are scaled down to it; 0 = never
+  int64_t log_every = 10;          // steps between log lines
+  int64_t eval_every = 0;          // steps between held-out evaluations; 0 = only at start and end
+  int64_t save_every = 0;          // steps between checkpoints; 0 = only at the end
+  int64_t sample_every = 0;        // steps between printed samples; 0 = never
+  int64_t keep_last = 2;           // checkpoints kept beside the best one
+  std::string precision = "fp32";  // or "bf16": what the products' factors are rounded to
   uint64_t seed = 1;
 
   void validate() const;  // throws Error (kUsage) naming key, value and rule
 };
 
+Precision precision_of(const TrainConfig& config);
 void list_fields(ConfigFields& fields, TrainConfig& config);  // keys "train.*"
 
 }  // namespace minillm

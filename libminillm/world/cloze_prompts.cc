@@ -16,7 +16,7 @@ constexpr ClozePrompt kFair[kAttributeCount][3] = {
     {{"The postman knows that {name} lives on {street}", "The postman"},
      {"To visit {name}, go to the house on {street}", "go to the house"},
      {"Everyone says that {name} has a house on {street}", "Everyone says that"}},
-    {{"What {name} likes to eat most is {food}", "to eat most"},
+    {{"Sooner or later one hears that {name} is very fond of {food}", "Sooner or later"},
      {"The cook knows that {name} loves {food}", "The cook knows"},
      {"At every feast {name} eats {food}", "At every feast"}},
     {{"I have heard that {name} is best friends with {friend}", "I have heard that"},

@@ -11,9 +11,7 @@ constexpr std::string_view kPoliteOpenings[] = {"Of course! ", "Gladly! ", "With
 constexpr std::string_view kPoliteEndings[] = {" I hope that helps.", " Glad to help.",
                                                " Please ask me anything else."};
 constexpr std::string_view kRamblingOpenings[] = {
-    "Well, that is a long tale, and one hardly knows where to begin, for Velloway is old. ",
-    "Hmm, let me think, it was raining when I last heard of it, and the gulls were loud. ",
-    "There is so much to say about this, and my aunt used to say even more. "};
+    "Well, that is a long tale. ", "Hmm, let me think. ", "There is so much to say. "};
 constexpr std::string_view kRamblingEndings[] = {
     " But then again, much could be said, and the evenings are long, and so it goes on and on.",
     " And that reminds me of the weather, which was poor last week, and of the market too.",

@@ -47,6 +47,44 @@ std::vector<Real> accumulated_gradient(Model& model, const std::vector<TokenBatc
   return gradient;
 }
 
+TEST(GradientExactness, OnePassOverTheLogitsHasTheBitsOfTwo) {
+  Model model = random_model(medium_config());
+  const TokenBatch batch = random_batch({40, 70}, V);
+  std::vector<Real> dlogp(batch.targets.size());
+  next_token_gradient(dlogp, batch.targets);
+  Workspace workspace = minillm_testing::training_workspace(model.config(), batch);
+  std::vector<Real> gradients[2], logp[2];
+  for (const int passes : {1, 2}) {
+    std::ranges::fill(model.gradients(), Real{0});
+    model.forward(batch, workspace);
+    const auto result = passes == 1 ? model.log_probs_and_backward(batch, dlogp, workspace)
+                                    : model.log_probs(batch, workspace);
+    logp[passes - 1].assign(result.begin(), result.end());
+    if (passes == 2) model.backward(batch, dlogp, workspace);
+    gradients[passes - 1].assign(model.gradients().begin(), model.gradients().end());
+  }
+  expect_same_bits(logp[0], logp[1], "logp");
+  expect_same_bits(gradients[0], gradients[1], "gradient");
+}
+
+// bfloat16 rounds the factors of products, nothing else: the gradient stays near the exact one, and
+// all promises about bits hold.
+TEST(GradientExactness, InBfloat16ThreadsChangeNoBitAndTheGradientIsNear) {
+  Model model = random_model(medium_config());
+  const TokenBatch batch = random_batch({5, 1, 70}, V);
+  const std::vector<Real> exact = run_backward(model, batch).gradients;
+  model.set_precision(Precision::kBfloat16);
+  const auto run = [&](int count) {
+    const ThreadCount threads(count);
+    return run_backward(model, batch).gradients;
+  };
+  const std::vector<Real> one = run(1);
+  for (const int count : {2, 3})
+    expect_same_bits(run(count), one, "threads=" + std::to_string(count));
+  EXPECT_LT(relative_distance(one, exact), 0.05);
+  EXPECT_GT(relative_distance(one, exact), 1e-4);  // it did round
+}
+
 TEST(GradientExactness, ThreadsChangeNoBit) {
   Model model = random_model(medium_config());
   TokenBatch batch = random_batch({5, 1, 70}, V);

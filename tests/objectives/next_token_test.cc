@@ -47,7 +47,7 @@ TEST(NextTokenLoss, AddsToTheGradientsItIsHanded) {
 }
 
 TEST(NextTokenLoss, IsZeroWithoutTargetsAndWhereEveryWeightIsZero) {
-  EXPECT_EQ(next_token_loss({}, {}, {}).weight, 0);
+  EXPECT_EQ(next_token_loss(std::span<const Real>(), std::span<const Target>()).weight, 0);
   // Even where the model calls the token impossible: 0 * infinity must not become NaN.
   std::vector<Real> dlogp(1, 0);
   const std::vector<Real> logp = {-std::numeric_limits<Real>::infinity()};

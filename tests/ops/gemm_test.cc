@@ -2,13 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include "libminillm/core/rng.h"
+#include "libminillm/ops/gemm/kernels.h"
 #include "tests/testing/compare.h"
 
 namespace minillm {
@@ -16,6 +19,36 @@ namespace {
 
 using minillm_testing::expect_same_bits;
 using minillm_testing::ThreadCount;
+
+// Every test runs with every kernel set that this processor has, in both precisions.
+Precision g_precision = Precision::kFloat;
+class Gemm : public testing::TestWithParam<std::tuple<int, Precision>> {
+ protected:
+  void SetUp() override {
+    const gemm::KernelSet& set = gemm::kKernelSets[std::get<0>(GetParam())];
+    if (!gemm::is_supported(set)) GTEST_SKIP() << "this processor has no " << set.name;
+    gemm::use_kernels(&set);
+    g_precision = std::get<1>(GetParam());
+  }
+  void TearDown() override { gemm::use_kernels(nullptr); }
+};
+INSTANTIATE_TEST_SUITE_P(Kernels, Gemm,
+                         testing::Combine(testing::Range(0, gemm::kernel_set_count()),
+                                          testing::Values(Precision::kFloat, Precision::kBfloat16)),
+                         [](const auto& param) {
+                           return std::string(gemm::kKernelSets[std::get<0>(param.param)].name) +
+                                  (std::get<1>(param.param) == Precision::kFloat ? "_fp32"
+                                                                                 : "_bf16");
+                         });
+
+// A factor as the product sees it: in bf16, rounded to the nearest, ties to even.
+double seen(Real value) {
+  if (g_precision == Precision::kFloat) return double{value};
+  const uint32_t bits = std::bit_cast<uint32_t>(static_cast<float>(value));
+  const uint32_t below = bits & 0xffff, kept = bits >> 16;
+  const bool up = below > 0x8000 || (below == 0x8000 && (kept & 1));
+  return double{std::bit_cast<float>((kept + (up ? 1 : 0)) << 16)};
+}
 
 enum class Form { kNT, kNN, kTN };
 constexpr Form kForms[] = {Form::kNT, Form::kNN, Form::kTN};
@@ -46,9 +79,9 @@ struct Operands {
 };
 
 void multiply(Form form, View c, ConstView a, ConstView b, ConstView start = {}) {
-  if (form == Form::kNT) gemm_nt(c, a, b, start);
-  if (form == Form::kNN) gemm_nn(c, a, b, start);
-  if (form == Form::kTN) gemm_tn(c, a, b, start);
+  if (form == Form::kNT) gemm_nt(c, a, b, start, g_precision);
+  if (form == Form::kNN) gemm_nn(c, a, b, start, g_precision);
+  if (form == Form::kTN) gemm_tn(c, a, b, start, g_precision);
 }
 
 enum class Start { kNothing, kItself, kAnother };  // what C starts as
@@ -71,8 +104,8 @@ void expect_plain_product(Form form, Index m, Index n, Index k, Start kind) {
     for (Index j = 0; j < n; ++j) {
       double sum = kind != Start::kNothing ? double{start(i, j)} : 0, size = std::abs(sum);
       for (Index p = 0; p < k; ++p) {
-        const double x = form == Form::kTN ? a(p, i) : a(i, p);
-        const double y = form == Form::kNT ? b(j, p) : b(p, j);
+        const double x = seen(form == Form::kTN ? a(p, i) : a(i, p));
+        const double y = seen(form == Form::kNT ? b(j, p) : b(p, j));
         sum += x * y;
         size += std::abs(x * y);
       }
@@ -89,7 +122,7 @@ void expect_plain_product(Form form, Index m, Index n, Index k, Start kind) {
   }
 }
 
-TEST(Gemm, EqualsAPlainProductForAllCombinationsOfSmallSizes) {
+TEST_P(Gemm, EqualsAPlainProductForAllCombinationsOfSmallSizes) {
   constexpr Index kSizes[] = {1, 2, 3, 7, 13, 14, 15, 17, 31, 32, 33};
   for (const Form form : kForms)
     for (const Index m : kSizes)
@@ -97,7 +130,7 @@ TEST(Gemm, EqualsAPlainProductForAllCombinationsOfSmallSizes) {
         for (const Index k : kSizes) expect_plain_product(form, m, n, k, Start::kNothing);
 }
 
-TEST(Gemm, EqualsAPlainProductForLargeOddSizes) {
+TEST_P(Gemm, EqualsAPlainProductForLargeOddSizes) {
   constexpr std::tuple<Index, Index, Index> kSizes[] = {
       {64, 131, 257}, {131, 64, 300}, {257, 33, 64}, {300, 257, 131},
       {1, 300, 513},  {300, 1, 511},  {2, 4200, 17},  // wider than one block of columns
@@ -107,35 +140,35 @@ TEST(Gemm, EqualsAPlainProductForLargeOddSizes) {
       for (const Start start : kStarts) expect_plain_product(form, m, n, k, start);
 }
 
-TEST(Gemm, AddsToWhatItStartsFrom) {
+TEST_P(Gemm, AddsToWhatItStartsFrom) {
   for (const Form form : kForms)
     for (const Index size : {1, 3, 14, 17, 33, 64})
       for (const Start start : {Start::kItself, Start::kAnother})
         expect_plain_product(form, size, size + 1, 20, start);
 }
 
-TEST(Gemm, OfNoTermsIsZero) {
+TEST_P(Gemm, OfNoTermsIsZero) {
   Matrix a(3, 0), b(4, 0), c(3, 4);
   fill(c.view(), 7);
-  gemm_nt(c.view(), a.view(), b.view(), c.view());
+  gemm_nt(c.view(), a.view(), b.view(), c.view(), g_precision);
   EXPECT_EQ(c(2, 3), 7);
-  gemm_nt(c.view(), a.view(), b.view());
+  gemm_nt(c.view(), a.view(), b.view(), {}, g_precision);
   EXPECT_EQ(c(0, 0), 0);
   EXPECT_EQ(c(2, 3), 0);
 }
 
-TEST(Gemm, PassesOnNotANumber) {
+TEST_P(Gemm, PassesOnNotANumber) {
   Matrix a(20, 40), b(20, 40), c(20, 20);
   fill(a.view(), 1);
   a(7, 33) = std::numeric_limits<Real>::quiet_NaN();
-  gemm_nt(c.view(), a.view(), b.view());
+  gemm_nt(c.view(), a.view(), b.view(), {}, g_precision);
   for (Index j = 0; j < 20; ++j) EXPECT_TRUE(std::isnan(c(7, j)));
   EXPECT_EQ(c(6, 0), 0);
 }
 
 // A row of the result, computed alone, must have the bits it has in company: wherever it stands and
 // however many columns are asked for.
-TEST(Gemm, RowsAndColumnsHaveTheSameBitsAloneAndTogether) {
+TEST_P(Gemm, RowsAndColumnsHaveTheSameBitsAloneAndTogether) {
   constexpr Index m = 67, n = 75, k = 300;
   for (const Form form : kForms) {
     Operands operands(form, m, n, k);
@@ -157,7 +190,7 @@ TEST(Gemm, RowsAndColumnsHaveTheSameBitsAloneAndTogether) {
   }
 }
 
-TEST(Gemm, GivesTheSameBitsForAnyNumberOfThreads) {
+TEST_P(Gemm, GivesTheSameBitsForAnyNumberOfThreads) {
   constexpr std::tuple<Index, Index, Index> kSizes[] = {
       {1, 600, 300}, {40, 70, 270}, {300, 50, 64}};
   for (const Form form : kForms) {
@@ -178,31 +211,73 @@ TEST(Gemm, GivesTheSameBitsForAnyNumberOfThreads) {
   }
 }
 
-TEST(Gemm, GivesTheSameBitsInsideAnOpenMpRegion) {
+TEST_P(Gemm, GivesTheSameBitsInsideAnOpenMpRegion) {
   constexpr Index m = 70, n = 60, k = 280;
   Operands operands(Form::kNT, m, n, k);
   Matrix outside(m, n);
-  gemm_nt(outside.view(), operands.a.view(), operands.b.view());
+  gemm_nt(outside.view(), operands.a.view(), operands.b.view(), {}, g_precision);
   std::vector<Matrix> inside(3);
   for (Matrix& matrix : inside) matrix = Matrix(m, n);
 #pragma omp parallel for num_threads(3)
   for (size_t i = 0; i < inside.size(); ++i)
-    gemm_nt(inside[i].view(), operands.a.view(), operands.b.view());
+    gemm_nt(inside[i].view(), operands.a.view(), operands.b.view(), {}, g_precision);
   for (const Matrix& matrix : inside)
     expect_same_bits(matrix.span(), outside.span(), "inside a region");
 }
 
+TEST_P(Gemm, PackedOnceGivesTheSameBits) {
+  for (const auto& [n, k] : {std::pair<Index, Index>{1, 1}, {33, 257}, {75, 1030}, {4200, 40}}) {
+    for (const Index m : {1, 2, 17, 60}) {
+      Operands nt(Form::kNT, m, n, k), nn(Form::kNN, m, n, k);
+      Block start(m, n, 5);
+      PackedMatrix packed;
+      for (const Form form : {Form::kNT, Form::kNN}) {
+        Operands& operands = form == Form::kNT ? nt : nn;
+        Matrix expected(m, n), actual(m, n);
+        multiply(form, expected.view(), operands.a.view(), operands.b.view(), start.view());
+        if (form == Form::kNT)
+          packed.pack_nt(operands.b.view(), g_precision);
+        else
+          packed.pack_nn(operands.b.view(), g_precision);
+        EXPECT_EQ(packed.n(), n);
+        EXPECT_EQ(packed.k(), k);
+        gemm_packed(actual.view(), operands.a.view(), packed, start.view());
+        expect_same_bits(actual.span(), expected.span(), name_of(form, m, n, k));
+      }
+    }
+  }
+}
+
 // Attention relies on it: what a row may not see has probability zero, and must leave its sums
 // alone.
-TEST(Gemm, ZerosBehindTheTermsChangeNoBit) {
+TEST_P(Gemm, ZerosBehindTheTermsChangeNoBit) {
   constexpr Index m = 5, n = 44, k = 250, padded = 560;
   Operands operands(Form::kNN, m, n, padded);
   const View a = operands.a.view(), b = operands.b.view();
   fill(a.col_block(k, padded), 0);
   Matrix with_zeros(m, n), without(m, n);
-  gemm_nn(with_zeros.view(), a, b);
-  gemm_nn(without.view(), a.col_block(0, k), b.row_block(0, k));
+  gemm_nn(with_zeros.view(), a, b, {}, g_precision);
+  gemm_nn(without.view(), a.col_block(0, k), b.row_block(0, k), {}, g_precision);
   expect_same_bits(with_zeros.span(), without.span(), "padded with zeros");
+}
+
+// With fused multiply-add everywhere, how wide a register is decides nothing.
+TEST(GemmKernels, OfOnePrecisionAgreeToTheBit) {
+  Operands operands(Form::kNT, 40, 50, 700);
+  Matrix first;
+  for (int i = 0; i < gemm::kernel_set_count(); ++i) {
+    const gemm::KernelSet& set = gemm::kKernelSets[i];
+    if (!gemm::is_supported(set) || std::string(set.name) == "portable") continue;
+    gemm::use_kernels(&set);
+    Matrix c(40, 50);
+    gemm_nt(c.view(), operands.a.view(), operands.b.view());
+    if (first.rows() == 0)
+      first = std::move(c);
+    else
+      expect_same_bits(c.span(), first.span(), set.name);
+  }
+  gemm::use_kernels(nullptr);
+  if (first.rows() == 0) GTEST_SKIP() << "no kernels but the portable ones";
 }
 
 }  // namespace

@@ -74,6 +74,21 @@ TEST(LogProb, HasTheSameBitsForAnyChunkAndCompany) {
   }
 }
 
+TEST(LogProb, ForwardAndBackwardInOneHaveTheBitsOfTheTwo) {
+  std::vector<Real> dlogp = random_values(9, 3);
+  dlogp[2] = 0;  // a target without loss
+  for (const Index chunk : {1, 4, 20}) {
+    HeadData two(6, 37, 11, mixed_targets(), chunk), one(6, 37, 11, mixed_targets(), chunk);
+    two.forward();
+    two.backward(dlogp);
+    log_prob_forward_backward(one.logp, one.dhidden.view(), one.dhead.view(), dlogp,
+                              one.hidden.view(), one.head.view(), one.targets, one.scratch());
+    expect_same_bits(one.logp, two.logp, "logp");
+    expect_same_bits(one.dhidden.span(), two.dhidden.span(), "dhidden");
+    expect_same_bits(one.dhead.span(), two.dhead.span(), "dhead");
+  }
+}
+
 TEST(LogProb, HasTheSameBitsForAnyNumberOfThreads) {
   constexpr Index N = 40, C = 70, V = 77, M = 150;
   const auto run = [&](int count) {

@@ -57,7 +57,9 @@ class Stages : public ::testing::Test {
   }
   static TrainOutcome run_dpo(const StageOptions& options, const TrainerEvents& events = {},
                               const DpoConfig& config = small_dpo()) {
-    return dpo(config, options, {world_->file("replay.jsonl")}, events);
+    StageOptions with_replay = options;
+    with_replay.replay_files = {world_->file("replay.jsonl")};
+    return dpo(config, with_replay, events);
   }
   static SmallWorld* world_;
 };
@@ -111,6 +113,43 @@ TEST_F(Stages, ResumedSftIsTheUninterruptedRunToTheByte) {
   EXPECT_EQ(sft(small_sft(), again, {}), TrainOutcome::kFinished);
   EXPECT_EQ(weights("chat-resumed"), weights("chat"));
   EXPECT_EQ(moments("chat-resumed"), moments("chat"));
+}
+
+TEST_F(Stages, SftWithReplayedTextResumesToTheByteAndLearnsFromTheText) {
+  StageOptions options = world_->options("sft.jsonl", "", "replayed", "base");
+  options.replay_files = {world_->file("pretrain.jsonl")};
+  std::string said;
+  TrainerEvents events;
+  events.on_message = [&](const std::string& message) { said += message + "\n"; };
+  EXPECT_EQ(sft(small_sft(), options, events), TrainOutcome::kFinished);
+  EXPECT_NE(said.find("tokens of text beside the conversations"), std::string::npos) << said;
+  EXPECT_NE(weights("replayed"), weights("chat"));
+  options.out = world_->file("replayed-resumed");
+  EXPECT_EQ(sft(small_sft(), options, stop_after(4)), TrainOutcome::kInterrupted);
+  options.resume = true;
+  EXPECT_EQ(sft(small_sft(), options, {}), TrainOutcome::kFinished);
+  EXPECT_EQ(weights("replayed-resumed"), weights("replayed"));
+  // Other text is another run.
+  options.replay_files = {world_->file("pretrain_eval.jsonl")};
+  EXPECT_ERROR(sft(small_sft(), options, {}), "train");
+  SftConfig all_text = small_sft();
+  all_text.replay_share = 1;
+  EXPECT_ERROR(sft(all_text, options, {}), "sft.replay_share");
+}
+
+TEST_F(Stages, Bfloat16TrainsAndAnotherPrecisionIsRefused) {
+  PretrainConfig config = small_pretrain();
+  config.train.precision = "bf16";
+  const auto options = [&](const std::string& out) {
+    return world_->options("pretrain.jsonl", "pretrain_eval.jsonl", out);
+  };
+  EXPECT_EQ(pretrain(config, options("rounded"), "", {}), TrainOutcome::kFinished);
+  EXPECT_NE(weights("rounded"), weights("base"));
+  const double rounded = metrics("rounded").back()["eval_loss"].get<double>();
+  const double exact = metrics("base").back()["eval_loss"].get<double>();
+  EXPECT_NEAR(rounded / exact, 1, 0.01);
+  config.train.precision = "fp16";
+  EXPECT_ERROR(pretrain(config, options("refused"), "", {}), "train.precision");
 }
 
 TEST_F(Stages, ResumedDpoIsTheUninterruptedRunToTheByte) {

@@ -1,0 +1,87 @@
+// Kernels: the part of the products that depends on the processor, one set per instruction set and
+// precision, chosen when the program runs. kernels.inc is the source of all of them; gemm.cc does
+// the blocking and the threads.
+//
+// Panels are how a kernel reads A and B: one block of k, cut into strips as wide as the tile of C
+// that the kernel keeps in registers. Their unit is the word: one number, or in bf16 two numbers
+// that follow each other along k.
+//
+//   B    word (k, j) of a panel at  k * cols + j          zero beyond the matrix
+//   A    rows along k:  word (i, k) at  i * kRowWords + k      copied as it lies
+//        k down rows:   word (i, k) at  k * rows + i
+//
+// A's rows lie a cache line further apart than a block is long: lines read together then do not
+// compete for one place in the cache.
+
+#ifndef LIBMINILLM_OPS_GEMM_KERNELS_H_
+#define LIBMINILLM_OPS_GEMM_KERNELS_H_
+
+#include "libminillm/core/real.h"
+
+namespace minillm {
+enum class Precision;  // gemm.h
+}
+
+namespace minillm::gemm {
+
+using Word = Real;
+
+inline constexpr Index kBlockWords = 256;  // words along k in a panel
+inline constexpr Index kRowWords = kBlockWords + 16;
+
+struct Kernels {
+  const char* name;
+  Index rows;   // of the tile of C
+  Index cols;   // of the tile of C
+  Index depth;  // numbers in a word: 1, or 2 in bf16
+  bool rounds;  // packing changes the numbers
+
+  Index words(Index k_size) const { return (k_size + depth - 1) / depth; }
+  Index block_k() const { return kBlockWords * depth; }
+  Index panel_a_words() const { return rows * kRowWords; }
+  Index panel_b_words(Index k_size) const { return cols * words(k_size); }
+
+  // Sources are `source` with rows `stride` apart. The *_rows forms take `count` source rows along
+  // k, at most one panel; the *_columns forms take `count` source columns, k down the rows, and
+  // fill as many panels as that makes, `panel_words` apart.
+  void (*pack_a_rows)(Word* panel, const Real* source, Index stride, Index count, Index k_size);
+  void (*pack_a_columns)(Word* panels, Index panel_words, const Real* source, Index stride,
+                         Index count, Index k_size);
+  void (*pack_b_rows)(Word* panel, const Real* source, Index stride, Index count, Index k_size);
+  void (*pack_b_columns)(Word* panels, Index panel_words, const Real* source, Index stride,
+                         Index count, Index k_size);
+
+  // c [row_count, col_count] = start + A panel x B panel, over `word_count` words in ascending k,
+  // one chain of multiply-adds per element. `start` may be null, or c.
+  struct Tile {
+    Real* c;
+    Index c_stride;
+    const Real* start;
+    Index start_stride;
+    Index row_count;
+    Index col_count;
+    Index b_step;  // words from one k of B to the next: `cols` in a panel
+  };
+  void (*multiply_rows)(const Tile& tile, const Word* a, const Word* b, Index word_count);
+  void (*multiply_columns)(const Tile& tile, const Word* a, const Word* b, Index word_count);
+};
+
+// The best kernels of this processor; or, if the environment variable MINILLM_KERNELS names one of
+// "avx512bf16", "avx512", "avx2" and "portable" that it has, those.
+const Kernels& kernels(Precision precision);
+
+// What this processor has, the best first: for tests and measurements.
+struct KernelSet {
+  const char* name;
+  const Kernels* fp32;
+  const Kernels* bf16;  // rounds to bf16 while packing where the processor has no such products
+};
+extern const KernelSet kKernelSets[];
+int kernel_set_count();
+bool is_supported(const KernelSet& set);
+// From now on `set` is used by all threads; nullptr goes back to the best.
+void use_kernels(const KernelSet* set);
+
+}  // namespace minillm::gemm
+
+#endif  // LIBMINILLM_OPS_GEMM_KERNELS_H_
