@@ -196,9 +196,10 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEve
   PreferenceDataset dataset(std::move(train.pairs), std::move(train.reference), std::move(replay),
                             config.train.batch_tokens, config.train.seed);
   const Index accumulation = config.train.accumulation_steps;
-  check_fits(model.config(), dataset.max_rows(), dataset.max_targets(), dataset.bytes(), events);
-  Workspace workspace(model.config(), dataset.max_rows(), dataset.max_targets(),
-                      Workspace::Mode::kTraining);
+  const Workspace::Mode mode = workspace_mode(config.train);
+  check_fits(model.config(), dataset.max_rows(), dataset.max_targets(), mode, dataset.bytes(),
+             events);
+  Workspace workspace(model.config(), dataset.max_rows(), dataset.max_targets(), mode);
   PreferenceSums sums;
   stage.micro_step = [&](Index step, Index micro) {
     const PreferenceBatch& batch = dataset.batch(step * accumulation + micro);

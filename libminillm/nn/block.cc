@@ -45,7 +45,7 @@ void block_forward(View out, BlockActivations& a, const BlockParameters<const Re
                    const BlockContext& context, Index layer) {
   const ModelConfig& c = context.config;
   const Precision precision = context.precision;
-  const Index N = out.rows;
+  const Index N = static_cast<Index>(context.positions.size());
   const Real epsilon = static_cast<Real>(c.rms_norm_eps);
   const View x = a.x.top(N), attn_in = a.attn_in.top(N), qkv = a.qkv.top(N), mixed = a.mixed.top(N);
   const View mid = a.mid.top(N), ffn_in = a.ffn_in.top(N), gate_up = a.gate_up.top(N),
@@ -74,6 +74,7 @@ void block_forward(View out, BlockActivations& a, const BlockParameters<const Re
   linear_forward(gate_up, ffn_in, {w.w_gate_up, packed_or_null(&PackedBlock::w_gate_up)},
                  precision);     // 7
   swiglu_forward(act, gate_up);  // 8
+  if (out.data == nullptr) return;
   linear_forward_residual(out, mid, act, {w.w_down, packed_or_null(&PackedBlock::w_down)},
                           precision);  // 9
 }

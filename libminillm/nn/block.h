@@ -33,7 +33,8 @@ struct BlockContext {
   const PackedWeights* packed = nullptr;  // forward only
 };
 
-//   out  [N, C]  out  the block's output; may be a.x itself when nothing is kept for backward
+//   out  [N, C]  out  the block's output; may be a.x itself when nothing is kept for backward, or
+//                     empty when only what backward reads is wanted
 //   a            in/out: a.x is the input, the rest is written
 void block_forward(View out, BlockActivations& a, const BlockParameters<const Real>& w,
                    const BlockContext& context, Index layer);

@@ -63,7 +63,7 @@ void check_batch(const TokenBatch& batch, const ModelConfig& config, const Works
 }
 
 void check_backward(const TokenBatch& batch, std::span<const Real> dlogp, const Workspace& ws) {
-  MINILLM_CHECK(ws.mode() == Workspace::Mode::kTraining,
+  MINILLM_CHECK(ws.mode() != Workspace::Mode::kInference,
                 "model: backward needs a training workspace");
   MINILLM_CHECK(dlogp.size() == batch.targets.size(),
                 "model: backward: expected {} gradients, got {}", batch.targets.size(),
@@ -117,6 +117,8 @@ void Model::forward(const TokenBatch& batch, Workspace& ws, KvCache* cache,
 
   embedding_forward(ws.block(0).x.top(N), batch.tokens, weights_.embed);
   for (Index l = 0; l < L; ++l) {
+    if (ws.mode() == Workspace::Mode::kRecompute)
+      parallel_copy(ws.inputs_[static_cast<size_t>(l)].view(), ws.block(l).x.top(N));
     const View out = l + 1 < L ? ws.block(l + 1).x.top(N) : ws.final_in_.top(N);
     block_forward(out, ws.block(l), weights_.blocks[static_cast<size_t>(l)], context, l);
   }
@@ -180,6 +182,10 @@ void Model::backward_from_hidden(const TokenBatch& batch, Workspace& ws) {
                    weights_.final_norm, ws.final_rstd_.top(N));
   for (Index l = L; l-- > 0;) {
     const size_t i = static_cast<size_t>(l);
+    if (ws.mode() == Workspace::Mode::kRecompute && l + 1 < L) {  // the last one's are still there
+      parallel_copy(ws.block(l).x.view(), ws.inputs_[i].top(N));
+      block_forward({}, ws.block(l), weights_.blocks[i], context, l);
+    }
     block_backward(dx, dweights_.blocks[i], ws.scratch_, ws.block(l), weights_.blocks[i], context);
   }
   embedding_backward(dweights_.embed, dx, batch.tokens);

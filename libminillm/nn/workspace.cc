@@ -40,7 +40,10 @@ void Workspace::for_each_buffer(const ModelConfig& config, Index rows, Index tar
                                 Visit&& visit) {
   const Index C = config.hidden_size, chunk = std::min(kHeadChunk, std::max<Index>(targets, 1));
   const auto visit_rows = [&](Matrix& matrix, Index cols) { visit(matrix, rows, cols); };
-  blocks_.resize(mode == Mode::kTraining ? static_cast<size_t>(config.num_hidden_layers) : 1);
+  const size_t layers = static_cast<size_t>(config.num_hidden_layers);
+  blocks_.resize(mode == Mode::kTraining ? layers : 1);
+  inputs_.resize(mode == Mode::kRecompute ? layers : 0);
+  for (Matrix& input : inputs_) visit_rows(input, C);
   for (BlockActivations& block : blocks_) minillm::for_each_buffer(block, config, visit_rows);
   visit(final_in_, rows, C);
   visit(final_out_, rows, C);
@@ -61,6 +64,7 @@ Workspace::Workspace(const ModelConfig& config, Index max_rows, Index max_target
   for_each_buffer(config, max_rows, max_targets, mode,
                   [](Matrix& matrix, Index rows, Index cols) { matrix = Matrix(rows, cols); });
   positions_.resize(static_cast<size_t>(max_rows));
+  mode_ = mode;
 }
 
 double Workspace::bytes(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode) {

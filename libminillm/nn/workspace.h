@@ -43,6 +43,8 @@ class Workspace {
   enum class Mode {
     kInference,  // forward only: one block's activations, reused by all layers
     kTraining,   // keeps every layer's activations, and has room for gradients
+    kRecompute,  // keeps every layer's input only; backward computes the rest again (Chen et al.
+                 // 2016, arXiv:1604.06174): the same bits, a third more time in the blocks
   };
   // Room for batches of up to `max_rows` rows and `max_targets` targets.
   Workspace(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode);
@@ -55,7 +57,7 @@ class Workspace {
     std::fill(gradient.begin(), gradient.end(), Real{0});
     return gradient;
   }
-  Mode mode() const { return dx_.rows() > 0 ? Mode::kTraining : Mode::kInference; }
+  Mode mode() const { return mode_; }
   Index max_rows() const { return final_out_.rows(); }
   Index max_targets() const { return logp_.rows(); }
   // Bytes this workspace would take: what a run reports before it starts.
@@ -76,7 +78,9 @@ class Workspace {
     return blocks_[static_cast<size_t>(layer) % blocks_.size()];
   }
 
-  std::vector<BlockActivations> blocks_;  // one (inference) or L (training)
+  Mode mode_ = Mode::kInference;
+  std::vector<BlockActivations> blocks_;  // L, or one that all layers use in turn
+  std::vector<Matrix> inputs_;            // [L][N, C] what recomputing starts from; else empty
   Matrix final_in_;                       // [N, C] the last block's output
   Matrix final_out_;                      // [N, C] after the final norm
   Matrix final_rstd_;                     // [N, 1]

@@ -20,10 +20,15 @@ void for_column_blocks(Index cols, Body&& body) {
   for (Index b = 0; b < blocks; ++b) body(b * kBlock, std::min((b + 1) * kBlock, cols));
 }
 
-// fill(), by all threads.
+// By all threads.
 inline void parallel_fill(View view, Real value) {
 #pragma omp parallel for schedule(static)
   for (Index r = 0; r < view.rows; ++r) std::fill_n(view.row(r), view.cols, value);
+}
+
+inline void parallel_copy(View to, ConstView from) {
+#pragma omp parallel for schedule(static)
+  for (Index r = 0; r < from.rows; ++r) std::copy_n(from.row(r), from.cols, to.row(r));
 }
 
 }  // namespace minillm

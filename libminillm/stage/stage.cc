@@ -94,10 +94,10 @@ void report_datasets(const std::vector<DatasetReport>& reports, const TrainerEve
   }
 }
 
-void check_fits(const ModelConfig& config, Index max_rows, Index max_targets, Index data_bytes,
-                const TrainerEvents& events) {
+void check_fits(const ModelConfig& config, Index max_rows, Index max_targets, Workspace::Mode mode,
+                Index data_bytes, const TrainerEvents& events) {
   const MemoryNeed need =
-      memory_need(config, max_rows, max_targets, static_cast<double>(data_bytes));
+      memory_need(config, max_rows, max_targets, static_cast<double>(data_bytes), mode);
   say(events, check_memory(need, available_memory()));
 }
 

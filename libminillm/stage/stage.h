@@ -73,8 +73,8 @@ void report_datasets(const std::vector<DatasetReport>& reports, const TrainerEve
 
 // Says what memory the run takes, `data_bytes` of it for the stage's data; throws Error (kUsage) if
 // it does not fit.
-void check_fits(const ModelConfig& config, Index max_rows, Index max_targets, Index data_bytes,
-                const TrainerEvents& events);
+void check_fits(const ModelConfig& config, Index max_rows, Index max_targets, Workspace::Mode mode,
+                Index data_bytes, const TrainerEvents& events);
 
 // Trains, from the start or from the run's latest checkpoint. `preflight` holds the stage's own
 // checks; it is called before the first step, not on resume.

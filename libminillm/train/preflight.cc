@@ -8,7 +8,6 @@
 #include <limits>
 
 #include "libminillm/core/check.h"
-#include "libminillm/nn/workspace.h"
 
 namespace minillm {
 namespace {
@@ -85,14 +84,13 @@ std::string check_identical_pairs(Index identical, Index pairs) {
 }
 
 MemoryNeed memory_need(const ModelConfig& config, Index max_rows, Index max_targets,
-                       double data_bytes) {
+                       double data_bytes, Workspace::Mode mode) {
   const double arena = static_cast<double>(config.parameter_count()) * sizeof(Real);
-  return {
-      .parameters = arena,
-      .gradients = arena,
-      .moments = 2 * arena,
-      .activations = Workspace::bytes(config, max_rows, max_targets, Workspace::Mode::kTraining),
-      .data = data_bytes};
+  return {.parameters = arena,
+          .gradients = arena,
+          .moments = 2 * arena,
+          .activations = Workspace::bytes(config, max_rows, max_targets, mode),
+          .data = data_bytes};
 }
 
 std::optional<double> available_memory(const std::string& root) {

@@ -11,6 +11,7 @@
 
 #include "libminillm/core/real.h"
 #include "libminillm/nn/model_config.h"
+#include "libminillm/nn/workspace.h"
 
 namespace minillm {
 
@@ -40,7 +41,7 @@ struct MemoryNeed {
 };
 // For batches of up to `max_rows` rows and `max_targets` targets. REQUIRES a valid config.
 MemoryNeed memory_need(const ModelConfig& config, Index max_rows, Index max_targets,
-                       double data_bytes);
+                       double data_bytes, Workspace::Mode mode = Workspace::Mode::kTraining);
 
 // Bytes this process may still take: the least of MemAvailable, the control group's limit, and the
 // limit of the address space; nothing where the system does not say. `root` stands before /proc and

@@ -25,12 +25,19 @@ void TrainConfig::validate() const {
   MINILLM_CHECK_USAGE(precision == "fp32" || precision == "bf16",
                       "config: train.precision: expected \"fp32\" or \"bf16\", got \"{}\"",
                       precision);
+  MINILLM_CHECK_USAGE(recompute == "none" || recompute == "block",
+                      "config: train.recompute: expected \"none\" or \"block\", got \"{}\"",
+                      recompute);
   schedule.validate();
   adamw.validate();
 }
 
 Precision precision_of(const TrainConfig& config) {
   return config.precision == "bf16" ? Precision::kBfloat16 : Precision::kFloat;
+}
+
+Workspace::Mode workspace_mode(const TrainConfig& config) {
+  return config.recompute == "block" ? Workspace::Mode::kRecompute : Workspace::Mode::kTraining;
 }
 
 void list_fields(ConfigFields& fields, TrainConfig& c) {
@@ -58,6 +65,8 @@ void list_fields(ConfigFields& fields, TrainConfig& c) {
   fields.add("train.keep_last", c.keep_last, "checkpoints kept beside the best one");
   fields.add("train.precision", c.precision,
              "fp32, or bf16: factors of matrix products rounded to bfloat16, sums and weights not");
+  fields.add("train.recompute", c.recompute,
+             "none, or block: keep the blocks' inputs only and compute the rest again in backward");
   fields.add("train.seed", c.seed, "of initial weights and data order");
 }
 

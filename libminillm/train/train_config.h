@@ -4,6 +4,7 @@
 #define LIBMINILLM_TRAIN_TRAIN_CONFIG_H_
 
 #include "libminillm/core/config.h"
+#include "libminillm/nn/workspace.h"   // Workspace::Mode
 #include "libminillm/ops/gemm/gemm.h"  // Precision
 #include "libminillm/optim/adamw.h"
 #include "libminillm/optim/schedule.h"
@@ -24,12 +25,14 @@ struct TrainConfig {
   int64_t sample_every = 0;        // steps between printed samples; 0 = never
   int64_t keep_last = 2;           // checkpoints kept beside the best one
   std::string precision = "fp32";  // or "bf16": what the products' factors are rounded to
+  std::string recompute = "none";  // or "block": keep only the blocks' inputs for backward
   uint64_t seed = 1;
 
   void validate() const;  // throws Error (kUsage) naming key, value and rule
 };
 
 Precision precision_of(const TrainConfig& config);
+Workspace::Mode workspace_mode(const TrainConfig& config);
 void list_fields(ConfigFields& fields, TrainConfig& config);  // keys "train.*"
 
 }  // namespace minillm

@@ -42,7 +42,8 @@ struct Allocations {
 };
 
 TEST(Workspace, BytesIsWhatIsAllocated) {
-  for (const auto mode : {Workspace::Mode::kInference, Workspace::Mode::kTraining}) {
+  for (const auto mode :
+       {Workspace::Mode::kInference, Workspace::Mode::kTraining, Workspace::Mode::kRecompute}) {
     for (const auto& [rows, targets] : {std::pair<Index, Index>{1000, 900}, {7, 1}, {64, 0}}) {
       const ModelConfig config = minillm_testing::medium_config();
       const Allocations before;
@@ -57,6 +58,13 @@ TEST(Workspace, BytesIsWhatIsAllocated) {
       EXPECT_GE(made.news, 1);
     }
   }
+}
+
+TEST(Workspace, RecomputingTakesAFractionOfTheActivations) {
+  ModelConfig config = minillm_testing::medium_config();
+  config.num_hidden_layers = 12;
+  const auto bytes = [&](Workspace::Mode mode) { return Workspace::bytes(config, 4096, 1, mode); };
+  EXPECT_LT(bytes(Workspace::Mode::kRecompute), 0.35 * bytes(Workspace::Mode::kTraining));
 }
 
 TEST(Workspace, BytesAllocatesNoBuffer) {

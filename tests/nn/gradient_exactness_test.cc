@@ -67,6 +67,26 @@ TEST(GradientExactness, OnePassOverTheLogitsHasTheBitsOfTwo) {
   expect_same_bits(gradients[0], gradients[1], "gradient");
 }
 
+TEST(GradientExactness, RecomputedActivationsHaveTheBitsOfKeptOnes) {
+  ModelConfig config = medium_config();
+  config.num_hidden_layers = 3;
+  Model model = random_model(config);
+  const TokenBatch batch = random_batch({40, 70, 3}, V);
+  std::vector<Real> dlogp(batch.targets.size());
+  next_token_gradient(dlogp, batch.targets);
+  std::vector<std::vector<Real>> gradients;
+  for (const auto mode : {Workspace::Mode::kTraining, Workspace::Mode::kRecompute}) {
+    Workspace workspace(config, batch.rows() + 5, batch.target_count(), mode);
+    std::ranges::fill(model.gradients(), Real{0});
+    for (int pass = 0; pass < 2; ++pass) {
+      model.forward(batch, workspace);
+      model.log_probs_and_backward(batch, dlogp, workspace);
+    }
+    gradients.emplace_back(model.gradients().begin(), model.gradients().end());
+  }
+  expect_same_bits(gradients[1], gradients[0], "gradient");
+}
+
 // bfloat16 rounds the factors of products, nothing else: the gradient stays near the exact one, and
 // all promises about bits hold.
 TEST(GradientExactness, InBfloat16ThreadsChangeNoBitAndTheGradientIsNear) {

@@ -64,6 +64,10 @@ struct Kernels {
   };
   void (*multiply_rows)(const Tile& tile, const Word* a, const Word* b, Index word_count);
   void (*multiply_columns)(const Tile& tile, const Word* a, const Word* b, Index word_count);
+
+  // Multiplies and adds in registers only, `rounds` times; returns how many floating-point
+  // operations that was. What the processor can do at most: for measurements.
+  double (*spin)(Index rounds);
 };
 
 // The best kernels of this processor; or, if the environment variable MINILLM_KERNELS names one of

@@ -1,0 +1,341 @@
+// minillm-bench: how fast this machine is, and what share of that training and decoding use.
+//
+// Every figure stands beside the machine's own limits, measured in the same run: multiply-adds in
+// registers, and reading memory. Floating-point operations are counted as
+//
+//   training, per token   6 (L (4 C^2 + 3 C F) + V C) + 6 L T C
+//
+// the products forward and backward, the head once, attention by its causal half.
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <vector>
+
+#include "libminillm/core/check.h"
+#include "libminillm/core/rng.h"
+#include "libminillm/generate/generator.h"
+#include "libminillm/nn/model.h"
+#include "libminillm/objectives/next_token.h"
+#include "libminillm/objectives/preference.h"
+#include "libminillm/ops/gemm/gemm.h"
+#include "libminillm/ops/gemm/kernels.h"
+#include "libminillm/optim/adamw.h"
+#include "libminillm/optim/grad_norm.h"
+#include "tools/tool_main.h"
+
+namespace {
+
+using namespace minillm;
+using Json = nlohmann::ordered_json;
+
+struct Size {
+  std::string name;
+  Index C, L, H, F, V, T, B;  // B sequences of T tokens
+  ModelConfig model() const {
+    ModelConfig c;
+    c.hidden_size = C, c.num_hidden_layers = L, c.intermediate_size = F, c.vocab_size = V;
+    c.num_attention_heads = c.num_key_value_heads = H;
+    c.head_dim = C / H;
+    c.max_position_embeddings = T;
+    c.tie_word_embeddings = true;
+    return c;
+  }
+  double product_parameters() const {
+    return static_cast<double>(L * (4 * C * C + 3 * C * F) + V * C);
+  }
+  double training_flops_per_token() const {
+    return 6 * product_parameters() + 6 * static_cast<double>(L * T * C);
+  }
+};
+const Size kSizes[] = {{"xs", 256, 6, 8, 688, 4096, 256, 16},
+                       {"s", 512, 8, 8, 1376, 8192, 512, 4},
+                       {"m", 768, 12, 12, 2048, 32000, 512, 4},
+                       {"s15", 288, 6, 6, 768, 32000, 1024, 1},
+                       {"s110", 768, 12, 12, 2048, 32000, 1024, 1}};
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// Median of the times of `repetitions` calls, after one that warms up.
+template <typename Body>
+double median_seconds(int repetitions, Body&& body) {
+  body();
+  std::vector<double> times;
+  for (int i = 0; i < repetitions; ++i) {
+    const double begin = now();
+    body();
+    times.push_back(now() - begin);
+  }
+  std::ranges::sort(times);
+  return times[times.size() / 2];
+}
+
+struct Machine {
+  double flops = 0;       // float, all threads
+  double bf16_flops = 0;  // as the best kernels multiply bf16
+  double bandwidth = 0;   // bytes/s read by all threads
+};
+
+double peak_flops(const gemm::Kernels& kernels) {
+  constexpr Index kRounds = 2'000'000;
+  double operations = 0;
+  const double seconds = median_seconds(5, [&] {
+    operations = 0;
+#pragma omp parallel reduction(+ : operations)
+    operations += kernels.spin(kRounds);
+  });
+  return operations / seconds;
+}
+
+double read_bandwidth() {
+  const Index size = Index{1} << 27;  // 512 MB
+  Arena memory(size);
+  const Real* data = memory.data();
+  Real total = 0;
+  const double seconds = median_seconds(5, [&] {
+#pragma omp parallel for schedule(static) reduction(+ : total)
+    for (Index block = 0; block < size / 4096; ++block) {
+      Real lanes[64] = {};
+      const Real* p = data + block * 4096;
+      for (Index i = 0; i < 4096; i += 64)
+        for (Index j = 0; j < 64; ++j) lanes[j] += p[i + j];
+      for (const Real lane : lanes) total += lane;
+    }
+  });
+  MINILLM_CHECK(total == 0, "bench: memory is not what was written");
+  return static_cast<double>(size) * sizeof(Real) / seconds;
+}
+
+Machine measure_machine() {
+  return {peak_flops(gemm::kernels(Precision::kFloat)),
+          peak_flops(gemm::kernels(Precision::kBfloat16)), read_bandwidth()};
+}
+
+TokenBatch random_batch(const Size& size, Rng& rng) {
+  TokenBatch batch;
+  for (Index b = 0; b < size.B; ++b) {
+    const Index begin = batch.rows();
+    for (Index t = 0; t < size.T; ++t) {
+      batch.tokens.push_back(static_cast<Token>(rng.below(static_cast<uint64_t>(size.V))));
+      batch.targets.push_back(
+          {begin + t, static_cast<Token>(rng.below(static_cast<uint64_t>(size.V))), 1});
+    }
+    batch.segments.push_back({begin, begin + size.T, 0, 0});
+  }
+  return batch;
+}
+
+// Optimizer steps as a run takes them: forward, loss, backward, norm, clipping, update.
+Json bench_train(const Size& size, Precision precision, int repetitions, const Machine& machine) {
+  Model model(size.model());
+  model.initialize(1);
+  model.set_precision(precision);
+  AdamW adamw(model.tensors(), {});
+  Rng rng(1);
+  const TokenBatch batch = random_batch(size, rng);
+  Workspace workspace(model.config(), batch.rows(), batch.target_count(),
+                      Workspace::Mode::kTraining);
+  Index step = 0;
+  const double seconds = median_seconds(repetitions, [&] {
+    std::ranges::fill(model.gradients(), Real{0});
+    model.forward(batch, workspace);
+    const auto dlogp = workspace.dlogp(batch.target_count());
+    next_token_gradient(dlogp, batch.targets);
+    model.log_probs_and_backward(batch, dlogp, workspace);
+    const double scale = 1 / static_cast<double>(batch.rows());
+    const double norm = scale * l2_norm(model.gradients());
+    adamw.update(model.parameters(), model.gradients(), scale * std::min(1.0, 1 / norm), 3e-4,
+                 ++step);
+  });
+  const double tokens = static_cast<double>(batch.rows()) / seconds;
+  return {{"tokens_per_second", tokens},
+          {"milliseconds_per_step", seconds * 1e3},
+          {"gflops", tokens * size.training_flops_per_token() * 1e-9},
+          {"share_of_fp32_peak", tokens * size.training_flops_per_token() / machine.flops}};
+}
+
+// A step on pairs whose prompt is half of the tokens, over a forward pass of them side by side.
+Json bench_dpo(const Size& size, Precision precision, int repetitions) {
+  Model model(size.model());
+  model.initialize(1);
+  model.set_precision(precision);
+  AdamW adamw(model.tensors(), {});
+  Rng rng(1);
+  const Index half = size.T / 2;
+  TokenBatch side_by_side =
+      random_batch({"", size.C, size.L, size.H, size.F, size.V, size.T, size.B}, rng);
+  // Shared: prompt once, then two answers that attend to it.
+  TokenBatch shared;
+  std::vector<PreferenceItem> items;
+  const auto random_token = [&] {
+    return static_cast<Token>(rng.below(static_cast<uint64_t>(size.V)));
+  };
+  for (Index pair = 0; pair < size.B / 2; ++pair) {
+    const Index prompt = shared.rows();
+    for (Index t = 0; t < half; ++t) shared.tokens.push_back(random_token());
+    shared.segments.push_back({prompt, prompt + half, 0, 0});
+    Index bounds[3] = {shared.target_count(), 0, 0};
+    for (int answer = 0; answer < 2; ++answer) {
+      const Index begin = shared.rows();
+      for (Index t = 0; t < half; ++t) {
+        shared.tokens.push_back(random_token());
+        shared.targets.push_back({begin + t, random_token(), 1});
+      }
+      shared.segments.push_back({begin, begin + half, prompt, prompt + half});
+      bounds[answer + 1] = shared.target_count();
+    }
+    items.push_back({{bounds[0], bounds[1], bounds[1], bounds[2]}, 0, 0});
+  }
+  Workspace workspace(model.config(), std::max(shared.rows(), side_by_side.rows()),
+                      side_by_side.target_count(), Workspace::Mode::kTraining);
+  const double forward = median_seconds(repetitions, [&] {
+    model.forward(side_by_side, workspace);
+    model.log_probs(side_by_side, workspace);
+  });
+  Index step = 0;
+  const double full = median_seconds(repetitions, [&] {
+    std::ranges::fill(model.gradients(), Real{0});
+    model.forward(shared, workspace);
+    const auto logp = model.log_probs(shared, workspace);
+    const auto dlogp = workspace.dlogp(shared.target_count());
+    dpo_loss(dlogp, logp, items, 0.1, 0);
+    model.backward(shared, dlogp, workspace);
+    adamw.update(model.parameters(), model.gradients(), 1 / l2_norm(model.gradients()), 1e-5,
+                 ++step);
+  });
+  return {{"milliseconds_per_step", full * 1e3},
+          {"milliseconds_forward_side_by_side", forward * 1e3},
+          {"step_over_forward", full / forward}};
+}
+
+Json bench_kernels(const Size& size, Precision precision, int repetitions, const Machine& machine) {
+  Json rows = Json::array();
+  const Index N = size.B * size.T;
+  Rng rng(1);
+  const auto random = [&](Index r, Index c) {
+    Matrix m(r, c);
+    for (Real& x : m.span()) x = static_cast<Real>(rng.uniform() - 0.5);
+    return m;
+  };
+  const std::pair<Index, Index> shapes[] = {{3 * size.C, size.C},
+                                            {size.C, size.C},
+                                            {2 * size.F, size.C},
+                                            {size.C, size.F},
+                                            {size.V, size.C}};
+  for (const auto& [out, in] : shapes) {
+    Matrix x = random(N, in), w = random(out, in), dy = random(N, out), y(N, out), dx(N, in),
+           dw(out, in);
+    const double flops =
+        2.0 * static_cast<double>(N) * static_cast<double>(out) * static_cast<double>(in);
+    const auto rate = [&](auto&& body) { return flops / median_seconds(repetitions, body); };
+    const double nt = rate([&] { gemm_nt(y.view(), x.view(), w.view(), {}, precision); });
+    const double nn = rate([&] { gemm_nn(dx.view(), dy.view(), w.view(), {}, precision); });
+    const double tn = rate([&] { gemm_tn(dw.view(), dy.view(), x.view(), dw.view(), precision); });
+    rows.push_back({{"rows", N},
+                    {"outputs", out},
+                    {"inputs", in},
+                    {"forward_gflops", nt * 1e-9},
+                    {"input_gradient_gflops", nn * 1e-9},
+                    {"weight_gradient_gflops", tn * 1e-9},
+                    {"share_of_fp32_peak", (nt + nn + tn) / 3 / machine.flops}});
+  }
+  return {{"products", rows}};
+}
+
+// Greedy decoding of one stream, and reading a prompt of 512 tokens.
+Json bench_generate(const Size& size, Precision precision, int repetitions,
+                    const Machine& machine) {
+  Model model(size.model());
+  model.initialize(1);
+  model.set_precision(precision);
+  Generator generator(model);
+  Rng rng(1);
+  std::vector<Token> prompt(1, 1), long_prompt(512);
+  for (Token& t : long_prompt) t = static_cast<Token>(rng.below(static_cast<uint64_t>(size.V)));
+  GenerationConfig config;
+  config.sampling.temperature = 0;
+  config.stop_tokens = {static_cast<Token>(size.V)};  // no token: never stops
+  const auto seconds_for = [&](const std::vector<Token>& tokens, Index count) {
+    config.max_tokens = count;
+    return median_seconds(repetitions, [&] { generator.generate(tokens, config); });
+  };
+  const double few = seconds_for(prompt, 1), many = seconds_for(prompt, 129);
+  const double read = seconds_for(long_prompt, 1);
+  const double decode = 128 / (many - few);
+  const double bytes = size.product_parameters() * (precision == Precision::kFloat ? 4 : 2);
+  return {{"decode_tokens_per_second", decode},
+          {"prefill_tokens_per_second", 511 / (read - few)},
+          {"decode_weight_gigabytes_per_second", decode * bytes * 1e-9},
+          {"share_of_bandwidth", decode * bytes / machine.bandwidth}};
+}
+
+void print_human(const Json& report, const std::string& indent = "") {
+  for (const auto& [key, value] : report.items()) {
+    if (value.is_array()) {
+      for (const Json& row : value) {
+        std::string line;
+        for (const auto& [name, field] : row.items())
+          line += fmt::format(
+              "{} {}  ", name,
+              field.is_number_float() ? fmt::format("{:.4g}", field.get<double>()) : field.dump());
+        fmt::print("{}{}\n", indent, line);
+      }
+    } else if (value.is_object()) {
+      fmt::print("{}{}\n", indent, key);
+      print_human(value, indent + "  ");
+    } else if (value.is_number_float()) {
+      fmt::print("{}{:38} {:.4g}\n", indent, key, value.get<double>());
+    } else {
+      fmt::print("{}{:38} {}\n", indent, key,
+                 value.is_string() ? value.get<std::string>() : value.dump());
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Measures this machine, and training and decoding against it", "minillm-bench");
+  std::string what, size_name = "xs", precision_name = "fp32";
+  int repetitions = 7;
+  bool json = false;
+  app.add_option("what", what, "kernels, train, dpo or generate")
+      ->required()
+      ->check(CLI::IsMember({"kernels", "train", "dpo", "generate"}));
+  app.add_option("--size", size_name, "xs, s, m; for generate also s15, s110")
+      ->check(CLI::IsMember({"xs", "s", "m", "s15", "s110"}))
+      ->capture_default_str();
+  app.add_option("--precision", precision_name, "fp32 or bf16")
+      ->check(CLI::IsMember({"fp32", "bf16"}))
+      ->capture_default_str();
+  app.add_option("--repetitions", repetitions, "measurements, of which the median is told")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_flag("--json", json, "print one JSON object on stdout");
+  return run_tool(app, argc, argv, [&] {
+    const Size& size = *std::ranges::find(kSizes, size_name, &Size::name);
+    const Precision precision = precision_name == "bf16" ? Precision::kBfloat16 : Precision::kFloat;
+    const Machine machine = measure_machine();
+    Json report = {{"what", what},
+                   {"size", size_name},
+                   {"precision", precision_name},
+                   {"threads", omp_get_max_threads()},
+                   {"kernels", gemm::kernels(precision).name},
+                   {"machine",
+                    {{"fp32_gflops", machine.flops * 1e-9},
+                     {"bf16_gflops", machine.bf16_flops * 1e-9},
+                     {"read_gigabytes_per_second", machine.bandwidth * 1e-9}}}};
+    report["result"] = what == "train"     ? bench_train(size, precision, repetitions, machine)
+                       : what == "dpo"     ? bench_dpo(size, precision, repetitions)
+                       : what == "kernels" ? bench_kernels(size, precision, repetitions, machine)
+                                           : bench_generate(size, precision, repetitions, machine);
+    if (json)
+      fmt::print("{}\n", report.dump());
+    else
+      print_human(report);
+    return 0;
+  });
+}
