@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "libminillm/core/file.h"
@@ -15,7 +16,7 @@ int main(int argc, char** argv) {
   WorldOptions options;
   std::string out;
   std::vector<std::string> parts;
-  bool checksums = false;
+  bool checksums = false, json = false;
   app.add_option("--out", out, "directory for the files")->required();
   app.add_option("--seed", options.seed, "which world")->capture_default_str();
   app.add_option("--part", parts,
@@ -29,7 +30,9 @@ int main(int argc, char** argv) {
   app.add_option("--second-documents", options.second_documents, "documents of second.jsonl")
       ->capture_default_str();
   app.add_flag("--checksums", checksums, "write only SHA256SUMS, over the files of the parts");
+  app.add_flag("--json", json, "print one JSON object on stdout: the files written");
   return run_tool(app, argc, argv, [&] {
+    nlohmann::ordered_json files = nlohmann::ordered_json::array();
     if (parts.empty()) parts.assign(world_parts().begin(), world_parts().end());
     std::string sums;
     for (const std::string& part : std::set<std::string>(parts.begin(), parts.end())) {
@@ -39,12 +42,17 @@ int main(int argc, char** argv) {
         create_directories(out);
         write_file_atomic(join_path(out, name), content);
         spdlog::info("{}: {} bytes", join_path(out, name), content.size());
+        files.push_back({{"path", join_path(out, name)},
+                         {"bytes", content.size()},
+                         {"sha256", sha256(content)}});
       }
     }
     if (checksums) {
       create_directories(out);
       write_file_atomic(join_path(out, "SHA256SUMS"), sums);
     }
+    if (json)
+      fmt::print("{}\n", nlohmann::ordered_json{{"seed", options.seed}, {"files", files}}.dump());
     return 0;
   });
 }

@@ -15,6 +15,7 @@ struct Weight {
   const PackedMatrix* packed = nullptr;
   Weight(ConstView matrix_, const PackedMatrix* packed_ = nullptr)
       : matrix(matrix_), packed(packed_) {}
+  Weight(View matrix_) : matrix(matrix_) {}
 };
 
 //   y       [N, out]   out  x W^T

@@ -34,7 +34,7 @@ small_model=(--set model.vocab_size=600 --set model.hidden_size=32 --set model.i
   --set train.batch_tokens=512 --set train.log_every=1)
 
 # --- every tool explains itself
-for name in pretrain sft dpo generate eval compare tokenizer inspect world; do
+for name in pretrain sft dpo generate eval compare tokenizer inspect world bench; do
   expect 0 "minillm-$name|Usage" tool $name --help
   expect 2 "^error: " tool $name --no-such-option
 done
@@ -59,6 +59,12 @@ expect 0 "pretrain" tool compare --checkpoints base chat aligned --prompts world
 expect 0 "" tool generate --checkpoint aligned --chat --prompt "Who lives here?" --max-tokens 8 --temperature 0
 expect 0 "" tool generate --checkpoint base --prompt "The baker" --max-tokens 8 --seed 3
 expect 0 "messages" tool inspect world/sft.jsonl
+expect 0 '"rows":120,"used":120' tool inspect world/sft.jsonl --json
+expect 0 '"sha256":"[0-9a-f]{64}"' tool world --out world --part excerpt --json
+expect 0 '"tokens_per_second":[0-9.]+' tool bench train --size xs --repetitions 1 --json
+# Ids and text are each other's inverse.
+ids=$("$bin/minillm-tokenizer" encode --tokenizer tok.model --text "A stranger asked." 2>/dev/null)
+expect 0 '^A stranger asked\.$' tool tokenizer decode --tokenizer tok.model --ids "$ids"
 
 # --- Ctrl-C saves and says so; --resume gives the run that was never stopped
 long=(--tokenizer tok.model --train world/pretrain.jsonl "${small_model[@]}" --set train.steps=400)

@@ -99,22 +99,29 @@ struct PanelsB {
 void multiply_share(const Kernels& kernels, View c, ConstView start, const Factor& a,
                     const PanelsB& b, const Share& share, Index k0, Index k1) {
   const Index words = kernels.words(k1 - k0);
-  const auto multiply =
-      a.layout == Layout::kRowsAlongK ? kernels.multiply_rows : kernels.multiply_columns;
-  Word* panels_a = at_least(t_packed_a, kBlockRowPanels * kernels.panel_a_words() + kSlack);
+  const bool along_k = a.layout == Layout::kRowsAlongK;
+  const auto multiply = along_k ? kernels.multiply_rows : kernels.multiply_columns;
+  // Columns that need no conversion are broadcast from where they lie.
+  const bool unpacked = !along_k && kernels.depth == 1 && !kernels.rounds;
+  Word* panels_a = nullptr;
+  if (!unpacked)
+    panels_a = at_least(t_packed_a, kBlockRowPanels * kernels.panel_a_words() + kSlack);
   for (Index p0 = share.row_begin; p0 < share.row_end; p0 += kBlockRowPanels) {
     const Index p1 = std::min(p0 + kBlockRowPanels, share.row_end);
-    pack_a(panels_a, kernels, a, c.rows, p0, p1, k0, k1);
+    if (!unpacked) pack_a(panels_a, kernels, a, c.rows, p0, p1, k0, k1);
     for (Index q = share.col_begin; q < share.col_end; ++q) {
       const Index j = q * kernels.cols;
-      Kernels::Tile tile{c.data, c.stride, start.data, start.stride, 0, 0, b.b_step};
+      Kernels::Tile tile{c.data, c.stride, start.data, start.stride, 0, 0, b.b_step, kernels.rows};
       tile.col_count = std::min(kernels.cols, c.cols - j);
+      if (unpacked) tile.a_step = a.matrix.stride;
       for (Index p = p0; p < p1; ++p) {
         const Index i = p * kernels.rows;
         tile.row_count = std::min(kernels.rows, c.rows - i);
         tile.c = c.row(i) + j;
         if (start.data != nullptr) tile.start = start.row(i) + j;
-        multiply(tile, panels_a + (p - p0) * kernels.panel_a_words(), b.first + q * b.apart, words);
+        const Word* panel =
+            unpacked ? a.matrix.row(k0) + i : panels_a + (p - p0) * kernels.panel_a_words();
+        multiply(tile, panel, b.first + q * b.apart, words);
       }
     }
   }
@@ -151,9 +158,13 @@ void product(const Kernels& kernels, View c, ConstView start, const Factor& a, c
   const bool unpacked = reads_unpacked(kernels, c, b), packs = b.packed == nullptr && !unpacked;
   const Index row_panels = div_up(c.rows, kernels.rows);
   const Index widest = std::min(kBlockCols, div_up(c.cols, kernels.cols) * kernels.cols);
+  // As many blocks of k are packed at a time as take no more room than one block of the widest C:
+  // threads then wait for each other once for all of them.
+  const Index packed_words = std::max<Index>(1, kBlockCols / widest) * gemm::kBlockWords;
+  const Index packed_k = packed_words * kernels.depth;
   Word* packed_b = nullptr;
   if (packs)
-    packed_b = at_least(t_packed_b, widest * std::min(gemm::kBlockWords, kernels.words(k_total)));
+    packed_b = at_least(t_packed_b, widest * std::min(packed_words, kernels.words(k_total)));
 
   const auto share_work = [&](Index thread, Index threads) {
     for (Index n0 = 0; n0 < c.cols; n0 += kBlockCols) {
@@ -161,21 +172,32 @@ void product(const Kernels& kernels, View c, ConstView start, const Factor& a, c
       const Index q0 = n0 / kernels.cols, col_panels = div_up(n1 - n0, kernels.cols);
       const View c_block = c.col_block(n0, n1);
       const Share share = share_of(thread, threads, row_panels, col_panels);
-      for (Index k0 = 0; k0 < k_total; k0 += kernels.block_k()) {
-        const Index k1 = std::min(k0 + kernels.block_k(), k_total);
-        PanelsB panels{packed_b, kernels.panel_b_words(k1 - k0), kernels.cols};
+      for (Index first = 0; first < k_total; first += packed_k) {
+        const Index last = std::min(first + packed_k, k_total);
+        // Calls body(k0, k1, where B's panels for it are packed) for every block.
+        const auto for_blocks = [&](auto&& body) {
+          for (Index k0 = first; k0 < last; k0 += kernels.block_k())
+            body(
+                k0, std::min(k0 + kernels.block_k(), last),
+                packs ? packed_b + col_panels * kernels.cols * kernels.words(k0 - first) : nullptr);
+        };
         if (packs) {
           const Index begin = col_panels * thread / threads,
                       end = col_panels * (thread + 1) / threads;
-          pack_b(packed_b + begin * panels.apart, kernels, b, c.cols, q0 + begin, q0 + end, k0, k1);
+          for_blocks([&](Index k0, Index k1, Word* to) {
+            pack_b(to + begin * kernels.panel_b_words(k1 - k0), kernels, b, c.cols, q0 + begin,
+                   q0 + end, k0, k1);
+          });
           wait_for_all(threads);
-        } else if (unpacked) {
-          panels = {b.matrix.row(k0) + n0, kernels.cols, b.matrix.stride};
-        } else {
-          panels = {b.packed->panels(k0, n0), b.packed->panel_words(k0), kernels.cols};
         }
-        multiply_share(kernels, c_block, k0 == 0 ? columns_of(start, n0, n1) : ConstView(c_block),
-                       a, panels, share, k0, k1);
+        for_blocks([&](Index k0, Index k1, const Word* packed) {
+          PanelsB panels{packed, kernels.panel_b_words(k1 - k0), kernels.cols};
+          if (unpacked) panels = {b.matrix.row(k0) + n0, kernels.cols, b.matrix.stride};
+          if (b.packed != nullptr)
+            panels = {b.packed->panels(k0, n0), b.packed->panel_words(k0), kernels.cols};
+          multiply_share(kernels, c_block, k0 == 0 ? columns_of(start, n0, n1) : ConstView(c_block),
+                         a, panels, share, k0, k1);
+        });
         if (packs) wait_for_all(threads);
       }
     }

@@ -61,6 +61,7 @@ struct Kernels {
     Index row_count;
     Index col_count;
     Index b_step;  // words from one k of B to the next: `cols` in a panel
+    Index a_step;  // multiply_columns only: words from one k of A to the next, `rows` in a panel
   };
   void (*multiply_rows)(const Tile& tile, const Word* a, const Word* b, Index word_count);
   void (*multiply_columns)(const Tile& tile, const Word* a, const Word* b, Index word_count);
