@@ -62,8 +62,8 @@ RenderedConversations load_replayed_text(const std::vector<std::string>& paths,
     if (taken >= tokens) break;
     result.hash = sha256(result.hash + document);
     std::vector<Token> ids = tokenizer.encode(document);
-    ids.insert(ids.begin(), tokenizer.bos());
-    ids.push_back(tokenizer.eos());
+    if (tokenizer.bos() >= 0) ids.insert(ids.begin(), tokenizer.bos());
+    if (tokenizer.eos() >= 0) ids.push_back(tokenizer.eos());
     for (auto begin = ids.begin(); ids.end() - begin > 1;) {
       const auto end = begin + std::min<Index>(ids.end() - begin, max_positions + 1);
       RenderedSequence& window = result.sequences.emplace_back();

@@ -8,7 +8,7 @@
 //
 //   B    word (k, j) of a panel at  k * cols + j          zero beyond the matrix
 //   A    rows along k:  word (i, k) at  i * kRowWords + k      copied as it lies
-//        k down rows:   word (i, k) at  k * rows + i
+//        k down rows:   word (i, k) at  k * rows + i           or, in float, not copied at all
 //
 // A's rows lie a cache line further apart than a block is long: lines read together then do not
 // compete for one place in the cache.
