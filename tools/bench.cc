@@ -168,8 +168,7 @@ Json bench_dpo(const Size& size, Precision precision, int repetitions) {
   AdamW adamw(model.tensors(), {});
   Rng rng(1);
   const Index half = size.T / 2;
-  TokenBatch side_by_side =
-      random_batch({"", size.C, size.L, size.H, size.F, size.V, size.T, size.B}, rng);
+  const TokenBatch side_by_side = random_batch(size, rng);
   // Shared: prompt once, then two answers that attend to it.
   TokenBatch shared;
   std::vector<PreferenceItem> items;

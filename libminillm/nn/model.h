@@ -48,7 +48,6 @@ class Model {
 
   // What the factors of matrix products are rounded to from now on; not part of a checkpoint.
   void set_precision(Precision precision) { precision_ = precision; }
-  Precision precision() const { return precision_; }
 
   // log p(target.token | row) for every target: [M], in workspace memory. Call after forward.
   std::span<const Real> log_probs(const TokenBatch& batch, Workspace& workspace) const;

@@ -44,7 +44,7 @@ class Workspace {
     kInference,  // forward only: one block's activations, reused by all layers
     kTraining,   // keeps every layer's activations, and has room for gradients
     kRecompute,  // keeps every layer's input only; backward computes the rest again (Chen et al.
-                 // 2016, arXiv:1604.06174): the same bits, a third more time in the blocks
+                 // 2016, arXiv:1604.06174): the same bits, for a second forward pass of the blocks
   };
   // Room for batches of up to `max_rows` rows and `max_targets` targets.
   Workspace(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode);

@@ -58,6 +58,14 @@ ConstView in_order(View room, ConstView prefix, ConstView own, const Segment& s)
   return room.row_block(0, P + s.length());
 }
 
+// Both, of key-value head k.
+KeyValueView in_order(Scratch& scratch, const KeyValueView& prefix, const KeyValueView& own,
+                      Index k, Index D, const Segment& s) {
+  return {
+      in_order(scratch.keys.view(), head_of(prefix.keys, k, D), head_of(own.keys, k, D), s),
+      in_order(scratch.values.view(), head_of(prefix.values, k, D), head_of(own.values, k, D), s)};
+}
+
 // A tile of query rows of one segment: batch rows [begin, end), and how many positions the first
 // one sees.
 struct QueryTile {
@@ -191,10 +199,7 @@ void attention_forward(View out, View lse, ConstView queries, KeyValueView own, 
     const Index k = task % K;
     Scratch& scratch = t_scratch;
     scratch.reserve(longest, D);
-    const ConstView keys =
-        in_order(scratch.keys.view(), head_of(prefix.keys, k, D), head_of(own.keys, k, D), s);
-    const ConstView values =
-        in_order(scratch.values.view(), head_of(prefix.values, k, D), head_of(own.values, k, D), s);
+    const auto [keys, values] = in_order(scratch, prefix, own, k, D, s);
     scratch.keys_nt.pack_nt(keys, precision);
     scratch.values_nn.pack_nn(values, precision);
     for (Index h = k * (H / K); h < (k + 1) * (H / K); ++h)
@@ -223,10 +228,7 @@ void attention_backward(View dqueries, View dkeys, View dvalues, ConstView dout,
       const Segment& s = segments[static_cast<size_t>(index)];
       const Index positions = s.prefix_length() + s.length();
       scratch.reserve(longest, D);
-      const ConstView keys =
-          in_order(scratch.keys.view(), head_of(own.keys, k, D), head_of(own.keys, k, D), s);
-      const ConstView values =
-          in_order(scratch.values.view(), head_of(own.values, k, D), head_of(own.values, k, D), s);
+      const auto [keys, values] = in_order(scratch, own, own, k, D, s);
       scratch.keys_nt.pack_nt(keys, precision);
       scratch.keys_nn.pack_nn(keys, precision);
       scratch.values_nt.pack_nt(values, precision);

@@ -5,9 +5,9 @@
 //   objective  next-token prediction on the assistant's words and its end token only
 //   result     a chat model
 //
-// A small model forgets what it is not told again: names that no answer mentions become improbable.
-// So texts of the stage before can be replayed between the conversations (options.replay_files),
-// every token of them carrying loss.
+// A small model forgets what it is not told again: probably names that no answer mentions become
+// improbable. So texts of the stage before can be replayed between the conversations
+// (options.replay_files), every token of them carrying loss.
 //
 // Method: Ouyang et al. 2022, arXiv:2203.02155, step 1.
 

@@ -4,6 +4,7 @@
 #include "libminillm/core/rng.h"
 #include "libminillm/core/sha256.h"
 #include "libminillm/data/document_reader.h"
+#include "libminillm/eval/text_loss.h"  // make_evaluation_text
 #include "libminillm/stage/stage.h"
 
 namespace minillm {
@@ -61,17 +62,13 @@ RenderedConversations load_replayed_text(const std::vector<std::string>& paths,
   for (const std::string& document : documents) {
     if (taken >= tokens) break;
     result.hash = sha256(result.hash + document);
-    std::vector<Token> ids = tokenizer.encode(document);
-    if (tokenizer.bos() >= 0) ids.insert(ids.begin(), tokenizer.bos());
-    if (tokenizer.eos() >= 0) ids.push_back(tokenizer.eos());
-    for (auto begin = ids.begin(); ids.end() - begin > 1;) {
-      const auto end = begin + std::min<Index>(ids.end() - begin, max_positions + 1);
-      RenderedSequence& window = result.sequences.emplace_back();
-      window.tokens.assign(begin, end);
-      window.supervised.assign(window.tokens.size(), 1);
-      window.supervised[0] = 0;
-      taken += std::ssize(window.tokens);
-      begin = end - 1;  // its last token is still to be read
+    // Cut as held-out text is cut for its evaluation.
+    const EvaluationText text = make_evaluation_text({&document, 1}, tokenizer, max_positions);
+    for (const std::vector<Token>& window : text.windows) {
+      std::vector<uint8_t> supervised(window.size(), 1);
+      supervised[0] = 0;
+      result.sequences.push_back({window, std::move(supervised)});
+      taken += std::ssize(window);
     }
   }
   say(events, fmt::format("replay: {} tokens of text beside the conversations", taken));
