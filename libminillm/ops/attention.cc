@@ -1,10 +1,10 @@
 #include "libminillm/ops/attention.h"
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "libminillm/core/check.h"
-#include "libminillm/ops/column_blocks.h"
 #include "libminillm/ops/elementary.h"
 #include "libminillm/ops/gemm/gemm.h"
 
@@ -28,7 +28,7 @@ struct Scratch {
     if (keys.rows() < positions || keys.cols() != D)
       for (Matrix* m : {&keys, &values, &dkeys, &dvalues}) *m = Matrix(positions, D);
     if (scores.cols() < positions)
-      for (Matrix* m : {&scores, &dscores}) *m = Matrix(kQueryTile, positions);
+      for (Matrix* m : {&scores, &dscores}) *m = Matrix(kQueryTile, positions + 16);
   }
 };
 thread_local Scratch t_scratch;
@@ -85,32 +85,45 @@ void for_query_tiles(const Segment& s, Body&& body) {
                    s.prefix_length() + begin - s.begin + 1});
 }
 
+// Loops over a row's scores go on to whole registers; whatever they make of what lies behind the
+// visible ones is overwritten.
+Index whole_lanes(Index visible) { return (visible + kSumLanes - 1) / kSumLanes * kSumLanes; }
+
 // Scores of one tile -> unnormalised probabilities exp(scale s - max) in place, zero beyond what a
 // row sees; zeros leave every later sum's bits alone. Writes each row's log-sum-exp; returns its
 // factor 1/sum in `inverse`.
 void softmax_rows(View scores, const QueryTile& tile, Real scale, Real* inverse, View lse) {
   for (Index i = 0; i < tile.rows(); ++i) {
     Real* s = scores.row(i);
-    const Index visible = tile.visible(i);
-    const Real max = scale * max_of(s, visible);
-    for (Index j = 0; j < visible; ++j) s[j] = exp_fast(scale * s[j] - max);
-    std::fill(s + visible, s + scores.cols, Real{0});
-    const Real sum = lane_sum(visible, [&](Index j) { return s[j]; });
+    const Index visible = tile.visible(i), whole = whole_lanes(visible);
+    std::fill(s + visible, s + whole, std::numeric_limits<Real>::lowest());
+    const Real max = scale * max_of(s, whole);
+    for (Index j = 0; j < whole; ++j) s[j] = exp_fast(scale * s[j] - max);
+    std::fill(s + visible, s + std::max(whole, scores.cols), Real{0});
+    const Real sum = lane_sum(whole, [&](Index j) { return s[j]; });
     lse(tile.begin + i, 0) = max + std::log(sum);
     inverse[i] = 1 / sum;
   }
 }
 
+// Rows of `buffer` for a tile's scores, as wide as whole panels of the packed keys.
+View scores_of(Matrix& buffer, const QueryTile& tile, const PackedMatrix& keys) {
+  const Index step = keys.panel_cols();
+  const Index width = (tile.positions() + step - 1) / step * step;
+  return buffer.view().row_block(0, tile.rows()).col_block(0, width);
+}
+
 void forward_head(View out, View lse, ConstView queries, const Segment& s, Scratch& scratch,
                   Real scale) {
   for_query_tiles(s, [&](const QueryTile& tile) {
-    const Index positions = tile.positions();
-    const View scores = scratch.scores.view().row_block(0, tile.rows()).col_block(0, positions);
+    const View scores = scores_of(scratch.scores, tile, scratch.keys_nt);
+    const ConstView p = scores.col_block(0, tile.positions());
     const View out_tile = out.row_block(tile.begin, tile.end);
-    gemm_packed(scores, queries.row_block(tile.begin, tile.end), scratch.keys_nt);
+    gemm_packed(scores, queries.row_block(tile.begin, tile.end), scratch.keys_nt, {},
+                {Causal::Of::kProduct, tile.first_visible});
     Real inverse[kQueryTile];
     softmax_rows(scores, tile, scale, inverse, lse);
-    gemm_packed(out_tile, scores, scratch.values_nn);
+    gemm_packed(out_tile, p, scratch.values_nn, {}, {Causal::Of::kFactor, tile.first_visible});
     for (Index i = 0; i < tile.rows(); ++i)
       for (Index d = 0; d < out.cols; ++d) out_tile(i, d) *= inverse[i];
   });
@@ -128,42 +141,47 @@ void backward_head(View dqueries, ConstView dout, ConstView queries, ConstView o
                    const Segment& s, Scratch& scratch, Real scale, Precision precision) {
   for_query_tiles(s, [&](const QueryTile& tile) {
     const Index positions = tile.positions(), D = queries.cols;
-    const View p = scratch.scores.view().row_block(0, tile.rows()).col_block(0, positions);
-    const View ds = scratch.dscores.view().row_block(0, tile.rows()).col_block(0, positions);
+    const View scores = scores_of(scratch.scores, tile, scratch.keys_nt);
+    const View dscores = scores_of(scratch.dscores, tile, scratch.keys_nt);
     const ConstView q_tile = queries.row_block(tile.begin, tile.end);
     const ConstView do_tile = dout.row_block(tile.begin, tile.end);
-    gemm_packed(p, q_tile, scratch.keys_nt);
-    gemm_packed(ds, do_tile, scratch.values_nt);
+    const Causal product{Causal::Of::kProduct, tile.first_visible};
+    const Causal factor{Causal::Of::kFactor, tile.first_visible};
+    gemm_packed(scores, q_tile, scratch.keys_nt, {}, product);
+    gemm_packed(dscores, do_tile, scratch.values_nt, {}, product);
     for (Index i = 0; i < tile.rows(); ++i) {
-      const Index visible = tile.visible(i);
+      const Index visible = tile.visible(i), whole = whole_lanes(visible);
       const Real* o = out.row(tile.begin + i);
       const Real* g = do_tile.row(i);
       const Real delta = lane_sum(D, [&](Index d) { return g[d] * o[d]; });
       const Real row_lse = lse(tile.begin + i, 0);
-      Real* p_row = p.row(i);
-      Real* ds_row = ds.row(i);
-      for (Index j = 0; j < visible; ++j) {
+      Real* __restrict p_row = scores.row(i);
+      Real* __restrict ds_row = dscores.row(i);
+      for (Index j = 0; j < whole; ++j) {
         p_row[j] = exp_fast(scale * p_row[j] - row_lse);
         ds_row[j] = scale * p_row[j] * (ds_row[j] - delta);
       }
-      std::fill(p_row + visible, p_row + positions, Real{0});
-      std::fill(ds_row + visible, ds_row + positions, Real{0});
+      std::fill(p_row + visible, p_row + scores.cols, Real{0});
+      std::fill(ds_row + visible, ds_row + scores.cols, Real{0});
     }
+    const ConstView p = scores.col_block(0, positions), ds = dscores.col_block(0, positions);
     const View dk = scratch.dkeys.top(positions), dv = scratch.dvalues.top(positions);
-    gemm_tn(dv, p, do_tile, dv, precision);
-    gemm_tn(dk, ds, q_tile, dk, precision);
-    gemm_packed(dqueries.row_block(tile.begin, tile.end), ds, scratch.keys_nn);
+    gemm_tn(dv, p, do_tile, dv, precision, factor);
+    gemm_tn(dk, ds, q_tile, dk, precision, factor);
+    gemm_packed(dqueries.row_block(tile.begin, tile.end), ds, scratch.keys_nn, {}, factor);
   });
 }
 
-// Adds the gathered gradient to where in_order() took the rows from.
-void scatter_add(View own, ConstView from, const Segment& s) {
+// Takes the gathered gradient to where in_order() took the rows from: added to the prefix's rows,
+// which their own segment has written before, written to the segment's own.
+void scatter(View to, ConstView from, const Segment& s) {
   const Index P = s.prefix_length();
-  for (Index j = 0; j < from.rows; ++j) {
-    Real* to = own.row(j < P ? s.prefix_begin + j : s.begin + j - P);
-    const Real* row = from.row(j);
-    for (Index d = 0; d < from.cols; ++d) to[d] += row[d];
+  for (Index j = 0; j < P; ++j) {
+    Real* sum = to.row(s.prefix_begin + j);
+    for (Index d = 0; d < from.cols; ++d) sum[d] += from(j, d);
   }
+  for (Index j = P; j < from.rows; ++j)
+    std::copy_n(from.row(j), from.cols, to.row(s.begin + j - P));
 }
 
 // Segments whose gradients meet (a prefix and all that read it) are a group, done by one thread in
@@ -217,8 +235,6 @@ void attention_backward(View dqueries, View dkeys, View dvalues, ConstView dout,
   find_groups(t_groups, segments);
   const std::span<const Index> groups = t_groups;
   const Index S = static_cast<Index>(segments.size()), longest = longest_of(segments);
-  parallel_fill(dkeys, 0);
-  parallel_fill(dvalues, 0);
 #pragma omp parallel for schedule(dynamic)
   for (Index task = 0; task < S * K; ++task) {
     const Index group = task / K, k = task % K;
@@ -237,8 +253,8 @@ void attention_backward(View dqueries, View dkeys, View dvalues, ConstView dout,
       for (Index h = k * (H / K); h < (k + 1) * (H / K); ++h)
         backward_head(head_of(dqueries, h, D), head_of(dout, h, D), head_of(queries, h, D),
                       head_of(out, h, D), lse.col_block(h, h + 1), s, scratch, scale, precision);
-      scatter_add(head_of(dkeys, k, D), scratch.dkeys.top(positions), s);
-      scatter_add(head_of(dvalues, k, D), scratch.dvalues.top(positions), s);
+      scatter(head_of(dkeys, k, D), scratch.dkeys.top(positions), s);
+      scatter(head_of(dvalues, k, D), scratch.dvalues.top(positions), s);
     }
   }
 }

@@ -7,9 +7,11 @@
 #ifndef LIBMINILLM_OPS_ELEMENTARY_H_
 #define LIBMINILLM_OPS_ELEMENTARY_H_
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 
 #include "libminillm/core/real.h"
 
@@ -47,6 +49,7 @@ inline Real sigmoid(Real x) { return 1 / (1 + exp_fast(-x)); }
 inline constexpr int kSumLanes = 16;
 
 inline Real combine_lanes(Real (&lane)[kSumLanes]) {
+#pragma GCC unroll 4
   for (int half = kSumLanes / 2; half > 0; half /= 2)
     for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
   return lane[0];
@@ -65,15 +68,26 @@ inline Real lane_sum(Index size, Term&& term) {
 
 // max over i of x[i]; the order does not matter. REQUIRES size > 0.
 inline Real max_of(const Real* x, Index size) {
+  // Compilers vectorise a sum in lanes, but not this choice: so the lanes are spelled out.
+  typedef Real Lanes __attribute__((vector_size(kSumLanes * sizeof(Real))));
   Real lane[kSumLanes];
-  for (Real& l : lane) l = x[0];
   Index i = 0;
-  for (; i + kSumLanes <= size; i += kSumLanes)
-    for (int j = 0; j < kSumLanes; ++j) lane[j] = lane[j] < x[i + j] ? x[i + j] : lane[j];
+  if (size < kSumLanes) {
+    std::fill_n(lane, kSumLanes, x[0]);
+  } else {
+    Lanes max, next;
+    std::memcpy(&max, x, sizeof max);
+    for (i = kSumLanes; i + kSumLanes <= size; i += kSumLanes) {
+      std::memcpy(&next, x + i, sizeof next);
+      max = max < next ? next : max;
+    }
+    std::memcpy(lane, &max, sizeof lane);
+  }
   for (; i < size; ++i) lane[0] = lane[0] < x[i] ? x[i] : lane[0];
-  Real max = lane[0];
-  for (Real l : lane) max = max < l ? l : max;
-  return max;
+#pragma GCC unroll 4
+  for (int half = kSumLanes / 2; half > 0; half /= 2)
+    for (int j = 0; j < half; ++j) lane[j] = lane[j] < lane[j + half] ? lane[j + half] : lane[j];
+  return lane[0];
 }
 
 }  // namespace minillm

@@ -261,6 +261,52 @@ TEST_P(Gemm, ZerosBehindTheTermsChangeNoBit) {
   expect_same_bits(with_zeros.span(), without.span(), "padded with zeros");
 }
 
+// A lower trapezoid as attention has them: row i sees `visible + i` of k positions.
+void mask(View scores, Index visible) {
+  for (Index i = 0; i < scores.rows; ++i)
+    fill(scores.row_block(i, i + 1).col_block(std::min(visible + i, scores.cols), scores.cols), 0);
+}
+
+TEST_P(Gemm, SkippingMaskedFactorsChangesNoBit) {
+  for (const auto& [rows, visible] :
+       {std::pair<Index, Index>{1, 1}, {56, 1}, {56, 301}, {23, 600}}) {
+    const Index positions = visible + rows - 1, cols = 40;
+    Block scores(rows, positions, 1), values(positions, cols, 2), dout(rows, cols, 3);
+    mask(scores.view(), visible);
+    PackedMatrix packed;
+    packed.pack_nn(values.view(), g_precision);
+    const Causal causal{Causal::Of::kFactor, visible};
+    Matrix expected(rows, cols), actual(rows, cols);
+    gemm_packed(expected.view(), scores.view(), packed);
+    gemm_packed(actual.view(), scores.view(), packed, {}, causal);
+    expect_same_bits(actual.span(), expected.span(), "P V");
+
+    Block before(positions, cols, 4);
+    Matrix sum(positions, cols), skipped(positions, cols);
+    gemm_tn(sum.view(), scores.view(), dout.view(), before.view(), g_precision);
+    gemm_tn(skipped.view(), scores.view(), dout.view(), before.view(), g_precision, causal);
+    expect_same_bits(skipped.span(), sum.span(), "P^T dO");
+  }
+}
+
+TEST_P(Gemm, ComputesAtLeastTheUnmaskedPartOfAProduct) {
+  for (const auto& [rows, visible] :
+       {std::pair<Index, Index>{1, 1}, {56, 1}, {56, 301}, {23, 600}}) {
+    const Index positions = visible + rows - 1, dim = 48;
+    Block queries(rows, dim, 1), keys(positions, dim, 2);
+    PackedMatrix packed;
+    packed.pack_nt(keys.view(), g_precision);
+    Matrix expected(rows, packed.padded_n()), actual(rows, packed.padded_n());
+    gemm_packed(expected.view(), queries.view(), packed);
+    gemm_packed(actual.view(), queries.view(), packed, {}, {Causal::Of::kProduct, visible});
+    for (Index j = positions; j < packed.padded_n(); ++j)
+      ASSERT_EQ(expected(0, j), 0) << "behind n";
+    mask(expected.view(), visible);
+    mask(actual.view(), visible);
+    expect_same_bits(actual.span(), expected.span(), "Q K^T");
+  }
+}
+
 // With fused multiply-add everywhere, how wide a register is decides nothing.
 TEST(GemmKernels, OfOnePrecisionAgreeToTheBit) {
   Operands operands(Form::kNT, 40, 50, 700);

@@ -43,9 +43,24 @@ struct Factor {
   }
 };
 
+// The part of [k0, k1) where rows [i0, i1) of A are not zero for being masked. Cut in front at
+// multiples of `depth` only.
+struct Range {
+  Index begin, end;
+};
+Range unmasked(const Factor& a, const Causal& causal, Index i0, Index i1, Index k0, Index k1,
+               Index depth) {
+  if (causal.of != Causal::Of::kFactor) return {k0, k1};
+  if (a.layout == Layout::kRowsAlongK)  // the last row sees the most
+    return {k0, std::max(k0, std::min(k1, causal.visible + i1 - 1))};
+  // Position i0 is seen from query i0 - visible + 1 on.
+  const Index skipped = std::clamp<Index>(i0 - causal.visible + 1 - k0, 0, k1 - k0);
+  return {k0 + skipped / depth * depth, k1};
+}
+
 // Panels [p0, p1) of A.
 void pack_a(Word* to, const Kernels& kernels, const Factor& a, Index m, Index p0, Index p1,
-            Index k0, Index k1) {
+            Index k0, Index k1, const Causal& causal) {
   const Index begin = p0 * kernels.rows, end = std::min(p1 * kernels.rows, m);
   const ConstView part = a.part(begin, end, k0, k1);
   if (a.layout == Layout::kKDownRows) {
@@ -53,9 +68,11 @@ void pack_a(Word* to, const Kernels& kernels, const Factor& a, Index m, Index p0
                            k1 - k0);
     return;
   }
-  for (Index i = 0; i < part.rows; i += kernels.rows, to += kernels.panel_a_words())
-    kernels.pack_a_rows(to, part.row(i), part.stride, std::min(kernels.rows, part.rows - i),
-                        k1 - k0);
+  for (Index i = 0; i < part.rows; i += kernels.rows, to += kernels.panel_a_words()) {
+    const Index count = std::min(kernels.rows, part.rows - i);
+    const Range k = unmasked(a, causal, begin + i, begin + i + count, k0, k1, kernels.depth);
+    kernels.pack_a_rows(to, part.row(i), part.stride, count, k.end - k0);
+  }
 }
 
 // Panels [q0, q1) of B, of which `to` is the first.
@@ -97,8 +114,8 @@ struct PanelsB {
 // multiplies them with B's panels. One of those stays in the first-level cache while A's stream
 // past it from the second. `c` and `start` hold the block's columns only.
 void multiply_share(const Kernels& kernels, View c, ConstView start, const Factor& a,
-                    const PanelsB& b, const Share& share, Index k0, Index k1) {
-  const Index words = kernels.words(k1 - k0);
+                    const PanelsB& b, const Share& share, Index k0, Index k1,
+                    const Causal& causal) {
   const bool along_k = a.layout == Layout::kRowsAlongK;
   const auto multiply = along_k ? kernels.multiply_rows : kernels.multiply_columns;
   // Columns that need no conversion are broadcast from where they lie.
@@ -108,7 +125,7 @@ void multiply_share(const Kernels& kernels, View c, ConstView start, const Facto
     panels_a = at_least(t_packed_a, kBlockRowPanels * kernels.panel_a_words() + kSlack);
   for (Index p0 = share.row_begin; p0 < share.row_end; p0 += kBlockRowPanels) {
     const Index p1 = std::min(p0 + kBlockRowPanels, share.row_end);
-    if (!unpacked) pack_a(panels_a, kernels, a, c.rows, p0, p1, k0, k1);
+    if (!unpacked) pack_a(panels_a, kernels, a, c.rows, p0, p1, k0, k1, causal);
     for (Index q = share.col_begin; q < share.col_end; ++q) {
       const Index j = q * kernels.cols;
       Kernels::Tile tile{c.data, c.stride, start.data, start.stride, 0, 0, b.b_step, kernels.rows};
@@ -117,11 +134,17 @@ void multiply_share(const Kernels& kernels, View c, ConstView start, const Facto
       for (Index p = p0; p < p1; ++p) {
         const Index i = p * kernels.rows;
         tile.row_count = std::min(kernels.rows, c.rows - i);
+        if (causal.of == Causal::Of::kProduct && j >= causal.visible + i + tile.row_count - 1)
+          continue;
+        const Range k = unmasked(a, causal, i, i + tile.row_count, k0, k1, kernels.depth);
         tile.c = c.row(i) + j;
         if (start.data != nullptr) tile.start = start.row(i) + j;
-        const Word* panel =
-            unpacked ? a.matrix.row(k0) + i : panels_a + (p - p0) * kernels.panel_a_words();
-        multiply(tile, panel, b.first + q * b.apart, words);
+        const Index skipped = kernels.words(k.begin - k0);
+        const Word* panel = unpacked ? a.matrix.row(k.begin) + i
+                                     : panels_a + (p - p0) * kernels.panel_a_words() +
+                                           (along_k ? 0 : skipped * kernels.rows);
+        multiply(tile, panel, b.first + q * b.apart + skipped * b.b_step,
+                 kernels.words(k.end - k.begin));
       }
     }
   }
@@ -146,7 +169,7 @@ bool reads_unpacked(const Kernels& kernels, View c, const Factor& b) {
 }
 
 void product(const Kernels& kernels, View c, ConstView start, const Factor& a, const Factor& b,
-             Index k_total) {
+             Index k_total, const Causal& causal = {}) {
   MINILLM_DCHECK(start.data == nullptr || same_shape(start, c));
   if (c.rows == 0 || c.cols == 0) return;
   if (k_total == 0) {
@@ -196,7 +219,7 @@ void product(const Kernels& kernels, View c, ConstView start, const Factor& a, c
           if (b.packed != nullptr)
             panels = {b.packed->panels(k0, n0), b.packed->panel_words(k0), kernels.cols};
           multiply_share(kernels, c_block, k0 == 0 ? columns_of(start, n0, n1) : ConstView(c_block),
-                         a, panels, share, k0, k1);
+                         a, panels, share, k0, k1, causal);
         });
         if (packs) wait_for_all(threads);
       }
@@ -224,21 +247,26 @@ void gemm_nn(View c, ConstView a, ConstView b, ConstView start, Precision precis
           a.cols);
 }
 
-void gemm_tn(View c, ConstView a, ConstView b, ConstView start, Precision precision) {
+void gemm_tn(View c, ConstView a, ConstView b, ConstView start, Precision precision,
+             Causal causal) {
   MINILLM_DCHECK(c.rows == a.cols && c.cols == b.cols && a.rows == b.rows);
   product(gemm::kernels(precision), c, start, {a, Layout::kKDownRows}, {b, Layout::kKDownRows},
-          a.rows);
+          a.rows, causal);
 }
 
-void gemm_packed(View c, ConstView a, const PackedMatrix& b, ConstView start) {
-  MINILLM_DCHECK(c.rows == a.rows && c.cols <= b.n() && a.cols <= b.k());
-  product(b.kernels(), c, start, {a, Layout::kRowsAlongK}, {{}, Layout::kRowsAlongK, &b}, a.cols);
+void gemm_packed(View c, ConstView a, const PackedMatrix& b, ConstView start, Causal causal) {
+  MINILLM_DCHECK(c.rows == a.rows && c.cols <= b.padded_n() && a.cols <= b.k());
+  product(b.kernels(), c, start, {a, Layout::kRowsAlongK}, {{}, Layout::kRowsAlongK, &b}, a.cols,
+          causal);
 }
+
+Index PackedMatrix::panel_cols() const { return kernels_->cols; }
+Index PackedMatrix::padded_n() const { return div_up(n_, panel_cols()) * panel_cols(); }
 
 // Blocks of k one behind the other, each with the panels of all columns.
 const Word* PackedMatrix::panels(Index k0, Index column) const {
-  const Index padded = div_up(n_, kernels_->cols) * kernels_->cols;
-  return words_.data() + padded * kernels_->words(k0) + column / kernels_->cols * panel_words(k0);
+  return words_.data() + padded_n() * kernels_->words(k0) +
+         column / kernels_->cols * panel_words(k0);
 }
 Index PackedMatrix::panel_words(Index k0) const {
   return kernels_->panel_b_words(std::min(kernels_->block_k(), k_ - k0));

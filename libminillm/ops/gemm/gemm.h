@@ -25,6 +25,15 @@ struct Kernels;
 // packed. Sums are taken in Real either way, and matrices in memory stay Real.
 enum class Precision { kFloat, kBfloat16 };
 
+// What causal attention needs of a matrix of scores: of row i its first `visible + i` columns. If
+// `of` is the product, the others need not be computed (they hold anything afterwards); if it is
+// the factor A, they are zero, and skipping them changes no bit.
+struct Causal {
+  enum class Of { kNothing, kProduct, kFactor };
+  Of of = Of::kNothing;
+  Index visible = 0;
+};
+
 // C [m, n] = start + A [m, k] B [n, k]^T       y = x W^T
 void gemm_nt(View c, ConstView a, ConstView b, ConstView start = {},
              Precision precision = Precision::kFloat);
@@ -33,7 +42,7 @@ void gemm_nn(View c, ConstView a, ConstView b, ConstView start = {},
              Precision precision = Precision::kFloat);
 // C [m, n] = start + A [k, m]^T B [k, n]       dW += dy^T x
 void gemm_tn(View c, ConstView a, ConstView b, ConstView start = {},
-             Precision precision = Precision::kFloat);
+             Precision precision = Precision::kFloat, Causal causal = {});
 
 // B, packed once for many products. The same bits come out as without.
 class PackedMatrix {
@@ -43,6 +52,8 @@ class PackedMatrix {
   void pack_nn(ConstView b, Precision precision = Precision::kFloat);  // B [k, n], for A B
 
   Index n() const { return n_; }
+  Index panel_cols() const;  // columns of a panel
+  Index padded_n() const;    // n in whole panels; B is zero behind n
   Index k() const { return k_; }
   const gemm::Kernels& kernels() const { return *kernels_; }
   // The panels of the block of k that begins at k0, from that of column `column` on, and how far
@@ -56,8 +67,9 @@ class PackedMatrix {
   const gemm::Kernels* kernels_ = nullptr;
 };
 // C [m, n] = start + A [m, k] B, where n and k may stop short of B's: then its first rows and
-// columns are meant.
-void gemm_packed(View c, ConstView a, const PackedMatrix& b, ConstView start = {});
+// columns are meant. n may also go on to padded_n(): whole panels are the fastest.
+void gemm_packed(View c, ConstView a, const PackedMatrix& b, ConstView start = {},
+                 Causal causal = {});
 
 // `start` [m, n] is nothing (C = the product), C itself (C += the product), or another matrix. C
 // must not overlap A or B. Inside an OpenMP region a product runs on the calling thread alone.
