@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <vector>
@@ -94,23 +95,38 @@ double peak_flops(const gemm::Kernels& kernels) {
   return best;
 }
 
+// Each thread reads its share in four streams at once, as many as the processor's prefetchers
+// follow with ease. Memory is written first: pages that nobody wrote are all the same page of
+// zeros.
 double read_bandwidth() {
+  typedef Real Lanes __attribute__((vector_size(64)));
+  constexpr Index kStreams = 4, kWidth = sizeof(Lanes) / sizeof(Real);
   const Index size = Index{1} << 27;  // 512 MB
   Arena memory(size);
-  const Real* data = memory.data();
-  Real total = 0;
-  const double seconds = median_seconds(5, [&] {
-#pragma omp parallel for schedule(static) reduction(+ : total)
-    for (Index block = 0; block < size / 4096; ++block) {
-      Real lanes[64] = {};
-      const Real* p = data + block * 4096;
-      for (Index i = 0; i < 4096; i += 64)
-        for (Index j = 0; j < 64; ++j) lanes[j] += p[i + j];
-      for (const Real lane : lanes) total += lane;
+  std::ranges::fill(memory.span(), Real{1});
+  double best = 0;
+  for (int repetition = 0; repetition < 9; ++repetition) {
+    double total = 0;
+    const double begin = now();
+#pragma omp parallel reduction(+ : total)
+    {
+      const Index share = size / omp_get_num_threads(), stream = share / kStreams / kWidth * kWidth;
+      const Real* data = memory.data() + omp_get_thread_num() * share;
+      Lanes sums[kStreams] = {};
+      for (Index i = 0; i < stream; i += kWidth) {
+#pragma GCC unroll 4
+        for (Index s = 0; s < kStreams; ++s) {
+          Lanes next;
+          std::memcpy(&next, data + s * stream + i, sizeof next);
+          sums[s] += next;
+        }
+      }
+      for (const Lanes& lanes : sums) total += lanes[0];
     }
-  });
-  MINILLM_CHECK(total == 0, "bench: memory is not what was written");
-  return static_cast<double>(size) * sizeof(Real) / seconds;
+    best = std::max(best, static_cast<double>(size) * sizeof(Real) / (now() - begin));
+    MINILLM_CHECK(total > 0, "bench: memory is not what was written");
+  }
+  return best;
 }
 
 Machine measure_machine() {
@@ -283,13 +299,13 @@ Json bench_generate(const Size& size, Precision precision, int repetitions,
                     const Machine& machine) {
   Model model(size.model());
   model.initialize(1);
-  model.set_precision(precision);
   Generator generator(model);
   Rng rng(1);
   std::vector<Token> prompt(1, 1), long_prompt(512);
   for (Token& t : long_prompt) t = static_cast<Token>(rng.below(static_cast<uint64_t>(size.V)));
   GenerationConfig config;
   config.sampling.temperature = 0;
+  config.weights = precision;
   config.stop_tokens = {static_cast<Token>(size.V)};  // no token: never stops
   const auto seconds_for = [&](const std::vector<Token>& tokens, Index count) {
     config.max_tokens = count;
@@ -298,7 +314,11 @@ Json bench_generate(const Size& size, Precision precision, int repetitions,
   const double few = seconds_for(prompt, 1), many = seconds_for(prompt, 129);
   const double read = seconds_for(long_prompt, 1);
   const double decode = 128 / (many - few);
-  const double bytes = size.product_parameters() * (precision == Precision::kFloat ? 4 : 2);
+  // int8: a byte, and a float per 256 of them.
+  const double word = precision == Precision::kFloat      ? 4
+                      : precision == Precision::kBfloat16 ? 2
+                                                          : 1 + 4 / 256.0;
+  const double bytes = size.product_parameters() * word;
   return {{"decode_tokens_per_second", decode},
           {"prefill_tokens_per_second", 511 / (read - few)},
           {"decode_weight_gigabytes_per_second", decode * bytes * 1e-9},
@@ -341,8 +361,8 @@ int main(int argc, char** argv) {
   app.add_option("--size", size_name, "xs, s, m; for generate also s15, s110")
       ->check(CLI::IsMember({"xs", "s", "m", "s15", "s110"}))
       ->capture_default_str();
-  app.add_option("--precision", precision_name, "fp32 or bf16")
-      ->check(CLI::IsMember({"fp32", "bf16"}))
+  app.add_option("--precision", precision_name, "fp32 or bf16; for generate also int8")
+      ->check(CLI::IsMember({"fp32", "bf16", "int8"}))
       ->capture_default_str();
   app.add_option("--repetitions", repetitions, "measurements, of which the median is told")
       ->check(CLI::Range(1, 1000))
@@ -350,7 +370,11 @@ int main(int argc, char** argv) {
   app.add_flag("--json", json, "print one JSON object on stdout");
   return run_tool(app, argc, argv, [&] {
     const Size& size = *std::ranges::find(kSizes, size_name, &Size::name);
-    const Precision precision = precision_name == "bf16" ? Precision::kBfloat16 : Precision::kFloat;
+    const Precision precision = precision_name == "bf16"   ? Precision::kBfloat16
+                                : precision_name == "int8" ? Precision::kInt8
+                                                           : Precision::kFloat;
+    MINILLM_CHECK_USAGE(precision != Precision::kInt8 || what == "generate",
+                        "--precision int8: expected with generate");
     const Machine machine = measure_machine();
     Json report = {{"what", what},
                    {"size", size_name},

@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <map>
 #include <string>
 
 #include "libminillm/checkpoint/checkpoint.h"
@@ -32,6 +33,12 @@ inline void add_generation_options(CLI::App& app, GenerationConfig& config) {
       ->capture_default_str();
   app.add_option("--stop", config.stop, "text that ends an answer; may be given several times")
       ->allow_extra_args(false);
+  app.add_option("--weights", config.weights,
+                 "round the weights: bf16 and int8 take a half and a quarter of the memory to read")
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, Precision>{{"fp32", Precision::kFloat},
+                                                                   {"bf16", Precision::kBfloat16},
+                                                                   {"int8", Precision::kInt8}}));
   app.add_option("--seed", config.seed, "the same seed gives the same text")->capture_default_str();
 }
 

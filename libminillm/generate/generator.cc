@@ -33,7 +33,7 @@ struct Stream {
 
 class ContinuousBatch {
  public:
-  ContinuousBatch(const Model& model, const Tokenizer* tokenizer,
+  ContinuousBatch(const Model& model, const PackedWeights& weights, const Tokenizer* tokenizer,
                   std::span<const std::vector<Token>> prompts, const GenerationConfig& config,
                   Index max_streams, const GenerationEvents& events);
   std::vector<Generation> run();
@@ -46,7 +46,7 @@ class ContinuousBatch {
   void emit(Stream& stream, const std::string& text);
 
   const Model& model_;
-  const PackedWeights weights_;
+  const PackedWeights& weights_;
   const Tokenizer* tokenizer_;
   std::span<const std::vector<Token>> prompts_;
   const GenerationConfig& config_;
@@ -70,12 +70,13 @@ class ContinuousBatch {
   std::vector<Index> last_rows_;
 };
 
-ContinuousBatch::ContinuousBatch(const Model& model, const Tokenizer* tokenizer,
+ContinuousBatch::ContinuousBatch(const Model& model, const PackedWeights& weights,
+                                 const Tokenizer* tokenizer,
                                  std::span<const std::vector<Token>> prompts,
                                  const GenerationConfig& config, Index max_streams,
                                  const GenerationEvents& events)
     : model_(model),
-      weights_(model.pack_weights()),
+      weights_(weights),
       tokenizer_(tokenizer),
       prompts_(prompts),
       config_(config),
@@ -242,7 +243,11 @@ std::vector<Generation> Generator::run(std::span<const std::vector<Token>> promp
   MINILLM_CHECK_USAGE(config.stop.empty() || tokenizer_ != nullptr,
                       "stop strings: the checkpoint has no tokenizer (use stop_tokens)");
   if (prompts.empty()) return {};
-  return ContinuousBatch(model_, tokenizer_, prompts, config, max_streams, events).run();
+  if (!packed_ || packed_precision_ != config.weights) {
+    packed_ = config.weights ? model_.pack_weights(*config.weights) : model_.pack_weights();
+    packed_precision_ = config.weights;
+  }
+  return ContinuousBatch(model_, *packed_, tokenizer_, prompts, config, max_streams, events).run();
 }
 
 std::string Generator::complete(const std::string& text, const GenerationConfig& config) {

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "libminillm/data/tokenizer.h"
 #include "libminillm/generate/sampler.h"
 #include "libminillm/nn/model.h"
+#include "libminillm/nn/packed_weights.h"
 
 namespace minillm {
 
@@ -27,6 +29,9 @@ struct GenerationConfig {
   uint64_t stream = 0;
   std::vector<std::string> stop;   // strings that end the text (not part of it)
   std::vector<Token> stop_tokens;  // ids that end the text; empty = eos and <|im_end|>
+  // What the weights are rounded to: fewer bits, more tokens a second. Default: the model's
+  // precision.
+  std::optional<Precision> weights;
 
   void validate() const;  // throws Error (kUsage)
 };
@@ -50,7 +55,8 @@ struct GenerationEvents {
 
 class Generator {
  public:
-  // The model and the tokenizer must outlive the generator.
+  // The model and the tokenizer must outlive the generator, and the model's parameters must not
+  // change while it is used: the weights are packed once, by the first text.
   Generator(const Model& model, const Tokenizer& tokenizer);
   // Ids only: the texts stay empty, nothing but `stop_tokens` ends them, stop strings are an error.
   explicit Generator(const Model& model);
@@ -74,6 +80,9 @@ class Generator {
 
   const Model& model_;
   const Tokenizer* tokenizer_;  // null: ids only
+  // Packed for the last text, in `packed_precision_`.
+  std::optional<PackedWeights> packed_;
+  std::optional<Precision> packed_precision_;
 };
 
 // BOS + encode(text): how a text begins that is to be continued. No BOS if the tokenizer has none.

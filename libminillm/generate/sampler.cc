@@ -5,8 +5,24 @@
 #include <functional>
 
 #include "libminillm/core/check.h"
+#include "libminillm/ops/elementary.h"
 
 namespace minillm {
+namespace {
+
+// Relative probabilities below are none: exp_fast ends at e^-87.
+constexpr double kNothing = 1e-37;
+constexpr double kLowestTemperature = 1e-30;  // its inverse is a finite float
+
+void check_finite(std::span<const Real> logits) {
+  Real zero = 0;  // x - x is 0, or NaN if x is not finite
+  for (const Real z : logits) zero += z - z;
+  if (zero == 0) return;
+  for (size_t v = 0; v < logits.size(); ++v)
+    MINILLM_CHECK(std::isfinite(logits[v]), "sampler: logit of token {} is {}", v, logits[v]);
+}
+
+}  // namespace
 
 void SamplingConfig::validate() const {
   MINILLM_CHECK_USAGE(std::isfinite(temperature) && temperature >= 0,
@@ -41,35 +57,41 @@ std::span<const Sampler::Candidate> Sampler::distribution(std::span<const Real> 
                                                           std::span<const Token> history) {
   MINILLM_CHECK(logits.size() == scores_.size(), "sampler: expected {} logits, got {}",
                 scores_.size(), logits.size());
-  for (size_t v = 0; v < logits.size(); ++v) {
-    MINILLM_CHECK(std::isfinite(logits[v]), "sampler: logit of token {} is {}", v, logits[v]);
-    scores_[v] = logits[v];
-  }
+  check_finite(logits);
+  std::ranges::copy(logits, scores_.begin());
   penalize_repetition(history);
 
-  const auto largest = std::max_element(scores_.begin(), scores_.end());  // the first on ties
+  const Real largest = max_of(scores_.data(), static_cast<Index>(scores_.size()));
   candidates_.clear();
   if (config_.temperature == 0) {
-    candidates_.push_back({static_cast<Token>(largest - scores_.begin()), 1});
+    const auto first = std::ranges::find(scores_, largest);  // the first on ties
+    candidates_.push_back({static_cast<Token>(first - scores_.begin()), 1});
     return candidates_;
   }
   // softmax(z / temperature), up to its denominator. The difference comes first, so no temperature
   // is too small: the largest score gives exp(0) and the others go to zero.
-  for (size_t v = 0; v < scores_.size(); ++v) {
-    const double relative = std::exp((scores_[v] - *largest) / config_.temperature);
-    if (relative > 0) candidates_.push_back({static_cast<Token>(v), relative});
-  }
-  if (config_.top_k > 0) keep_top_k();
-  if (config_.top_p < 1) keep_top_p();
+  const Real inverse = static_cast<Real>(1 / std::max(config_.temperature, kLowestTemperature));
+  for (Real& score : scores_) score = exp_fast((score - largest) * inverse);
+  double least = std::max(kNothing, least_top_k());
+  const Real sum = lane_sum(static_cast<Index>(scores_.size()),
+                            [&](Index v) { return scores_[static_cast<size_t>(v)]; });
+  // What is certainly outside the nucleus need not be put on the heap. If a token of probability
+  // below (1 - p) / V were in it, all tokens from there on would hold less than 1 - p, so those
+  // before it p already. (Top-k comes first, and leaves a smaller sum.)
+  const double share = (1 - config_.top_p) / static_cast<double>(scores_.size());
+  if (config_.top_k == 0) least = std::max(least, 0.999 * share * double{sum});
+  for (size_t v = 0; v < scores_.size(); ++v)
+    if (scores_[v] >= least) candidates_.push_back({static_cast<Token>(v), double{scores_[v]}});
+  if (config_.top_p < 1) keep_top_p(config_.top_k == 0 ? double{sum} : total());
   if (config_.min_p > 0) keep_min_p();
 
-  const double sum = total();
-  for (Candidate& candidate : candidates_) candidate.probability /= sum;
+  const double kept = total();
+  for (Candidate& candidate : candidates_) candidate.probability /= kept;
   return candidates_;
 }
 
 void Sampler::penalize_repetition(std::span<const Token> history) {
-  const double penalty = config_.repetition_penalty;
+  const Real penalty = static_cast<Real>(config_.repetition_penalty);
   if (penalty == 1) return;
   std::fill(penalized_.begin(), penalized_.end(), false);
   for (const Token token : history) {
@@ -82,24 +104,23 @@ void Sampler::penalize_repetition(std::span<const Token> history) {
   }
 }
 
-void Sampler::keep_top_k() {
+// The smallest relative probability that stays: of what is in scores_, the k-th largest.
+double Sampler::least_top_k() {
   const auto k = static_cast<size_t>(config_.top_k);
-  if (k >= candidates_.size()) return;
-  sorted_.clear();
-  for (const Candidate& candidate : candidates_) sorted_.push_back(candidate.probability);
-  std::nth_element(sorted_.begin(), sorted_.begin() + static_cast<ptrdiff_t>(k - 1), sorted_.end(),
-                   std::greater<>());
-  std::erase_if(candidates_, [smallest = sorted_[k - 1]](const Candidate& candidate) {
-    return candidate.probability < smallest;
-  });
+  if (k == 0 || k >= scores_.size()) return kNothing;
+  sorted_ = scores_;
+  const auto kth = sorted_.begin() + static_cast<ptrdiff_t>(k - 1);
+  std::nth_element(sorted_.begin(), kth, sorted_.end(), std::greater<>());
+  return std::max(kNothing, double{*kth});
 }
 
-// Takes the most probable ones off a heap until they hold the mass: cheaper than sorting them all.
-void Sampler::keep_top_p() {
+// Takes the most probable ones off a heap until they hold their share of `all` the mass: cheaper
+// than sorting them all.
+void Sampler::keep_top_p(double all) {
   const auto less_probable = [](const Candidate& a, const Candidate& b) {
     return a.probability != b.probability ? a.probability < b.probability : a.token > b.token;
   };
-  const double mass = config_.top_p * total();
+  const double mass = config_.top_p * all;
   std::make_heap(candidates_.begin(), candidates_.end(), less_probable);
   auto kept = candidates_.end();  // [kept, end) are taken, the most probable one last
   double sum = 0;

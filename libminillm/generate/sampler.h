@@ -47,14 +47,14 @@ class Sampler {
 
  private:
   void penalize_repetition(std::span<const Token> history);
-  void keep_top_k();
-  void keep_top_p();
+  double least_top_k();
+  void keep_top_p(double all);
   void keep_min_p();
   double total() const;
 
   SamplingConfig config_;
-  std::vector<double> scores_;         // [V] the logits, penalized
-  std::vector<double> sorted_;         // scratch of top-k
+  std::vector<Real> scores_;           // [V] the logits, penalized; then relative probabilities
+  std::vector<Real> sorted_;           // [V] scratch of top-k
   std::vector<Candidate> candidates_;  // probabilities are relative until the last filter has run
   std::vector<bool> penalized_;        // [V] a token is penalized once, however often it was seen
 };

@@ -205,17 +205,17 @@ void Model::logits(View out, std::span<const Index> rows, Workspace& ws,
   }
 }
 
-PackedWeights Model::pack_weights() const {
+PackedWeights Model::pack_weights(Precision precision) const {
   PackedWeights packed;
   packed.blocks.resize(weights_.blocks.size());
   for (size_t l = 0; l < packed.blocks.size(); ++l) {
     const BlockParameters<const Real>& w = weights_.blocks[l];
-    packed.blocks[l].wqkv.pack_nt(w.wqkv, precision_);
-    packed.blocks[l].wo.pack_nt(w.wo, precision_);
-    packed.blocks[l].w_gate_up.pack_nt(w.w_gate_up, precision_);
-    packed.blocks[l].w_down.pack_nt(w.w_down, precision_);
+    packed.blocks[l].wqkv.pack_nt(w.wqkv, precision);
+    packed.blocks[l].wo.pack_nt(w.wo, precision);
+    packed.blocks[l].w_gate_up.pack_nt(w.w_gate_up, precision);
+    packed.blocks[l].w_down.pack_nt(w.w_down, precision);
   }
-  packed.head.pack_nt(weights_.head, precision_);
+  packed.head.pack_nt(weights_.head, precision);
   return packed;
 }
 

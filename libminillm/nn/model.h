@@ -42,11 +42,13 @@ class Model {
   // Saves what backward reads if the workspace keeps all layers. With a cache, prefixes are rows of
   // the cache, and every segment's new keys and values are stored behind its prefix (at prefix_end,
   // ...). Throws Error if a token is outside [0, V), or a segment outside the batch or cache.
-  // `packed` holds the weights as they are now (pack_weights); the same bits come out.
+  // `packed` holds the weights as they are now (pack_weights); the same bits come out if their
+  // precision is the model's.
   void forward(const TokenBatch& batch, Workspace& workspace, KvCache* cache = nullptr,
                const PackedWeights* packed = nullptr) const;
 
-  // What the factors of matrix products are rounded to from now on; not part of a checkpoint.
+  // What the factors of matrix products are rounded to from now on; not part of a checkpoint, not
+  // kInt8.
   void set_precision(Precision precision) { precision_ = precision; }
 
   // log p(target.token | row) for every target: [M], in workspace memory. Call after forward.
@@ -64,8 +66,9 @@ class Model {
   void logits(View out, std::span<const Index> rows, Workspace& workspace,
               const PackedWeights* packed = nullptr) const;
 
-  // The matrices, packed for many forward passes in the model's precision.
-  PackedWeights pack_weights() const;
+  // The matrices, packed for many forward passes, in the model's precision or another.
+  PackedWeights pack_weights() const { return pack_weights(precision_); }
+  PackedWeights pack_weights(Precision precision) const;
 
  private:
   void check_targets(const TokenBatch& batch, const Workspace& workspace) const;

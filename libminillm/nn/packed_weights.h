@@ -14,7 +14,8 @@ struct PackedBlock {
   PackedMatrix wqkv, wo, w_gate_up, w_down;
 };
 
-// Made by Model::pack_weights(). About as large as the parameters, or half of it in bfloat16.
+// Made by Model::pack_weights(). About as large as the parameters; half of it in bfloat16, a
+// quarter in int8.
 struct PackedWeights {
   std::vector<PackedBlock> blocks;  // [L]
   PackedMatrix head;

@@ -9,6 +9,9 @@
 
 namespace minillm {
 
+// Whether so many elements are worth a second thread: while decoding, rows are few.
+inline bool worth_threads(Index elements) { return elements >= 8192; }
+
 // Calls body(c0, c1) for blocks of columns covering [0, cols), in parallel. Each element of a sum
 // over rows then belongs to one thread and is added up in ascending row order, whatever the number
 // of threads.

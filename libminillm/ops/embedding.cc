@@ -8,7 +8,7 @@ namespace minillm {
 // y_n = table[t_n]
 void embedding_forward(View y, std::span<const Token> tokens, ConstView table) {
   MINILLM_DCHECK(y.rows == static_cast<Index>(tokens.size()) && y.cols == table.cols);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(y.rows * y.cols))
   for (Index n = 0; n < y.rows; ++n) std::copy_n(table.row(tokens[n]), y.cols, y.row(n));
 }
 

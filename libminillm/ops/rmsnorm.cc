@@ -13,7 +13,7 @@ void rmsnorm_forward(View y, View rstd, ConstView x, ConstView weight, Real epsi
   MINILLM_DCHECK(same_shape(y, x) && weight.cols == x.cols && rstd.rows == x.rows);
   const Index C = x.cols;
   const Real* w = weight.row(0);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(x.rows * x.cols))
   for (Index n = 0; n < x.rows; ++n) {
     const Real* in = x.row(n);
     Real* out = y.row(n);

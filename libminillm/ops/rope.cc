@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "libminillm/core/check.h"
+#include "libminillm/ops/column_blocks.h"
 
 namespace minillm {
 
@@ -26,7 +27,7 @@ void rotate(View x, std::span<const int32_t> positions, const RopeTable& table, 
             Real direction) {
   MINILLM_DCHECK(x.rows == static_cast<Index>(positions.size()) && x.cols % head_dim == 0);
   const Index half = head_dim / 2;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(x.rows * x.cols))
   for (Index n = 0; n < x.rows; ++n) {
     const Real* cosine = table.cosine(positions[n]);
     const Real* sine = table.sine(positions[n]);

@@ -1,6 +1,7 @@
 #include "libminillm/ops/swiglu.h"
 
 #include "libminillm/core/check.h"
+#include "libminillm/ops/column_blocks.h"
 #include "libminillm/ops/elementary.h"
 
 namespace minillm {
@@ -9,7 +10,7 @@ namespace minillm {
 void swiglu_forward(View y, ConstView gate_up) {
   MINILLM_DCHECK(gate_up.cols == 2 * y.cols && gate_up.rows == y.rows);
   const Index F = y.cols;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(y.rows * y.cols))
   for (Index n = 0; n < y.rows; ++n) {
     const Real* gate = gate_up.row(n);
     const Real* up = gate + F;

@@ -122,6 +122,32 @@ TEST(Generator, TextsDoNotDependOnWhatSharesTheBatch) {
   }
 }
 
+// Rounded weights say nearly the same: logits differ, but a text depends on nothing else either.
+TEST(Generator, RoundedWeightsGiveTheSameTextInEveryBatch) {
+  const Model model = toy_model();
+  Generator generator(model, toy_tokenizer());
+  std::vector<std::vector<Token>> prompts;
+  for (uint64_t i = 0; i < 9; ++i) prompts.push_back(random_tokens(1 + (7 * i) % 31, i));
+  GenerationConfig config;
+  config.sampling.temperature = 1.5;
+  config.max_tokens = 40;
+  const auto texts_of = [&](std::optional<Precision> weights, Index streams) {
+    config.weights = weights;
+    std::vector<std::vector<Token>> texts;
+    for (const Generation& g : generator.generate_all(prompts, config, streams))
+      texts.push_back(g.tokens);
+    return texts;
+  };
+  const auto plain = texts_of({}, 64);
+  EXPECT_EQ(texts_of(Precision::kFloat, 64), plain);
+  for (const Precision weights : {Precision::kBfloat16, Precision::kInt8}) {
+    const auto rounded = texts_of(weights, 64);
+    EXPECT_EQ(texts_of(weights, 1), rounded);
+    EXPECT_NE(rounded, plain) << "not rounded at all?";
+  }
+  EXPECT_EQ(texts_of({}, 64), plain) << "packed again";
+}
+
 TEST(Generator, TextsDoNotDependOnTheNumberOfThreads) {
   const Model model = toy_model();
   Generator generator(model, toy_tokenizer());

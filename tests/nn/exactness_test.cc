@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -44,6 +45,37 @@ TEST(Exactness, ThreadsChangeNoBitOfHiddenStatesAndLogProbs) {
     expect_same_bits(many.hidden, one.hidden, "hidden, threads=" + std::to_string(count));
     expect_same_bits(many.logp, one.logp, "logp, threads=" + std::to_string(count));
   }
+}
+
+// Long sequences: nothing is quadratic in memory, the first rows do not know what follows, and
+// every parameter gets a finite gradient.
+TEST(Exactness, TrainsOnASequenceOf8192Tokens) {
+  ModelConfig config = minillm_testing::tiny_config();
+  config.num_hidden_layers = 1;
+  config.max_position_embeddings = 8192;
+  Model model = random_model(config);
+  const std::vector<Token> tokens = random_tokens(8192, config.vocab_size, 1);
+  TokenBatch batch, beginning;
+  append_sequence(batch, tokens);
+  append_sequence(beginning, {tokens.begin(), tokens.begin() + 300});
+  const PassResult all = run_forward(model, batch), first = run_forward(model, beginning);
+  const size_t known = 300 * static_cast<size_t>(config.hidden_size);
+  expect_same_bits(std::span(all.hidden).first(known), first.hidden, "the first rows");
+
+  const auto bytes = [&](Index rows) {
+    return Workspace::bytes(config, rows, rows, Workspace::Mode::kTraining);
+  };
+  EXPECT_LT(bytes(8192), 2.01 * bytes(4096));
+  Workspace workspace(config, batch.rows(), batch.target_count(), Workspace::Mode::kTraining);
+  model.forward(batch, workspace);
+  const std::span<Real> dlogp = workspace.dlogp(batch.target_count());
+  std::ranges::fill(dlogp, Real{-1} / 8191);
+  const std::span<const Real> logp = model.log_probs_and_backward(batch, dlogp, workspace);
+  EXPECT_GT(std::accumulate(logp.begin(), logp.end(), 0.0) / 8191, -10);
+  double squares = 0;
+  for (const Real g : model.gradients()) squares += double{g} * g;
+  EXPECT_TRUE(std::isfinite(squares));
+  EXPECT_GT(squares, 0);
 }
 
 // What packing is known to get wrong elsewhere: neighbours that see each other, positions that run

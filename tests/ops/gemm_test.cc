@@ -307,8 +307,67 @@ TEST_P(Gemm, ComputesAtLeastTheUnmaskedPartOfAProduct) {
   }
 }
 
+// The scale of B's row j in the block of k that holds k.
+double int8_scale(ConstView b, Index j, Index k) {
+  double largest = 0;
+  for (Index p = k / 256 * 256; p < std::min(k / 256 * 256 + 256, b.cols); ++p)
+    largest = std::max(largest, std::abs(double{b(j, p)}));
+  return largest / 127;
+}
+
+TEST_P(Gemm, EightBitWeightsAreOffByHalfAStepAtMost) {
+  for (const auto& [m, n, k] : {std::tuple<Index, Index, Index>{1, 33, 40}, {17, 75, 600}}) {
+    Operands operands(Form::kNT, m, n, k);
+    const View a = operands.a.view(), b = operands.b.view();
+    fill(b.row_block(3, 4), 0);
+    PackedMatrix nt, nn;
+    nt.pack_nt(b, Precision::kInt8);
+    Matrix c(m, n), again(m, n), transposed(k, n), one(1, n);
+    gemm_packed(c.view(), a, nt);
+    double error = 0, size = 0;
+    for (Index i = 0; i < m; ++i) {
+      for (Index j = 0; j < n; ++j) {
+        double sum = 0, bound = 1e-5;
+        for (Index p = 0; p < k; ++p) {
+          sum += double{a(i, p)} * b(j, p);
+          bound += std::abs(double{a(i, p)}) * int8_scale(b, j, p) * 0.501;
+        }
+        ASSERT_NEAR(c(i, j), sum, bound) << "(" << i << ", " << j << ")";
+        error += (c(i, j) - sum) * (c(i, j) - sum), size += sum * sum;
+      }
+    }
+    EXPECT_LT(std::sqrt(error / size), 0.012);  // a step is 2 to 3 sigma / 127
+
+    for (Index j = 0; j < n; ++j)
+      for (Index p = 0; p < k; ++p) transposed(p, j) = b(j, p);
+    nn.pack_nn(transposed.view(), Precision::kInt8);
+    gemm_packed(again.view(), a, nn);
+    expect_same_bits(again.span(), c.span(), "packed from the transposed matrix");
+    gemm_packed(one.view(), a.row_block(m - 1, m), nt);
+    expect_same_bits(one.span(), c.span().last(static_cast<size_t>(n)), "a row alone");
+  }
+}
+
+TEST_P(Gemm, EightBitWeightsPassOnNotANumber) {
+  Operands operands(Form::kNT, 2, 40, 300);
+  operands.b.view()(7, 299) = std::numeric_limits<Real>::quiet_NaN();
+  operands.b.view()(9, 0) = std::numeric_limits<Real>::infinity();
+  PackedMatrix packed;
+  packed.pack_nt(operands.b.view(), Precision::kInt8);
+  Matrix c(2, 40);
+  gemm_packed(c.view(), operands.a.view(), packed);
+  for (Index j = 0; j < 40; ++j)
+    EXPECT_EQ(std::isfinite(c(1, j)), j != 7 && j != 9) << "column " << j;
+}
+
 // With fused multiply-add everywhere, how wide a register is decides nothing.
-TEST(GemmKernels, OfOnePrecisionAgreeToTheBit) {
+class GemmKernels : public testing::TestWithParam<Precision> {};
+INSTANTIATE_TEST_SUITE_P(Precisions, GemmKernels,
+                         testing::Values(Precision::kFloat, Precision::kInt8),
+                         [](const auto& param) {
+                           return std::string(param.param == Precision::kFloat ? "fp32" : "int8");
+                         });
+TEST_P(GemmKernels, OfOnePrecisionAgreeToTheBit) {
   Operands operands(Form::kNT, 40, 50, 700);
   Matrix first;
   for (int i = 0; i < gemm::kernel_set_count(); ++i) {
@@ -316,7 +375,9 @@ TEST(GemmKernels, OfOnePrecisionAgreeToTheBit) {
     if (!gemm::is_supported(set) || std::string(set.name) == "portable") continue;
     gemm::use_kernels(&set);
     Matrix c(40, 50);
-    gemm_nt(c.view(), operands.a.view(), operands.b.view());
+    PackedMatrix packed;
+    packed.pack_nt(operands.b.view(), GetParam());
+    gemm_packed(c.view(), operands.a.view(), packed);
     if (first.rows() == 0)
       first = std::move(c);
     else

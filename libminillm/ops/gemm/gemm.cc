@@ -168,9 +168,11 @@ bool reads_unpacked(const Kernels& kernels, View c, const Factor& b) {
          !kernels.rounds && c.rows <= 2 * kernels.rows && c.cols % kernels.cols == 0;
 }
 
+// REQUIRES kernels without scales (not int8) unless B is packed.
 void product(const Kernels& kernels, View c, ConstView start, const Factor& a, const Factor& b,
              Index k_total, const Causal& causal = {}) {
   MINILLM_DCHECK(start.data == nullptr || same_shape(start, c));
+  MINILLM_DCHECK(b.packed != nullptr || kernels.scale_words == 0);
   if (c.rows == 0 || c.cols == 0) return;
   if (k_total == 0) {
     for (Index i = 0; i < c.rows; ++i)
@@ -214,10 +216,10 @@ void product(const Kernels& kernels, View c, ConstView start, const Factor& a, c
           wait_for_all(threads);
         }
         for_blocks([&](Index k0, Index k1, const Word* packed) {
-          PanelsB panels{packed, kernels.panel_b_words(k1 - k0), kernels.cols};
+          PanelsB panels{packed, kernels.panel_b_words(k1 - k0), kernels.b_step};
           if (unpacked) panels = {b.matrix.row(k0) + n0, kernels.cols, b.matrix.stride};
           if (b.packed != nullptr)
-            panels = {b.packed->panels(k0, n0), b.packed->panel_words(k0), kernels.cols};
+            panels = {b.packed->panels(k0, n0), b.packed->panel_words(k0), kernels.b_step};
           multiply_share(kernels, c_block, k0 == 0 ? columns_of(start, n0, n1) : ConstView(c_block),
                          a, panels, share, k0, k1, causal);
         });
@@ -263,10 +265,18 @@ void gemm_packed(View c, ConstView a, const PackedMatrix& b, ConstView start, Ca
 Index PackedMatrix::panel_cols() const { return kernels_->cols; }
 Index PackedMatrix::padded_n() const { return div_up(n_, panel_cols()) * panel_cols(); }
 
-// Blocks of k one behind the other, each with the panels of all columns.
+// Blocks of k one behind the other, each with the panels of all columns: words before the block
+// that begins at k0, or in all of them for k0 = k.
+namespace {
+Index words_before(const Kernels& kernels, Index n, Index k0) {
+  const Index blocks = k0 / kernels.block_k(), rest = k0 - blocks * kernels.block_k();
+  const Index words = blocks * kernels.panel_b_words(kernels.block_k()) +
+                      (rest > 0 ? kernels.panel_b_words(rest) : 0);
+  return div_up(n, kernels.cols) * words;
+}
+}  // namespace
 const Word* PackedMatrix::panels(Index k0, Index column) const {
-  return words_.data() + padded_n() * kernels_->words(k0) +
-         column / kernels_->cols * panel_words(k0);
+  return words_.data() + words_before(*kernels_, n_, k0) + column / panel_cols() * panel_words(k0);
 }
 Index PackedMatrix::panel_words(Index k0) const {
   return kernels_->panel_b_words(std::min(kernels_->block_k(), k_ - k0));
@@ -275,15 +285,15 @@ Index PackedMatrix::panel_words(Index k0) const {
 namespace {
 
 void pack_all(Arena& words, const Kernels& kernels, const Factor& b, Index n, Index k) {
-  const Index col_panels = div_up(n, kernels.cols), padded = col_panels * kernels.cols;
-  Word* to = at_least(words, padded * kernels.words(k));
+  const Index col_panels = div_up(n, kernels.cols);
+  Word* to = at_least(words, words_before(kernels, n, k));
   const bool alone = omp_in_parallel() || n * k < kSmall;
 #pragma omp parallel for schedule(static) num_threads(alone ? 1 : omp_get_max_threads())
   for (Index q = 0; q < col_panels; ++q)
     for (Index k0 = 0; k0 < k; k0 += kernels.block_k()) {
       const Index k1 = std::min(k0 + kernels.block_k(), k);
-      pack_b(to + padded * kernels.words(k0) + q * kernels.panel_b_words(k1 - k0), kernels, b, n, q,
-             q + 1, k0, k1);
+      pack_b(to + words_before(kernels, n, k0) + q * kernels.panel_b_words(k1 - k0), kernels, b, n,
+             q, q + 1, k0, k1);
     }
 }
 

@@ -21,9 +21,11 @@ namespace gemm {
 struct Kernels;
 }
 
-// What the factors are rounded to: not at all, or to bfloat16 (8 significant bits) while they are
-// packed. Sums are taken in Real either way, and matrices in memory stay Real.
-enum class Precision { kFloat, kBfloat16 };
+// What the factors are rounded to while they are packed: not at all, or to bfloat16 (8 significant
+// bits). kInt8 is for weights that are packed once (PackedMatrix): B is rounded to 8-bit integers
+// with one scale per column and block of 256 k, A is not rounded. Sums are taken in Real always,
+// and matrices in memory stay Real.
+enum class Precision { kFloat, kBfloat16, kInt8 };
 
 // What causal attention needs of a matrix of scores: of row i its first `visible + i` columns. If
 // `of` is the product, the others need not be computed (they hold anything afterwards); if it is

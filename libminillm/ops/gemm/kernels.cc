@@ -13,6 +13,7 @@ namespace minillm::gemm {
   namespace set {                        \
   extern const Kernels kFloatKernels;    \
   extern const Kernels kBfloat16Kernels; \
+  extern const Kernels kInt8Kernels;     \
   }
 #if defined(__x86_64__) && defined(__GNUC__)
 MINILLM_DECLARE_KERNEL_SET(avx512bf16)
@@ -23,11 +24,12 @@ MINILLM_DECLARE_KERNEL_SET(portable)
 
 const KernelSet kKernelSets[] = {
 #if defined(__x86_64__) && defined(__GNUC__)
-    {"avx512bf16", &avx512bf16::kFloatKernels, &avx512bf16::kBfloat16Kernels},
-    {"avx512", &avx512::kFloatKernels, &avx512::kBfloat16Kernels},
-    {"avx2", &avx2::kFloatKernels, &avx2::kBfloat16Kernels},
+    {"avx512bf16", &avx512bf16::kFloatKernels, &avx512bf16::kBfloat16Kernels,
+     &avx512bf16::kInt8Kernels},
+    {"avx512", &avx512::kFloatKernels, &avx512::kBfloat16Kernels, &avx512::kInt8Kernels},
+    {"avx2", &avx2::kFloatKernels, &avx2::kBfloat16Kernels, &avx2::kInt8Kernels},
 #endif
-    {"portable", &portable::kFloatKernels, &portable::kBfloat16Kernels},
+    {"portable", &portable::kFloatKernels, &portable::kBfloat16Kernels, &portable::kInt8Kernels},
 };
 
 int kernel_set_count() { return static_cast<int>(std::size(kKernelSets)); }
@@ -69,7 +71,15 @@ const Kernels& kernels(Precision precision) {
   static const KernelSet* const chosen = best();
   const KernelSet* used = g_used.load(std::memory_order_relaxed);
   if (used == nullptr) used = chosen;
-  return precision == Precision::kFloat ? *used->fp32 : *used->bf16;
+  switch (precision) {
+    case Precision::kFloat:
+      return *used->fp32;
+    case Precision::kBfloat16:
+      return *used->bf16;
+    case Precision::kInt8:
+      return *used->int8;
+  }
+  return *used->fp32;
 }
 
 }  // namespace minillm::gemm

@@ -7,6 +7,7 @@
 // that follow each other along k.
 //
 //   B    word (k, j) of a panel at  k * cols + j          zero beyond the matrix
+//        8-bit integers: four words' worth of columns in one, behind the scales of all columns
 //   A    rows along k:  word (i, k) at  i * kRowWords + k      copied as it lies
 //        k down rows:   word (i, k) at  k * rows + i           or, in float, not copied at all
 //
@@ -31,15 +32,17 @@ inline constexpr Index kRowWords = kBlockWords + 16;
 
 struct Kernels {
   const char* name;
-  Index rows;   // of the tile of C
-  Index cols;   // of the tile of C
-  Index depth;  // numbers in a word: 1, or 2 in bf16
-  bool rounds;  // packing changes the numbers
+  Index rows;         // of the tile of C
+  Index cols;         // of the tile of C
+  Index depth;        // numbers in a word: 1, or 2 in bf16
+  bool rounds;        // packing changes the numbers
+  Index b_step;       // words from one k to the next in a panel of B: cols, or a quarter for bytes
+  Index scale_words;  // words of scales in front of a panel of B: 0, or cols
 
   Index words(Index k_size) const { return (k_size + depth - 1) / depth; }
   Index block_k() const { return kBlockWords * depth; }
   Index panel_a_words() const { return rows * kRowWords; }
-  Index panel_b_words(Index k_size) const { return cols * words(k_size); }
+  Index panel_b_words(Index k_size) const { return scale_words + b_step * words(k_size); }
 
   // Sources are `source` with rows `stride` apart. The *_rows forms take `count` source rows along
   // k, at most one panel; the *_columns forms take `count` source columns, k down the rows, and
@@ -60,7 +63,7 @@ struct Kernels {
     Index start_stride;
     Index row_count;
     Index col_count;
-    Index b_step;  // words from one k of B to the next: `cols` in a panel
+    Index b_step;  // words from one k of B to the next: Kernels::b_step in a panel
     Index a_step;  // multiply_columns only: words from one k of A to the next, `rows` in a panel
   };
   void (*multiply_rows)(const Tile& tile, const Word* a, const Word* b, Index word_count);
@@ -80,6 +83,7 @@ struct KernelSet {
   const char* name;
   const Kernels* fp32;
   const Kernels* bf16;  // rounds to bf16 while packing where the processor has no such products
+  const Kernels* int8;
 };
 extern const KernelSet kKernelSets[];
 int kernel_set_count();
