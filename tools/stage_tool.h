@@ -3,6 +3,8 @@
 #ifndef TOOLS_STAGE_TOOL_H_
 #define TOOLS_STAGE_TOOL_H_
 
+#include <sys/resource.h>
+
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -33,6 +35,8 @@ inline void add_stage_options(CLI::App& app, StageArguments& arguments) {
   app.add_option("--out", arguments.options.out, "run directory to write")->required();
   app.add_flag("--resume", arguments.options.resume,
                "continue the run in --out (starts it if there is none)");
+  app.add_flag("--dry-run", arguments.options.dry_run,
+               "prepare the data, print what memory the run takes, and stop before training");
   app.add_flag("--json", arguments.json, "print the outcome as one JSON object on stdout");
 }
 
@@ -40,6 +44,19 @@ inline void add_stage_options(CLI::App& app, StageArguments& arguments) {
 inline void apply_config(const ConfigFields& fields, const StageArguments& arguments) {
   if (!arguments.config_path.empty()) read_config_file(fields, arguments.config_path);
   for (const std::string& assignment : arguments.assignments) set_config_value(fields, assignment);
+}
+
+inline const char* outcome_name(TrainOutcome outcome) {
+  return outcome == TrainOutcome::kInterrupted ? "interrupted"
+         : outcome == TrainOutcome::kDryRun    ? "dry_run"
+                                               : "finished";
+}
+
+// The most that this process ever had in memory, in bytes.
+inline double peak_memory() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) * 1024;
 }
 
 // Runs a stage, `train(events)`, with the terminal's face and Ctrl-C handled. Returns the exit
@@ -59,8 +76,9 @@ int run_training(const StageArguments& arguments, const Train& train) {
   const TrainOutcome outcome = train(events);
   const bool interrupted = outcome == TrainOutcome::kInterrupted;
   if (arguments.json) {
-    nlohmann::ordered_json result = {{"outcome", interrupted ? "interrupted" : "finished"},
-                                     {"run", arguments.options.out}};
+    nlohmann::ordered_json result = {{"outcome", outcome_name(outcome)},
+                                     {"run", arguments.options.out},
+                                     {"peak_memory_mb", peak_memory() * 1e-6}};
     for (const auto& [name, value] : last) result[name] = value;
     fmt::print("{}\n", result.dump());
   }

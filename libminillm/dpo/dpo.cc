@@ -197,8 +197,8 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEve
                             config.train.batch_tokens, config.train.seed);
   const Index accumulation = config.train.accumulation_steps;
   const Workspace::Mode mode = workspace_mode(config.train);
-  check_fits(model.config(), dataset.max_rows(), dataset.max_targets(), mode, dataset.bytes(),
-             events);
+  check_fits(options, model.config(), dataset.max_rows(), dataset.max_targets(), mode,
+             dataset.bytes(), events);
   Workspace workspace(model.config(), dataset.max_rows(), dataset.max_targets(), mode);
   PreferenceSums sums;
   stage.micro_step = [&](Index step, Index micro) {

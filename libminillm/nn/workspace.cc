@@ -4,6 +4,7 @@ namespace minillm {
 namespace {
 
 constexpr Index kHeadChunk = 512;  // targets whose logits exist at once
+Index head_chunk(Index targets) { return std::min(kHeadChunk, std::max<Index>(targets, 1)); }
 
 // Calls visit(matrix, cols) for every member, all of them with the batch's rows.
 template <typename Visit>
@@ -38,7 +39,7 @@ void for_each_buffer(BlockGradients& d, const ModelConfig& c, Visit&& visit) {
 template <typename Visit>
 void Workspace::for_each_buffer(const ModelConfig& config, Index rows, Index targets, Mode mode,
                                 Visit&& visit) {
-  const Index C = config.hidden_size, chunk = std::min(kHeadChunk, std::max<Index>(targets, 1));
+  const Index C = config.hidden_size, chunk = head_chunk(targets);
   const auto visit_rows = [&](Matrix& matrix, Index cols) { visit(matrix, rows, cols); };
   const size_t layers = static_cast<size_t>(config.num_hidden_layers);
   blocks_.resize(mode == Mode::kTraining ? layers : 1);
@@ -75,6 +76,11 @@ double Workspace::bytes(const ModelConfig& config, Index max_rows, Index max_tar
                                 reals += static_cast<double>(rows) * static_cast<double>(cols);
                               });
   return reals * sizeof(Real) + static_cast<double>(max_rows) * sizeof(int32_t);
+}
+
+double Workspace::head_bytes(const ModelConfig& config, Index max_targets, Mode mode) {
+  const Index hidden = (mode == Mode::kInference ? 1 : 2) * config.hidden_size;
+  return static_cast<double>(head_chunk(max_targets) * (config.vocab_size + hidden)) * sizeof(Real);
 }
 
 }  // namespace minillm

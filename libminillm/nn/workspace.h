@@ -62,6 +62,8 @@ class Workspace {
   Index max_targets() const { return logp_.rows(); }
   // Bytes this workspace would take: what a run reports before it starts.
   static double bytes(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode);
+  // ... and how many of them hold a chunk of logits and its hidden states.
+  static double head_bytes(const ModelConfig& config, Index max_targets, Mode mode);
 
  private:
   friend class Model;

@@ -1,5 +1,7 @@
 #include "libminillm/ops/attention.h"
 
+#include <omp.h>
+
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -14,6 +16,10 @@ namespace {
 constexpr Index kQueryTile = 56;      // query rows whose scores exist at once: four panels of 14
 constexpr Index kPositionStep = 256;  // buffers grow by so many positions
 
+Index reserved_positions(Index longest) {
+  return (longest + kPositionStep - 1) / kPositionStep * kPositionStep;
+}
+
 // Buffers of one thread; they only grow, so a step allocates nothing once warm.
 struct Scratch {
   Matrix keys, values, dkeys, dvalues;  // [positions, D]
@@ -24,7 +30,7 @@ struct Scratch {
   // Room for the longest segment of the batch, whichever thread it falls to; in steps, for
   // decoding.
   void reserve(Index longest, Index D) {
-    const Index positions = (longest + kPositionStep - 1) / kPositionStep * kPositionStep;
+    const Index positions = reserved_positions(longest);
     if (keys.rows() < positions || keys.cols() != D)
       for (Matrix* m : {&keys, &values, &dkeys, &dvalues}) *m = Matrix(positions, D);
     if (scores.cols() < positions)
@@ -204,6 +210,12 @@ thread_local std::vector<Index> t_groups;  // grows only
 Real score_scale(Index D) { return 1 / std::sqrt(static_cast<Real>(D)); }
 
 }  // namespace
+
+// Of each thread: keys, values, their gradients, and four packed forms; two tiles of scores.
+double attention_scratch_bytes(Index longest, Index head_dim) {
+  const Index reals = reserved_positions(longest) * (8 * head_dim + 2 * kQueryTile);
+  return static_cast<double>(omp_get_max_threads() * reals) * sizeof(Real);
+}
 
 void attention_forward(View out, View lse, ConstView queries, KeyValueView own, KeyValueView prefix,
                        std::span<const Segment> segments, AttentionShape shape,

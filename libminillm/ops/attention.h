@@ -50,6 +50,9 @@ void attention_backward(View dqueries, View dkeys, View dvalues, ConstView dout,
                         std::span<const Segment> segments, AttentionShape shape,
                         Precision precision = Precision::kFloat);
 
+// Bytes that both keep, in all threads together, for segments of up to `longest` positions.
+double attention_scratch_bytes(Index longest, Index head_dim);
+
 }  // namespace minillm
 
 #endif  // LIBMINILLM_OPS_ATTENTION_H_

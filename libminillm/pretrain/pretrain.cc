@@ -120,7 +120,7 @@ TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
   const Index accumulation = config.train.accumulation_steps;
   const Index max_rows = dataset.schedule().max_rows();
   const Workspace::Mode mode = workspace_mode(config.train);
-  check_fits(model.config(), max_rows, max_rows, mode, dataset.bytes(), events);
+  check_fits(options, model.config(), max_rows, max_rows, mode, dataset.bytes(), events);
   Workspace workspace(model.config(), max_rows, max_rows, mode);
   stage.micro_step = [&](Index step, Index micro) {
     const TokenBatch& batch = dataset.batch(step * accumulation + micro);

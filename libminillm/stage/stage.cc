@@ -94,10 +94,15 @@ void report_datasets(const std::vector<DatasetReport>& reports, const TrainerEve
   }
 }
 
-void check_fits(const ModelConfig& config, Index max_rows, Index max_targets, Workspace::Mode mode,
-                Index data_bytes, const TrainerEvents& events) {
-  const MemoryNeed need =
+void check_fits(const StageOptions& options, const ModelConfig& config, Index max_rows,
+                Index max_targets, Workspace::Mode mode, Index data_bytes,
+                const TrainerEvents& events) {
+  MemoryNeed need =
       memory_need(config, max_rows, max_targets, static_cast<double>(data_bytes), mode);
+  need.program = std::max(0.0, resident_memory() - need.parameters - need.data);
+  if (options.dry_run) say(events, memory_table(need, available_memory()));
+  // What is resident already is no longer among what is available.
+  need.program = 0;
   say(events, check_memory(need, available_memory()));
 }
 
@@ -105,6 +110,7 @@ TrainOutcome run_stage(const StageOptions& options, const TrainConfig& config, I
                        Model& model, const Tokenizer& tokenizer, RunDirectory& run,
                        const TrainingStage& stage, const std::function<void()>& preflight,
                        const TrainerEvents& events) {
+  if (options.dry_run) return TrainOutcome::kDryRun;
   Trainer trainer(config, steps, model, &tokenizer, run);
   if (options.resume) trainer.resume(stage);
   if (trainer.step() == 0) preflight();

@@ -30,6 +30,7 @@ struct StageOptions {
   std::string init_from;  // a checkpoint or run directory; pretraining may leave it empty
   std::string out;        // the run directory
   bool resume = false;    // continue the run in `out`
+  bool dry_run = false;   // prepare the data, say what memory the run takes, and stop there
 };
 
 // The part of every stage's config that is about data.
@@ -71,13 +72,14 @@ Metrics prefixed(const std::string& prefix, const Metrics& metrics);
 // Says what was read: one line a file, with what was dropped and why.
 void report_datasets(const std::vector<DatasetReport>& reports, const TrainerEvents& events);
 
-// Says what memory the run takes, `data_bytes` of it for the stage's data; throws Error (kUsage) if
-// it does not fit.
-void check_fits(const ModelConfig& config, Index max_rows, Index max_targets, Workspace::Mode mode,
-                Index data_bytes, const TrainerEvents& events);
+// Says what memory the run takes, `data_bytes` of it for the stage's data, which exist already;
+// throws Error (kUsage) if it does not fit. A dry run is told every part.
+void check_fits(const StageOptions& options, const ModelConfig& config, Index max_rows,
+                Index max_targets, Workspace::Mode mode, Index data_bytes,
+                const TrainerEvents& events);
 
 // Trains, from the start or from the run's latest checkpoint. `preflight` holds the stage's own
-// checks; it is called before the first step, not on resume.
+// checks; it is called before the first step, not on resume. A dry run does nothing.
 TrainOutcome run_stage(const StageOptions& options, const TrainConfig& config, Index steps,
                        Model& model, const Tokenizer& tokenizer, RunDirectory& run,
                        const TrainingStage& stage, const std::function<void()>& preflight,

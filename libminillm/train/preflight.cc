@@ -8,6 +8,8 @@
 #include <limits>
 
 #include "libminillm/core/check.h"
+#include "libminillm/ops/attention.h"
+#include "libminillm/ops/gemm/gemm.h"
 
 namespace minillm {
 namespace {
@@ -86,10 +88,15 @@ std::string check_identical_pairs(Index identical, Index pairs) {
 MemoryNeed memory_need(const ModelConfig& config, Index max_rows, Index max_targets,
                        double data_bytes, Workspace::Mode mode) {
   const double arena = static_cast<double>(config.parameter_count()) * sizeof(Real);
+  const double head = Workspace::head_bytes(config, max_targets, mode);
   return {.parameters = arena,
           .gradients = arena,
           .moments = 2 * arena,
-          .activations = Workspace::bytes(config, max_rows, max_targets, mode),
+          .activations = Workspace::bytes(config, max_rows, max_targets, mode) - head,
+          .head = head,
+          .packing = gemm_scratch_bytes() +
+                     attention_scratch_bytes(std::min(max_rows, config.max_position_embeddings),
+                                             config.head_dim),
           .data = data_bytes};
 }
 
@@ -111,11 +118,35 @@ std::optional<double> available_memory(const std::string& root) {
   return std::isfinite(least) ? std::optional(std::max(0.0, least)) : std::nullopt;
 }
 
+double resident_memory(const std::string& root) {
+  return number_in_file(root + "/proc/self/status", "VmRSS:").value_or(0) * 1024;
+}
+
+std::string memory_table(const MemoryNeed& need, std::optional<double> available) {
+  std::string table = "memory of this run\n";
+  const auto add = [&](const std::string& name, double bytes, const std::string& note) {
+    table += fmt::format("  {:<12}{:>10}  {}\n", name, megabytes(bytes), note);
+  };
+  add("parameters", need.parameters, "model.*");
+  add("gradients", need.gradients, "as many");
+  add("moments", need.moments, "AdamW's two");
+  add("activations", need.activations,
+      "train.batch_tokens; train.recompute = \"block\" keeps about one number in sixteen");
+  add("head", need.head, "one chunk of logits; model.vocab_size");
+  add("packing", need.packing, "panels of products, of every thread");
+  add("data", need.data, "token ids and batches");
+  add("program", need.program, "code, libraries, tokenizer");
+  add("total", need.total(), available ? "of " + megabytes(*available) + " available" : "");
+  table.pop_back();
+  return table;
+}
+
 std::string check_memory(const MemoryNeed& need, std::optional<double> available) {
-  const std::string items =
-      fmt::format("{} (parameters {}, gradients {}, moments {}, activations {}, data {})",
-                  megabytes(need.total()), megabytes(need.parameters), megabytes(need.gradients),
-                  megabytes(need.moments), megabytes(need.activations), megabytes(need.data));
+  const std::string items = fmt::format(
+      "{} (parameters {}, gradients {}, moments {}, activations {}, data and program {})",
+      megabytes(need.total()), megabytes(need.parameters), megabytes(need.gradients),
+      megabytes(need.moments), megabytes(need.activations + need.head + need.packing),
+      megabytes(need.data + need.program));
   if (!available) return fmt::format("memory: the run takes about {}", items);
 
   const bool batch_is_most = need.activations > need.total() / 2;

@@ -35,9 +35,14 @@ std::string check_identical_pairs(Index identical, Index pairs);
 // Bytes that a run will take.
 struct MemoryNeed {
   double parameters = 0, gradients = 0, moments = 0;
-  double activations = 0;  // the training workspace
+  double activations = 0;  // the training workspace without
+  double head = 0;         // one chunk of logits
+  double packing = 0;      // panels of matrix products, keys and values: scratch of all threads
   double data = 0;         // token ids, batches and other things the stage holds
-  double total() const { return parameters + gradients + moments + activations + data; }
+  double program = 0;      // code, tokenizer, buffers: resident before, and none of the above
+  double total() const {
+    return parameters + gradients + moments + activations + head + packing + data + program;
+  }
 };
 // For batches of up to `max_rows` rows and `max_targets` targets. REQUIRES a valid config.
 MemoryNeed memory_need(const ModelConfig& config, Index max_rows, Index max_targets,
@@ -47,6 +52,12 @@ MemoryNeed memory_need(const ModelConfig& config, Index max_rows, Index max_targ
 // limit of the address space; nothing where the system does not say. `root` stands before /proc and
 // /sys (tests).
 std::optional<double> available_memory(const std::string& root = "");
+
+// Bytes of this process in memory now; 0 where the system does not say.
+double resident_memory(const std::string& root = "");
+
+// A line for every part of the need: what it is, how much, and what would make it smaller.
+std::string memory_table(const MemoryNeed& need, std::optional<double> available);
 
 // Says what the run takes. Throws Error (kUsage), with every item and what to make smaller, if that
 // is more than 90 % of `available`.

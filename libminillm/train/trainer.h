@@ -46,7 +46,7 @@ struct TrainerEvents {
   std::function<bool()> stop_requested;  // true: finish the step, save, return kInterrupted
 };
 
-enum class TrainOutcome { kFinished, kInterrupted };
+enum class TrainOutcome { kFinished, kInterrupted, kDryRun };
 
 // Invariants of a step:
 //  (1) Gradients are zero before the first micro-step.  (2) They hold the SUM over all

@@ -237,6 +237,14 @@ void product(const Kernels& kernels, View c, ConstView start, const Factor& a, c
 
 }  // namespace
 
+double gemm_scratch_bytes() {
+  const Kernels& kernels = gemm::kernels(Precision::kFloat);
+  const Index panels_a = kBlockRowPanels * kernels.panel_a_words() + kSlack;
+  // One thread packs B for all.
+  return static_cast<double>((omp_get_max_threads() * panels_a + kBlockCols * gemm::kBlockWords) *
+                             sizeof(Word));
+}
+
 void gemm_nt(View c, ConstView a, ConstView b, ConstView start, Precision precision) {
   MINILLM_DCHECK(c.rows == a.rows && c.cols == b.rows && a.cols == b.cols);
   product(gemm::kernels(precision), c, start, {a, Layout::kRowsAlongK}, {b, Layout::kRowsAlongK},
