@@ -25,6 +25,7 @@
 #include "libminillm/ops/gemm/kernels.h"
 #include "libminillm/optim/adamw.h"
 #include "libminillm/optim/grad_norm.h"
+#include "libminillm/stage/conversation_dataset.h"
 #include "tools/tool_main.h"
 
 namespace {
@@ -61,6 +62,11 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
 // Median of the times of `repetitions` calls, after one that warms up.
 template <typename Body>
 double median_seconds(int repetitions, Body&& body) {
@@ -71,8 +77,7 @@ double median_seconds(int repetitions, Body&& body) {
     body();
     times.push_back(now() - begin);
   }
-  std::ranges::sort(times);
-  return times[times.size() / 2];
+  return median(times);
 }
 
 struct Machine {
@@ -148,28 +153,45 @@ TokenBatch random_batch(const Size& size, Rng& rng) {
   return batch;
 }
 
-// Optimizer steps as a run takes them: forward, loss, backward, norm, clipping, update.
-Json bench_train(const Size& size, Precision precision, int repetitions, const Machine& machine) {
-  Model model(size.model());
-  model.initialize(1);
-  model.set_precision(precision);
-  AdamW adamw(model.tensors(), {});
-  Rng rng(1);
-  const TokenBatch batch = random_batch(size, rng);
-  Workspace workspace(model.config(), batch.rows(), batch.target_count(),
-                      Workspace::Mode::kTraining);
-  Index step = 0;
-  const double seconds = median_seconds(repetitions, [&] {
+// A model and all that a step of training needs.
+struct Training {
+  Model model;
+  AdamW adamw;
+  Workspace workspace;
+  Index steps = 0;
+
+  Training(const ModelConfig& config, Precision precision, Index rows, Index targets)
+      : model(initialized(config, precision)),
+        adamw(model.tensors(), {}),
+        workspace(config, rows, targets, Workspace::Mode::kTraining) {}
+  static Model initialized(const ModelConfig& config, Precision precision) {
+    Model model(config);
+    model.initialize(1);
+    model.set_precision(precision);
+    return model;
+  }
+
+  // Forward, loss, backward, norm, clipping, update: as a run takes a step.
+  void step(const TokenBatch& batch) {
     std::ranges::fill(model.gradients(), Real{0});
     model.forward(batch, workspace);
     const auto dlogp = workspace.dlogp(batch.target_count());
     next_token_gradient(dlogp, batch.targets);
     model.log_probs_and_backward(batch, dlogp, workspace);
-    const double scale = 1 / static_cast<double>(batch.rows());
+    update(1 / static_cast<double>(batch.rows()));
+  }
+  void update(double scale) {
     const double norm = scale * l2_norm(model.gradients());
     adamw.update(model.parameters(), model.gradients(), scale * std::min(1.0, 1 / norm), 3e-4,
-                 ++step);
-  });
+                 ++steps);
+  }
+};
+
+Json bench_train(const Size& size, Precision precision, int repetitions, const Machine& machine) {
+  Rng rng(1);
+  const TokenBatch batch = random_batch(size, rng);
+  Training training(size.model(), precision, batch.rows(), batch.target_count());
+  const double seconds = median_seconds(repetitions, [&] { training.step(batch); });
   const double tokens = static_cast<double>(batch.rows()) / seconds;
   return {{"tokens_per_second", tokens},
           {"milliseconds_per_step", seconds * 1e3},
@@ -177,18 +199,48 @@ Json bench_train(const Size& size, Precision precision, int repetitions, const M
           {"share_of_fp32_peak", tokens * size.training_flops_per_token() / machine.flops}};
 }
 
+// Steps on real conversations, packed, in turn with pretraining steps of the same model. Tokens are
+// those of the conversations: there is no padding.
+Json bench_sft(const Size& size, Precision precision, int repetitions, const std::string& data,
+               const std::string& tokenizer_path) {
+  const Tokenizer tokenizer = Tokenizer::load(tokenizer_path);
+  Size sized = size;
+  sized.V = tokenizer.vocab_size();
+  RenderedConversations rows = load_conversations({data}, "skip", tokenizer, size.T, {});
+  ConversationDataset dataset(std::move(rows.sequences), size.B * size.T, 1);
+  Rng rng(1);
+  const TokenBatch plain = random_batch(sized, rng);
+  const Index room = std::max(plain.rows(), dataset.max_rows());
+  Training training(sized.model(), precision, room, room);
+  std::vector<double> sft_rates, plain_rates, supervised;
+  for (Index i = 0; i <= repetitions; ++i) {
+    const TokenBatch& batch = dataset.batch(i);
+    const double begin = now();
+    training.step(batch);
+    const double middle = now();
+    training.step(plain);
+    const double end = now();
+    if (i == 0) continue;  // warms up
+    sft_rates.push_back(static_cast<double>(batch.rows()) / (middle - begin));
+    plain_rates.push_back(static_cast<double>(plain.rows()) / (end - middle));
+    supervised.push_back(static_cast<double>(batch.target_count()) /
+                         static_cast<double>(batch.rows()));
+  }
+  return {{"tokens_per_second", median(sft_rates)},
+          {"pretraining_tokens_per_second", median(plain_rates)},
+          {"ratio", median(sft_rates) / median(plain_rates)},
+          {"share_of_tokens_with_loss", median(supervised)}};
+}
+
 // A step on pairs whose prompt is half of the tokens, over a forward pass of them side by side.
 Json bench_dpo(const Size& size, Precision precision, int repetitions) {
-  Model model(size.model());
-  model.initialize(1);
-  model.set_precision(precision);
-  AdamW adamw(model.tensors(), {});
   Rng rng(1);
   const Index half = size.T / 2;
   const TokenBatch side_by_side = random_batch(size, rng);
   // Shared: prompt once, then two answers that attend to it.
   TokenBatch shared;
   std::vector<PreferenceItem> items;
+  std::vector<Index> pair_ends;
   const auto random_token = [&] {
     return static_cast<Token>(rng.below(static_cast<uint64_t>(size.V)));
   };
@@ -207,27 +259,38 @@ Json bench_dpo(const Size& size, Precision precision, int repetitions) {
       bounds[answer + 1] = shared.target_count();
     }
     items.push_back({{bounds[0], bounds[1], bounds[1], bounds[2]}, 0, 0});
+    pair_ends.push_back(bounds[2]);
   }
-  Workspace workspace(model.config(), std::max(shared.rows(), side_by_side.rows()),
-                      side_by_side.target_count(), Workspace::Mode::kTraining);
-  const double forward = median_seconds(repetitions, [&] {
+  Training training(size.model(), precision, std::max(shared.rows(), side_by_side.rows()),
+                    side_by_side.target_count());
+  Model& model = training.model;
+  Workspace& workspace = training.workspace;
+  // In turn, so that what slows the machine down slows both.
+  std::vector<double> forward, full;
+  for (int i = 0; i <= repetitions; ++i) {
+    const double begin = now();
     model.forward(side_by_side, workspace);
     model.log_probs(side_by_side, workspace);
-  });
-  Index step = 0;
-  const double full = median_seconds(repetitions, [&] {
+    const double middle = now();
     std::ranges::fill(model.gradients(), Real{0});
     model.forward(shared, workspace);
-    const auto logp = model.log_probs(shared, workspace);
     const auto dlogp = workspace.dlogp(shared.target_count());
-    dpo_loss(dlogp, logp, items, 0.1, 0);
-    model.backward(shared, dlogp, workspace);
-    adamw.update(model.parameters(), model.gradients(), 1 / l2_norm(model.gradients()), 1e-5,
-                 ++step);
-  });
-  return {{"milliseconds_per_step", full * 1e3},
-          {"milliseconds_forward_side_by_side", forward * 1e3},
-          {"step_over_forward", full / forward}};
+    size_t next = 0;
+    const auto gradient = [&](std::span<const Real> logp, Index, Index last_target) {
+      const size_t first = next;
+      while (next < items.size() && items[next].targets.rejected_end <= last_target) ++next;
+      dpo_loss(dlogp, logp, std::span(items).subspan(first, next - first), 0.1, 0);
+    };
+    model.log_probs_and_backward(shared, dlogp, workspace, {pair_ends, gradient});
+    training.update(1 / static_cast<double>(items.size()));
+    const double end = now();
+    if (i == 0) continue;  // warms up
+    forward.push_back(middle - begin);
+    full.push_back(end - middle);
+  }
+  return {{"milliseconds_per_step", median(full) * 1e3},
+          {"milliseconds_forward_side_by_side", median(forward) * 1e3},
+          {"step_over_forward", median(full) / median(forward)}};
 }
 
 Matrix random_matrix(Index rows, Index cols, Rng& rng) {
@@ -352,12 +415,14 @@ void print_human(const Json& report, const std::string& indent = "") {
 
 int main(int argc, char** argv) {
   CLI::App app("Measures this machine, and training and decoding against it", "minillm-bench");
-  std::string what, size_name = "xs", precision_name = "fp32";
+  std::string what, size_name = "xs", precision_name = "fp32", data, tokenizer;
   int repetitions = 7;
   bool json = false;
-  app.add_option("what", what, "kernels, train, dpo or generate")
+  app.add_option("what", what, "kernels, train, sft, dpo or generate")
       ->required()
-      ->check(CLI::IsMember({"kernels", "train", "dpo", "generate"}));
+      ->check(CLI::IsMember({"kernels", "train", "sft", "dpo", "generate"}));
+  app.add_option("--data", data, "sft: conversations to train on");
+  app.add_option("--tokenizer", tokenizer, "sft: tokenizer.model; its size is the vocabulary's");
   app.add_option("--size", size_name, "xs, s, m; for generate also s15, s110")
       ->check(CLI::IsMember({"xs", "s", "m", "s15", "s110"}))
       ->capture_default_str();
@@ -369,6 +434,8 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_flag("--json", json, "print one JSON object on stdout");
   return run_tool(app, argc, argv, [&] {
+    MINILLM_CHECK_USAGE((what == "sft") == (!data.empty() && !tokenizer.empty()),
+                        "--data and --tokenizer: expected both with sft, and with nothing else");
     const Size& size = *std::ranges::find(kSizes, size_name, &Size::name);
     const Precision precision = precision_name == "bf16"   ? Precision::kBfloat16
                                 : precision_name == "int8" ? Precision::kInt8
@@ -385,8 +452,9 @@ int main(int argc, char** argv) {
                     {{"fp32_gflops", machine.flops * 1e-9},
                      {"bf16_gflops", machine.bf16_flops * 1e-9},
                      {"read_gigabytes_per_second", machine.bandwidth * 1e-9}}}};
-    report["result"] = what == "train"     ? bench_train(size, precision, repetitions, machine)
-                       : what == "dpo"     ? bench_dpo(size, precision, repetitions)
+    report["result"] = what == "train" ? bench_train(size, precision, repetitions, machine)
+                       : what == "sft" ? bench_sft(size, precision, repetitions, data, tokenizer)
+                       : what == "dpo" ? bench_dpo(size, precision, repetitions)
                        : what == "kernels" ? bench_kernels(size, precision, repetitions, machine)
                                            : bench_generate(size, precision, repetitions, machine);
     if (json)

@@ -1,5 +1,7 @@
 #include "libminillm/dpo/dataset.h"
 
+#include <algorithm>
+
 #include "libminillm/core/check.h"
 
 namespace minillm {
@@ -30,14 +32,24 @@ PreferenceDataset::PreferenceDataset(std::vector<RenderedPair> pairs,
 const PreferenceBatch& PreferenceDataset::batch(Index i) {
   batch_.tokens.clear();
   batch_.items.clear();
+  batch_.pair_ends.clear();
   for (const Index p : schedule_.at(i)) {
     const PairLogProbs& reference = reference_[static_cast<size_t>(p)];
     const PairTargets targets = append_pair(batch_.tokens, pairs_[static_cast<size_t>(p)]);
     batch_.items.push_back({targets, reference.chosen, reference.rejected});
+    batch_.pair_ends.push_back(targets.rejected_end);
   }
   batch_.replay_begin = batch_.tokens.target_count();
   if (replay_) replay_->append_batch(batch_.tokens, i);
   return batch_;
+}
+
+std::span<const PreferenceItem> PreferenceBatch::items_of(Index begin, Index end) const {
+  const auto ends_at_or_before = [&](Index target) {
+    return std::upper_bound(pair_ends.begin(), pair_ends.end(), target) - pair_ends.begin();
+  };
+  const auto first = ends_at_or_before(begin), last = ends_at_or_before(end);
+  return std::span(items).subspan(static_cast<size_t>(first), static_cast<size_t>(last - first));
 }
 
 StepTotals PreferenceDataset::totals(Index begin, Index end) {

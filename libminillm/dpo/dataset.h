@@ -5,6 +5,7 @@
 #define LIBMINILLM_DPO_DATASET_H_
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "libminillm/core/token_batch.h"
@@ -19,7 +20,11 @@ namespace minillm {
 struct PreferenceBatch {
   TokenBatch tokens;
   std::vector<PreferenceItem> items;
-  Index replay_begin = 0;  // first replayed target
+  std::vector<Index> pair_ends;  // of every pair, the end of its targets
+  Index replay_begin = 0;        // first replayed target
+
+  // The pairs whose targets are within [begin, end).
+  std::span<const PreferenceItem> items_of(Index begin, Index end) const;
 };
 
 // What the terms of a step's loss are averaged over.

@@ -100,20 +100,25 @@ double mean_ipo_loss(std::span<const PairLogProbs> policy, const ReferencedPairs
 
 // The preference term, the SFT term on the chosen answers, and the replayed rows, each a mean over
 // the whole step: the Trainer divides by the step's pairs, so the other terms are scaled by pairs
-// over their own count.
+// over their own count. Of targets [begin, end): whole pairs, then replayed ones.
 Contribution combined_loss(std::span<Real> dlogp, std::span<const Real> logp,
-                           const PreferenceBatch& batch, const StepTotals& totals,
-                           const DpoConfig& config, PreferenceSums& sums) {
-  Contribution loss = preference_loss(dlogp, logp, batch.items, config, &sums);
+                           const PreferenceBatch& batch, Index begin, Index end,
+                           const StepTotals& totals, const DpoConfig& config,
+                           PreferenceSums& sums) {
+  const auto items = batch.items_of(begin, end);
+  Contribution loss = preference_loss(dlogp, logp, items, config, &sums);
   if (config.sft_weight > 0)
-    loss += chosen_sft_loss(dlogp, logp, batch.items,
+    loss += chosen_sft_loss(dlogp, logp, items,
                             config.sft_weight * totals.pairs / totals.chosen_tokens);
-  const size_t replay = static_cast<size_t>(batch.replay_begin);
-  if (config.replay_weight > 0 && totals.replay_tokens > 0)
-    loss.loss += next_token_loss(dlogp.subspan(replay), logp.subspan(replay),
-                                 std::span(batch.tokens.targets).subspan(replay),
+  const Index replayed = end - std::max(begin, batch.replay_begin);
+  if (config.replay_weight > 0 && totals.replay_tokens > 0 && replayed > 0) {
+    const auto part = [&](auto span) {
+      return span.subspan(static_cast<size_t>(end - replayed), static_cast<size_t>(replayed));
+    };
+    loss.loss += next_token_loss(part(dlogp), part(logp), part(std::span(batch.tokens.targets)),
                                  config.replay_weight * totals.pairs / totals.replay_tokens)
                      .loss;
+  }
   return loss;
 }
 
@@ -204,11 +209,13 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEve
   stage.micro_step = [&](Index step, Index micro) {
     const PreferenceBatch& batch = dataset.batch(step * accumulation + micro);
     model.forward(batch.tokens, workspace);
-    const auto logp = model.log_probs(batch.tokens, workspace);
     const auto dlogp = workspace.dlogp(batch.tokens.target_count());
     const StepTotals totals = dataset.totals(step * accumulation, (step + 1) * accumulation);
-    Contribution loss = combined_loss(dlogp, logp, batch, totals, config, sums);
-    model.backward(batch.tokens, dlogp, workspace);
+    Contribution loss;
+    const auto gradient = [&](std::span<const Real> logp, Index begin, Index end) {
+      loss += combined_loss(dlogp, logp, batch, begin, end, totals, config, sums);
+    };
+    model.log_probs_and_backward(batch.tokens, dlogp, workspace, {batch.pair_ends, gradient});
     loss.tokens = batch.tokens.rows();
     return loss;
   };

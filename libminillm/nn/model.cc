@@ -159,14 +159,16 @@ void Model::backward(const TokenBatch& batch, std::span<const Real> dlogp, Works
 }
 
 std::span<const Real> Model::log_probs_and_backward(const TokenBatch& batch,
-                                                    std::span<const Real> dlogp, Workspace& ws) {
+                                                    std::span<const Real> dlogp, Workspace& ws,
+                                                    const GroupedLoss& loss) {
   check_targets(batch, ws);
   check_backward(batch, dlogp, ws);
   gradients();
   const std::span<Real> logp = ws.logp_.span().first(dlogp.size());
-  log_prob_forward_backward(logp, ws.dhidden_.top(batch.rows()), dweights_.head, dlogp,
+  log_prob_forward_backward(logp, ws.target_lse_.span().first(dlogp.size()),
+                            ws.dhidden_.top(batch.rows()), dweights_.head, dlogp,
                             ws.hidden(batch.rows()), weights_.head, batch.targets,
-                            ws.head_scratch(), precision_);
+                            ws.head_scratch(), precision_, loss);
   backward_from_hidden(batch, ws);
   return logp;
 }

@@ -18,7 +18,8 @@
 #include "libminillm/nn/packed_weights.h"
 #include "libminillm/nn/parameters.h"
 #include "libminillm/nn/workspace.h"
-#include "libminillm/ops/rope.h"  // RopeTable
+#include "libminillm/ops/log_prob.h"  // GroupedLoss
+#include "libminillm/ops/rope.h"      // RopeTable
 
 namespace minillm {
 
@@ -57,10 +58,11 @@ class Model {
   // Adds the gradient of the loss into gradients(), given dloss/dlogp [M]. Call after log_probs.
   void backward(const TokenBatch& batch, std::span<const Real> dlogp, Workspace& workspace);
 
-  // log_probs and backward in one, for a loss whose gradient does not depend on the
-  // log-probabilities (next-token prediction): the logits are computed once. The same bits.
+  // log_probs and backward in one: the logits are computed once. Either dlogp is known before
+  // (next-token prediction; the same bits as the two calls), or `loss` writes it when a group's
+  // log-probabilities are there.
   std::span<const Real> log_probs_and_backward(const TokenBatch& batch, std::span<const Real> dlogp,
-                                               Workspace& workspace);
+                                               Workspace& workspace, const GroupedLoss& loss = {});
 
   // logits [rows.size(), V] of the given rows. Call after forward (for sampling).
   void logits(View out, std::span<const Index> rows, Workspace& workspace,

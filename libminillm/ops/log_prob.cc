@@ -1,5 +1,6 @@
 #include "libminillm/ops/log_prob.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "libminillm/core/check.h"
@@ -87,10 +88,12 @@ void log_prob_forward(std::span<Real> logp, std::span<Real> lse, ConstView hidde
   });
 }
 
-void log_prob_backward(View dhidden, View dhead, std::span<const Real> dlogp, ConstView hidden,
-                       ConstView head, std::span<const Target> targets, std::span<const Real> lse,
-                       HeadScratch scratch, Precision precision) {
-  parallel_fill(dhidden, 0);
+namespace {
+
+// log_prob_backward without clearing dhidden.
+void add_backward(View dhidden, View dhead, std::span<const Real> dlogp, ConstView hidden,
+                  ConstView head, Chunk targets, std::span<const Real> lse, HeadScratch scratch,
+                  Precision precision) {
   for_chunks(targets, scratch, [&](size_t begin, Chunk chunk) {
     const auto g = dlogp.subspan(begin, chunk.size());
     if (std::all_of(g.begin(), g.end(), [](Real x) { return x == 0; })) return;
@@ -102,21 +105,55 @@ void log_prob_backward(View dhidden, View dhead, std::span<const Real> dlogp, Co
   });
 }
 
-void log_prob_forward_backward(std::span<Real> logp, View dhidden, View dhead,
+// As many targets from `begin` on as fit into `chunk` in whole groups; at least one group.
+size_t end_of_groups(size_t begin, size_t count, size_t chunk, std::span<const Index> ends) {
+  const size_t room = std::min(begin + chunk, count);
+  if (ends.empty() || static_cast<Index>(room) >= ends.back()) return room;
+  const auto beyond = std::upper_bound(ends.begin(), ends.end(), static_cast<Index>(room));
+  const bool fits = beyond != ends.begin() && *(beyond - 1) > static_cast<Index>(begin);
+  return static_cast<size_t>(fits ? *(beyond - 1) : *beyond);
+}
+
+}  // namespace
+
+void log_prob_backward(View dhidden, View dhead, std::span<const Real> dlogp, ConstView hidden,
+                       ConstView head, std::span<const Target> targets, std::span<const Real> lse,
+                       HeadScratch scratch, Precision precision) {
+  parallel_fill(dhidden, 0);
+  add_backward(dhidden, dhead, dlogp, hidden, head, targets, lse, scratch, precision);
+}
+
+void log_prob_forward_backward(std::span<Real> logp, std::span<Real> lse, View dhidden, View dhead,
                                std::span<const Real> dlogp, ConstView hidden, ConstView head,
                                std::span<const Target> targets, HeadScratch scratch,
-                               Precision precision) {
+                               Precision precision, const GroupedLoss& loss) {
   parallel_fill(dhidden, 0);
-  for_chunks(targets, scratch, [&](size_t begin, Chunk chunk) {
+  const size_t room = static_cast<size_t>(scratch.logits.rows);
+  for (size_t begin = 0, end = 0; begin < targets.size(); begin = end) {
+    end = end_of_groups(begin, targets.size(), room, loss.ends);
+    const Chunk chunk = targets.subspan(begin, end - begin);
+    const auto gradient = [&] {
+      if (loss.gradient) loss.gradient(logp, static_cast<Index>(begin), static_cast<Index>(end));
+    };
+    const auto part = [&](auto span) { return span.subspan(begin, end - begin); };
+    if (chunk.size() > room) {
+      log_prob_forward(part(logp), part(lse), hidden, head, chunk, scratch, precision);
+      gradient();
+      add_backward(dhidden, dhead, part(dlogp), hidden, head, chunk, part(lse), scratch, precision);
+      continue;
+    }
     const View z = chunk_logits(chunk, hidden, head, scratch, precision);
 #pragma omp parallel for schedule(static)
     for (Index m = 0; m < z.rows; ++m) {
-      const Real lse = log_sum_exp(z.row(m), z.cols);
-      logp[begin + m] = z(m, chunk[m].token) - lse;
-      logits_backward(z.row(m), z.cols, lse, chunk[m].token, dlogp[begin + m]);
+      lse[begin + m] = log_sum_exp(z.row(m), z.cols);
+      logp[begin + m] = z(m, chunk[m].token) - lse[begin + m];
     }
+    gradient();
+#pragma omp parallel for schedule(static)
+    for (Index m = 0; m < z.rows; ++m)
+      logits_backward(z.row(m), z.cols, lse[begin + m], chunk[m].token, dlogp[begin + m]);
     chunk_backward(dhidden, dhead, z, head, chunk, scratch, precision);
-  });
+  }
 }
 
 }  // namespace minillm

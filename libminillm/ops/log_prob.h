@@ -10,6 +10,7 @@
 #ifndef LIBMINILLM_OPS_LOG_PROB_H_
 #define LIBMINILLM_OPS_LOG_PROB_H_
 
+#include <functional>
 #include <span>
 
 #include "libminillm/core/matrix.h"
@@ -41,12 +42,24 @@ void log_prob_backward(View dhidden, View dhead, std::span<const Real> dlogp, Co
                        ConstView head, std::span<const Target> targets, std::span<const Real> lse,
                        HeadScratch scratch, Precision precision = Precision::kFloat);
 
-// Both in one pass over the logits, for a loss whose gradient is known before the log-probabilities
-// (next-token prediction: dlogp = -weight). The same bits as the two calls.
-void log_prob_forward_backward(std::span<Real> logp, View dhidden, View dhead,
+// A loss whose gradient needs log-probabilities: those of a group of targets, before the gradient
+// of any of them is known (a preference pair). Empty for next-token prediction, where dlogp =
+// -weight.
+struct GroupedLoss {
+  // Group i is targets [ends[i-1], ends[i]); behind the last group every target stands alone.
+  std::span<const Index> ends;
+  // Called for all targets in turn, a few whole groups at a time: reads logp[begin, end), writes
+  // dlogp[begin, end).
+  std::function<void(std::span<const Real> logp, Index begin, Index end)> gradient;
+};
+
+// Both in one pass over the logits, where a group fits into the scratch; else its logits are
+// computed twice. Without groups, the same bits as the two calls.
+void log_prob_forward_backward(std::span<Real> logp, std::span<Real> lse, View dhidden, View dhead,
                                std::span<const Real> dlogp, ConstView hidden, ConstView head,
                                std::span<const Target> targets, HeadScratch scratch,
-                               Precision precision = Precision::kFloat);
+                               Precision precision = Precision::kFloat,
+                               const GroupedLoss& loss = {});
 
 }  // namespace minillm
 

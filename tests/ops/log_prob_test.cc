@@ -81,11 +81,51 @@ TEST(LogProb, ForwardAndBackwardInOneHaveTheBitsOfTheTwo) {
     HeadData two(6, 37, 11, mixed_targets(), chunk), one(6, 37, 11, mixed_targets(), chunk);
     two.forward();
     two.backward(dlogp);
-    log_prob_forward_backward(one.logp, one.dhidden.view(), one.dhead.view(), dlogp,
+    log_prob_forward_backward(one.logp, one.lse, one.dhidden.view(), one.dhead.view(), dlogp,
                               one.hidden.view(), one.head.view(), one.targets, one.scratch());
     expect_same_bits(one.logp, two.logp, "logp");
     expect_same_bits(one.dhidden.span(), two.dhidden.span(), "dhidden");
     expect_same_bits(one.dhead.span(), two.dhead.span(), "dhead");
+  }
+}
+
+// A loss that needs a whole group's log-probabilities, whether the group fits into a chunk or not.
+TEST(LogProb, GroupsHaveTheGradientOfTwoPasses) {
+  const std::vector<Index> ends = {2, 7};  // targets 7 and 8 stand alone
+  const auto gradient_of = [](std::span<const Real> logp, Index begin, Index end) {
+    Real sum = 0;
+    for (Index m = begin; m < end; ++m) sum += logp[static_cast<size_t>(m)];
+    return std::tanh(sum);
+  };
+  for (const Index chunk : {1, 3, 5, 8, 20}) {
+    HeadData two(6, 37, 11, mixed_targets(), chunk), one(6, 37, 11, mixed_targets(), chunk);
+    two.forward();
+    std::vector<Real> expected(9), dlogp(9);
+    for (const auto& [begin, end] : {std::pair<Index, Index>{0, 2}, {2, 7}, {7, 8}, {8, 9}})
+      std::fill(expected.begin() + begin, expected.begin() + end,
+                gradient_of(two.logp, begin, end));
+    two.backward(expected);
+
+    Index done = 0;
+    const auto loss = [&](std::span<const Real> logp, Index begin, Index end) {
+      EXPECT_EQ(begin, done);
+      done = end;
+      while (begin < end) {  // a few whole groups
+        const Index group_end = begin < 2 ? 2 : begin < 7 ? 7 : begin + 1;
+        ASSERT_LE(group_end, end);
+        std::fill(dlogp.begin() + begin, dlogp.begin() + group_end,
+                  gradient_of(logp, begin, group_end));
+        begin = group_end;
+      }
+    };
+    log_prob_forward_backward(one.logp, one.lse, one.dhidden.view(), one.dhead.view(), dlogp,
+                              one.hidden.view(), one.head.view(), one.targets, one.scratch(),
+                              Precision::kFloat, {ends, loss});
+    EXPECT_EQ(done, 9);
+    expect_same_bits(one.logp, two.logp, "logp");
+    expect_same_bits(std::span<const Real>(dlogp), std::span<const Real>(expected), "dlogp");
+    EXPECT_LT(relative_distance(one.dhidden.span(), two.dhidden.span()), by_precision(1e-6, 1e-14));
+    EXPECT_LT(relative_distance(one.dhead.span(), two.dhead.span()), by_precision(1e-6, 1e-14));
   }
 }
 
