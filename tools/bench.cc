@@ -52,11 +52,10 @@ struct Size {
     return 6 * product_parameters() + 6 * static_cast<double>(L * T * C);
   }
 };
-const Size kSizes[] = {{"xs", 256, 6, 8, 688, 4096, 256, 16},
-                       {"s", 512, 8, 8, 1376, 8192, 512, 4},
-                       {"m", 768, 12, 12, 2048, 32000, 512, 4},
-                       {"s15", 288, 6, 6, 768, 32000, 1024, 1},
-                       {"s110", 768, 12, 12, 2048, 32000, 1024, 1}};
+const Size kSizes[] = {
+    {"xxs", 128, 4, 4, 344, 2048, 256, 16},  {"xs", 256, 6, 8, 688, 4096, 256, 16},
+    {"s", 512, 8, 8, 1376, 8192, 512, 4},    {"m", 768, 12, 12, 2048, 32000, 512, 4},
+    {"s15", 288, 6, 6, 768, 32000, 1024, 1}, {"s110", 768, 12, 12, 2048, 32000, 1024, 1}};
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -417,14 +416,20 @@ int main(int argc, char** argv) {
   CLI::App app("Measures this machine, and training and decoding against it", "minillm-bench");
   std::string what, size_name = "xs", precision_name = "fp32", data, tokenizer;
   int repetitions = 7;
+  Index length = 0;
   bool json = false;
   app.add_option("what", what, "kernels, train, sft, dpo or generate")
       ->required()
       ->check(CLI::IsMember({"kernels", "train", "sft", "dpo", "generate"}));
   app.add_option("--data", data, "sft: conversations to train on");
   app.add_option("--tokenizer", tokenizer, "sft: tokenizer.model; its size is the vocabulary's");
-  app.add_option("--size", size_name, "xs, s, m; for generate also s15, s110")
-      ->check(CLI::IsMember({"xs", "s", "m", "s15", "s110"}))
+  app.add_option("--size", size_name, "xxs, xs, s, m; for generate also s15, s110")
+      ->check(CLI::IsMember({"xxs", "xs", "s", "m", "s15", "s110"}))
+      ->capture_default_str();
+  app.add_option(
+         "--length", length,
+         "tokens of a sequence, as many sequences as make the same batch; 0 = the size's own")
+      ->check(CLI::Range(0, 1 << 16))
       ->capture_default_str();
   app.add_option("--precision", precision_name, "fp32 or bf16; for generate also int8")
       ->check(CLI::IsMember({"fp32", "bf16", "int8"}))
@@ -436,7 +441,10 @@ int main(int argc, char** argv) {
   return run_tool(app, argc, argv, [&] {
     MINILLM_CHECK_USAGE((what == "sft") == (!data.empty() && !tokenizer.empty()),
                         "--data and --tokenizer: expected both with sft, and with nothing else");
-    const Size& size = *std::ranges::find(kSizes, size_name, &Size::name);
+    Size size = *std::ranges::find(kSizes, size_name, &Size::name);
+    if (length > 0)
+      size = {size.name, size.C, size.L, size.H,
+              size.F,    size.V, length, std::max<Index>(1, size.B * size.T / length)};
     const Precision precision = precision_name == "bf16"   ? Precision::kBfloat16
                                 : precision_name == "int8" ? Precision::kInt8
                                                            : Precision::kFloat;

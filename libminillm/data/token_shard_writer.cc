@@ -1,11 +1,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <exception>
-
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/core/file_descriptor.h"
+#include "libminillm/core/parallel.h"
 #include "libminillm/data/json_records.h"  // is_json_path
 #include "libminillm/data/token_shard.h"
 #include "libminillm/data/token_shard_format.h"
@@ -73,17 +72,13 @@ class ShardWriter {
  private:
   void flush() {
     std::vector<std::vector<Token>> encoded(documents_.size());
-    std::exception_ptr error;
-#pragma omp parallel for schedule(dynamic)
-    for (size_t i = 0; i < documents_.size(); ++i) {
-      try {
-        encoded[i] = tokenizer_.encode(documents_[i]);
-      } catch (...) {
-#pragma omp critical(minillm_shard_writer_error)
-        error = std::current_exception();
-      }
-    }
-    if (error) std::rethrow_exception(error);
+    // Long documents are divided among the threads, the others dealt out whole.
+    const auto is_long = [&](size_t i) { return documents_[i].size() > kChunkBytes / 8; };
+    for (size_t i = 0; i < documents_.size(); ++i)
+      if (is_long(i)) encoded[i] = tokenizer_.encode(documents_[i]);
+    parallel_for(documents_.size(), [&](size_t i) {
+      if (!is_long(i)) encoded[i] = tokenizer_.encode(documents_[i]);
+    });
 
     std::string ids;
     const auto append = [&](Token id) {

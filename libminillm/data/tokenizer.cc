@@ -7,6 +7,7 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
+#include "libminillm/core/parallel.h"
 #include "libminillm/data/sentencepiece_check.h"
 
 namespace minillm {
@@ -71,6 +72,7 @@ struct Tokenizer::State {
   }
   void index_pieces();
   void encode_part(std::string_view text, std::vector<Token>& tokens) const;
+  std::vector<std::string_view> divide(std::string_view text) const;
 };
 
 void Tokenizer::State::index_pieces() {
@@ -103,6 +105,23 @@ void Tokenizer::State::encode_part(std::string_view text, std::vector<Token>& to
   const auto status = processor.Encode({text.data(), text.size()}, &ids);
   MINILLM_CHECK(status.ok(), "tokenizer: cannot encode the text: {}", status.error_message());
   tokens.insert(tokens.end(), ids.begin(), ids.end());
+}
+
+// Parts that can be encoded one by one: each U+2581 alone, and long texts cut at line ends, so that
+// memory stays small and all threads have work.
+std::vector<std::string_view> Tokenizer::State::divide(std::string_view text) const {
+  std::vector<std::string_view> parts;
+  while (!text.empty()) {
+    size_t end = text.size();
+    if (lines_are_separate && end > kChunkBytes)
+      end = std::min(end, text.find('\n', kChunkBytes) + 1);
+    if (end == 0) end = text.size();  // there is no line end (npos + 1)
+    const size_t symbol = text.substr(0, end).find(kSpaceSymbol);
+    if (symbol != std::string_view::npos) end = symbol > 0 ? symbol : kSpaceSymbol.size();
+    parts.push_back(text.substr(0, end));
+    text.remove_prefix(parts.back().size());
+  }
+  return parts;
 }
 
 Tokenizer Tokenizer::from_bytes(std::string model_bytes, const std::string& name) {
@@ -161,23 +180,19 @@ std::vector<Token> Tokenizer::encode(std::string_view text) const {
     state_->encode_part(text, tokens);
     return tokens;
   }
-  while (!text.empty()) {
+  const std::vector<std::string_view> parts = state_->divide(text);
+  std::vector<std::vector<Token>> encoded(parts.size());
+  parallel_for(parts.size(), [&](size_t i) {
     // sentencepiece writes spaces as U+2581, so a U+2581 of the text would come back as a space:
     // spell it in bytes.
-    if (text.starts_with(kSpaceSymbol)) {
-      for (const char c : kSpaceSymbol) tokens.push_back(state_->byte_ids[static_cast<uint8_t>(c)]);
-      text.remove_prefix(kSpaceSymbol.size());
-      continue;
-    }
-    size_t end = text.find(kSpaceSymbol);
-    // Long texts are encoded in parts, so that memory stays small.
-    if (state_->lines_are_separate && text.size() > kChunkBytes) {
-      const size_t line_end = text.find('\n', kChunkBytes);
-      if (line_end != std::string_view::npos) end = std::min(end, line_end + 1);
-    }
-    state_->encode_part(text.substr(0, end), tokens);
-    text.remove_prefix(std::min(end, text.size()));
-  }
+    if (parts[i] == kSpaceSymbol)
+      for (const char c : kSpaceSymbol)
+        encoded[i].push_back(state_->byte_ids[static_cast<uint8_t>(c)]);
+    else
+      state_->encode_part(parts[i], encoded[i]);
+  });
+  for (const std::vector<Token>& part : encoded)
+    tokens.insert(tokens.end(), part.begin(), part.end());
   return tokens;
 }
 
