@@ -70,8 +70,33 @@ TEST(Preflight, MemoryNeedIsWhatModelAndWorkspaceTake) {
   EXPECT_EQ(need.parameters, arena);
   EXPECT_EQ(need.gradients, arena);
   EXPECT_EQ(need.moments, 2 * arena);
-  EXPECT_EQ(need.activations, Workspace::bytes(config, 100, 50, Workspace::Mode::kTraining));
-  EXPECT_EQ(need.total(), 4 * arena + need.activations + 1000);
+  EXPECT_EQ(need.activations + need.head,
+            Workspace::bytes(config, 100, 50, Workspace::Mode::kTraining));
+  // A chunk of 50 rows: logits, hidden states and their gradient.
+  EXPECT_EQ(need.head, 50.0 * static_cast<double>(sizeof(Real)) *
+                           static_cast<double>(config.vocab_size + 2 * config.hidden_size));
+  EXPECT_EQ(need.total(), 4 * arena + need.activations + need.head + need.packing + 1000);
+}
+
+TEST(Preflight, TellsEveryPartOfTheMemory) {
+  const MemoryNeed need{.parameters = 1e6,
+                        .gradients = 1e6,
+                        .moments = 2e6,
+                        .activations = 30e6,
+                        .head = 4e6,
+                        .packing = 5e6,
+                        .data = 6e6,
+                        .program = 7e6};
+  const std::string table = memory_table(need, 1e9);
+  for (const char* line :
+       {"parameters      1.0 MB", "gradients       1.0 MB", "moments         2.0 MB",
+        "activations    30.0 MB", "head            4.0 MB", "packing         5.0 MB",
+        "data            6.0 MB", "program         7.0 MB", "total          56.0 MB",
+        "of 1000.0 MB available"})
+    EXPECT_THAT(table, HasSubstr(line));
+  EXPECT_THAT(memory_table(need, std::nullopt), Not(HasSubstr("available")));
+  EXPECT_GT(resident_memory(), 1e5);
+  EXPECT_EQ(resident_memory("/nowhere"), 0);
 }
 
 TEST(Preflight, RefusesARunThatDoesNotFit) {
