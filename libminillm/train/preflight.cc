@@ -131,7 +131,7 @@ std::string memory_table(const MemoryNeed& need, std::optional<double> available
   add("gradients", need.gradients, "as many");
   add("moments", need.moments, "AdamW's two");
   add("activations", need.activations,
-      "train.batch_tokens; train.recompute = \"block\" keeps about one number in sixteen");
+      "train.batch_tokens; train.recompute = \"block\" keeps the blocks' inputs only");
   add("head", need.head, "one chunk of logits; model.vocab_size");
   add("packing", need.packing, "panels of products, of every thread");
   add("data", need.data, "token ids and batches");
