@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "libminillm/core/check.h"
+#include "libminillm/core/multiversion.h"
 #include "libminillm/ops/elementary.h"
 #include "libminillm/ops/gemm/gemm.h"
 
@@ -98,6 +99,7 @@ Index whole_lanes(Index visible) { return (visible + kSumLanes - 1) / kSumLanes 
 // Scores of one tile -> unnormalised probabilities exp(scale s - max) in place, zero beyond what a
 // row sees; zeros leave every later sum's bits alone. Writes each row's log-sum-exp; returns its
 // factor 1/sum in `inverse`.
+MINILLM_MULTIVERSION
 void softmax_rows(View scores, const QueryTile& tile, Real scale, Real* inverse, View lse) {
   for (Index i = 0; i < tile.rows(); ++i) {
     Real* s = scores.row(i);
@@ -135,6 +137,27 @@ void forward_head(View out, View lse, ConstView queries, const Segment& s, Scrat
   });
 }
 
+// Scores and dP of one tile -> P and dS in place, as derived at backward_head.
+MINILLM_MULTIVERSION
+void softmax_backward_rows(View scores, View dscores, const QueryTile& tile, Real scale,
+                           ConstView lse, ConstView dout, ConstView out) {
+  for (Index i = 0; i < tile.rows(); ++i) {
+    const Index visible = tile.visible(i), whole = whole_lanes(visible);
+    const Real* o = out.row(i);
+    const Real* g = dout.row(i);
+    const Real delta = lane_sum(out.cols, [&](Index d) { return g[d] * o[d]; });
+    const Real row_lse = lse(tile.begin + i, 0);
+    Real* __restrict p = scores.row(i);
+    Real* __restrict ds = dscores.row(i);
+    for (Index j = 0; j < whole; ++j) {
+      p[j] = exp_fast(scale * p[j] - row_lse);
+      ds[j] = scale * p[j] * (ds[j] - delta);
+    }
+    std::fill(p + visible, p + scores.cols, Real{0});
+    std::fill(ds + visible, ds + scores.cols, Real{0});
+  }
+}
+
 // From P = exp(scale Q K^T - lse) on visible positions, else 0:
 //
 //   delta = rowsum(dO * O)
@@ -146,7 +169,7 @@ void forward_head(View out, View lse, ConstView queries, const Segment& s, Scrat
 void backward_head(View dqueries, ConstView dout, ConstView queries, ConstView out, ConstView lse,
                    const Segment& s, Scratch& scratch, Real scale, Precision precision) {
   for_query_tiles(s, [&](const QueryTile& tile) {
-    const Index positions = tile.positions(), D = queries.cols;
+    const Index positions = tile.positions();
     const View scores = scores_of(scratch.scores, tile, scratch.keys_nt);
     const View dscores = scores_of(scratch.dscores, tile, scratch.keys_nt);
     const ConstView q_tile = queries.row_block(tile.begin, tile.end);
@@ -155,21 +178,8 @@ void backward_head(View dqueries, ConstView dout, ConstView queries, ConstView o
     const Causal factor{Causal::Of::kFactor, tile.first_visible};
     gemm_packed(scores, q_tile, scratch.keys_nt, {}, product);
     gemm_packed(dscores, do_tile, scratch.values_nt, {}, product);
-    for (Index i = 0; i < tile.rows(); ++i) {
-      const Index visible = tile.visible(i), whole = whole_lanes(visible);
-      const Real* o = out.row(tile.begin + i);
-      const Real* g = do_tile.row(i);
-      const Real delta = lane_sum(D, [&](Index d) { return g[d] * o[d]; });
-      const Real row_lse = lse(tile.begin + i, 0);
-      Real* __restrict p_row = scores.row(i);
-      Real* __restrict ds_row = dscores.row(i);
-      for (Index j = 0; j < whole; ++j) {
-        p_row[j] = exp_fast(scale * p_row[j] - row_lse);
-        ds_row[j] = scale * p_row[j] * (ds_row[j] - delta);
-      }
-      std::fill(p_row + visible, p_row + scores.cols, Real{0});
-      std::fill(ds_row + visible, ds_row + scores.cols, Real{0});
-    }
+    softmax_backward_rows(scores, dscores, tile, scale, lse, do_tile,
+                          out.row_block(tile.begin, tile.end));
     const ConstView p = scores.col_block(0, positions), ds = dscores.col_block(0, positions);
     const View dk = scratch.dkeys.top(positions), dv = scratch.dvalues.top(positions);
     gemm_tn(dv, p, do_tile, dv, precision, factor);

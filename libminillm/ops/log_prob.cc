@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "libminillm/core/check.h"
+#include "libminillm/core/multiversion.h"
 #include "libminillm/ops/column_blocks.h"
 #include "libminillm/ops/elementary.h"
 #include "libminillm/ops/gemm/gemm.h"
@@ -28,6 +29,7 @@ View chunk_logits(Chunk chunk, ConstView hidden, ConstView head, const HeadScrat
 
 // lse = max + log sum_v exp(z_v - max);  subtracting the maximum keeps exp in range and changes
 // nothing.
+MINILLM_MULTIVERSION
 Real log_sum_exp(const Real* z, Index size) {
   const Real max = max_of(z, size);
   return max + std::log(lane_sum(size, [&](Index v) { return exp_fast(z[v] - max); }));
@@ -39,6 +41,7 @@ Real log_sum_exp(const Real* z, Index size) {
 //
 // Raising the target's log-probability pulls its logit up and pushes every logit down by its
 // probability: the whole gradient of every objective, whatever dlogp it chose. In place.
+MINILLM_MULTIVERSION
 void logits_backward(Real* z, Index size, Real lse, Token target, Real dlogp) {
   if (dlogp == 0) {  // 0 * inf is not 0
     std::fill_n(z, size, Real{0});

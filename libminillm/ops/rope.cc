@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "libminillm/core/check.h"
+#include "libminillm/core/multiversion.h"
 #include "libminillm/ops/column_blocks.h"
 
 namespace minillm {
@@ -22,7 +23,18 @@ RopeTable::RopeTable(Index length, Index head_dim, double theta)
 
 namespace {
 
-// (a, b) -> (a cos - b sin,  b cos + a sin), with sin negated for `direction` = -1.
+// (a, b) -> (a cos - b sin,  b cos + a sin), with sin negated for `direction` = -1; a from the
+// first half of the head, b from the second.
+MINILLM_MULTIVERSION
+void rotate_head(Real* first, Real* second, const Real* cosine, const Real* sine, Index half,
+                 Real direction) {
+  for (Index i = 0; i < half; ++i) {
+    const Real a = first[i], b = second[i], s = direction * sine[i];
+    first[i] = a * cosine[i] - b * s;
+    second[i] = b * cosine[i] + a * s;
+  }
+}
+
 void rotate(View x, std::span<const int32_t> positions, const RopeTable& table, Index head_dim,
             Real direction) {
   MINILLM_DCHECK(x.rows == static_cast<Index>(positions.size()) && x.cols % head_dim == 0);
@@ -31,13 +43,8 @@ void rotate(View x, std::span<const int32_t> positions, const RopeTable& table, 
   for (Index n = 0; n < x.rows; ++n) {
     const Real* cosine = table.cosine(positions[n]);
     const Real* sine = table.sine(positions[n]);
-    for (Real* head = x.row(n); head < x.row(n) + x.cols; head += head_dim) {
-      for (Index i = 0; i < half; ++i) {
-        const Real a = head[i], b = head[i + half], s = direction * sine[i];
-        head[i] = a * cosine[i] - b * s;
-        head[i + half] = b * cosine[i] + a * s;
-      }
-    }
+    for (Real* head = x.row(n); head < x.row(n) + x.cols; head += head_dim)
+      rotate_head(head, head + half, cosine, sine, half, direction);
   }
 }
 

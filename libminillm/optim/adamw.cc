@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "libminillm/core/check.h"
+#include "libminillm/core/multiversion.h"
 
 namespace minillm {
 namespace {
@@ -19,6 +20,7 @@ struct Factors {
 
 //   m = b1 m + (1 - b1) g          v = b2 v + (1 - b2) g^2
 //   w = (1 - lr wd) w - lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)
+MINILLM_MULTIVERSION
 void update_block(Real* __restrict w, Real* __restrict m, Real* __restrict v,
                   const Real* __restrict g, Index size, const Factors& f) {
   for (Index i = 0; i < size; ++i) {

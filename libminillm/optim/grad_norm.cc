@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "libminillm/core/multiversion.h"
+
 namespace minillm {
 namespace {
 
@@ -13,6 +15,7 @@ namespace {
 constexpr Index kParts = 64;
 constexpr Index kLanes = 16;
 
+MINILLM_MULTIVERSION
 double sum_of_squares(std::span<const Real> values) {
   const Index size = static_cast<Index>(values.size());
   const Index whole = size / kLanes * kLanes;
