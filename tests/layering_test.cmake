@@ -1,4 +1,4 @@
-# A layer includes only layers below it. Run by ctest: cmake -DSOURCE=<root> -P layering_test.cmake
+# A layer includes only layers below it, and files are changed in one place. Run by ctest: cmake -DSOURCE=<root> -P layering_test.cmake
 set(rank_core 0)
 set(rank_ops 1)
 foreach(layer nn objectives data optim world)
@@ -34,6 +34,19 @@ foreach(source IN LISTS sources)
     set(target ${CMAKE_MATCH_2})
     if(NOT target STREQUAL layer AND NOT (DEFINED rank_${target} AND rank_${target} LESS rank_${layer}))
       list(APPEND violations "${source}: ${layer} may not include ${include}")
+    endif()
+  endforeach()
+endforeach()
+# Every call that changes a file passes the hook of core/file_calls.cc, so that tests can fail it.
+foreach(source IN LISTS sources)
+  if(source STREQUAL "core/file_calls.cc")
+    continue()
+  endif()
+  file(STRINGS ${SOURCE}/libminillm/${source} calls
+    REGEX "ofstream|std::fstream|fopen|::open\\(|::rename\\(|::unlink\\(|fs::(remove|rename|create|resize|copy)|O_(WRONLY|RDWR|CREAT)")
+  foreach(call IN LISTS calls)
+    if(NOT call MATCHES "Checkpoint::open|TokenShard::open|TokenShard TokenShard|Checkpoint Checkpoint|file_calls::")
+      list(APPEND violations "${source}: only core/file_calls.cc may change files: ${call}")
     endif()
   endforeach()
 endforeach()

@@ -1,6 +1,7 @@
 #include "libminillm/checkpoint/checkpoint.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "libminillm/checkpoint/hf_config.h"
 #include "libminillm/checkpoint/hf_tokenizer_files.h"
@@ -146,6 +147,11 @@ Checkpoint Checkpoint::open(const std::string& path) {
         warnings.push_back(fmt::format("using '{}' instead", checkpoint.path()));
       checkpoint.warnings_ = std::move(warnings);
       return checkpoint;
+    } catch (const SystemError& e) {
+      // Only a file that is not there is damage: going back to an older checkpoint for want of
+      // memory or permission would train the same steps again.
+      if (e.error_number() != ENOENT) throw;
+      warnings.push_back(e.what());
     } catch (const Error& e) {
       warnings.push_back(e.what());
     }

@@ -101,12 +101,9 @@ void RunDirectory::remove_leftovers() const {
 }
 
 bool RunDirectory::has_checkpoint() const {
-  try {
-    Checkpoint::open(path_);
-    return true;
-  } catch (const Error&) {
-    return false;
-  }
+  if (checkpoint_steps(path_).empty()) return false;
+  Checkpoint::open(path_);
+  return true;
 }
 
 void RunDirectory::save(const CheckpointContents& contents, int64_t keep_last) {

@@ -32,7 +32,9 @@ class RunDirectory {
   explicit RunDirectory(std::string path);
 
   const std::string& path() const { return path_; }
-  bool has_checkpoint() const;  // at least one that Checkpoint::open would take
+  // Throws Error if there are checkpoints, but none that can be opened: nobody should begin anew
+  // over them.
+  bool has_checkpoint() const;
   // Writes checkpoint-<step> (replacing one of that name), verifies it, moves LATEST, and only then
   // removes the oldest up to this step beyond the newest `keep_last`; never the one that `best`
   // names, and no directory that this library did not write. Throws Error; the checkpoints from

@@ -7,7 +7,7 @@
 
 #include "libminillm/checkpoint/strict_json.h"
 #include "libminillm/core/check.h"
-#include "libminillm/data/utf8.h"
+#include "libminillm/core/utf8.h"
 
 namespace minillm {
 namespace {

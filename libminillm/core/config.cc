@@ -12,6 +12,7 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
+#include "libminillm/core/utf8.h"
 
 namespace minillm {
 namespace {
@@ -215,6 +216,9 @@ void read_config_text(const ConfigFields& fields, const std::string& text,
 
 void set_config_value(const ConfigFields& fields, const std::string& assignment) {
   const std::string where = fmt::format("--set '{}'", assignment);
+  // toml++ would take it, and write something else down.
+  MINILLM_CHECK_USAGE(is_valid_utf8(assignment), "--set '{}': expected valid UTF-8",
+                      replace_invalid_utf8(assignment));
   const size_t equals = assignment.find('=');
   MINILLM_CHECK_USAGE(equals != std::string::npos, "{}: no '=': expected key=value", where);
   const std::string_view text = trim(std::string_view(assignment).substr(equals + 1));

@@ -32,6 +32,18 @@ class Error : public std::runtime_error {
   ExitCode code_;
 };
 
+// The operating system refused: out of space, no permission, a disk error. The file itself may be
+// sound, so nobody may take it for damaged.
+class SystemError : public Error {
+ public:
+  SystemError(const std::string& message, int error_number)
+      : Error(message), error_number_(error_number) {}
+  int error_number() const { return error_number_; }  // errno
+
+ private:
+  int error_number_;
+};
+
 }  // namespace minillm
 
 #endif  // LIBMINILLM_CORE_ERROR_H_

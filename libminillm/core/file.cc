@@ -1,15 +1,14 @@
 #include "libminillm/core/file.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cstdio>
+#include <cerrno>
 #include <filesystem>
 
 #include "libminillm/core/check.h"
-#include "libminillm/core/file_descriptor.h"
+#include "libminillm/core/file_calls.h"
 
 namespace minillm {
 namespace fs = std::filesystem;
@@ -29,17 +28,23 @@ std::string parent_directory(const std::string& path) {
   return parent.empty() ? "." : parent;
 }
 
+void rename_path(const char* kind, const std::string& from, const std::string& to) {
+  if (file_calls::rename(from, to) != 0) throw_system_error(kind, to, "rename to");
+}
+
+// For destructors, which must not throw: what is left over is removed when the run's lock is taken
+// next.
+void remove_quietly(const std::string& path) noexcept {
+  try {
+    remove_all(path);
+  } catch (const Error&) {
+  }
+}
+
 // Trailing slashes would make a path its own parent.
 std::string without_trailing_slashes(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   return path;
-}
-
-void write_and_sync(const std::string& path, std::span<const std::string_view> pieces) {
-  FileDescriptor file(path, O_WRONLY | O_CREAT | O_TRUNC);
-  for (std::string_view piece : pieces) file.write_all(piece);
-  file.sync();
-  file.close();
 }
 
 void throw_if(const std::error_code& error, const char* kind, const std::string& path,
@@ -49,7 +54,26 @@ void throw_if(const std::error_code& error, const char* kind, const std::string&
 
 }  // namespace
 
-std::string read_file(const std::string& path) { return open_to_read(path).read_to_end(); }
+std::string read_file(const std::string& path) {
+  return FileDescriptor::to_read(path).read_to_end();
+}
+
+FileTransaction::FileTransaction(std::string path)
+    : path_(std::move(path)),
+      temporary_(temporary_name(path_)),
+      file_(FileDescriptor::to_replace(temporary_)) {}
+
+FileTransaction::~FileTransaction() {
+  if (!renamed_) remove_quietly(temporary_);
+}
+
+void FileTransaction::commit() {
+  file_.sync();
+  file_.close();
+  rename_path("file", temporary_, path_);
+  renamed_ = true;
+  sync_directory(parent_directory(path_));
+}
 
 void write_file_atomic(const std::string& path, std::string_view content) {
   write_file_atomic(path, std::span(&content, 1));
@@ -57,18 +81,13 @@ void write_file_atomic(const std::string& path, std::string_view content) {
 
 void write_file_atomic(const std::string& path, std::span<const std::string_view> pieces) {
   MINILLM_CHECK(!is_directory(path), "file '{}': cannot write: it is a directory", path);
-  const std::string temporary = temporary_name(path);
-  try {
-    write_and_sync(temporary, pieces);
-    rename_durable(temporary, path);
-  } catch (...) {
-    ::unlink(temporary.c_str());  // gone already if only the last fsync failed
-    throw;
-  }
+  FileTransaction file(path);
+  for (std::string_view piece : pieces) file.write(piece);
+  file.commit();
 }
 
 void rename_durable(const std::string& from, const std::string& to) {
-  if (std::rename(from.c_str(), to.c_str()) != 0) throw_system_error("file", to, "rename to");
+  rename_path("file", from, to);
   sync_directory(parent_directory(to));
 }
 
@@ -77,9 +96,9 @@ void create_directories(const std::string& path) {
   const std::string directory = without_trailing_slashes(path);
   const std::string parent = parent_directory(directory);
   if (parent != directory) create_directories(parent);
-  std::error_code error;
-  fs::create_directory(directory, error);
-  throw_if(error, "directory", directory, "create");
+  // Another process may have been faster.
+  if (file_calls::make_directory(directory) != 0 && !(errno == EEXIST && is_directory(directory)))
+    throw_system_error("directory", directory, "create");
   sync_directory(parent);
 }
 
@@ -112,10 +131,25 @@ std::vector<std::string> list_directory(const std::string& path) {
   return names;
 }
 
-void remove_all(const std::string& path) {
+std::optional<uint64_t> free_disk_bytes(const std::string& path) {
+  std::string existing = path;
+  while (!file_exists(existing) && existing != parent_directory(existing))
+    existing = parent_directory(existing);
   std::error_code error;
-  fs::remove_all(path, error);
-  throw_if(error, "file", path, "remove");
+  const fs::space_info space = fs::space(existing, error);
+  if (error) return std::nullopt;
+  return space.available;
+}
+
+void remove_all(const std::string& path) {
+  const auto done = [](int result) { return result == 0 || errno == ENOENT; };
+  std::error_code ignored;
+  if (fs::symlink_status(path, ignored).type() != fs::file_type::directory) {
+    if (!done(file_calls::unlink(path))) throw_system_error("file", path, "remove");
+    return;
+  }
+  for (const std::string& name : list_directory(path)) remove_all(join_path(path, name));
+  if (!done(file_calls::remove_directory(path))) throw_system_error("directory", path, "remove");
 }
 
 std::string join_path(std::string_view directory, std::string_view name) {
@@ -137,9 +171,7 @@ DirectoryTransaction::DirectoryTransaction(std::string final_path)
 }
 
 DirectoryTransaction::~DirectoryTransaction() {
-  if (renamed_) return;
-  std::error_code ignored;  // a destructor must not throw; a leftover is removed with the next lock
-  fs::remove_all(temporary_, ignored);
+  if (!renamed_) remove_quietly(temporary_);
 }
 
 void DirectoryTransaction::write(const std::string& name, std::string_view content) {
@@ -148,7 +180,10 @@ void DirectoryTransaction::write(const std::string& name, std::string_view conte
 
 void DirectoryTransaction::write(const std::string& name,
                                  std::span<const std::string_view> pieces) {
-  write_and_sync(join_path(temporary_, name), pieces);
+  FileDescriptor file = FileDescriptor::to_replace(join_path(temporary_, name));
+  for (std::string_view piece : pieces) file.write_all(piece);
+  file.sync();
+  file.close();
 }
 
 void DirectoryTransaction::commit() {
@@ -156,9 +191,7 @@ void DirectoryTransaction::commit() {
   // rename(2) would replace an empty directory silently.
   MINILLM_CHECK(!file_exists(final_),
                 "directory '{}': already exists (remove it, or choose another name)", final_);
-  if (std::rename(temporary_.c_str(), final_.c_str()) != 0) {
-    throw_system_error("directory", final_, "rename to");
-  }
+  rename_path("directory", temporary_, final_);
   renamed_ = true;
   sync_directory(parent_directory(final_));
 }

@@ -8,11 +8,13 @@
 #define LIBMINILLM_CORE_FILE_H_
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "libminillm/core/file_descriptor.h"
 #include "libminillm/core/mapped_file.h"  // MappedFile
 #include "libminillm/core/run_lock.h"     // RunLock
 #include "libminillm/core/sha256.h"       // Sha256, sha256, sha256_file
@@ -38,6 +40,9 @@ void create_directories(const std::string& path);
 bool file_exists(const std::string& path);  // also true for a directory
 bool is_directory(const std::string& path);
 uint64_t file_size(const std::string& path);  // throws Error
+// Bytes that this process may still write to the file system of `path`, which need not exist yet;
+// nothing where the system does not say.
+std::optional<uint64_t> free_disk_bytes(const std::string& path);
 // Names (not paths) of the entries of a directory, sorted. Throws Error.
 std::vector<std::string> list_directory(const std::string& path);
 // Removes a file or a whole directory; no error if there is none. Throws Error.
@@ -48,6 +53,26 @@ std::string join_path(std::string_view directory, std::string_view name);
 // Whether `name` is one that a writer of this library gives to a temporary file or directory
 // ("LATEST.tmp-12-0"): left behind by a crash, unless its writer lives.
 bool is_temporary_name(std::string_view name);
+
+// A file that appears all at once, when it is complete. Destroyed uncommitted, it removes itself.
+class FileTransaction {
+ public:
+  // Creates "<path>.tmp-<pid>-<n>". Throws Error.
+  explicit FileTransaction(std::string path);
+  ~FileTransaction();
+  FileTransaction(const FileTransaction&) = delete;
+  FileTransaction& operator=(const FileTransaction&) = delete;
+
+  void write(std::string_view bytes) { file_.write_all(bytes); }
+  // fsyncs, renames over `path`, fsyncs the directory. Throws Error.
+  void commit();
+
+ private:
+  std::string path_;
+  std::string temporary_;
+  FileDescriptor file_;
+  bool renamed_ = false;
+};
 
 // A directory that appears all at once. Fill it with write(), then commit(): every file and the
 // directory are fsynced, it is renamed to its final name, and the parent is fsynced. Destroyed

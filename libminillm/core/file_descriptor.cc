@@ -1,6 +1,5 @@
 #include "libminillm/core/file_descriptor.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,31 +7,42 @@
 #include <system_error>
 
 #include "libminillm/core/check.h"
+#include "libminillm/core/file_calls.h"
 
 namespace minillm {
-namespace {
 
-// Repeats a system call that a signal interrupted.
-template <typename Call>
-auto retry(Call&& call) {
-  for (;;) {
-    const auto result = call();
-    if (result != -1 || errno != EINTR) return result;
-  }
-}
-
-}  // namespace
+using file_calls::Opening;
 
 void throw_system_error(const char* kind, const std::string& path, const char* action) {
   const int code = errno;
-  throw Error(fmt::format("{} '{}': cannot {}: {}", kind, path, action,
-                          std::generic_category().message(code)));
+  throw SystemError(fmt::format("{} '{}': cannot {}: {}", kind, path, action,
+                                std::generic_category().message(code)),
+                    code);
 }
 
-FileDescriptor::FileDescriptor(const std::string& path, int flags)
-    : path_(path),
-      descriptor_(retry([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0666); })) {
-  if (descriptor_ == -1) throw_system_error("file", path, "open");
+FileDescriptor::FileDescriptor(std::string path, int descriptor)
+    : path_(std::move(path)), descriptor_(descriptor) {
+  if (descriptor_ == -1) throw_system_error("file", path_, "open");
+}
+
+FileDescriptor FileDescriptor::to_read(const std::string& path) {
+  FileDescriptor file(path, file_calls::open_to_read(path));
+  struct stat status;
+  if (fstat(file.get(), &status) != 0) throw_system_error("file", path, "inspect");
+  MINILLM_CHECK(!S_ISDIR(status.st_mode), "file '{}': cannot read: it is a directory", path);
+  return file;
+}
+
+FileDescriptor FileDescriptor::to_replace(const std::string& path) {
+  return {path, file_calls::open_to_write(path, Opening::kEmpty)};
+}
+
+FileDescriptor FileDescriptor::to_append(const std::string& path) {
+  return {path, file_calls::open_to_write(path, Opening::kAppend)};
+}
+
+FileDescriptor FileDescriptor::to_lock(const std::string& path) {
+  return {path, file_calls::open_to_write(path, Opening::kAsItIs)};
 }
 
 FileDescriptor::~FileDescriptor() {
@@ -45,15 +55,17 @@ size_t FileDescriptor::size() const {
   return static_cast<size_t>(status.st_size);
 }
 
+size_t FileDescriptor::read(char* to, size_t size) {
+  const ssize_t count = file_calls::read(descriptor_, path_, to, size);
+  if (count == -1) throw_system_error("file", path_, "read");
+  return static_cast<size_t>(count);
+}
+
 std::string FileDescriptor::read_to_end() {
   std::string content(size() + 1, '\0');  // one more, so that the end is seen without growing
   size_t filled = 0;
-  for (;;) {
-    const ssize_t count = retry(
-        [&] { return ::read(descriptor_, content.data() + filled, content.size() - filled); });
-    if (count == -1) throw_system_error("file", path_, "read");
-    if (count == 0) break;
-    filled += static_cast<size_t>(count);
+  while (const size_t count = read(content.data() + filled, content.size() - filled)) {
+    filled += count;
     if (filled == content.size()) content.resize(2 * filled);
   }
   content.resize(filled);
@@ -62,34 +74,27 @@ std::string FileDescriptor::read_to_end() {
 
 void FileDescriptor::write_all(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t count = retry([&] { return ::write(descriptor_, bytes.data(), bytes.size()); });
+    const ssize_t count = file_calls::write(descriptor_, path_, bytes);
     if (count == -1) throw_system_error("file", path_, "write");
     bytes.remove_prefix(static_cast<size_t>(count));
   }
 }
 
+void FileDescriptor::truncate() {
+  if (file_calls::truncate(descriptor_, path_) != 0) throw_system_error("file", path_, "truncate");
+}
+
 void FileDescriptor::sync() {
-  if (retry([&] { return ::fsync(descriptor_); }) != 0) throw_system_error("file", path_, "sync");
+  if (file_calls::sync(descriptor_, path_) != 0) throw_system_error("file", path_, "sync");
 }
 
 void FileDescriptor::close() {
-  if (::close(std::exchange(descriptor_, -1)) != 0) throw_system_error("file", path_, "close");
-}
-
-FileDescriptor open_to_read(const std::string& path) {
-  FileDescriptor file(path, O_RDONLY);
-  struct stat status;
-  if (fstat(file.get(), &status) != 0) throw_system_error("file", path, "inspect");
-  MINILLM_CHECK(!S_ISDIR(status.st_mode), "file '{}': cannot read: it is a directory", path);
-  return file;
+  if (file_calls::close(std::exchange(descriptor_, -1), path_) != 0)
+    throw_system_error("file", path_, "close");
 }
 
 void sync_directory(const std::string& path) {
-  const FileDescriptor directory(path, O_RDONLY | O_DIRECTORY);
-  // EINVAL: the file system (some network ones) has no such operation, and nothing better exists.
-  if (retry([&] { return ::fsync(directory.get()); }) != 0 && errno != EINVAL) {
-    throw_system_error("directory", path, "sync");
-  }
+  if (file_calls::sync_directory(path) != 0) throw_system_error("directory", path, "sync");
 }
 
 }  // namespace minillm

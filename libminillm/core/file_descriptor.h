@@ -1,5 +1,4 @@
-// FileDescriptor: an open file of the operating system, closed when it goes. Internal: every system
-// call on files is made by file_descriptor.cc, file.cc, mapped_file.cc or run_lock.cc.
+// FileDescriptor: an open file of the operating system, closed when it goes.
 
 #ifndef LIBMINILLM_CORE_FILE_DESCRIPTOR_H_
 #define LIBMINILLM_CORE_FILE_DESCRIPTOR_H_
@@ -11,36 +10,41 @@
 
 namespace minillm {
 
-// Throws Error: `<kind> '<path>': cannot <action>: <errno's text>`.
+// Throws SystemError with errno: `<kind> '<path>': cannot <action>: <errno's text>`.
 [[noreturn]] void throw_system_error(const char* kind, const std::string& path, const char* action);
 
 class FileDescriptor {
  public:
-  // `flags` as for open(2). Throws Error.
-  FileDescriptor(const std::string& path, int flags);
+  // Each throws Error.
+  static FileDescriptor to_read(const std::string& path);     // also if it is a directory
+  static FileDescriptor to_replace(const std::string& path);  // to write, emptied
+  static FileDescriptor to_append(const std::string& path);
+  static FileDescriptor to_lock(const std::string& path);  // to read and write, as it is
   ~FileDescriptor();
   FileDescriptor(FileDescriptor&& other) noexcept
       : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
   FileDescriptor& operator=(FileDescriptor&&) = delete;
 
   int get() const { return descriptor_; }
+  const std::string& path() const { return path_; }
   int release() { return std::exchange(descriptor_, -1); }  // the caller closes it
   size_t size() const;
 
+  size_t read(char* to, size_t size);  // how many bytes there were, up to `size`; 0 at the end
   std::string read_to_end();
   void write_all(std::string_view bytes);
+  void truncate();
   // To the disk itself. A failure is final: what was written has to be written anew, to another
   // file.
   void sync();
   void close();  // reports errors, which the destructor cannot
 
  private:
+  FileDescriptor(std::string path, int descriptor);
+
   std::string path_;
   int descriptor_ = -1;
 };
-
-// Throws Error if `path` is missing, a directory, or unreadable.
-FileDescriptor open_to_read(const std::string& path);
 
 // Makes the entries of a directory (files created, renamed or removed in it) durable.
 void sync_directory(const std::string& path);

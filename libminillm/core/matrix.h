@@ -66,15 +66,19 @@ inline void fill(View view, Real value) {
 class Matrix {
  public:
   Matrix() = default;
-  Matrix(Index rows, Index cols) : memory_(rows * cols), rows_(rows), cols_(cols) {}
+  Matrix(Index rows, Index cols) : Matrix(rows, cols, cols) {}
+  // Rows `stride` apart.
+  Matrix(Index rows, Index cols, Index stride)
+      : memory_(rows * stride), rows_(rows), cols_(cols), stride_(stride) {}
 
   Index rows() const { return rows_; }
   Index cols() const { return cols_; }
-  View view() { return {memory_.data(), rows_, cols_}; }
-  ConstView view() const { return {memory_.data(), rows_, cols_}; }
+  View view() { return {memory_.data(), rows_, cols_, stride_}; }
+  ConstView view() const { return {memory_.data(), rows_, cols_, stride_}; }
   // The first `n` rows: batches smaller than the allocation use a prefix of it.
   View top(Index n) { return view().row_block(0, n); }
   ConstView top(Index n) const { return view().row_block(0, n); }
+  // All elements; of a matrix whose rows lie next to each other.
   std::span<Real> span() { return memory_.span(); }
   std::span<const Real> span() const { return memory_.span(); }
   Real& operator()(Index r, Index c) { return view()(r, c); }
@@ -84,6 +88,7 @@ class Matrix {
   Arena memory_;
   Index rows_ = 0;
   Index cols_ = 0;
+  Index stride_ = 0;
 };
 
 }  // namespace minillm

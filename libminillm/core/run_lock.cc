@@ -1,7 +1,5 @@
 #include "libminillm/core/run_lock.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cctype>
@@ -9,6 +7,7 @@
 #include <utility>
 
 #include "libminillm/core/check.h"
+#include "libminillm/core/file_calls.h"
 #include "libminillm/core/file_descriptor.h"
 
 namespace minillm {
@@ -25,8 +24,8 @@ std::string owner_of(FileDescriptor& file) {
 
 RunLock::RunLock(const std::string& run_directory) {
   const std::string path = run_directory + "/.lock";
-  FileDescriptor file(path, O_RDWR | O_CREAT);
-  if (flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+  FileDescriptor file = FileDescriptor::to_lock(path);
+  if (file_calls::lock(file.get(), path) != 0) {
     if (errno != EWOULDBLOCK) throw_system_error("file", path, "lock");
     throw Error(
         fmt::format("run directory '{}': another process{} is writing to it (wait for it to "
@@ -34,7 +33,7 @@ RunLock::RunLock(const std::string& run_directory) {
                     run_directory, owner_of(file)),
         ExitCode::kLocked);
   }
-  if (ftruncate(file.get(), 0) != 0) throw_system_error("file", path, "truncate");
+  file.truncate();
   file.write_all(std::to_string(getpid()) + "\n");
   descriptor_ = file.release();
 }

@@ -1,11 +1,11 @@
 #include "libminillm/data/document_reader.h"
 
 #include "libminillm/core/check.h"
+#include "libminillm/core/utf8.h"
 #include "libminillm/data/bad_record.h"
 #include "libminillm/data/json_records.h"
 #include "libminillm/data/line_reader.h"
 #include "libminillm/data/record_formats.h"
-#include "libminillm/data/utf8.h"
 
 namespace minillm {
 namespace {

@@ -6,9 +6,9 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
+#include "libminillm/core/utf8.h"
 #include "libminillm/data/bad_record.h"
 #include "libminillm/data/line_reader.h"
-#include "libminillm/data/utf8.h"
 
 namespace minillm {
 namespace {

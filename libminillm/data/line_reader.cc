@@ -1,10 +1,6 @@
 #include "libminillm/data/line_reader.h"
 
-#include <cerrno>
-#include <cstring>
-
 #include "libminillm/core/check.h"
-#include "libminillm/core/file.h"  // is_directory
 
 namespace minillm {
 namespace {
@@ -14,16 +10,11 @@ constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 }  // namespace
 
-LineReader::LineReader(const std::string& path) : path_(path) {
-  MINILLM_CHECK(!is_directory(path), "'{}': cannot read: is a directory", path);
-  errno = 0;
-  file_.open(path, std::ios::binary);
-  MINILLM_CHECK(file_.is_open(), "'{}': cannot read: {}", path, std::strerror(errno));
-}
+LineReader::LineReader(const std::string& path) : file_(FileDescriptor::to_read(path)) {}
 
 void LineReader::check_length(size_t bytes) const {
-  MINILLM_CHECK(bytes <= kMaxLineBytes, "{}:{}: line is too long: expected at most {} bytes", path_,
-                line_number_ + 1, kMaxLineBytes);
+  MINILLM_CHECK(bytes <= kMaxLineBytes, "{}:{}: line is too long: expected at most {} bytes",
+                file_.path(), line_number_ + 1, kMaxLineBytes);
 }
 
 // Drops what was handed out and reads one block more; false at the end of the file.
@@ -34,10 +25,9 @@ bool LineReader::refill() {
   const size_t kept = buffer_.size();
   check_length(kept);
   buffer_.resize(kept + kBlockBytes);
-  file_.read(buffer_.data() + kept, static_cast<std::streamsize>(kBlockBytes));
-  MINILLM_CHECK(!file_.bad(), "'{}': cannot read: {}", path_, std::strerror(errno));
-  buffer_.resize(kept + static_cast<size_t>(file_.gcount()));
-  return file_.gcount() > 0;
+  const size_t count = file_.read(buffer_.data() + kept, kBlockBytes);
+  buffer_.resize(kept + count);
+  return count > 0;
 }
 
 bool LineReader::next(std::string_view& line) {

@@ -4,9 +4,10 @@
 #define LIBMINILLM_DATA_LINE_READER_H_
 
 #include <cstdint>
-#include <fstream>
 #include <string>
 #include <string_view>
+
+#include "libminillm/core/file_descriptor.h"
 
 namespace minillm {
 
@@ -29,8 +30,7 @@ class LineReader {
   bool refill();
   void check_length(size_t bytes) const;
 
-  std::string path_;
-  std::ifstream file_;
+  FileDescriptor file_;
   std::string buffer_;
   size_t position_ = 0;         // of the first byte in buffer_ that is not handed out
   uint64_t buffer_offset_ = 0;  // of buffer_ in the file

@@ -81,6 +81,8 @@ std::vector<Message> parse_dialogue(std::string_view text) {
       messages.push_back({marker->role, ""});
       i += marker->text.size();
     } else {
+      if (messages.empty())
+        throw BadRecord{"dialogue does not begin with 'Human:' or 'Assistant:'", ""};
       messages.back().content += padded[i++];
     }
   }

@@ -10,7 +10,7 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"  // sha256
-#include "libminillm/data/utf8.h"
+#include "libminillm/core/utf8.h"
 
 namespace minillm {
 namespace {

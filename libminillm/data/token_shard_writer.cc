@@ -1,9 +1,5 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
-#include "libminillm/core/file_descriptor.h"
 #include "libminillm/core/parallel.h"
 #include "libminillm/data/json_records.h"  // is_json_path
 #include "libminillm/data/token_shard.h"
@@ -13,34 +9,6 @@ namespace minillm {
 namespace {
 
 constexpr size_t kChunkBytes = size_t{4} << 20;  // of text, tokenized at a time
-
-// A file that appears under its name when it is complete. Destroyed uncommitted, it removes itself.
-class FileTransaction {
- public:
-  explicit FileTransaction(const std::string& path)
-      : path_(path),
-        temporary_(fmt::format("{}.tmp-{}-0", path, getpid())),  // one that is_temporary_name knows
-        file_(temporary_, O_WRONLY | O_CREAT | O_TRUNC) {}
-  ~FileTransaction() {
-    if (!committed_) ::unlink(temporary_.c_str());
-  }
-  FileTransaction(const FileTransaction&) = delete;
-  FileTransaction& operator=(const FileTransaction&) = delete;
-
-  void write(std::string_view bytes) { file_.write_all(bytes); }
-  void commit() {
-    file_.sync();
-    file_.close();
-    rename_durable(temporary_, path_);
-    committed_ = true;
-  }
-
- private:
-  std::string path_;
-  std::string temporary_;
-  FileDescriptor file_;
-  bool committed_ = false;
-};
 
 // Tokenizes documents as they come, many at a time, and writes them in their order.
 class ShardWriter {

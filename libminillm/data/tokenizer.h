@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "libminillm/core/real.h"
-#include "libminillm/data/utf8.h"
+#include "libminillm/core/utf8.h"
 
 namespace minillm {
 

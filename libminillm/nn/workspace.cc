@@ -3,6 +3,13 @@
 namespace minillm {
 namespace {
 
+// Rows whose distance is a multiple of 1 KB would all lie in a few sets of the cache; a line more
+// spreads them.
+Index spread_stride(Index cols) {
+  constexpr Index kLine = 64 / sizeof(Real);
+  return cols % (16 * kLine) == 0 ? cols + kLine : cols;
+}
+
 constexpr Index kHeadChunk = 512;  // targets whose logits exist at once
 Index head_chunk(Index targets) { return std::min(kHeadChunk, std::max<Index>(targets, 1)); }
 
@@ -62,8 +69,9 @@ void Workspace::for_each_buffer(const ModelConfig& config, Index rows, Index tar
 }
 
 Workspace::Workspace(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode) {
-  for_each_buffer(config, max_rows, max_targets, mode,
-                  [](Matrix& matrix, Index rows, Index cols) { matrix = Matrix(rows, cols); });
+  for_each_buffer(config, max_rows, max_targets, mode, [](Matrix& matrix, Index rows, Index cols) {
+    matrix = Matrix(rows, cols, spread_stride(cols));
+  });
   positions_.resize(static_cast<size_t>(max_rows));
   mode_ = mode;
 }
@@ -71,10 +79,10 @@ Workspace::Workspace(const ModelConfig& config, Index max_rows, Index max_target
 double Workspace::bytes(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode) {
   double reals = 0;
   Workspace unallocated;
-  unallocated.for_each_buffer(config, max_rows, max_targets, mode,
-                              [&](Matrix&, Index rows, Index cols) {
-                                reals += static_cast<double>(rows) * static_cast<double>(cols);
-                              });
+  unallocated.for_each_buffer(
+      config, max_rows, max_targets, mode, [&](Matrix&, Index rows, Index cols) {
+        reals += static_cast<double>(rows) * static_cast<double>(spread_stride(cols));
+      });
   return reals * sizeof(Real) + static_cast<double>(max_rows) * sizeof(int32_t);
 }
 

@@ -1,7 +1,5 @@
 #include "libminillm/train/metrics_log.h"
 
-#include <fcntl.h>
-
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -14,7 +12,7 @@ namespace {
 FileDescriptor open_behind(const std::string& path, uint64_t offset) {
   if (file_exists(path) && file_size(path) > offset)
     write_file_atomic(path, std::string_view(read_file(path)).substr(0, offset));
-  return FileDescriptor(path, O_WRONLY | O_CREAT | O_APPEND);
+  return FileDescriptor::to_append(path);
 }
 
 }  // namespace

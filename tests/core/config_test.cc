@@ -53,6 +53,13 @@ Settings set(const std::string& assignment) {
   return settings;
 }
 
+TEST(SetConfigValue, RefusesTextThatIsNotUtf8) {
+  std::string text;
+  ConfigFields fields;
+  fields.add("text", text, "");
+  EXPECT_ERROR(set_config_value(fields, "text=a\xff"), "expected valid UTF-8");
+}
+
 TEST(Config, ReadsEveryType) {
   const Settings s = read(R"(name = "mine"
 [train]

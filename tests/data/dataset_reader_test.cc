@@ -314,6 +314,11 @@ TEST(Preferences, HhDialogueStrings) {
                "answer does not end with an assistant message");
 }
 
+TEST(Preferences, RefuseAnAnswerThatIsNoDialogueWhereTheOtherIs) {
+  EXPECT_ERROR(pairs(R"({"chosen":"\n\nHuman: a\n\nAssistant: b","rejected":"no"})"),
+               "dialogue does not begin with 'Human:' or 'Assistant:'");
+}
+
 TEST(Preferences, OtherSpellings) {
   EXPECT_EQ(shown_pair(
                 R"({"instruction":"a","input":"b","output":"x","chosen":"good","rejected":"bad"})"),

@@ -80,8 +80,8 @@ TEST(Documents, InvalidUtf8IsABadRecord) {
 TEST(Documents, EmptyAndMissingFilesAreErrors) {
   const TempDir directory;
   EXPECT_ERROR(documents(directory.write("x.txt", "")), "x.txt': no document in it: it is empty");
-  EXPECT_ERROR(documents(directory.file("absent.txt")), "cannot read: No such file or directory");
-  EXPECT_ERROR(documents(directory.path()), "cannot read: is a directory");
+  EXPECT_ERROR(documents(directory.file("absent.txt")), "cannot open: No such file or directory");
+  EXPECT_ERROR(documents(directory.path()), "cannot read: it is a directory");
 }
 
 TEST(Documents, HostileTextsGiveTheFirstBadByteOrAreRead) {

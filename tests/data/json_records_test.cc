@@ -5,9 +5,9 @@
 
 #include "libminillm/core/error.h"
 #include "libminillm/core/file.h"
+#include "libminillm/core/utf8.h"
 #include "libminillm/data/bad_record.h"
 #include "libminillm/data/line_reader.h"
-#include "libminillm/data/utf8.h"
 #include "tests/testing/expect_error.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/test_data.h"
@@ -131,8 +131,8 @@ TEST(ParseJsonRecord, FollowsTheJsonTestSuite) {
 TEST(LineReader, NamesWhatItCannotRead) {
   const TempDir directory;
   EXPECT_ERROR(LineReader("/nonexistent/x.txt"),
-               "'/nonexistent/x.txt': cannot read: No such file or directory");
-  EXPECT_ERROR(LineReader(directory.path()), "cannot read: is a directory");
+               "'/nonexistent/x.txt': cannot open: No such file or directory");
+  EXPECT_ERROR(LineReader(directory.path()), "cannot read: it is a directory");
 }
 
 TEST(LineReader, GivesTheLinesOfAFileLargerThanItsBuffer) {

@@ -1,10 +1,11 @@
 // Workspace::bytes is what is allocated, and a step allocates nothing once it is warm. This program
-// counts by replacing operator new and aligned_alloc.
+// counts by replacing operator new and posix_memalign.
 
 #include <gtest/gtest.h>
 #include <malloc.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <new>
 #include <vector>
@@ -25,10 +26,11 @@ void* operator new(size_t size) {
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-extern "C" void* aligned_alloc(size_t alignment, size_t size) {
+extern "C" int posix_memalign(void** memory, size_t alignment, size_t size) noexcept {
   ++g_arenas;
   g_arena_bytes += static_cast<long>(size);
-  return memalign(alignment, size);
+  *memory = memalign(alignment, size);
+  return *memory != nullptr ? 0 : ENOMEM;
 }
 
 namespace minillm {

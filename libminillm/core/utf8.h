@@ -1,8 +1,8 @@
 // UTF-8: validation and repair (RFC 3629: no overlong forms, no surrogates, nothing above
 // U+10FFFF).
 
-#ifndef LIBMINILLM_DATA_UTF8_H_
-#define LIBMINILLM_DATA_UTF8_H_
+#ifndef LIBMINILLM_CORE_UTF8_H_
+#define LIBMINILLM_CORE_UTF8_H_
 
 #include <cstddef>
 #include <string>
@@ -23,4 +23,4 @@ std::string replace_invalid_utf8(std::string_view text);
 
 }  // namespace minillm
 
-#endif  // LIBMINILLM_DATA_UTF8_H_
+#endif  // LIBMINILLM_CORE_UTF8_H_

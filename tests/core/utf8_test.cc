@@ -1,4 +1,4 @@
-#include "libminillm/data/utf8.h"
+#include "libminillm/core/utf8.h"
 
 #include <gtest/gtest.h>
 

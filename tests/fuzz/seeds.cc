@@ -1,0 +1,185 @@
+#include "tests/fuzz/seeds.h"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "libminillm/checkpoint/hf_config.h"
+#include "libminillm/checkpoint/safetensors_header.h"
+#include "libminillm/checkpoint/trainer_state.h"
+#include "libminillm/core/config.h"
+#include "libminillm/core/file.h"
+#include "libminillm/data/token_shard.h"
+#include "libminillm/data/tokenizer.h"
+#include "libminillm/dpo/dpo.h"
+#include "libminillm/nn/model.h"
+#include "libminillm/pretrain/pretrain.h"
+#include "libminillm/sft/sft.h"
+#include "tests/testing/temp_dir.h"
+
+namespace minillm_testing {
+namespace {
+
+using namespace minillm;
+namespace fs = std::filesystem;
+
+constexpr const char* kText = "Mary lives in Ashford. She likes plums.\n\nTom is a baker, 42.\n";
+
+std::string tokenizer_bytes() {
+  bool done = false;
+  const auto texts = [&](std::string& text) {
+    if (done) return false;
+    text = kText;
+    return done = true;
+  };
+  return train_tokenizer(texts, {.vocab_size = 320, .character_coverage = 1.0});
+}
+
+ModelConfig small_model() {
+  ModelConfig config;
+  config.vocab_size = 320;
+  config.hidden_size = 8;
+  config.intermediate_size = 16;
+  config.num_hidden_layers = 1;
+  config.num_attention_heads = 2;
+  config.num_key_value_heads = 1;
+  config.head_dim = 4;
+  return config;
+}
+
+std::string safetensors_file() {
+  std::vector<SafetensorsTensor> tensors(2);
+  tensors[0].name = "a", tensors[0].shape = {2, 3};
+  tensors[1].name = "model.norm.weight", tensors[1].shape = {4};
+  return make_safetensors_header(tensors, {{"format", "pt"}}) + std::string(40, '\1');
+}
+
+template <typename Config>
+std::string toml_of() {
+  Config config;
+  ConfigFields fields;
+  list_fields(fields, config);
+  return config_to_toml(fields);
+}
+
+// A target that takes an assignment first: its length, then itself.
+std::string config_seed(char kind, const std::string& assignment, const std::string& toml) {
+  return std::string(1, kind) + static_cast<char>(assignment.size()) + assignment + toml;
+}
+
+std::string state_json() {
+  TrainerState state;
+  state.step = 120;
+  state.tokens = 4711;
+  state.best_eval_loss = 1.25;
+  state.best_step = 100;
+  LineageEntry entry;
+  entry.stage = "pretrain";
+  entry.config = toml_of<PretrainConfig>();
+  entry.hashes = {{"train", std::string(64, 'a')}};
+  state.lineage = {entry};
+  return trainer_state_to_json(state);
+}
+
+std::string shard_bytes(const std::string& tokenizer_model) {
+  const TempDir directory;
+  const Tokenizer tokenizer = Tokenizer::load(directory.write("tokenizer.model", tokenizer_model));
+  const std::string text = directory.write("text.txt", kText), out = directory.file("tokens");
+  write_token_shard(out, {text}, DocumentSplit::kBlankLine, BadRecordPolicy::kError, tokenizer);
+  return read_file(out);
+}
+
+constexpr const char* kRows[] = {
+    R"({"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}, {"role": "assistant", "content": "a", "weight": 1}]})",
+    R"([{"role": "user", "content": [{"type": "text", "text": "q"}]}, {"role": "assistant", "content": "a"}])",
+    R"({"instruction": "i", "input": "n", "output": "o", "system": "s", "history": [["q", "a"]]})",
+    R"({"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]})",
+    R"({"conversation": [{"human": "q", "assistant": "a"}]})",
+    R"({"prompt": "p", "completion": "c"})",
+    R"({"prompt": [{"role": "user", "content": "p"}], "completion": [{"role": "assistant", "content": "c"}]})",
+    R"({"question": "q", "answer": "a"})",
+    R"({"instruction": "i", "instances": [{"input": "n", "output": "o"}]})",
+    R"({"prompt": "p", "chosen": "c", "rejected": "r"})",
+    R"({"chosen": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}], "rejected": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "b"}]})",
+    R"({"chosen": "\n\nHuman: q\n\nAssistant: a", "rejected": "\n\nHuman: q\n\nAssistant: b"})",
+    R"({"instruction": "i", "input": "", "chosen": "c", "rejected": "r"})",
+    R"({"conversations": [{"from": "human", "value": "q"}], "chosen": {"from": "gpt", "value": "c"}, "rejected": {"from": "gpt", "value": "r"}})",
+    R"({"input": {"messages": [{"role": "user", "content": "q"}]}, "preferred_output": [{"role": "assistant", "content": "c"}], "non_preferred_output": [{"role": "assistant", "content": "r"}]})",
+    R"({"question": "q", "response_j": "c", "response_k": "r"})",
+    R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "c"}], "rejected_response": "r"})",
+    R"({"text": "t"})",
+    R"({"text": "\ud83d\ude00 \u00e9 <|im_start|>", "n": [1, -2.5e3, true, null]})"};
+
+std::string content_of(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream content;
+  content << file.rdbuf();
+  return content.str();
+}
+
+// Files below `folder` of at most `most` bytes.
+void add_files(std::vector<std::string>& seeds, const fs::path& folder, uintmax_t most,
+               const std::string& extension = "") {
+  if (!fs::is_directory(folder)) return;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file() && entry.file_size() <= most &&
+        (extension.empty() || entry.path().extension() == extension))
+      seeds.push_back(content_of(entry.path()));
+}
+
+void add_lines(std::vector<std::string>& seeds, const fs::path& folder, size_t most_lines) {
+  if (!fs::is_directory(folder)) return;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    std::string line;
+    for (size_t i = 0; i < most_lines && std::getline(file, line); ++i)
+      if (line.size() < 4096) seeds.push_back(line);
+  }
+}
+
+}  // namespace
+
+std::map<std::string, std::vector<std::string>> make_seeds(const std::string& public_data) {
+  const std::string tokenizer = tokenizer_bytes();
+  std::map<std::string, std::vector<std::string>> seeds;
+  seeds["safetensors"] = {safetensors_file()};
+  seeds["safetensors_index"] = {
+      R"({"metadata": {"total_size": 8}, "weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}})"};
+  seeds["config_json"] = {
+      hf_config_json(small_model(), nullptr),
+      R"({"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 64, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "rope_parameters": {"rope_type": "default", "rope_theta": 1e4}, "eos_token_id": [1, 2], "sliding_window": null, "hidden_act": "silu"})"};
+  seeds["trainer_state"] = {state_json()};
+  seeds["manifest"] = {
+      R"({"format_version": 1, "files": {"MANIFEST.json": {"bytes": 1, "sha256": ")" +
+      std::string(64, '0') + R"("}}})"};
+  seeds["config_toml"] = {
+      config_seed(0, "train.steps=3", toml_of<PretrainConfig>()),
+      config_seed(1, "train.learning_rate=1e-3", toml_of<SftConfig>()),
+      config_seed(2, "dpo.beta=0.1", toml_of<DpoConfig>()),
+      config_seed(0, "data.sample_prompts=[\"a\", 'b']", "[train]\nsteps = 0x10 # comment\n")};
+  seeds["dataset_row"].assign(std::begin(kRows), std::end(kRows));
+  seeds["tokenizer_model"] = {tokenizer};
+  seeds["encode_decode"] = {kText, " \xe2\x96\x81 <|im_start|> </s> \xf0\x9f\x98\x80",
+                            std::string("\xff\xc3\x28\0\x01\x02", 6)};
+  seeds["chat_template"] = {std::string("\1\5hello\2\3yes\1\14<|im_start|>\2\1b"),
+                            std::string("\0\4role\1\0\2\2ok", 12)};
+  seeds["token_shard"] = {shard_bytes(tokenizer)};
+  if (public_data.empty()) return seeds;
+
+  const fs::path data = public_data;
+  add_files(seeds["safetensors"], data / "hostile/safetensors", 4096, ".safetensors");
+  add_files(seeds["config_json"], data / "weights", 8192, ".json");
+  add_files(seeds["config_json"], data / "hostile/JSONTestSuite", 2048);
+  add_files(seeds["safetensors_index"], data / "hostile/JSONTestSuite/test_transform", 2048);
+  add_files(seeds["trainer_state"], data / "hostile/JSONTestSuite/test_transform", 2048);
+  add_files(seeds["dataset_row"], data / "hostile/JSONTestSuite", 2048);
+  add_lines(seeds["dataset_row"], data / "hostile/datasets", 5);
+  add_lines(seeds["dataset_row"], data / "sft", 3);
+  add_lines(seeds["dataset_row"], data / "pref", 3);
+  add_files(seeds["tokenizer_model"], data / "hostile/spm", 65536);
+  add_files(seeds["tokenizer_model"], data / "weights", 65536, ".model");
+  add_lines(seeds["encode_decode"], data / "hostile", 40);
+  return seeds;
+}
+
+}  // namespace minillm_testing

@@ -1,0 +1,281 @@
+#include "tests/fuzz/targets.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <span>
+
+#include "libminillm/checkpoint/hf_config.h"
+#include "libminillm/checkpoint/manifest.h"
+#include "libminillm/checkpoint/safetensors_header.h"
+#include "libminillm/checkpoint/tensor_files.h"
+#include "libminillm/checkpoint/trainer_state.h"
+#include "libminillm/core/config.h"
+#include "libminillm/core/error.h"
+#include "libminillm/core/utf8.h"
+#include "libminillm/data/bad_record.h"
+#include "libminillm/data/chat_template.h"
+#include "libminillm/data/record_formats.h"
+#include "libminillm/data/sentencepiece_check.h"
+#include "libminillm/data/token_shard.h"
+#include "libminillm/data/tokenizer.h"
+#include "libminillm/dpo/dpo.h"
+#include "libminillm/pretrain/pretrain.h"
+#include "libminillm/sft/sft.h"
+
+namespace minillm_testing {
+namespace {
+
+using namespace minillm;
+
+void require(bool fact) {
+  if (!fact) std::abort();
+}
+
+// Runs `body`; what it refuses by Error or BadRecord is refused well.
+template <typename Body>
+bool accepted(Body&& body) {
+  try {
+    body();
+    return true;
+  } catch (const Error& error) {
+    require(*error.what() != '\0');
+  } catch (const BadRecord&) {
+  }
+  return false;
+}
+
+// A file in memory that holds the input, for what is read by path.
+std::string input_file(std::string_view bytes) {
+  static const int descriptor = memfd_create("input", 0);
+  require(ftruncate(descriptor, 0) == 0);
+  require(pwrite(descriptor, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
+  return "/proc/self/fd/" + std::to_string(descriptor);
+}
+
+// A directory of this process with the input as one of its files.
+std::string directory_with(const char* name, std::string_view bytes) {
+  struct Directory {
+    std::string path;
+    Directory() {
+      const bool has_shm = std::filesystem::is_directory("/dev/shm");
+      std::string pattern = std::string(has_shm ? "/dev/shm" : "/tmp") + "/minillm-fuzz-XXXXXX";
+      path = mkdtemp(pattern.data());
+    }
+    ~Directory() { std::filesystem::remove_all(path); }
+  };
+  static const Directory directory;
+  std::ofstream(directory.path + "/" + name, std::ios::binary) << bytes;
+  return directory.path;
+}
+
+// Eats parts of the input: for targets that take more than one thing.
+class Parts {
+ public:
+  explicit Parts(std::string_view bytes) : rest_(bytes) {}
+  uint8_t byte() {
+    if (rest_.empty()) return 0;
+    const auto value = static_cast<uint8_t>(rest_.front());
+    rest_.remove_prefix(1);
+    return value;
+  }
+  std::string text(size_t most) {
+    const std::string part(rest_.substr(0, most));
+    rest_.remove_prefix(part.size());
+    return part;
+  }
+  bool empty() const { return rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+};
+
+const Tokenizer& small_tokenizer() {
+  static const Tokenizer tokenizer = [] {
+    constexpr const char* kTexts[] = {
+        "Mary lives in Ashford. She is a baker and likes plums.",
+        "user: Where does Tom live? assistant: Tom lives in Weston, by the river.",
+        "\xc3\xa9t\xc3\xa9 \xe4\xb8\xad\xe6\x96\x87 \xf0\x9f\x98\x80 0123456789"};
+    size_t next = 0;
+    const auto texts = [&](std::string& text) {
+      if (next == std::size(kTexts)) return false;
+      text = kTexts[next++];
+      return true;
+    };
+    return Tokenizer::load(input_file(train_tokenizer(texts, {.vocab_size = 340})));
+  }();
+  return tokenizer;
+}
+
+// --- The targets -------------------------------------------------------------------------------
+
+void safetensors(std::string_view bytes) {
+  // An exact copy on the heap: a byte read beyond it is noticed.
+  const std::vector<char> copy(bytes.begin(), bytes.end());
+  accepted([&] {
+    const SafetensorsHeader header = parse_safetensors_header(std::as_bytes(std::span(copy)), "f");
+    for (const SafetensorsTensor& tensor : header.tensors)
+      require(tensor.begin <= tensor.end && tensor.end <= copy.size());
+  });
+}
+
+void safetensors_index(std::string_view bytes) {
+  accepted([&] {
+    const std::string directory = directory_with("model.safetensors.index.json", bytes);
+    for (const std::string& name : weight_file_names(directory))
+      require(name.find('/') == std::string::npos && name != "..");
+    TensorFiles::open_model(directory);
+  });
+}
+
+void config_json(std::string_view bytes) {
+  accepted([&] {
+    const HfConfig config = read_hf_config(input_file(bytes));
+    config.model.validate();
+  });
+}
+
+void trainer_state(std::string_view bytes) {
+  accepted([&] {
+    const TrainerState state = parse_trainer_state(std::string(bytes), "trainer_state.json");
+    // What is written of it means the same.
+    require(parse_trainer_state(trainer_state_to_json(state), "again") == state);
+  });
+}
+
+void manifest(std::string_view bytes) {
+  accepted([&] { verify_manifest(directory_with("MANIFEST.json", bytes)); });
+}
+
+template <typename Config>
+void read_config(const std::string& toml, const std::string& assignment) {
+  Config config;
+  ConfigFields fields;
+  list_fields(fields, config);
+  const bool good = accepted([&] { read_config_text(fields, toml, "config.toml"); });
+  accepted([&] { set_config_value(fields, assignment); });
+  if (!good) return;
+  const std::string written = config_to_toml(fields);
+  Config again;
+  ConfigFields same;
+  list_fields(same, again);
+  require(accepted([&] { read_config_text(same, written, "again"); }));
+  require(config_to_toml(same) == written);
+}
+
+void config_toml(std::string_view bytes) {
+  Parts parts(bytes);
+  const uint8_t kind = parts.byte();
+  const std::string assignment = parts.text(parts.byte());
+  const std::string toml = parts.text(bytes.size());
+  if (kind % 3 == 0) return read_config<PretrainConfig>(toml, assignment);
+  if (kind % 3 == 1) return read_config<SftConfig>(toml, assignment);
+  read_config<DpoConfig>(toml, assignment);
+}
+
+void dataset_row(std::string_view bytes) {
+  accepted([&] {
+    const Json row = parse_json_record(bytes);
+    row_kind(row);
+    if (const ConversationFormat* format = find_conversation_format(row))
+      accepted([&] {
+        for (const Conversation& conversation : format->parse(row))
+          accepted([&] { render_conversation(small_tokenizer(), conversation.messages); });
+      });
+    if (const PreferenceFormat* format = find_preference_format(row))
+      accepted([&] { render_pair(small_tokenizer(), format->parse(row)); });
+  });
+}
+
+void tokenizer_model(std::string_view bytes) {
+  accepted([&] {
+    check_sentencepiece_model(bytes, "tokenizer.model");
+    const Tokenizer tokenizer = Tokenizer::load(input_file(bytes));
+    for (const char* text :
+         {"", " ", "hello world", "\xc3\xa9\xe4\xb8\xad\xf0\x9f\x98\x80", "\n\t"}) {
+      const std::vector<Token> ids = tokenizer.encode(text);
+      for (const Token id : ids) require(0 <= id && id < tokenizer.vocab_size());
+      tokenizer.decode(ids);
+    }
+  });
+}
+
+void encode_decode(std::string_view bytes) {
+  const Tokenizer& tokenizer = small_tokenizer();
+  accepted([&] {
+    const std::vector<Token> ids = tokenizer.encode(bytes);
+    for (const Token id : ids)
+      require(0 <= id && id < tokenizer.vocab_size() && !tokenizer.is_control(id));
+    if (is_valid_utf8(bytes)) require(tokenizer.decode(ids) == bytes);
+    StreamDecoder decoder(tokenizer);
+    std::string streamed;
+    for (const Token id : ids) streamed += decoder.push(id);
+    streamed += decoder.finish();
+    require(is_valid_utf8(streamed));
+    if (is_valid_utf8(bytes)) require(streamed == bytes);
+  });
+  // Any ids at all.
+  std::vector<Token> ids(bytes.size() / sizeof(Token));
+  std::copy_n(bytes.data(), ids.size() * sizeof(Token), reinterpret_cast<char*>(ids.data()));
+  for (Token& id : ids)
+    if (id % 3 != 0) id = std::abs(id % 400);
+  accepted([&] { tokenizer.decode(ids); });
+}
+
+void chat_template(std::string_view bytes) {
+  const Tokenizer& tokenizer = small_tokenizer();
+  Parts parts(bytes);
+  std::vector<Message> messages;
+  while (!parts.empty() && messages.size() < 20) {
+    Message message;
+    message.role = static_cast<Role>(parts.byte() % 3);
+    message.content = parts.text(parts.byte());
+    messages.push_back(std::move(message));
+  }
+  accepted([&] {
+    const RenderedSequence sequence = render_conversation(tokenizer, messages);
+    require(sequence.tokens.size() == sequence.supervised.size() && sequence.supervised[0] == 0);
+    // No content yields a control id: one BOS, and a start and an end for every message.
+    size_t control = 0;
+    for (const Token id : sequence.tokens) control += tokenizer.is_control(id);
+    require(control == 1 + 2 * messages.size());
+  });
+  accepted([&] { render_prompt(tokenizer, messages); });
+}
+
+void token_shard(std::string_view bytes) {
+  accepted([&] {
+    const TokenShard shard = TokenShard::open(input_file(bytes), 340);
+    std::vector<Token> ids;
+    for (Index d = 0; d < std::min<Index>(shard.documents(), 100); ++d) {
+      shard.document(d, ids);
+      for (const Token id : ids) require(0 <= id && id < 340);
+    }
+    cut_windows(shard, 16);
+  });
+}
+
+}  // namespace
+
+const FuzzTarget kFuzzTargets[] = {
+    {"safetensors", safetensors},     {"safetensors_index", safetensors_index},
+    {"config_json", config_json},     {"trainer_state", trainer_state},
+    {"manifest", manifest},           {"config_toml", config_toml},
+    {"dataset_row", dataset_row},     {"tokenizer_model", tokenizer_model},
+    {"encode_decode", encode_decode}, {"chat_template", chat_template},
+    {"token_shard", token_shard},
+};
+const int kFuzzTargetCount = static_cast<int>(std::size(kFuzzTargets));
+
+const FuzzTarget* find_fuzz_target(std::string_view name) {
+  for (const FuzzTarget& target : kFuzzTargets)
+    if (target.name == name) return &target;
+  return nullptr;
+}
+
+}  // namespace minillm_testing
