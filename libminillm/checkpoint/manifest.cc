@@ -4,6 +4,17 @@
 #include "libminillm/core/check.h"
 
 namespace minillm {
+namespace {
+
+std::string manifest_text(const Manifest& manifest) {
+  nlohmann::ordered_json j;
+  j["format_version"] = kCheckpointFormatVersion;
+  for (const auto& [name, entry] : manifest)
+    j["files"][name] = {{"bytes", entry.bytes}, {"sha256", entry.sha256}};
+  return j.dump(2) + "\n";
+}
+
+}  // namespace
 
 bool has_manifest(const std::string& directory) {
   return file_exists(join_path(directory, kManifestName));
@@ -39,6 +50,9 @@ Manifest verify_manifest(const std::string& directory) {
                   expected.sha256, hash);
     manifest[name] = expected;
   }
+  // Nothing holds the manifest's own sum, but there is only one way to write it.
+  MINILLM_CHECK(read_file(path) == manifest_text(manifest),
+                "file '{}': damaged: expected the bytes that this library writes", path);
   return manifest;
 }
 
@@ -58,12 +72,7 @@ void ManifestedDirectory::write(const std::string& name, std::span<const std::st
 }
 
 void ManifestedDirectory::commit() {
-  nlohmann::ordered_json j;
-  j["format_version"] = kCheckpointFormatVersion;
-  for (const auto& [name, entry] : manifest_) {
-    j["files"][name] = {{"bytes", entry.bytes}, {"sha256", entry.sha256}};
-  }
-  transaction_.write(kManifestName, j.dump(2) + "\n");
+  transaction_.write(kManifestName, manifest_text(manifest_));
   transaction_.commit();
 }
 

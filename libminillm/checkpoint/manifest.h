@@ -27,8 +27,8 @@ using Manifest = std::map<std::string, ManifestEntry>;  // by file name
 bool has_manifest(const std::string& directory);
 
 // Reads the manifest of a directory and checks every file it lists. Throws Error naming the file
-// that is missing, of another size or of another content, and for a format_version that this
-// library does not know.
+// that is missing, of another size or of another content (the manifest itself among them: any byte
+// of it), and for a format_version that this library does not know.
 Manifest verify_manifest(const std::string& directory);
 
 // A DirectoryTransaction that keeps the manifest and writes it last.

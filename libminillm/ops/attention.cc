@@ -230,7 +230,7 @@ double attention_scratch_bytes(Index longest, Index head_dim) {
 void attention_forward(View out, View lse, ConstView queries, KeyValueView own, KeyValueView prefix,
                        std::span<const Segment> segments, AttentionShape shape,
                        Precision precision) {
-  const auto [H, K, D] = shape;
+  const Index H = shape.heads, K = shape.kv_heads, D = shape.head_dim;
   const Real scale = score_scale(D);
   const Index tasks = static_cast<Index>(segments.size()) * K, longest = longest_of(segments);
 #pragma omp parallel for schedule(dynamic)
@@ -252,7 +252,7 @@ void attention_backward(View dqueries, View dkeys, View dvalues, ConstView dout,
                         KeyValueView own, ConstView out, ConstView lse,
                         std::span<const Segment> segments, AttentionShape shape,
                         Precision precision) {
-  const auto [H, K, D] = shape;
+  const Index H = shape.heads, K = shape.kv_heads, D = shape.head_dim;
   const Real scale = score_scale(D);
   find_groups(t_groups, segments);
   const std::span<const Index> groups = t_groups;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "libminillm/core/check.h"
+#include "libminillm/core/file.h"
 #include "libminillm/core/version.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/generate/chat.h"
@@ -110,6 +111,9 @@ TrainOutcome run_stage(const StageOptions& options, const TrainConfig& config, I
                        Model& model, const Tokenizer& tokenizer, RunDirectory& run,
                        const TrainingStage& stage, const std::function<void()>& preflight,
                        const TrainerEvents& events) {
+  const auto existing = static_cast<int64_t>(checkpoints_to_try(options.out).size());
+  say(events, check_disk(disk_need(model.config(), config.keep_last, bool{stage.evaluate}),
+                         existing, free_disk_bytes(options.out), options.out));
   if (options.dry_run) return TrainOutcome::kDryRun;
   Trainer trainer(config, steps, model, &tokenizer, run);
   if (options.resume) trainer.resume(stage);

@@ -141,6 +141,31 @@ std::string memory_table(const MemoryNeed& need, std::optional<double> available
   return table;
 }
 
+DiskNeed disk_need(const ModelConfig& config, int64_t keep_last, bool evaluated) {
+  constexpr double kSmallFiles = 1e6;  // tokenizer, configs, state, manifest
+  return {.checkpoint =
+              3.0 * static_cast<double>(config.parameter_count()) * sizeof(Real) + kSmallFiles,
+          .checkpoints = keep_last + 1 + (evaluated ? 1 : 0)};
+}
+
+std::string check_disk(const DiskNeed& need, int64_t existing, std::optional<uint64_t> available,
+                       const std::string& directory) {
+  const std::string item =
+      fmt::format("{} checkpoints of {}", need.checkpoints, megabytes(need.checkpoint));
+  if (!available) return fmt::format("disk: the run takes up to {}", item);
+  const double missing =
+      static_cast<double>(std::max<int64_t>(0, need.checkpoints - existing)) * need.checkpoint;
+  const auto free = static_cast<double>(*available);
+  MINILLM_CHECK_USAGE(missing <= free,
+                      "disk: too little for this run in '{}': expected room for {}{}, {}, got {} "
+                      "free (free some, make train.keep_last or the model smaller, or choose "
+                      "another --out)",
+                      directory, item,
+                      existing > 0 ? fmt::format(" ({} there already)", existing) : "",
+                      megabytes(missing), megabytes(free));
+  return fmt::format("disk: the run takes up to {} of the {} free", item, megabytes(free));
+}
+
 std::string check_memory(const MemoryNeed& need, std::optional<double> available) {
   const std::string items = fmt::format(
       "{} (parameters {}, gradients {}, moments {}, activations {}, data and program {})",

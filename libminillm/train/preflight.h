@@ -63,6 +63,21 @@ std::string memory_table(const MemoryNeed& need, std::optional<double> available
 // is more than 90 % of `available`.
 std::string check_memory(const MemoryNeed& need, std::optional<double> available);
 
+// Bytes on disk of a run's checkpoints: weights and two moments of each, and its small files.
+// `keep_last` stay, beside them the best one if the run is evaluated, and the newest is written
+// before the oldest goes.
+struct DiskNeed {
+  double checkpoint = 0;
+  int64_t checkpoints = 0;
+  double total() const { return checkpoint * static_cast<double>(checkpoints); }
+};
+DiskNeed disk_need(const ModelConfig& config, int64_t keep_last, bool evaluated);
+
+// Says what the run takes on the disk. Throws Error (kUsage), with every number and what to change,
+// if that is more than `available`, given that `existing` of the checkpoints are there already.
+std::string check_disk(const DiskNeed& need, int64_t existing, std::optional<uint64_t> available,
+                       const std::string& directory);
+
 }  // namespace minillm
 
 #endif  // LIBMINILLM_TRAIN_PREFLIGHT_H_

@@ -18,6 +18,12 @@ constexpr std::array<std::string_view, 5> kFreeKeys = {"train.log_every", "train
 
 std::string shown(const std::string& value) { return value.empty() ? "nothing" : value; }
 
+// Of one of the entry's data sets, or "".
+std::string hash_of(const LineageEntry& entry, const std::string& name) {
+  const auto found = entry.hashes.find(name);
+  return found == entry.hashes.end() ? "" : found->second;
+}
+
 }  // namespace
 
 void check_same_run(const LineageEntry& before, const LineageEntry& now, const std::string& run) {
@@ -34,11 +40,7 @@ void check_same_run(const LineageEntry& before, const LineageEntry& now, const s
   std::map<std::string, std::string> names = before.hashes;
   names.insert(now.hashes.begin(), now.hashes.end());
   for (const auto& [name, ignored] : names) {
-    const auto hash_in = [&](const LineageEntry& entry) {
-      const auto found = entry.hashes.find(name);
-      return found == entry.hashes.end() ? "" : found->second;
-    };
-    compare(fmt::format("the hash of '{}'", name), hash_in(before), hash_in(now));
+    compare(fmt::format("the hash of '{}'", name), hash_of(before, name), hash_of(now, name));
   }
   for (const ConfigDifference& d : config_differences(before.config, now.config)) {
     if (std::find(kFreeKeys.begin(), kFreeKeys.end(), d.key) == kFreeKeys.end())

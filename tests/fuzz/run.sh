@@ -9,12 +9,12 @@ cd "$(dirname "$0")/../.."
 seconds=${1:-30}
 [[ $# -gt 0 ]] && shift
 tools/install_dependencies.sh clang libclang-rt-14-dev libomp-dev libgtest-dev libgmock-dev
-cmake --preset fuzz >/dev/null
-cmake --build --preset fuzz -- --no-print-directory --quiet
-
 targets=("$@")
 [[ ${#targets[@]} -gt 0 ]] || targets=(safetensors safetensors_index config_json trainer_state manifest config_toml
   dataset_row tokenizer_model encode_decode chat_template token_shard)
+cmake --preset fuzz >/dev/null
+cmake --build --preset fuzz --target make_seeds "${targets[@]/#/fuzz_}" -- --no-print-directory --quiet
+
 corpus=build/fuzz/corpus
 data=${MINILLM_TEST_DATA:-../shared/data}
 [[ -d $data ]] || data=

@@ -27,6 +27,8 @@ struct Outcome {
 class Process {
  public:
   explicit Process(std::vector<std::string> command) {
+    for (const char* name : {"out", "err"})
+      logs_.write(name, "");  // it may be killed before it can
     pid_ = fork();
     if (pid_ == 0) {
       redirect(STDOUT_FILENO, logs_.file("out"));

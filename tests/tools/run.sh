@@ -49,6 +49,31 @@ expect 0 "saved" tool sft --init-from base --train world/sft.jsonl --eval world/
   --set train.steps=4 --set train.batch_tokens=400
 expect 0 "saved" tool dpo --init-from chat --train world/preference.jsonl --eval world/preference_eval.jsonl \
   --replay world/replay.jsonl --out aligned --set train.steps=3 --set train.batch_tokens=300
+# --- a disk that is too small, one that fills up while training, and one that cannot be written
+mkdir disk
+if mount -t tmpfs -o size=1m tmpfs disk 2>/dev/null; then
+  trap 'umount "$work/disk"; rm -rf "$work"' EXIT
+  expect 2 "disk: too little for this run in 'disk/run': expected room for 3 checkpoints .* train.keep_last" \
+    tool pretrain --tokenizer tok.model --train world/pretrain.jsonl --out disk/run "${small_model[@]}"
+  mount -o remount,size=12m disk
+  tool pretrain --tokenizer tok.model --train world/pretrain.jsonl --out disk/run "${small_model[@]}" \
+    --set train.steps=100000 --set train.save_every=5 >full.txt 2>&1 &
+  for _ in $(seq 100); do [[ -e disk/run/LATEST ]] && break; sleep 0.1; done
+  head -c 12M /dev/zero >disk/filler 2>/dev/null
+  wait $!
+  full_status=$?
+  grep -q "^error: file 'disk/run/.*No space left on device" full.txt && [[ $full_status -eq 1 ]] ||
+    fail "a full disk: $full_status, $(tail -n 1 full.txt)"
+  [[ $(find disk/run -name '*.tmp-*' | wc -l) -eq 0 ]] || fail "a full disk left temporary files"
+  expect 0 "" tool generate --checkpoint disk/run --prompt "Mary" --max-tokens 3
+  rm disk/filler
+  mount -o remount,ro disk
+  expect 1 "Read-only file system" tool pretrain --tokenizer tok.model --train world/pretrain.jsonl --out disk/other \
+    "${small_model[@]}"
+  expect 0 "" tool generate --checkpoint disk/run --prompt "Mary" --max-tokens 3
+else
+  echo "not tried: full and read-only disks (no right to mount)"
+fi
 # --- a dry run tells the memory, and is right within a tenth
 wide_model=(--set model.vocab_size=600 --set model.hidden_size=192 --set model.intermediate_size=512
   --set model.num_attention_heads=6 --set model.num_key_value_heads=6 --set model.head_dim=32

@@ -118,6 +118,22 @@ TEST(Preflight, RefusesARunThatDoesNotFit) {
   }
 }
 
+TEST(Preflight, RefusesARunWhoseCheckpointsDoNotFitOnTheDisk) {
+  const ModelConfig config = minillm_testing::tiny_config();
+  const DiskNeed need = disk_need(config, 2, true);
+  EXPECT_EQ(need.checkpoints, 4);
+  EXPECT_NEAR(need.checkpoint, 12.0 * static_cast<double>(config.parameter_count()), 1.1e6);
+  const auto bytes = [&](double checkpoints) {
+    return static_cast<uint64_t>(checkpoints * need.checkpoint) + 1;
+  };
+  EXPECT_THAT(check_disk(need, 0, bytes(4), "runs/a"), HasSubstr("up to 4 checkpoints of "));
+  EXPECT_THAT(check_disk(need, 0, std::nullopt, "runs/a"), HasSubstr("up to 4 checkpoints of "));
+  EXPECT_ERROR(check_disk(need, 0, bytes(3.9), "runs/a"),
+               "disk: too little for this run in 'runs/a': expected room for 4 checkpoints of ");
+  EXPECT_NO_THROW(check_disk(need, 3, bytes(1), "runs/a"));
+  EXPECT_ERROR(check_disk(need, 3, bytes(0.9), "runs/a"), "(3 there already)");
+}
+
 TEST(Preflight, AvailableMemoryIsTheTightestLimit) {
   TempDir root;
   std::filesystem::create_directories(root.file("proc"));
