@@ -1,16 +1,21 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs every test: float (as shipped), double (gradients), and with
-# sanitizers. The same command on a laptop and in CI.
+# Installs what is missing, builds, and runs every test: float (as shipped), double (gradients), with sanitizers,
+# and every parser fuzzed for 30 seconds. The same command on a laptop and in CI.
 #   tests/run.sh            everything
-#   tests/run.sh release    one of: release, gradcheck, asan
+#   tests/run.sh release    one of: release, gradcheck, asan, fuzz
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tools/install_dependencies.sh libgtest-dev libgmock-dev libeigen3-dev libbenchmark-dev clang-format
 
 parts=("$@")
-[[ ${#parts[@]} -gt 0 ]] || parts=(release gradcheck asan)
+[[ ${#parts[@]} -gt 0 ]] || parts=(release gradcheck asan fuzz)
 for part in "${parts[@]}"; do
+  if [[ $part == fuzz ]]; then
+    echo "== fuzz"
+    tests/fuzz/run.sh 30
+    continue
+  fi
   preset=$part
   [[ $part == release ]] && preset=ci  # the release build with warnings as errors and the benchmarks
   echo "== $part: build"
