@@ -62,7 +62,7 @@ if mount -t tmpfs -o size=1m tmpfs disk 2>/dev/null; then
   head -c 12M /dev/zero >disk/filler 2>/dev/null
   wait $!
   full_status=$?
-  grep -q "^error: file 'disk/run/.*No space left on device" full.txt && [[ $full_status -eq 1 ]] ||
+  grep -qE "^error: (file|directory) 'disk/run/.*No space left on device" full.txt && [[ $full_status -eq 1 ]] ||
     fail "a full disk: $full_status, $(tail -n 1 full.txt)"
   [[ $(find disk/run -name '*.tmp-*' | wc -l) -eq 0 ]] || fail "a full disk left temporary files"
   expect 0 "" tool generate --checkpoint disk/run --prompt "Mary" --max-tokens 3
