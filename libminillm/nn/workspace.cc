@@ -3,8 +3,8 @@
 namespace minillm {
 namespace {
 
-// Rows whose distance is a multiple of 1 KB would all lie in a few sets of the cache; a line more
-// spreads them.
+// On huge pages, rows whose distance is a multiple of a few KB lie in few sets of the cache; a line
+// more spreads them.
 Index spread_stride(Index cols) {
   constexpr Index kLine = 64 / sizeof(Real);
   return cols % (16 * kLine) == 0 ? cols + kLine : cols;
@@ -87,8 +87,10 @@ double Workspace::bytes(const ModelConfig& config, Index max_rows, Index max_tar
 }
 
 double Workspace::head_bytes(const ModelConfig& config, Index max_targets, Mode mode) {
-  const Index hidden = (mode == Mode::kInference ? 1 : 2) * config.hidden_size;
-  return static_cast<double>(head_chunk(max_targets) * (config.vocab_size + hidden)) * sizeof(Real);
+  const Index hidden = (mode == Mode::kInference ? 1 : 2) * spread_stride(config.hidden_size);
+  return static_cast<double>(head_chunk(max_targets) *
+                             (spread_stride(config.vocab_size) + hidden)) *
+         sizeof(Real);
 }
 
 }  // namespace minillm

@@ -69,7 +69,6 @@ std::string check_memory(const MemoryNeed& need, std::optional<double> available
 struct DiskNeed {
   double checkpoint = 0;
   int64_t checkpoints = 0;
-  double total() const { return checkpoint * static_cast<double>(checkpoints); }
 };
 DiskNeed disk_need(const ModelConfig& config, int64_t keep_last, bool evaluated);
 

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <fstream>
 
+#include "libminillm/core/file_calls.h"
 #include "tests/checkpoint/sample_checkpoint.h"
 #include "tests/testing/expect_error.h"
 #include "tests/testing/file_size_limit.h"
@@ -128,6 +130,20 @@ TEST_F(RunDirectoryTest, FallsBackToTheNewestValidCheckpointAndSaysSo) {
   damage(1, "config.json");
   EXPECT_ERROR(run.has_checkpoint(), "no valid checkpoint: ");  // nobody may begin anew over them
   EXPECT_ERROR(Checkpoint::open(path_), "no valid checkpoint: ");
+}
+
+TEST_F(RunDirectoryTest, TakesNoCheckpointForDamagedThatMayNotBeRead) {
+  RunDirectory run(path_);
+  for (int64_t step : {1, 2}) save(run, step);
+  const auto refuse = [](const FileCall& call) {
+    const bool newest = call.path.find("checkpoint-000002/") != std::string::npos;
+    return FileVerdict{newest && call.operation == FileOperation::kOpenToRead ? EMFILE : 0};
+  };
+  set_file_hook(refuse);
+  EXPECT_ERROR(Checkpoint::open(path_), "MANIFEST.json': cannot open: Too many open files");
+  EXPECT_ERROR(run.has_checkpoint(), "cannot open: Too many open files");
+  set_file_hook({});
+  EXPECT_EQ(opened_step(), 2);
 }
 
 TEST_F(RunDirectoryTest, FollowsLatestAndSurvivesItsLoss) {

@@ -11,16 +11,15 @@ seconds=${1:-30}
 seed=${SEED:-1}  # the same way every time; another SEED goes another way
 [[ $# -gt 0 ]] && shift
 tools/install_dependencies.sh clang libclang-rt-14-dev libomp-dev libgtest-dev libgmock-dev
-targets=("$@")
-[[ ${#targets[@]} -gt 0 ]] || targets=(safetensors safetensors_index config_json trainer_state manifest config_toml
-  dataset_row tokenizer_model encode_decode chat_template token_shard)
 cmake --preset fuzz >/dev/null
-cmake --build --preset fuzz --target make_seeds "${targets[@]/#/fuzz_}" -- --no-print-directory --quiet
+cmake --build --preset fuzz --target fuzz_programs -- --no-print-directory --quiet
 
 corpus=build/fuzz/corpus
 data=${MINILLM_TEST_DATA:-../shared/data}
 [[ -d $data ]] || data=
-build/fuzz/bin/make_seeds "$corpus" $data
+build/fuzz/bin/make_seeds "$corpus" $data  # a folder for every target
+targets=("$@")
+[[ ${#targets[@]} -gt 0 ]] || mapfile -t targets < <(ls "$corpus")
 mkdir -p build/fuzz/artifacts build/fuzz/logs
 
 fuzz() { # TARGET

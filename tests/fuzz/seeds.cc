@@ -2,7 +2,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "libminillm/checkpoint/hf_config.h"
 #include "libminillm/checkpoint/safetensors_header.h"
@@ -110,13 +109,6 @@ constexpr const char* kRows[] = {
     R"({"text": "t"})",
     R"({"text": "\ud83d\ude00 \u00e9 <|im_start|>", "n": [1, -2.5e3, true, null]})"};
 
-std::string content_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream content;
-  content << file.rdbuf();
-  return content.str();
-}
-
 // Files below `folder` of at most `most` bytes.
 void add_files(std::vector<std::string>& seeds, const fs::path& folder, uintmax_t most,
                const std::string& extension = "") {
@@ -124,7 +116,7 @@ void add_files(std::vector<std::string>& seeds, const fs::path& folder, uintmax_
   for (const auto& entry : fs::recursive_directory_iterator(folder))
     if (entry.is_regular_file() && entry.file_size() <= most &&
         (extension.empty() || entry.path().extension() == extension))
-      seeds.push_back(content_of(entry.path()));
+      seeds.push_back(read_file(entry.path().string()));
 }
 
 void add_lines(std::vector<std::string>& seeds, const fs::path& folder, size_t most_lines) {

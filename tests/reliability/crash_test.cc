@@ -14,7 +14,7 @@ using namespace minillm;
 
 using Crash = SmallRuns;
 
-// Names of the checkpoints whose saving has ended before the crash: none may be lost.
+// Whether the run has a checkpoint that a reader can open.
 bool opens(const std::string& run) {
   try {
     Checkpoint::open(run);
