@@ -140,6 +140,15 @@ const json& JsonObject::array(const char* key) const {
   return value;
 }
 
+std::vector<double> JsonObject::numbers(const char* key) const {
+  std::vector<double> numbers;
+  for (const json& value : array(key)) {
+    if (!value.is_number()) fail(key, "an array of numbers");
+    numbers.push_back(value.get<double>());
+  }
+  return numbers;
+}
+
 int64_t JsonObject::integer_or(const char* key, int64_t absent) const {
   return find(key) == nullptr ? absent : integer(key);
 }

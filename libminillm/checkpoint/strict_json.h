@@ -41,6 +41,7 @@ class JsonObject {
   std::string string(const char* key) const;
   JsonObject member(const char* key) const;
   const nlohmann::json& array(const char* key) const;
+  std::vector<double> numbers(const char* key) const;  // an array of finite numbers
   // The same, or `absent` if it is absent or null.
   int64_t integer_or(const char* key, int64_t absent) const;
   double number_or(const char* key, double absent) const;

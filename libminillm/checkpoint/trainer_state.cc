@@ -53,6 +53,12 @@ std::string trainer_state_to_json(const TrainerState& state) {
   own["tokens"] = state.tokens;
   own["skipped_steps"] = state.skipped_steps;
   own["consecutive_skips"] = state.consecutive_skips;
+  if (state.spike_window != SpikeWindow{} || state.rollbacks != 0 || state.batches_left_out != 0) {
+    own["rollbacks"] = state.rollbacks;
+    own["batches_left_out"] = state.batches_left_out;
+    own["spike_losses"] = state.spike_window.losses;
+    own["spike_grad_norms"] = state.spike_window.grad_norms;
+  }
   own["metrics_offset"] = state.metrics_offset;
   own["best_eval_loss"] = best_loss;
   own["best_step"] = state.best_step;
@@ -77,6 +83,15 @@ TrainerState parse_trainer_state(const std::string& text, const std::string& nam
   state.tokens = object.integer("tokens");
   state.skipped_steps = object.integer("skipped_steps");
   state.consecutive_skips = object.integer("consecutive_skips");
+  if (object.find("spike_losses") != nullptr) {
+    state.rollbacks = object.integer("rollbacks");
+    state.batches_left_out = object.integer("batches_left_out");
+    state.spike_window = {object.numbers("spike_losses"), object.numbers("spike_grad_norms")};
+    MINILLM_CHECK(state.spike_window.losses.size() == state.spike_window.grad_norms.size(),
+                  "{}: 'spike_grad_norms': expected as many numbers as 'spike_losses', {}, got {}",
+                  object.subject(), state.spike_window.losses.size(),
+                  state.spike_window.grad_norms.size());
+  }
   state.metrics_offset = object.unsigned_integer("metrics_offset");
   if (object.find("best_eval_loss") != nullptr)
     state.best_eval_loss = object.number("best_eval_loss");

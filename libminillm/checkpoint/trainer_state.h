@@ -26,14 +26,24 @@ struct LineageEntry {
   bool operator==(const LineageEntry&) const = default;
 };
 
-// Everything that an exact resume needs. There is no random state and no data cursor: batches are
-// pure functions of (seed, step).
+// The last steps' losses and gradient norms, oldest first: what the spike guard compares with.
+// Saved, so that a resumed run is guarded from its first step on, and decides the same.
+struct SpikeWindow {
+  std::vector<double> losses, grad_norms;  // as many of each
+  bool operator==(const SpikeWindow&) const = default;
+};
+
+// Everything that an exact resume needs. There is no random state, and the data cursor is the step:
+// batches are pure functions of (seed, step + batches_left_out).
 struct TrainerState {
   int64_t step = 0;
   int64_t tokens = 0;
   int64_t skipped_steps = 0;  // steps without an update: not finite, or no targets
   int64_t consecutive_skips = 0;
-  uint64_t metrics_offset = 0;  // bytes of metrics.jsonl that belong to steps <= step
+  int64_t rollbacks = 0;         // returns to a checkpoint after a loss spike
+  int64_t batches_left_out = 0;  // steps' worth of data that the rollbacks left out
+  SpikeWindow spike_window;      // empty where the guard is off
+  uint64_t metrics_offset = 0;   // bytes of metrics.jsonl that belong to steps <= step
   std::optional<double> best_eval_loss;
   int64_t best_step = -1;
   std::vector<LineageEntry> lineage;  // oldest first; the last entry is this run

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <map>
 #include <sstream>
 #include <string_view>
@@ -47,10 +48,17 @@ std::string nearest_key(const ConfigFields& fields, std::string_view key) {
     return std::min(edit_distance(key, field.key),
                     edit_distance(name_of(key), name_of(field.key)) + 1);
   };
-  const auto nearest = std::min_element(
-      fields.all().begin(), fields.all().end(),
-      [&](const ConfigField& a, const ConfigField& b) { return distance(a) < distance(b); });
-  return nearest == fields.all().end() ? "" : nearest->key;
+  key = key.substr(0, 64);  // no key is as long: what a broken file has there may be
+  std::string nearest;
+  size_t least = std::numeric_limits<size_t>::max();
+  for (const ConfigField& field : fields.all()) {
+    const size_t d = distance(field);
+    if (d < least) {
+      least = d;
+      nearest = field.key;
+    }
+  }
+  return nearest;
 }
 
 const ConfigField& find_field(const ConfigFields& fields, const std::string& key,

@@ -30,6 +30,7 @@ void TrainConfig::validate() const {
                       recompute);
   schedule.validate();
   adamw.validate();
+  spike_guard.validate();
 }
 
 Precision precision_of(const TrainConfig& config) {
@@ -67,6 +68,7 @@ void list_fields(ConfigFields& fields, TrainConfig& c) {
              "fp32, or bf16: factors of matrix products rounded to bfloat16, sums and weights not");
   fields.add("train.recompute", c.recompute,
              "none, or block: keep the blocks' inputs only and compute the rest again in backward");
+  list_fields(fields, c.spike_guard);
   fields.add("train.seed", c.seed, "of initial weights and data order");
 }
 

@@ -8,6 +8,7 @@
 #include "libminillm/ops/gemm/gemm.h"  // Precision
 #include "libminillm/optim/adamw.h"
 #include "libminillm/optim/schedule.h"
+#include "libminillm/train/spike_guard.h"
 
 namespace minillm {
 
@@ -26,6 +27,7 @@ struct TrainConfig {
   int64_t keep_last = 2;           // checkpoints kept beside the best one
   std::string precision = "fp32";  // or "bf16": what the products' factors are rounded to
   std::string recompute = "none";  // or "block": keep only the blocks' inputs for backward
+  SpikeGuardConfig spike_guard;
   uint64_t seed = 1;
 
   void validate() const;  // throws Error (kUsage) naming key, value and rule

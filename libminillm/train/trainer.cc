@@ -16,6 +16,7 @@ namespace minillm {
 namespace {
 
 constexpr int64_t kMaxConsecutiveSkips = 10;
+constexpr int64_t kMaxRollbacks = 10;  // to one checkpoint
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 using Clock = std::chrono::steady_clock;
@@ -46,14 +47,16 @@ class Trainer::Session {
         state_(trainer.state_),
         stage_(stage),
         events_(events),
-        log_(trainer.run_.metrics_path(), trainer.state_.metrics_offset) {}
+        log_(std::in_place, trainer.run_.metrics_path(), trainer.state_.metrics_offset) {}
 
   TrainOutcome run();
 
  private:
-  void train_step();
-  bool update(const Contribution& sum);
+  bool train_step();
+  std::optional<std::string> reason_to_skip(const Contribution& sum);
+  void update(double weight);
   void skip(const std::string& reason);
+  bool roll_back(const std::string& reason);
   [[noreturn]] void fail_diverged() const;
   void log_training();
   bool evaluate();
@@ -72,9 +75,11 @@ class Trainer::Session {
   TrainerState& state_;
   const TrainingStage& stage_;
   const TrainerEvents& events_;
-  MetricsLog log_;
+  std::optional<MetricsLog> log_;  // always there; opened anew by a rollback
   Window window_;
-  StepReport report_;  // of the last step
+  StepReport report_;   // of the last step
+  bool spike_ = false;  // it is a loss spike
+  int64_t rollbacks_since_save_ = 0;
   Clock::time_point started_ = Clock::now();
   Index first_step_ = 0;
 };
@@ -85,7 +90,7 @@ TrainOutcome Trainer::Session::run() {
   if (state_.step == 0 && stage_.evaluate) evaluate();
 
   while (state_.step < t_.steps_) {
-    train_step();
+    if (!train_step()) continue;
     report_step();
 
     const bool last = state_.step == t_.steps_;
@@ -105,18 +110,22 @@ TrainOutcome Trainer::Session::run() {
   return TrainOutcome::kFinished;
 }
 
-void Trainer::Session::train_step() {
+// Returns false if the run went back to a checkpoint instead.
+bool Trainer::Session::train_step() {
   const Clock::time_point started = Clock::now();
   const std::span<Real> gradients = t_.model_.gradients();
   std::fill(gradients.begin(), gradients.end(), Real{0});
   Contribution sum;
   for (Index micro = 0; micro < t_.config_.accumulation_steps; ++micro)
-    sum += stage_.micro_step(state_.step, micro);
+    sum += stage_.micro_step(state_.step + state_.batches_left_out, micro);
 
   report_.steps = t_.steps_;
   report_.learning_rate = scheduled_learning_rate(t_.config_.schedule, state_.step, t_.steps_);
-  if (update(sum)) {
-    state_.consecutive_skips = 0;
+  if (const std::optional<std::string> reason = reason_to_skip(sum)) {
+    if (spike_ && roll_back(*reason)) return false;
+    skip(*reason);
+  } else {
+    update(sum.weight);
     window_.loss += sum.loss;
     window_.weight += sum.weight;
   }
@@ -124,41 +133,77 @@ void Trainer::Session::train_step() {
   state_.tokens += sum.tokens;
   window_.tokens += static_cast<double>(sum.tokens);
   window_.seconds += seconds_since(started);
+  return true;
 }
 
-// Gives the model its update, or skips it and returns false. Everything is checked before the
-// optimizer sees a number: min(1, NaN) is 1, and one NaN in a moment stays for ever.
-bool Trainer::Session::update(const Contribution& sum) {
+// Everything is checked before the optimizer sees a number: min(1, NaN) is 1, and one NaN in a
+// moment stays for ever.
+std::optional<std::string> Trainer::Session::reason_to_skip(const Contribution& sum) {
   const std::span<const Real> gradients = t_.model_.gradients();
   const bool empty = sum.weight == 0 && std::isfinite(sum.loss);
   report_.loss = empty ? 0 : sum.loss / sum.weight;
   report_.grad_norm = empty ? 0 : l2_norm(gradients) / sum.weight;
-  if (empty) {
-    skip("no target of its batch carries loss");
-    return false;
-  }
+  spike_ = false;
+  if (empty) return "no target of its batch carries loss";
   if (!std::isfinite(report_.loss) || !std::isfinite(report_.grad_norm)) {
     state_.consecutive_skips += 1;
     const std::optional<Index> bad = first_non_finite(gradients);
-    skip(fmt::format(
+    return fmt::format(
         "loss {}, gradient norm {}, {} ({} in a row)", report_.loss, report_.grad_norm,
         bad ? fmt::format("the gradient of '{}' is not finite", t_.model_.tensors().name_at(*bad))
             : "every single gradient finite",
-        state_.consecutive_skips));
-    return false;
+        state_.consecutive_skips);
   }
+  state_.consecutive_skips = 0;
+  const SpikeGuardConfig& guard = t_.config_.spike_guard;
+  const auto spike = find_spike(guard, state_.spike_window, report_.loss, report_.grad_norm);
+  spike_ = spike.has_value();
+  // A spike is remembered as well: a level that stays is soon no spike any more.
+  remember_step(guard, state_.spike_window, report_.loss, report_.grad_norm);
+  return spike;
+}
+
+void Trainer::Session::update(double weight) {
   const double max_norm = t_.config_.max_grad_norm;
   const double clip = max_norm > 0 ? std::min(1.0, max_norm / report_.grad_norm) : 1;
   const Index updates = state_.step - state_.skipped_steps;  // for the bias correction
-  t_.adamw_.update(t_.model_.parameters(), gradients, clip / sum.weight, report_.learning_rate,
-                   updates + 1);
-  return true;
+  t_.adamw_.update(t_.model_.parameters(), t_.model_.gradients(), clip / weight,
+                   report_.learning_rate, updates + 1);
 }
 
 void Trainer::Session::skip(const std::string& reason) {
   state_.skipped_steps += 1;
   say(fmt::format("step {} skipped: {}, {} skipped so far", state_.step + 1, reason,
                   state_.skipped_steps));
+}
+
+// Goes on from the last checkpoint with the data behind this step's. Returns false if the guard is
+// not to do so, or if there is no checkpoint yet.
+bool Trainer::Session::roll_back(const std::string& reason) {
+  if (t_.config_.spike_guard.action != "rollback" || !t_.run_.has_checkpoint()) return false;
+  if (rollbacks_since_save_ == kMaxRollbacks)
+    throw Error(fmt::format("training: step {}: {}, after {} returns to the same checkpoint (start "
+                            "again with a lower train.learning_rate or a higher "
+                            "train.spike_threshold)",
+                            state_.step + 1, reason, kMaxRollbacks),
+                ExitCode::kDiverged);
+  const Index step = state_.step;
+  const int64_t rollbacks = state_.rollbacks + 1, left_out = state_.batches_left_out;
+  const Checkpoint checkpoint = Checkpoint::open(t_.run_.path());
+  for (const std::string& warning : checkpoint.warnings()) say(warning);
+  t_.load(checkpoint);
+  state_.rollbacks = rollbacks;
+  state_.batches_left_out = left_out + step + 1 - state_.step;
+  rollbacks_since_save_ += 1;
+
+  log_.emplace(t_.run_.metrics_path(), state_.metrics_offset);
+  if (stage_.take_step_metrics) stage_.take_step_metrics();
+  window_ = {};
+  started_ = Clock::now();  // the time left is told from here
+  first_step_ = state_.step;
+  say(fmt::format("step {}: {}: back to '{}', the batches of {} steps left out, rollback {}",
+                  step + 1, reason, checkpoint.path(), step + 1 - state_.step, rollbacks));
+  return true;
 }
 
 void Trainer::Session::fail_diverged() const {
@@ -181,13 +226,13 @@ void Trainer::Session::report_step() const {
 
 Metrics Trainer::Session::new_line() const {
   Metrics line = {{"step", static_cast<double>(state_.step)}};
-  if (stage_.epoch) line.emplace_back("epoch", stage_.epoch(state_.step));
+  if (stage_.epoch) line.emplace_back("epoch", stage_.epoch(state_.step + state_.batches_left_out));
   return line;
 }
 
 void Trainer::Session::append(Metrics line) {
   line.emplace_back("time", unix_milliseconds());
-  log_.append(line);
+  log_->append(line);
   if (events_.on_log) events_.on_log(line);
 }
 
@@ -202,6 +247,7 @@ void Trainer::Session::log_training() {
   }
   if (state_.skipped_steps > 0)
     line.emplace_back("skipped_steps", static_cast<double>(state_.skipped_steps));
+  if (state_.rollbacks > 0) line.emplace_back("rollbacks", static_cast<double>(state_.rollbacks));
   line.emplace_back("tokens_per_second", window_.tokens_per_second());
   append(std::move(line));
   window_ = {};
@@ -231,8 +277,8 @@ void Trainer::Session::save(bool best) {
                             "(start again with a lower train.learning_rate)",
                             state_.step, t_.model_.tensors().name_at(*bad)),
                 ExitCode::kDiverged);
-  log_.sync();
-  state_.metrics_offset = log_.offset();
+  log_->sync();
+  state_.metrics_offset = log_->offset();
   state_.lineage = stage_.ancestors;
   state_.lineage.push_back(stage_.provenance);
   state_.lineage.back().steps = state_.step;
@@ -244,6 +290,7 @@ void Trainer::Session::save(bool best) {
                 .state = state_},
                t_.config_.keep_last);
   if (best) t_.run_.mark_best(state_.step);
+  rollbacks_since_save_ = 0;
   say(fmt::format("saved '{}'{}", t_.run_.checkpoint_path(state_.step), best ? ", the best" : ""));
 }
 
@@ -275,13 +322,17 @@ void Trainer::resume(const TrainingStage& stage) {
       "model (start from it with --init-from)",
       checkpoint.path());
   check_same_run(checkpoint.state()->lineage.back(), stage.provenance, run_.path());
-  checkpoint.load_parameters(model_);
-  checkpoint.load_moments(model_.tensors(), adamw_.exp_avg(), adamw_.exp_avg_sq());
-  state_ = *checkpoint.state();
+  load(checkpoint);
   // A crash may have come between a checkpoint and its being marked.
   if (state_.best_step == state_.step) run_.mark_best(state_.step);
   notes_.push_back(
       fmt::format("resumed '{}' at step {} of {}", checkpoint.path(), state_.step, steps_));
+}
+
+void Trainer::load(const Checkpoint& checkpoint) {
+  checkpoint.load_parameters(model_);
+  checkpoint.load_moments(model_.tensors(), adamw_.exp_avg(), adamw_.exp_avg_sq());
+  state_ = *checkpoint.state();
 }
 
 TrainOutcome Trainer::run(const TrainingStage& stage, const TrainerEvents& events) {

@@ -63,9 +63,15 @@ enum class TrainOutcome { kFinished, kInterrupted, kDryRun };
 //   training    "loss" (sum of losses / sum of weights since the last line), "grad_norm" (of the
 //   last step, before
 //               clipping), "learning_rate", "num_tokens" (so far), the stage's metrics,
-//               "skipped_steps" if there were any, "tokens_per_second", "time" (Unix, ms). Also
-//               written before an evaluation and a save, so that nothing summed is lost.
+//               "skipped_steps" and "rollbacks" if there were any, "tokens_per_second", "time"
+//               (Unix, ms). Also written before an evaluation and a save, so that nothing summed is
+//               lost.
 //   evaluation  the stage's metrics ("eval_loss", ...), "eval_runtime" (s), "time".
+//
+// A loss spike (spike_guard.h, off by default) skips the update, too, or takes the run back to its
+// last checkpoint, as if resumed there with later data: the batches since are left out, the lines
+// of metrics.jsonl since are dropped, ten returns to one checkpoint throw Error (kDiverged).
+// Where there is no checkpoint yet, the update is skipped.
 class Trainer {
  public:
   // `steps` is the run's length (config.steps, or computed from epochs by the stage). `model`,
@@ -88,6 +94,8 @@ class Trainer {
 
  private:
   class Session;  // one call of run()
+
+  void load(const Checkpoint& checkpoint);  // weights, moments, state
 
   TrainConfig config_;
   Index steps_;

@@ -153,5 +153,111 @@ TEST(TrainerFaults, NeverSavesWeightsThatAreNotFinite) {
   EXPECT_FALSE(run.directory.has_checkpoint());
 }
 
+// Where a number can go bad within a step.
+enum class Place { kWeight, kActivation, kTargetWeight, kLossGradient, kGradient };
+
+struct BadNumber {
+  Place place;
+  Real value;
+};
+
+class BadNumbers : public ::testing::TestWithParam<BadNumber> {};
+
+// A micro-step of the copy task in which one number is bad, for this step only.
+Contribution bad_micro_step(CopyTask& task, const BadNumber& bad, Index step) {
+  TokenBatch batch = task.batch_of(step, 0);
+  const auto* norm = task.model.tensors().find("model.layers.0.post_attention_layernorm.weight");
+  Real& weight = task.model.parameters()[static_cast<size_t>(norm->offset + 2)];
+  const Real good_weight = weight;
+  if (bad.place == Place::kWeight) weight = bad.value;
+  if (bad.place == Place::kTargetWeight) batch.targets[1].weight = bad.value;
+  task.model.forward(batch, task.workspace);
+  if (bad.place == Place::kActivation)
+    const_cast<Real*>(task.workspace.hidden(batch.rows()).row(batch.targets[1].row))[3] = bad.value;
+  const auto logp = task.model.log_probs(batch, task.workspace);
+  task.dlogp.assign(logp.size(), 0);
+  Contribution sum = next_token_loss(task.dlogp, logp, batch.targets);
+  if (bad.place == Place::kLossGradient) task.dlogp[1] = bad.value;
+  task.model.backward(batch, task.dlogp, task.workspace);
+  if (bad.place == Place::kGradient) task.model.gradients()[100] = bad.value;
+  weight = good_weight;
+  sum.tokens = batch.rows();
+  return sum;
+}
+
+TEST_P(BadNumbers, SkipTheStepAreCountedAndLeaveNoTrace) {
+  CopyTask task;
+  TrainingStage stage = task.stage();
+  stage.micro_step = [&](Index step, Index micro) {
+    return step == 3 || step == 4 ? bad_micro_step(task, GetParam(), step)
+                                  : task.micro_step(step, micro);
+  };
+  TrainConfig config = ten_steps();
+  config.save_every = 1;
+  TestRun run;
+  std::vector<std::vector<Real>> parameters = {copy(task.model.parameters())};
+  run.on_step = [&](const StepReport&) { parameters.push_back(copy(task.model.parameters())); };
+  EXPECT_EQ(run.train(task, config, stage), TrainOutcome::kFinished);
+
+  const auto moments_after = [&](Index step) {
+    return load_moments(run.directory, step, task.model.tensors());
+  };
+  for (const Index step : {4, 5}) {
+    EXPECT_EQ(parameters[static_cast<size_t>(step)], parameters[3]);
+    EXPECT_EQ(moments_after(step), moments_after(3));
+  }
+  EXPECT_NE(parameters[6], parameters[5]);
+  EXPECT_FALSE(first_non_finite(task.model.parameters()));
+  const TrainerState state = *Checkpoint::open(run.directory.path()).state();
+  EXPECT_EQ(state.skipped_steps, 2);
+  EXPECT_EQ(state.consecutive_skips, 0);
+
+  // The steps since are those of a run that had no such steps but the batches after them.
+  CopyTask clean;
+  TrainingStage shifted = clean.stage();
+  shifted.micro_step = [&](Index step, Index micro) {
+    if (step != 3 && step != 4) return clean.micro_step(step, micro);
+    return Contribution{};  // nothing to learn: skipped
+  };
+  TestRun other;
+  other.train(clean, config, shifted);
+  EXPECT_EQ(copy(clean.model.parameters()), copy(task.model.parameters()));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    TrainerFaults, BadNumbers, ::testing::ValuesIn([] {
+      constexpr Real kInfinity = std::numeric_limits<Real>::infinity();
+      std::vector<BadNumber> all;
+      for (const Place place : {Place::kWeight, Place::kActivation, Place::kTargetWeight,
+                                Place::kLossGradient, Place::kGradient})
+        for (const Real value : {std::numeric_limits<Real>::quiet_NaN(), kInfinity, -kInfinity})
+          all.push_back({place, value});
+      return all;
+    }()));
+
+TEST(TrainerFaults, AWeightThatGoesBadForGoodStopsTheRunAndSpoilsNoCheckpoint) {
+  CopyTask task;
+  TrainingStage stage = task.stage();
+  stage.evaluate = nullptr;
+  stage.micro_step = [&](Index step, Index micro) {
+    if (step == 7) task.model.parameters()[3] = std::numeric_limits<Real>::quiet_NaN();
+    return task.micro_step(step, micro);
+  };
+  TrainConfig config = ten_steps();
+  config.steps = 40;
+  config.save_every = 6;  // saved after step 6; step 12 must not be
+  TestRun run;
+  try {
+    run.train(task, config, stage);
+    ADD_FAILURE() << "expected the run to diverge";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.exit_code(), ExitCode::kDiverged);
+    EXPECT_THAT(e.what(), HasSubstr("'model.embed_tokens.weight' are not finite: not saved"));
+  }
+  const Checkpoint last = Checkpoint::open(run.directory.path());
+  EXPECT_EQ(last.state()->step, 6);
+  EXPECT_TRUE(last.warnings().empty());
+}
+
 }  // namespace
 }  // namespace minillm
