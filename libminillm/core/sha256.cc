@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstring>
 
-#include "libminillm/core/mapped_file.h"
+#include "libminillm/core/file_descriptor.h"
 
 namespace minillm {
 namespace {
@@ -86,6 +86,14 @@ std::string sha256(std::string_view bytes) {
   return hash.hex();
 }
 
-std::string sha256_file(const std::string& path) { return sha256(MappedFile(path).text()); }
+// Read, not mapped: a mapped checkpoint would count as memory of the run that saves it.
+std::string sha256_file(const std::string& path) {
+  FileDescriptor file = FileDescriptor::to_read(path);
+  std::string piece(1 << 20, '\0');
+  Sha256 hash;
+  while (const size_t size = file.read(piece.data(), piece.size()))
+    hash.update(std::string_view(piece).substr(0, size));
+  return hash.hex();
+}
 
 }  // namespace minillm

@@ -171,10 +171,14 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEve
   stage.provenance.hashes["template"] = kChatTemplateId;
   stage.provenance.hashes["train"] = train.hash;
   stage.ancestors = start.ancestors;
+  Index held_out_rows = 0;
   if (!options.eval_files.empty()) {
     held_out = load_pairs(options.eval_files, join_path(options.out, "reference_eval.json"), config,
                           start, events);
     stage.provenance.hashes["eval"] = held_out.hash;
+    for (const RenderedPair& pair : held_out.pairs)
+      held_out_rows +=
+          std::ssize(pair.prompt) + std::ssize(pair.chosen) + std::ssize(pair.rejected);
     stage.evaluate = [&] {
       const auto policy = pair_log_probs(model, held_out.pairs);
       Metrics metrics = named_metrics(evaluate_rewards(policy, held_out.reference, config.beta));
@@ -202,8 +206,9 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEve
                             config.train.batch_tokens, config.train.seed);
   const Index accumulation = config.train.accumulation_steps;
   const Workspace::Mode mode = workspace_mode(config.train);
-  check_fits(options, model.config(), dataset.max_rows(), dataset.max_targets(), mode,
-             dataset.bytes(), events);
+  check_fits(options, model.config(),
+             {dataset.max_rows(), dataset.max_targets(), mode, dataset.bytes(), held_out_rows},
+             events);
   Workspace workspace(model.config(), dataset.max_rows(), dataset.max_targets(), mode);
   PreferenceSums sums;
   stage.micro_step = [&](Index step, Index micro) {

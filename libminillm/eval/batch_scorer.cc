@@ -11,6 +11,13 @@ constexpr Index kLogitRows = 128;  // rows whose logits exist at once
 
 }  // namespace
 
+double evaluation_bytes(const ModelConfig& config, Index rows) {
+  const Index most = std::min(rows, std::max(kEvaluationRows, config.max_position_embeddings));
+  const Index logits = std::min(most, kLogitRows) * config.vocab_size;
+  return Workspace::bytes(config, most, most, Workspace::Mode::kInference) +
+         static_cast<double>(logits) * sizeof(Real);
+}
+
 BatchScorer::Plan BatchScorer::plan_batches(std::span<const ItemSize> items) {
   Plan plan;
   ItemSize batch;

@@ -16,6 +16,9 @@ namespace minillm {
 // Rows that an evaluation's batches are packed up to. No result depends on it.
 inline constexpr Index kEvaluationRows = 2048;
 
+// Bytes that scoring takes for items of `rows` rows in all, beside the model.
+double evaluation_bytes(const ModelConfig& config, Index rows);
+
 // What an item adds to a batch.
 struct ItemSize {
   Index rows = 0;

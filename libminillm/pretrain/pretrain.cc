@@ -100,6 +100,7 @@ TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
                                      config, tokenizer, events),
                           longest, config.train.batch_tokens, config.train.seed);
   std::optional<EvaluationText> held_out;
+  Index held_out_rows = 0;
   TrainingStage stage;
   ConfigFields fields;
   list_fields(fields, config);
@@ -112,6 +113,7 @@ TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
                                         config, tokenizer, events);
     stage.provenance.hashes["eval"] = shard.source_hash();
     held_out = make_evaluation_text(shard, longest);
+    for (const std::vector<Token>& window : held_out->windows) held_out_rows += std::ssize(window);
     stage.evaluate = [&] {
       return prefixed("eval_", named_metrics(evaluate_text(model, *held_out, tokenizer.eos())));
     };
@@ -120,7 +122,8 @@ TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
   const Index accumulation = config.train.accumulation_steps;
   const Index max_rows = dataset.schedule().max_rows();
   const Workspace::Mode mode = workspace_mode(config.train);
-  check_fits(options, model.config(), max_rows, max_rows, mode, dataset.bytes(), events);
+  check_fits(options, model.config(), {max_rows, max_rows, mode, dataset.bytes(), held_out_rows},
+             events);
   Workspace workspace(model.config(), max_rows, max_rows, mode);
   stage.micro_step = [&](Index step, Index micro) {
     const TokenBatch& batch = dataset.batch(step * accumulation + micro);

@@ -82,8 +82,11 @@ TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEve
   stage.provenance.hashes["template"] = kChatTemplateId;
   stage.provenance.hashes["train"] = train.hash;
   stage.ancestors = start.ancestors;
+  Index held_out_rows = 0;
   if (!options.eval_files.empty()) {
     held_out = load(options.eval_files);
+    for (const RenderedSequence& sequence : held_out.sequences)
+      held_out_rows += std::ssize(sequence.tokens);
     stage.provenance.hashes["eval"] = held_out.hash;
     stage.evaluate = [&] {
       return prefixed("eval_", named_metrics(evaluate_sft(model, held_out.sequences)));
@@ -93,7 +96,8 @@ TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEve
   const Index accumulation = config.train.accumulation_steps;
   const Index max_rows = dataset.schedule().max_rows();
   const Workspace::Mode mode = workspace_mode(config.train);
-  check_fits(options, model.config(), max_rows, max_rows, mode, dataset.bytes(), events);
+  check_fits(options, model.config(), {max_rows, max_rows, mode, dataset.bytes(), held_out_rows},
+             events);
   Workspace workspace(model.config(), max_rows, max_rows, mode);
   stage.micro_step = [&](Index step, Index micro) {
     const TokenBatch& batch = dataset.batch(step * accumulation + micro);

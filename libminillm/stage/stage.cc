@@ -6,6 +6,7 @@
 #include "libminillm/core/file.h"
 #include "libminillm/core/version.h"
 #include "libminillm/data/chat_template.h"
+#include "libminillm/eval/batch_scorer.h"
 #include "libminillm/generate/chat.h"
 #include "libminillm/generate/generator.h"
 #include "libminillm/train/preflight.h"
@@ -95,11 +96,11 @@ void report_datasets(const std::vector<DatasetReport>& reports, const TrainerEve
   }
 }
 
-void check_fits(const StageOptions& options, const ModelConfig& config, Index max_rows,
-                Index max_targets, Workspace::Mode mode, Index data_bytes,
+void check_fits(const StageOptions& options, const ModelConfig& config, const StageSizes& sizes,
                 const TrainerEvents& events) {
-  MemoryNeed need =
-      memory_need(config, max_rows, max_targets, static_cast<double>(data_bytes), mode);
+  MemoryNeed need = memory_need(config, sizes.max_rows, sizes.max_targets,
+                                static_cast<double>(sizes.data_bytes), sizes.mode);
+  if (sizes.held_out_rows > 0) need.evaluation = evaluation_bytes(config, sizes.held_out_rows);
   need.program = std::max(0.0, resident_memory() - need.parameters - need.data);
   if (options.dry_run) say(events, memory_table(need, available_memory()));
   // What is resident already is no longer among what is available.

@@ -72,10 +72,16 @@ Metrics prefixed(const std::string& prefix, const Metrics& metrics);
 // Says what was read: one line a file, with what was dropped and why.
 void report_datasets(const std::vector<DatasetReport>& reports, const TrainerEvents& events);
 
-// Says what memory the run takes, `data_bytes` of it for the stage's data, which exist already;
-// throws Error (kUsage) if it does not fit. A dry run is told every part.
-void check_fits(const StageOptions& options, const ModelConfig& config, Index max_rows,
-                Index max_targets, Workspace::Mode mode, Index data_bytes,
+// What decides on the memory of a stage, beside its model.
+struct StageSizes {
+  Index max_rows = 0, max_targets = 0;  // of a micro-batch
+  Workspace::Mode mode = Workspace::Mode::kTraining;
+  Index data_bytes = 0;     // of the stage's data, which exist already
+  Index held_out_rows = 0;  // tokens that an evaluation feeds the model
+};
+// Says what memory the run takes; throws Error (kUsage) if it does not fit. A dry run is told every
+// part.
+void check_fits(const StageOptions& options, const ModelConfig& config, const StageSizes& sizes,
                 const TrainerEvents& events);
 
 // Trains, from the start or from the run's latest checkpoint. `preflight` holds the stage's own

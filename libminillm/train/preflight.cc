@@ -89,12 +89,16 @@ MemoryNeed memory_need(const ModelConfig& config, Index max_rows, Index max_targ
                        double data_bytes, Workspace::Mode mode) {
   const double arena = static_cast<double>(config.parameter_count()) * sizeof(Real);
   const double head = Workspace::head_bytes(config, max_targets, mode);
+  // The widest activations as a factor, or the embedding.
+  const double largest = static_cast<double>(
+      std::max(max_rows * std::max(config.intermediate_size, config.hidden_size),
+               config.vocab_size * config.hidden_size));
   return {.parameters = arena,
           .gradients = arena,
           .moments = 2 * arena,
           .activations = Workspace::bytes(config, max_rows, max_targets, mode) - head,
           .head = head,
-          .packing = gemm_scratch_bytes() +
+          .packing = gemm_scratch_bytes(largest) +
                      attention_scratch_bytes(std::min(max_rows, config.max_position_embeddings),
                                              config.head_dim),
           .data = data_bytes};
@@ -134,6 +138,7 @@ std::string memory_table(const MemoryNeed& need, std::optional<double> available
       "train.batch_tokens; train.recompute = \"block\" keeps the blocks' inputs only");
   add("head", need.head, "one chunk of logits; model.vocab_size");
   add("packing", need.packing, "panels of products, of every thread");
+  add("evaluation", need.evaluation, "forward passes over held-out data");
   add("data", need.data, "token ids and batches");
   add("program", need.program, "code, libraries, tokenizer");
   add("total", need.total(), available ? "of " + megabytes(*available) + " available" : "");
@@ -170,7 +175,8 @@ std::string check_memory(const MemoryNeed& need, std::optional<double> available
   const std::string items = fmt::format(
       "{} (parameters {}, gradients {}, moments {}, activations {}, data and program {})",
       megabytes(need.total()), megabytes(need.parameters), megabytes(need.gradients),
-      megabytes(need.moments), megabytes(need.activations + need.head + need.packing),
+      megabytes(need.moments),
+      megabytes(need.activations + need.head + need.packing + need.evaluation),
       megabytes(need.data + need.program));
   if (!available) return fmt::format("memory: the run takes about {}", items);
 

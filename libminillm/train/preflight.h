@@ -38,10 +38,12 @@ struct MemoryNeed {
   double activations = 0;  // the training workspace without
   double head = 0;         // one chunk of logits
   double packing = 0;      // panels of matrix products, keys and values: scratch of all threads
+  double evaluation = 0;   // the workspace of held-out forward passes, beside the training one
   double data = 0;         // token ids, batches and other things the stage holds
   double program = 0;      // code, tokenizer, buffers: resident before, and none of the above
   double total() const {
-    return parameters + gradients + moments + activations + head + packing + data + program;
+    return parameters + gradients + moments + activations + head + packing + evaluation + data +
+           program;
   }
 };
 // For batches of up to `max_rows` rows and `max_targets` targets. REQUIRES a valid config.

@@ -5,21 +5,24 @@
 namespace minillm {
 
 void TrainConfig::validate() const {
-  const auto at_least = [](const char* key, int64_t value, int64_t low) {
-    MINILLM_CHECK_USAGE(value >= low, "config: train.{}: expected at least {}, got {}", key, low,
-                        value);
+  // The upper ends keep products of these numbers within 64 bits; nobody trains that long.
+  constexpr int64_t kMany = 1'000'000'000;
+  const auto between = [](const char* key, int64_t value, int64_t low, int64_t high) {
+    MINILLM_CHECK_USAGE(low <= value && value <= high,
+                        "config: train.{}: expected {} to {}, got {}", key, low, high, value);
   };
-  at_least("steps", steps, 0);
-  MINILLM_CHECK_USAGE(steps > 0 || epochs > 0,
-                      "config: train.epochs: expected a number > 0 where train.steps is 0, got {}",
+  between("steps", steps, 0, kMany);
+  MINILLM_CHECK_USAGE(steps > 0 || (0 < epochs && epochs <= 1e6),
+                      "config: train.epochs: expected a number > 0 and at most 1e6 where "
+                      "train.steps is 0, got {}",
                       epochs);
-  at_least("batch_tokens", batch_tokens, 1);
-  at_least("accumulation_steps", accumulation_steps, 1);
-  at_least("log_every", log_every, 1);
-  at_least("eval_every", eval_every, 0);
-  at_least("save_every", save_every, 0);
-  at_least("sample_every", sample_every, 0);
-  at_least("keep_last", keep_last, 1);
+  between("batch_tokens", batch_tokens, 1, kMany);
+  between("accumulation_steps", accumulation_steps, 1, 1'000'000);
+  between("log_every", log_every, 1, kMany);
+  between("eval_every", eval_every, 0, kMany);
+  between("save_every", save_every, 0, kMany);
+  between("sample_every", sample_every, 0, kMany);
+  between("keep_last", keep_last, 1, kMany);
   MINILLM_CHECK_USAGE(max_grad_norm >= 0,
                       "config: train.max_grad_norm: expected a number >= 0, got {}", max_grad_norm);
   MINILLM_CHECK_USAGE(precision == "fp32" || precision == "bf16",

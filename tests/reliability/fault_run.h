@@ -30,7 +30,9 @@ inline minillm::TrainConfig small_train_config() {
 
 // Runs or continues `stage` ("pretrain", "sft", "dpo") in `out`.
 inline void run_small_stage(const std::string& stage, const std::string& directory,
-                            const std::string& out) {
+                            const std::string& out,
+                            const minillm::TrainConfig& train = small_train_config(),
+                            const minillm::TrainerEvents& events = {}) {
   using namespace minillm;
   const auto file = [&](const char* name) { return join_path(directory, name); };
   StageOptions options;
@@ -48,23 +50,23 @@ inline void run_small_stage(const std::string& stage, const std::string& directo
     config.model.num_key_value_heads = 2;
     config.model.head_dim = 8;
     config.model.max_position_embeddings = 128;
-    config.train = small_train_config();
-    pretrain(config, options, file("tokenizer.model"), {});
+    config.train = train;
+    pretrain(config, options, file("tokenizer.model"), events);
   } else if (stage == "sft") {
     options.train_files = {file("sft.jsonl")};
     options.eval_files = {file("sft_eval.jsonl")};
     options.init_from = file("base");
     SftConfig config;
-    config.train = small_train_config();
-    sft(config, options, {});
+    config.train = train;
+    sft(config, options, events);
   } else {
     options.train_files = {file("preference.jsonl")};
     options.eval_files = {file("preference_eval.jsonl")};
     options.init_from = file("chat");
     DpoConfig config;
-    config.train = small_train_config();
-    config.train.batch_tokens = 256;
-    dpo(config, options, {});
+    config.train = train;
+    config.train.batch_tokens *= 2;
+    dpo(config, options, events);
   }
 }
 

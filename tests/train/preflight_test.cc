@@ -85,14 +85,15 @@ TEST(Preflight, TellsEveryPartOfTheMemory) {
                         .activations = 30e6,
                         .head = 4e6,
                         .packing = 5e6,
+                        .evaluation = 3e6,
                         .data = 6e6,
                         .program = 7e6};
   const std::string table = memory_table(need, 1e9);
   for (const char* line :
        {"parameters      1.0 MB", "gradients       1.0 MB", "moments         2.0 MB",
         "activations    30.0 MB", "head            4.0 MB", "packing         5.0 MB",
-        "data            6.0 MB", "program         7.0 MB", "total          56.0 MB",
-        "of 1000.0 MB available"})
+        "evaluation      3.0 MB", "data            6.0 MB", "program         7.0 MB",
+        "total          59.0 MB", "of 1000.0 MB available"})
     EXPECT_THAT(table, HasSubstr(line));
   EXPECT_THAT(memory_table(need, std::nullopt), Not(HasSubstr("available")));
   EXPECT_GT(resident_memory(), 1e5);

@@ -1,5 +1,6 @@
 #include "libminillm/train/train_config.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -46,17 +47,22 @@ TEST(TrainConfig, SetsTheValuesThatTrainingUses) {
 
 TEST(TrainConfig, NamesKeyValueAndRuleOfWhatIsOutOfRange) {
   const auto validate = [](const std::string& assignment) { with(assignment).validate(); };
-  EXPECT_ERROR(validate("train.steps=-1"), "config: train.steps: expected at least 0, got -1");
-  EXPECT_ERROR(validate("train.epochs=0"),
-               "config: train.epochs: expected a number > 0 where train.steps is 0, got 0");
-  EXPECT_ERROR(validate("train.batch_tokens=0"), "config: train.batch_tokens: expected at least 1");
+  EXPECT_ERROR(validate("train.steps=-1"), "config: train.steps: expected 0 to 1000000000, got -1");
+  EXPECT_ERROR(
+      validate("train.epochs=0"),
+      "config: train.epochs: expected a number > 0 and at most 1e6 where train.steps is 0");
+  EXPECT_ERROR(validate("train.batch_tokens=0"), "config: train.batch_tokens: expected 1 to");
   EXPECT_ERROR(validate("train.accumulation_steps=0"), "config: train.accumulation_steps");
   EXPECT_ERROR(validate("train.log_every=0"),
-               "config: train.log_every: expected at least 1, got 0");
+               "config: train.log_every: expected 1 to 1000000000, got 0");
   EXPECT_ERROR(validate("train.eval_every=-1"), "config: train.eval_every");
   EXPECT_ERROR(validate("train.save_every=-1"), "config: train.save_every");
   EXPECT_ERROR(validate("train.sample_every=-1"), "config: train.sample_every");
   EXPECT_ERROR(validate("train.keep_last=0"), "config: train.keep_last");
+  for (const char* key : {"steps", "batch_tokens", "accumulation_steps", "keep_last"})
+    EXPECT_ERROR(validate(fmt::format("train.{}={}", key, INT64_MAX)), "got 9223372036854775807");
+  EXPECT_ERROR(validate("train.epochs=1e300"), "config: train.epochs");
+  EXPECT_ERROR(validate("train.epochs=nan"), "config: train.epochs");
   EXPECT_ERROR(validate("train.max_grad_norm=-1"), "config: train.max_grad_norm");
   EXPECT_ERROR(validate("train.schedule=step"), "config: train.schedule");
   EXPECT_ERROR(validate("train.beta1=1"), "config: train.beta1");

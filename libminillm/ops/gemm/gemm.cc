@@ -237,12 +237,12 @@ void product(const Kernels& kernels, View c, ConstView start, const Factor& a, c
 
 }  // namespace
 
-double gemm_scratch_bytes() {
+double gemm_scratch_bytes(double largest) {
   const Kernels& kernels = gemm::kernels(Precision::kFloat);
   const Index panels_a = kBlockRowPanels * kernels.panel_a_words() + kSlack;
-  // One thread packs B for all.
-  return static_cast<double>((omp_get_max_threads() * panels_a + kBlockCols * gemm::kBlockWords) *
-                             sizeof(Word));
+  // B is packed once for all.
+  const double panels_b = std::min<double>(largest, kBlockCols * gemm::kBlockWords);
+  return (static_cast<double>(omp_get_max_threads() * panels_a) + panels_b) * sizeof(Word);
 }
 
 void gemm_nt(View c, ConstView a, ConstView b, ConstView start, Precision precision) {

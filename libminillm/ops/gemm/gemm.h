@@ -73,8 +73,9 @@ class PackedMatrix {
 void gemm_packed(View c, ConstView a, const PackedMatrix& b, ConstView start = {},
                  Causal causal = {});
 
-// Bytes that products may keep for packing, in all threads together.
-double gemm_scratch_bytes();
+// Bytes that products may keep for packing, in all threads together, where no factor B has more
+// than `largest` numbers.
+double gemm_scratch_bytes(double largest);
 
 // `start` [m, n] is nothing (C = the product), C itself (C += the product), or another matrix. C
 // must not overlap A or B. Inside an OpenMP region a product runs on the calling thread alone.

@@ -1,0 +1,81 @@
+// Many steps with saves, evaluations and rotation: memory stays where it is after the warm-up, and
+// no descriptor stays open. 1,500 steps of each stage; 100,000 with MINILLM_LONG_TESTS=1.
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <iterator>
+#include <vector>
+
+#include "libminillm/train/preflight.h"
+#include "tests/reliability/fault_run.h"
+#include "tests/testing/temp_dir.h"
+
+namespace minillm_testing {
+namespace {
+
+using namespace minillm;
+
+// A sanitizer's own bookkeeping (freed memory that it keeps back) grows.
+#ifdef MINILLM_SANITIZED
+constexpr bool kMemoryIsOurs = false;
+#else
+constexpr bool kMemoryIsOurs = true;
+#endif
+
+int64_t open_descriptors() {
+  using Directory = std::filesystem::directory_iterator;
+  return std::distance(Directory("/proc/self/fd"), Directory()) - 1;  // without the iterator's own
+}
+
+class Soak : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(Soak, MemoryAndDescriptorsStayTheSame) {
+  const bool full = std::getenv("MINILLM_LONG_TESTS") != nullptr;
+  omp_set_num_threads(1);  // the model is too small for more
+  TempDir directory;
+  prepare_small_stages(directory.path());
+  TrainConfig train = small_train_config();
+  train.steps = full ? 100000 : 1500;
+  train.schedule.learning_rate = 1e-4;
+  train.log_every = 10;
+  train.save_every = full ? 200 : 50;
+  train.eval_every = full ? 400 : 100;
+  train.keep_last = 3;
+
+  const Index every = train.steps / 50, warm = train.steps / 5;
+  std::vector<double> memory;
+  int64_t most_descriptors = 0;
+  TrainerEvents events;
+  events.on_step = [&](const StepReport& report) {
+    if (report.step < warm || report.step % every != 0) return;
+    memory.push_back(resident_memory());
+    most_descriptors = std::max(most_descriptors, open_descriptors());
+  };
+  const int64_t descriptors_before = open_descriptors();
+  run_small_stage(GetParam(), directory.path(), directory.file("soak"), train, events);
+
+  ASSERT_GE(memory.size(), 40u);
+  const double highest = *std::max_element(memory.begin(), memory.end());
+  const double growth = highest / memory.front() - 1;
+  fmt::print(
+      "{}: {} steps, {} checkpoints; {:.2f} MB after the warm-up, at most {:.2f} % more; {} "
+      "descriptors, {} afterwards\n",
+      GetParam(), train.steps, train.steps / train.save_every, memory.front() / 1e6, 100 * growth,
+      most_descriptors, open_descriptors());
+  if (kMemoryIsOurs) {
+    EXPECT_LT(growth, 0.01);
+  }
+  EXPECT_EQ(open_descriptors(), descriptors_before);
+  EXPECT_LE(most_descriptors, descriptors_before + 4);  // log, lock, token cache
+}
+
+INSTANTIATE_TEST_SUITE_P(Stages, Soak, ::testing::Values("pretrain", "sft", "dpo"),
+                         [](const auto& stage) { return std::string(stage.param); });
+
+}  // namespace
+}  // namespace minillm_testing
