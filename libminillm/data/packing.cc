@@ -120,22 +120,28 @@ BatchSchedule::BatchSchedule(std::vector<Index> rows, Index budget, uint64_t see
                 "batches: there is nothing to train on: expected at least one item, got 0");
 }
 
-void BatchSchedule::plan_up_to(Index i) {
+const BatchPlan& BatchSchedule::plan_of(Index epoch) {
+  Epoch& held = held_[epoch % 2];
+  if (held.number != epoch) held = {epoch, plan_epoch(rows_, budget_, seed_, epoch)};
+  return held.plan;
+}
+
+Index BatchSchedule::epoch_of(Index i) {
   while (epoch_begin_.back() <= i) {
-    const auto epoch = static_cast<int64_t>(epoch_begin_.size()) - 1;
-    for (auto& batch : plan_epoch(rows_, budget_, seed_, epoch))
-      batches_.push_back(std::move(batch));
-    epoch_begin_.push_back(static_cast<Index>(batches_.size()));
+    const Index epoch = std::ssize(epoch_begin_) - 1;
+    epoch_begin_.push_back(epoch_begin_.back() + std::ssize(plan_of(epoch)));
   }
+  const auto after = std::upper_bound(epoch_begin_.begin(), epoch_begin_.end(), i);
+  return after - epoch_begin_.begin() - 1;
 }
 
 const std::vector<Index>& BatchSchedule::at(Index i) {
-  plan_up_to(i);
-  return batches_[static_cast<size_t>(i)];
+  const Index epoch = epoch_of(i), first = epoch_begin_[static_cast<size_t>(epoch)];
+  return plan_of(epoch)[static_cast<size_t>(i - first)];
 }
 
 Index BatchSchedule::batches_in_first_epoch() {
-  plan_up_to(0);
+  epoch_of(0);
   return epoch_begin_[1];
 }
 
@@ -144,11 +150,10 @@ Index BatchSchedule::max_rows() const {
 }
 
 double BatchSchedule::epoch_at(Index i) {
-  plan_up_to(i);
-  const auto after = std::upper_bound(epoch_begin_.begin(), epoch_begin_.end(), i);
-  const Index begin = *std::prev(after);
-  const auto epoch = static_cast<double>(std::prev(after) - epoch_begin_.begin());
-  return epoch + static_cast<double>(i - begin) / static_cast<double>(*after - begin);
+  const auto epoch = static_cast<size_t>(epoch_of(i));
+  const Index begin = epoch_begin_[epoch], end = epoch_begin_[epoch + 1];
+  return static_cast<double>(epoch) +
+         static_cast<double>(i - begin) / static_cast<double>(end - begin);
 }
 
 }  // namespace minillm

@@ -4,7 +4,6 @@
 #define LIBMINILLM_DATA_PACKING_H_
 
 #include <cstdint>
-#include <deque>
 #include <span>
 #include <vector>
 
@@ -38,11 +37,13 @@ using BatchPlan = std::vector<std::vector<Index>>;
 // pure function of its arguments, so a resumed run repeats it.
 BatchPlan plan_epoch(std::span<const Index> rows, Index budget, uint64_t seed, int64_t epoch);
 
-// The plan of a whole run: epochs one after another, micro-batch i of the run is at(i).
+// The plan of a whole run: epochs one after another, micro-batch i of the run is at(i). Holds the
+// plans of two neighbouring epochs, however long the run; others are made again when asked for.
 class BatchSchedule {
  public:
   BatchSchedule(std::vector<Index> rows, Index budget, uint64_t seed);
-  // Item indices of micro-batch `i` (0-based, over all epochs). Plans epochs as they are reached.
+  // Item indices of micro-batch `i` (0-based, over all epochs). Stays until one of an epoch beyond
+  // its neighbours is asked for.
   const std::vector<Index>& at(Index i);
   Index batches_in_first_epoch();
   // Largest number of rows of any batch: max(budget, longest item).
@@ -51,12 +52,17 @@ class BatchSchedule {
   double epoch_at(Index i);
 
  private:
-  void plan_up_to(Index i);
+  struct Epoch {
+    Index number = -1;
+    BatchPlan plan;
+  };
+  Index epoch_of(Index i);
+  const BatchPlan& plan_of(Index epoch);
   std::vector<Index> rows_;
   Index budget_;
   uint64_t seed_;
-  std::deque<std::vector<Index>> batches_;  // a deque, so that what at() returned stays
-  std::vector<Index> epoch_begin_;  // first batch of each planned epoch, and one past the last
+  Epoch held_[2];                   // by the epoch's number modulo two
+  std::vector<Index> epoch_begin_;  // first batch of each epoch so far, and one past the last
 };
 
 }  // namespace minillm

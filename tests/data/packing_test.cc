@@ -193,11 +193,20 @@ TEST(BatchSchedule, RunsThroughTheEpochsInOrder) {
 TEST(BatchSchedule, GivesTheSameBatchWithoutThoseBefore) {
   const std::vector<Index> rows(25, 10);
   BatchSchedule from_start(rows, 40, 5), resumed(rows, 40, 5);
-  const std::vector<Index>& kept = from_start.at(0);
-  const std::vector<Index> copy = kept;
-  for (Index i = 0; i < 300; ++i) from_start.at(i);
-  EXPECT_EQ(resumed.at(299), from_start.at(299));
-  EXPECT_EQ(kept, copy) << "what at() returned stays valid";
+  std::vector<std::vector<Index>> seen;
+  for (Index i = 0; i < 300; ++i) seen.push_back(from_start.at(i));
+  EXPECT_EQ(resumed.at(299), seen[299]);
+  for (const Index i : {0, 150, 299, 7, 6})
+    EXPECT_EQ(resumed.at(i), seen[size_t(i)]) << "back to " << i;
+}
+
+TEST(BatchSchedule, KeepsABatchWhileTheNextEpochIsRead) {
+  const std::vector<Index> rows(25, 10);
+  BatchSchedule schedule(rows, 40, 5);
+  const std::vector<Index>& last_of_epoch = schedule.at(6);
+  const std::vector<Index> copy = last_of_epoch;
+  for (Index i = 7; i < 14; ++i) schedule.at(i);
+  EXPECT_EQ(last_of_epoch, copy);
 }
 
 TEST(BatchSchedule, KnowsItsLargestBatchAndRefusesNone) {
