@@ -150,7 +150,11 @@ Checkpoint Checkpoint::open(const std::string& path) {
     } catch (const SystemError& e) {
       // Only a file that is not there is damage: going back to an older checkpoint for want of
       // memory or permission would train the same steps again.
-      if (e.error_number() != ENOENT) throw;
+      if (e.error_number() != ENOENT)
+        throw SystemError(fmt::format("{} (if it stays so, remove '{}': the checkpoint before is "
+                                      "used then)",
+                                      e.what(), join_path(path, name)),
+                          e.error_number());
       warnings.push_back(e.what());
     } catch (const Error& e) {
       warnings.push_back(e.what());

@@ -142,6 +142,7 @@ TEST_F(RunDirectoryTest, TakesNoCheckpointForDamagedThatMayNotBeRead) {
   set_file_hook(refuse);
   EXPECT_ERROR(Checkpoint::open(path_), "MANIFEST.json': cannot open: Too many open files");
   EXPECT_ERROR(run.has_checkpoint(), "cannot open: Too many open files");
+  EXPECT_ERROR(Checkpoint::open(path_), "checkpoint-000002': the checkpoint before is used then)");
   set_file_hook({});
   EXPECT_EQ(opened_step(), 2);
 }
