@@ -31,29 +31,56 @@ void refuse_other_architectures(const JsonObject& config) {
 }
 
 // `rope` is rope_scaling (version 4) or rope_parameters (version 5); "type" is the older key.
-void refuse_rope_scaling(const JsonObject& rope) {
-  for (const char* key : {"rope_type", "type"}) {
-    const std::string type = rope.string_or(key, "default");
-    MINILLM_CHECK(type == "default",
-                  "{}: '{}': RoPE scaling '{}' is not supported: expected 'default'",
-                  rope.subject(), key, type);
+RopeScaling read_rope_scaling(const JsonObject& rope) {
+  const std::string older = rope.string_or("type", "default");
+  const std::string type = rope.string_or("rope_type", older);
+  MINILLM_CHECK(type == older || rope.find("type") == nullptr,
+                "{}: 'rope_type' is '{}' and 'type' is '{}': expected the same", rope.subject(),
+                type, older);
+  const double rotary = rope.number_or("partial_rotary_factor", 1);
+  MINILLM_CHECK(rotary == 1, "{}: 'partial_rotary_factor': expected 1, got {}", rope.subject(),
+                rotary);
+  RopeScaling scaling;
+  if (type == "default") return scaling;
+  scaling.type = type;
+  if (type == "linear" || type == "llama3") scaling.factor = rope.number("factor");
+  if (type == "llama3") {
+    scaling.low_freq_factor = rope.number("low_freq_factor");
+    scaling.high_freq_factor = rope.number("high_freq_factor");
+    scaling.original_context = rope.integer("original_max_position_embeddings");
   }
-  const double factor = rope.number_or("partial_rotary_factor", 1);
-  MINILLM_CHECK(factor == 1, "{}: 'partial_rotary_factor': expected 1, got {}", rope.subject(),
-                factor);
+  return scaling;
 }
 
-double read_rope_theta(const JsonObject& config) {
-  const double theta = config.number_or("rope_theta", 10000);
-  if (config.find("rope_scaling") != nullptr) refuse_rope_scaling(config.member("rope_scaling"));
-  if (config.find("rope_parameters") == nullptr) return theta;
+// RoPE's parameters stand at the top level (version 4), in `rope_parameters` (version 5), or in
+// both.
+void read_rope(ModelConfig& model, const JsonObject& config) {
+  model.rope_theta = config.number_or("rope_theta", 10000);
+  if (config.find("rope_scaling") != nullptr)
+    model.rope_scaling = read_rope_scaling(config.member("rope_scaling"));
+  if (config.find("rope_parameters") == nullptr) return;
   const JsonObject rope = config.member("rope_parameters");
-  refuse_rope_scaling(rope);
-  const double newer = rope.number_or("rope_theta", theta);
-  MINILLM_CHECK(config.find("rope_theta") == nullptr || newer == theta,
+  const double theta = rope.number_or("rope_theta", model.rope_theta);
+  MINILLM_CHECK(config.find("rope_theta") == nullptr || theta == model.rope_theta,
                 "{}: 'rope_theta' is {} and 'rope_parameters' says {}: expected the same",
-                config.subject(), theta, newer);
-  return newer;
+                config.subject(), model.rope_theta, theta);
+  const RopeScaling scaling = read_rope_scaling(rope);
+  MINILLM_CHECK(config.find("rope_scaling") == nullptr || scaling == model.rope_scaling,
+                "{}: 'rope_scaling' and 'rope_parameters' differ: expected the same",
+                config.subject());
+  model.rope_theta = theta;
+  model.rope_scaling = scaling;
+}
+
+ordered_json rope_scaling_json(const RopeScaling& scaling) {
+  if (scaling.type == "none") return nullptr;
+  ordered_json j = {{"rope_type", scaling.type}, {"factor", scaling.factor}};
+  if (scaling.type == "llama3") {
+    j["low_freq_factor"] = scaling.low_freq_factor;
+    j["high_freq_factor"] = scaling.high_freq_factor;
+    j["original_max_position_embeddings"] = scaling.original_context;
+  }
+  return j;
 }
 
 // One id, a list of ids, or null.
@@ -90,7 +117,7 @@ ModelConfig read_dimensions(const JsonObject& config) {
   model.rms_norm_eps = config.number_or("rms_norm_eps", 1e-6);
   model.tie_word_embeddings = config.boolean_or("tie_word_embeddings", false);
   model.initializer_range = config.number_or("initializer_range", 0.02);
-  model.rope_theta = read_rope_theta(config);
+  read_rope(model, config);
   // Mistral: beyond the window our full attention would give other numbers.
   const int64_t window = config.integer_or("sliding_window", model.max_position_embeddings);
   model.max_position_embeddings = std::min(model.max_position_embeddings, window);
@@ -114,7 +141,10 @@ std::string hf_config_json(const ModelConfig& config, const Tokenizer* tokenizer
   j["max_position_embeddings"] = config.max_position_embeddings;
   j["rms_norm_eps"] = config.rms_norm_eps;
   j["rope_theta"] = config.rope_theta;
-  j["rope_scaling"] = nullptr;
+  j["rope_scaling"] = rope_scaling_json(config.rope_scaling);
+  // llama.cpp's converter looks for it here.
+  if (config.rope_scaling.type == "llama3")
+    j["original_max_position_embeddings"] = config.rope_scaling.original_context;
   j["attention_bias"] = false;
   j["mlp_bias"] = false;
   j["attention_dropout"] = 0.0;

@@ -21,9 +21,9 @@ struct HfConfig {
   std::vector<Token> eos_token_ids;  // ids that end a text: one, several (instruct models), or none
 };
 // Reads `path`. Absent keys have LlamaConfig's defaults. Both spellings of RoPE's parameters are
-// read (top level, and version 5's `rope_parameters`). Throws Error naming the key for what is not
-// our architecture: another model_type or hidden_act, biases, RoPE scaling, quantization,
-// tensor-parallel weights.
+// read (top level, and version 5's `rope_parameters`); so are linear and llama3 scaling. Throws
+// Error naming the key for what is not our architecture: another model_type or hidden_act, biases,
+// other RoPE scaling, quantization, tensor-parallel weights.
 HfConfig read_hf_config(const std::string& path);
 
 }  // namespace minillm

@@ -82,7 +82,8 @@ Model::Model(const ModelConfig& config)
     : config_(validated(config)),
       table_(make_tensor_table(config)),
       parameters_(table_.size()),
-      rope_(config.max_position_embeddings, config.head_dim, config.rope_theta),
+      rope_(config.max_position_embeddings, config.head_dim, config.rope_theta,
+            config.rope_scaling),
       weights_(view_parameters<const Real>(config, parameters_.span())) {}
 
 void Model::initialize(uint64_t seed) {

@@ -6,6 +6,31 @@
 #include "libminillm/nn/parameters.h"
 
 namespace minillm {
+namespace {
+
+void validate_rope_scaling(const RopeScaling& rope) {
+  if (rope.type == "none") return;
+  MINILLM_CHECK_USAGE(rope.type == "linear" || rope.type == "llama3",
+                      "config: RoPE scaling '{}' is not supported: expected 'default', 'linear' or "
+                      "'llama3'",
+                      rope.type);
+  MINILLM_CHECK_USAGE(std::isfinite(rope.factor) && rope.factor >= 1,
+                      "config: RoPE scaling: factor: expected a number of at least 1, got {}",
+                      rope.factor);
+  if (rope.type == "linear") return;
+  MINILLM_CHECK_USAGE(0 < rope.low_freq_factor && rope.low_freq_factor < rope.high_freq_factor &&
+                          std::isfinite(rope.high_freq_factor),
+                      "config: RoPE scaling: expected 0 < low_freq_factor < high_freq_factor, got "
+                      "{} and {}",
+                      rope.low_freq_factor, rope.high_freq_factor);
+  MINILLM_CHECK_USAGE(
+      rope.original_context > 0,
+      "config: RoPE scaling: original_max_position_embeddings: expected at least 1, "
+      "got {}",
+      rope.original_context);
+}
+
+}  // namespace
 
 void ModelConfig::validate() const {
   const auto in_range = [](const char* key, int64_t value, int64_t low, int64_t high) {
@@ -33,6 +58,7 @@ void ModelConfig::validate() const {
                       hidden_size, num_attention_heads, head_dim);
   MINILLM_CHECK_USAGE(std::isfinite(rope_theta) && rope_theta > 1,
                       "config: model.rope_theta: expected a number over 1, got {}", rope_theta);
+  validate_rope_scaling(rope_scaling);
   MINILLM_CHECK_USAGE(rms_norm_eps > 0 && rms_norm_eps < 1,
                       "config: model.rms_norm_eps: expected a number in (0, 1), got {}",
                       rms_norm_eps);

@@ -11,6 +11,7 @@
 
 #include "libminillm/core/config.h"  // ConfigFields
 #include "libminillm/core/real.h"
+#include "libminillm/ops/rope.h"  // RopeScaling
 
 namespace minillm {
 
@@ -24,6 +25,7 @@ struct ModelConfig {
   int64_t head_dim = 32;            // D; even
   int64_t max_position_embeddings = 512;  // longest sequence the model is meant for
   double rope_theta = 10000;
+  RopeScaling rope_scaling;  // comes with a foreign checkpoint; no config key sets it
   double rms_norm_eps = 1e-5;
   bool tie_word_embeddings = true;
   double initializer_range = 0.02;  // standard deviation of the initial weights

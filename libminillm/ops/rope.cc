@@ -1,6 +1,8 @@
 #include "libminillm/ops/rope.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/multiversion.h"
@@ -8,11 +10,24 @@
 
 namespace minillm {
 
-RopeTable::RopeTable(Index length, Index head_dim, double theta)
+double rope_frequency(Index pair, Index head_dim, double theta, const RopeScaling& scaling) {
+  const double frequency =
+      std::pow(theta, -2.0 * static_cast<double>(pair) / static_cast<double>(head_dim));
+  if (scaling.type == "linear") return frequency / scaling.factor;
+  if (scaling.type != "llama3") return frequency;
+  const double turns =
+      static_cast<double>(scaling.original_context) * frequency / (2 * std::numbers::pi);
+  // 0 where it turns seldom, 1 where often, in between on a straight line.
+  const double kept = std::clamp(
+      (turns - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor), 0.0,
+      1.0);
+  return frequency * ((1 - kept) / scaling.factor + kept);
+}
+
+RopeTable::RopeTable(Index length, Index head_dim, double theta, const RopeScaling& scaling)
     : cosine_(length, head_dim / 2), sine_(length, head_dim / 2) {
   for (Index i = 0; i < head_dim / 2; ++i) {
-    const double frequency =
-        std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
+    const double frequency = rope_frequency(i, head_dim, theta, scaling);
     for (Index p = 0; p < length; ++p) {
       const double angle = static_cast<double>(p) * frequency;
       cosine_(p, i) = static_cast<Real>(std::cos(angle));

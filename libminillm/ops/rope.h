@@ -8,16 +8,31 @@
 #define LIBMINILLM_OPS_ROPE_H_
 
 #include <span>
+#include <string>
 
 #include "libminillm/core/matrix.h"
 
 namespace minillm {
 
+// How models that were stretched to longer texts slow their rotations down.
+struct RopeScaling {
+  std::string type = "none";  // or "linear" (Chen et al. 2023, arXiv:2306.15595), or "llama3"
+  double factor = 1;          // slow rotations are so many times slower; linear: all of them
+  // llama3 only. A pair that turns more than high_freq_factor times within the original context is
+  // left alone, one that turns less than low_freq_factor times is slowed down by `factor`.
+  double low_freq_factor = 1, high_freq_factor = 4;
+  int64_t original_context = 8192;
+  bool operator==(const RopeScaling&) const = default;
+};
+
+// theta^(-2i/D) for pair i, in radians per position, scaled: what Hugging Face calls inv_freq.
+double rope_frequency(Index pair, Index head_dim, double theta, const RopeScaling& scaling);
+
 // Cosines and sines of every angle up to a length.
 class RopeTable {
  public:
   // positions [0, length), head dimension D (even), base theta. Angles are computed in double.
-  RopeTable(Index length, Index head_dim, double theta);
+  RopeTable(Index length, Index head_dim, double theta, const RopeScaling& scaling = {});
   Index length() const { return cosine_.rows(); }
   const Real* cosine(Index position) const { return cosine_.view().row(position); }  // [D/2]
   const Real* sine(Index position) const { return sine_.view().row(position); }      // [D/2]

@@ -96,6 +96,48 @@ TEST_F(HfConfigTest, ReadsBothSpellingsOfRope) {
   EXPECT_EQ(read(with("rope_scaling", {{"type", "default"}})).model.rope_theta, 10000);
 }
 
+TEST_F(HfConfigTest, ReadsLinearAndLlama3RopeScalingInBothSpellings) {
+  const json linear = {{"factor", 4.0}}, llama3 = {{"factor", 8},
+                                                   {"low_freq_factor", 1},
+                                                   {"high_freq_factor", 4},
+                                                   {"original_max_position_embeddings", 4096}};
+  const RopeScaling four{.type = "linear", .factor = 4},
+      eight{.type = "llama3", .factor = 8, .original_context = 4096};
+  const auto named = [](json scaling, const char* key, const char* type) {
+    scaling[key] = type;
+    return scaling;
+  };
+  for (const char* where : {"rope_scaling", "rope_parameters"})
+    for (const char* key : {"rope_type", "type"}) {
+      EXPECT_EQ(read(with(where, named(linear, key, "linear"))).model.rope_scaling, four);
+      EXPECT_EQ(read(with(where, named(llama3, key, "llama3"))).model.rope_scaling, eight);
+    }
+  json both = with("rope_scaling", named(linear, "type", "linear"));
+  both["rope_parameters"] = named(linear, "rope_type", "linear");
+  EXPECT_EQ(read(both).model.rope_scaling, four);
+  both["rope_parameters"]["factor"] = 5;
+  EXPECT_ERROR(read(both), "'rope_scaling' and 'rope_parameters' differ");
+  EXPECT_ERROR(read(with("rope_scaling", {{"type", "linear"}, {"rope_type", "llama3"}})),
+               "'rope_type' is 'llama3' and 'type' is 'linear': expected the same");
+  EXPECT_ERROR(read(with("rope_scaling", {{"type", "linear"}})), "'factor'");
+  EXPECT_ERROR(read(with("rope_scaling", {{"type", "linear"}, {"factor", 0.5}})),
+               "factor: expected a number of at least 1, got 0.5");
+  EXPECT_ERROR(read(with("rope_scaling", named(linear, "rope_type", "llama3"))),
+               "'low_freq_factor'");
+}
+
+TEST_F(HfConfigTest, WritesRopeScalingSoThatItIsReadBack) {
+  ModelConfig config = minillm_testing::toy_config();
+  for (const RopeScaling& scaling :
+       {RopeScaling{.type = "linear", .factor = 2.5},
+        RopeScaling{.type = "llama3", .factor = 8, .original_context = 4096}}) {
+    config.rope_scaling = scaling;
+    EXPECT_EQ(read_text(hf_config_json(config, nullptr)).model.rope_scaling, scaling);
+  }
+  // llama.cpp's converter takes it from the top level.
+  EXPECT_EQ(json::parse(hf_config_json(config, nullptr))["original_max_position_embeddings"], 4096);
+}
+
 TEST_F(HfConfigTest, ReadsOneManyOrNoEndTokens) {
   EXPECT_THAT(read(with("eos_token_id", 5)).eos_token_ids, ElementsAre(5));
   EXPECT_THAT(read(with("eos_token_id", {5, 7})).eos_token_ids, ElementsAre(5, 7));
@@ -119,7 +161,7 @@ TEST_F(HfConfigTest, RefusesOtherArchitecturesByName) {
   EXPECT_ERROR(read(with("pretraining_tp", 2)), "'pretraining_tp': expected 1, got 2");
   EXPECT_ERROR(read(with("quantization_config", json::object())),
                "'quantization_config': expected none, got {}");
-  for (const char* type : {"linear", "dynamic", "yarn", "longrope", "llama3"}) {
+  for (const char* type : {"dynamic", "yarn", "longrope"}) {
     const std::string expected = "RoPE scaling '" + std::string(type) + "' is not supported";
     EXPECT_ERROR(read(with("rope_scaling", {{"rope_type", type}, {"factor", 8}})), expected);
     EXPECT_ERROR(read(with("rope_scaling", {{"type", type}, {"factor", 8}})), expected);

@@ -10,6 +10,7 @@ cd "$(dirname "$0")/../.."
 
 seconds=${1:-30}
 executions=${EXECUTIONS:-0}  # the least number of each target
+timeout=${TIMEOUT:-2}  # seconds of the clock: more where the machine has other work
 seed=${SEED:-1}  # the same way every time; another SEED goes another way
 [[ $# -gt 0 ]] && shift
 tools/install_dependencies.sh clang libclang-rt-14-dev libomp-dev libgtest-dev libgmock-dev
@@ -33,7 +34,7 @@ fuzz_until() { # TARGET LIMIT
   local found=tests/fuzz/found/$1
   [[ -d $found ]] || found=
   OMP_NUM_THREADS=1 ASAN_OPTIONS=quarantine_size_mb=8:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
-    build/fuzz/bin/fuzz_"$1" "$corpus/$1" $found -seed="$seed" "$2" -timeout=2 -rss_limit_mb=640 \
+    build/fuzz/bin/fuzz_"$1" "$corpus/$1" $found -seed="$seed" "$2" -timeout="$timeout" -rss_limit_mb=640 \
     -malloc_limit_mb=256 -max_len="$longest" -print_final_stats=1 -artifact_prefix="build/fuzz/artifacts/$1-" \
     >>"build/fuzz/logs/$1" 2>&1
 }
@@ -45,7 +46,7 @@ fuzz() { # TARGET
   ((done >= executions)) || fuzz_until "$1" -runs=$((executions - done))
 }
 export -f fuzz fuzz_until
-export corpus seconds seed executions
+export corpus seconds seed executions timeout
 failed=0
 printf '%s\n' "${targets[@]}" | xargs -P 2 -I {} bash -c 'fuzz {} || echo "{} failed: see build/fuzz/logs/{}" >&2' \
   2>build/fuzz/failures || failed=1

@@ -104,6 +104,37 @@ TEST(Rope, TurnsThePairsOfEveryHead) {
   }
 }
 
+TEST(Rope, LinearScalingSlowsEveryPairDown) {
+  for (Index i = 0; i < 8; ++i)
+    EXPECT_DOUBLE_EQ(rope_frequency(i, 16, 10000, {.type = "linear", .factor = 4}),
+                     rope_frequency(i, 16, 10000, {}) / 4);
+}
+
+// Llama 3.1 8B (theta 500000, head dimension 128), by the formula of Hugging Face's
+// _compute_llama3_parameters in Python's doubles: fast pairs stay, slow ones are eight times
+// slower.
+TEST(Rope, Llama3ScalingSlowsOnlyTheSlowPairsDown) {
+  const RopeScaling scaling{.type = "llama3", .factor = 8};
+  const std::pair<Index, double> expected[] = {
+      {0, 1.0},
+      {10, 0.12868737343265052},
+      {28, 0.003211445994752591},
+      {29, 0.002166570763503359},
+      {32, 0.0005248461609929547},
+      {35, 9.556212353964683e-05},
+      {36, 7.78465527393245e-05},
+      {63, 3.068925988914511e-07},
+  };
+  for (const auto& [pair, frequency] : expected)
+    EXPECT_NEAR(rope_frequency(pair, 128, 500000, scaling) / frequency, 1, 1e-14) << pair;
+}
+
+TEST(Rope, ScaledTablesTurnByScaledAngles) {
+  const RopeScaling scaling{.type = "linear", .factor = 4};
+  const RopeTable scaled(41, 8, 1000, scaling), plain(11, 8, 1000);
+  for (Index i = 0; i < 4; ++i) EXPECT_NEAR(scaled.cosine(40)[i], plain.cosine(10)[i], kTolerance);
+}
+
 TEST(Rope, BackwardIsTheInverse) {
   const RopeTable table(500, 44, 10000);
   const std::vector<int32_t> positions = {499, 0, 123};
