@@ -13,6 +13,7 @@ set(rank_stage 6)
 foreach(layer pretrain sft dpo)
   set(rank_${layer} 7)
 endforeach()
+set(rank_c 8)
 
 set(violations "")
 set(checked 0)

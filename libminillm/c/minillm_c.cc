@@ -1,0 +1,232 @@
+#include "libminillm/c/minillm_c.h"
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "libminillm/checkpoint/checkpoint.h"
+#include "libminillm/core/check.h"
+#include "libminillm/core/version.h"
+#include "libminillm/data/chat_template.h"
+#include "libminillm/dpo/dpo.h"
+#include "libminillm/eval/text_loss.h"
+#include "libminillm/generate/generator.h"
+#include "libminillm/pretrain/pretrain.h"
+#include "libminillm/sft/sft.h"
+
+struct minillm_model {
+  minillm::Model model;
+  minillm::Tokenizer tokenizer;
+};
+
+namespace {
+
+using namespace minillm;
+
+thread_local std::string t_last_error;
+
+// No exception leaves the library. Runs body(), whose result is the call's; on an exception keeps
+// what it said and returns its exit code.
+int guarded(const std::function<int()>& body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    t_last_error = error.what();
+    return static_cast<int>(error.exit_code());
+  } catch (const std::exception& error) {
+    t_last_error = error.what();
+  } catch (...) {
+    t_last_error = "unknown error";
+  }
+  return MINILLM_ERROR;
+}
+
+const char* required(const char* text, const char* name) {
+  MINILLM_CHECK_USAGE(text != nullptr, "argument '{}': expected a text, got NULL", name);
+  return text;
+}
+
+void require_model(const minillm_model* model) {
+  MINILLM_CHECK_USAGE(model != nullptr,
+                      "argument 'model': expected a model, got NULL (did minillm_load fail?)");
+}
+
+// The caller's struct over the defaults: one that was compiled for an older library is shorter.
+template <typename Options>
+Options taken(const Options* options, const Options& defaults) {
+  if (options == nullptr) return defaults;
+  MINILLM_CHECK_USAGE(options->size >= sizeof(size_t) && options->size <= sizeof(Options),
+                      "options: size {} is none of this version's: expected at most {} (begin "
+                      "with ..._defaults())",
+                      options->size, sizeof(Options));
+  Options result = defaults;
+  std::memcpy(&result, options, options->size);
+  return result;
+}
+
+std::vector<std::string> list_of(const char* const* texts) {
+  std::vector<std::string> list;
+  for (; texts != nullptr && *texts != nullptr; ++texts) list.emplace_back(*texts);
+  return list;
+}
+
+int speak(const minillm_model* model, const std::vector<Token>& prompt,
+          const minillm_generation* options, minillm_on_text on_text, void* user) {
+  const minillm_generation o = taken(options, minillm_generation_defaults());
+  GenerationConfig config;
+  config.max_tokens = o.max_tokens;
+  config.seed = o.seed;
+  config.sampling.temperature = o.temperature;
+  config.sampling.top_k = o.top_k;
+  config.sampling.top_p = o.top_p;
+  config.sampling.repetition_penalty = o.repetition_penalty;
+  bool stopped = false;
+  GenerationEvents events;
+  events.on_text = [&](const std::string& text) {
+    if (on_text != nullptr && !stopped) stopped = on_text(text.c_str(), user) != 0;
+  };
+  events.stop_requested = [&] { return stopped; };
+  Generator(model->model, model->tokenizer).generate(prompt, config, events);
+  return stopped ? MINILLM_INTERRUPTED : MINILLM_OK;
+}
+
+// Fills the config of a stage as the tools do: recipe first, then single settings.
+template <typename Config>
+Config configured(const minillm_training& training) {
+  Config config;
+  ConfigFields fields;
+  list_fields(fields, config);
+  if (training.config != nullptr) read_config_file(fields, training.config);
+  for (const std::string& setting : list_of(training.settings)) set_config_value(fields, setting);
+  return config;
+}
+
+TrainOutcome train(const minillm_training& training, const TrainerEvents& events) {
+  const std::string stage = required(training.stage, "stage");
+  const auto text_of = [](const char* text) { return text == nullptr ? "" : text; };
+  StageOptions options;
+  options.train_files = list_of(training.train_files);
+  options.eval_files = list_of(training.eval_files);
+  options.replay_files = list_of(training.replay_files);
+  options.init_from = text_of(training.init_from);
+  options.out = required(training.out, "out");
+  options.resume = training.resume != 0;
+  if (stage == "pretrain")
+    return pretrain(configured<PretrainConfig>(training), options, text_of(training.tokenizer),
+                    events);
+  if (stage == "sft") return sft(configured<SftConfig>(training), options, events);
+  MINILLM_CHECK_USAGE(stage == "dpo",
+                      "argument 'stage': expected \"pretrain\", \"sft\" or \"dpo\", got \"{}\"",
+                      stage);
+  return dpo(configured<DpoConfig>(training), options, events);
+}
+
+}  // namespace
+
+const char* minillm_version(void) { return kVersion; }
+const char* minillm_last_error(void) { return t_last_error.c_str(); }
+
+minillm_model* minillm_load(const char* path) {
+  minillm_model* model = nullptr;
+  guarded([&] {
+    const Checkpoint checkpoint = Checkpoint::open(required(path, "path"));
+    model = new minillm_model{checkpoint.load_model(), checkpoint.tokenizer()};
+    return MINILLM_OK;
+  });
+  return model;
+}
+
+void minillm_free(minillm_model* model) { delete model; }
+
+int64_t minillm_vocab_size(const minillm_model* model) { return model->model.config().vocab_size; }
+int64_t minillm_context_length(const minillm_model* model) {
+  return model->model.config().max_position_embeddings;
+}
+int64_t minillm_parameter_count(const minillm_model* model) {
+  return model->model.config().parameter_count();
+}
+
+int64_t minillm_encode(const minillm_model* model, const char* text, int32_t* ids,
+                       int64_t capacity) {
+  int64_t count = -1;
+  guarded([&] {
+    require_model(model);
+    const std::vector<Token> tokens = model->tokenizer.encode(required(text, "text"));
+    count = std::ssize(tokens);
+    std::copy_n(tokens.begin(), std::clamp<int64_t>(capacity, 0, count), ids);
+    return MINILLM_OK;
+  });
+  return count;
+}
+
+int minillm_evaluate(const minillm_model* model, const char* text, double* loss) {
+  return guarded([&] {
+    require_model(model);
+    const std::string document = required(text, "text");
+    const EvaluationText evaluated = make_evaluation_text(
+        std::span(&document, 1), model->tokenizer, model->model.config().max_position_embeddings);
+    *loss = evaluate_text(model->model, evaluated, model->tokenizer.eos()).loss();
+    return MINILLM_OK;
+  });
+}
+
+minillm_generation minillm_generation_defaults(void) {
+  const GenerationConfig config;
+  minillm_generation options = {};
+  options.size = sizeof(options);
+  options.max_tokens = config.max_tokens;
+  options.temperature = config.sampling.temperature;
+  options.top_k = config.sampling.top_k;
+  options.top_p = config.sampling.top_p;
+  options.repetition_penalty = config.sampling.repetition_penalty;
+  options.seed = config.seed;
+  return options;
+}
+
+int minillm_generate(const minillm_model* model, const char* prompt,
+                     const minillm_generation* options, minillm_on_text on_text, void* user) {
+  return guarded([&] {
+    require_model(model);
+    const auto ids = encode_raw_prompt(model->tokenizer, required(prompt, "prompt"));
+    return speak(model, ids, options, on_text, user);
+  });
+}
+
+int minillm_chat(const minillm_model* model, const char* question,
+                 const minillm_generation* options, minillm_on_text on_text, void* user) {
+  return guarded([&] {
+    require_model(model);
+    const auto ids =
+        render_prompt(model->tokenizer, {{Role::kUser, required(question, "question")}});
+    return speak(model, ids, options, on_text, user);
+  });
+}
+
+minillm_training minillm_training_defaults(void) {
+  minillm_training training = {};
+  training.size = sizeof(training);
+  return training;
+}
+
+int minillm_train(const minillm_training* training) {
+  return guarded([&] {
+    MINILLM_CHECK_USAGE(training != nullptr, "argument 'training': expected options, got NULL");
+    const minillm_training t = taken(training, minillm_training_defaults());
+    bool stopped = false;
+    TrainerEvents events;
+    events.on_step = [&](const StepReport& report) {
+      const minillm_step step = {report.step,        report.steps,         report.loss,
+                                 report.grad_norm,   report.learning_rate, report.tokens_per_second,
+                                 report.seconds_left};
+      if (t.on_step != nullptr) stopped = t.on_step(&step, t.user) != 0;
+    };
+    events.on_message = [&](const std::string& message) {
+      if (t.on_message != nullptr) t.on_message(message.c_str(), t.user);
+    };
+    events.stop_requested = [&] { return stopped; };
+    return train(t, events) == TrainOutcome::kInterrupted ? MINILLM_INTERRUPTED : MINILLM_OK;
+  });
+}

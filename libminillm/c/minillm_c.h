@@ -1,0 +1,121 @@
+/* The C interface: load a model, let it speak, train a stage.
+ *
+ *   #include "libminillm/c/minillm_c.h"
+ *
+ *   static int print(const char* text, void* user) { (void)user; return fputs(text, stdout) < 0; }
+ *
+ *   minillm_model* model = minillm_load("runs/quickstart/dpo");
+ *   minillm_generation options = minillm_generation_defaults();
+ *   if (!model || minillm_chat(model, "Who are you?", &options, print, NULL) != MINILLM_OK)
+ *     fprintf(stderr, "error: %s\n", minillm_last_error());
+ *   minillm_free(model);
+ *
+ * Nothing is global but the last error, which every thread has its own of: several models in one
+ * process, used from several threads, do not know of each other, and one model may generate in
+ * several threads at once. Texts are UTF-8 and end with a zero. What a function takes is only read
+ * while it runs.
+ *
+ * Stable: before version 1.0 nothing here is removed or changes its meaning within a minor version;
+ * structs may grow at their end, which `size` tells apart (the ..._defaults functions fill it in).
+ */
+
+#ifndef LIBMINILLM_C_MINILLM_C_H_
+#define LIBMINILLM_C_MINILLM_C_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The tools' exit codes. */
+enum {
+  MINILLM_OK = 0,
+  MINILLM_ERROR = 1,        /* a file, the system, the data: minillm_last_error() tells */
+  MINILLM_USAGE = 2,        /* a wrong argument or config value */
+  MINILLM_LOCKED = 3,       /* another process writes to the run directory */
+  MINILLM_DIVERGED = 4,     /* ten steps in a row were not finite */
+  MINILLM_INTERRUPTED = 130 /* a callback said stop; a training run was saved */
+};
+
+const char* minillm_version(void); /* "0.1.0" */
+
+/* What the last call of this thread that failed said; "" if none has. Valid until the next call. */
+const char* minillm_last_error(void);
+
+/* --- a model ----------------------------------------------------------------- */
+
+typedef struct minillm_model minillm_model;
+
+/* A checkpoint or run directory with a tokenizer. NULL on error. */
+minillm_model* minillm_load(const char* path);
+void minillm_free(minillm_model* model); /* NULL is fine */
+
+int64_t minillm_vocab_size(const minillm_model* model);
+int64_t minillm_context_length(const minillm_model* model); /* tokens */
+int64_t minillm_parameter_count(const minillm_model* model);
+
+/* Ids of a text: no BOS, never a control id. Writes up to `capacity` ids and returns how many there
+ * are, or -1. */
+int64_t minillm_encode(const minillm_model* model, const char* text, int32_t* ids,
+                       int64_t capacity);
+
+/* Mean negative log-likelihood, in nats per token, of a text after BOS. Sets *loss. */
+int minillm_evaluate(const minillm_model* model, const char* text, double* loss);
+
+typedef struct {
+  size_t size;
+  int64_t max_tokens;        /* of the continuation */
+  double temperature;        /* 0 = always the most probable token */
+  int64_t top_k;             /* 0 = all */
+  double top_p;              /* 1 = all */
+  double repetition_penalty; /* 1 = none */
+  uint64_t seed;             /* the same seed gives the same text */
+} minillm_generation;
+minillm_generation minillm_generation_defaults(void);
+
+/* Hears whole UTF-8 pieces as they become certain; anything but 0 stops the text. */
+typedef int (*minillm_on_text)(const char* text, void* user);
+
+/* Continues `prompt`; options may be NULL (defaults). MINILLM_INTERRUPTED if on_text stopped it. */
+int minillm_generate(const minillm_model* model, const char* prompt,
+                     const minillm_generation* options, minillm_on_text on_text, void* user);
+/* Answers `question` through the chat template. */
+int minillm_chat(const minillm_model* model, const char* question,
+                 const minillm_generation* options, minillm_on_text on_text, void* user);
+
+/* --- a stage ----------------------------------------------------------------- */
+
+typedef struct {
+  int64_t step, steps; /* done, of so many */
+  double loss, grad_norm, learning_rate, tokens_per_second, seconds_left;
+} minillm_step;
+
+typedef struct {
+  size_t size;
+  const char* stage;              /* "pretrain", "sft" or "dpo" */
+  const char* const* train_files; /* ends with NULL */
+  const char* const* eval_files;  /* likewise, or NULL */
+  const char* const* replay_files;
+  const char* const* settings; /* "train.steps=200", ...: the keys of the tools' --set */
+  const char* config;          /* a TOML recipe, or NULL */
+  const char* init_from;       /* a checkpoint; NULL to pretrain from scratch */
+  const char* tokenizer;       /* a sentencepiece model for pretraining from scratch, or NULL */
+  const char* out;             /* the run directory */
+  int resume;
+  /* All optional. on_step returns anything but 0 to finish the step, save, and stop. */
+  int (*on_step)(const minillm_step* step, void* user);
+  void (*on_message)(const char* message, void* user);
+  void* user;
+} minillm_training;
+minillm_training minillm_training_defaults(void);
+
+/* Trains to the end: MINILLM_OK; MINILLM_INTERRUPTED when on_step stopped it. */
+int minillm_train(const minillm_training* training);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LIBMINILLM_C_MINILLM_C_H_ */

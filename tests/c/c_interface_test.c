@@ -1,0 +1,168 @@
+/* The C interface, used from C: train a stage that a callback stops, go on, load, speak, fail. */
+
+#include "libminillm/c/minillm_c.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int g_failures = 0;
+
+#define EXPECT(fact)                                                                      \
+  do {                                                                                    \
+    if (!(fact)) {                                                                        \
+      fprintf(stderr, "%s:%d: expected %s (last error: %s)\n", __FILE__, __LINE__, #fact, \
+              minillm_last_error());                                                      \
+      ++g_failures;                                                                       \
+    }                                                                                     \
+  } while (0)
+
+struct heard {
+  int64_t steps, stop_after;
+  double last_loss;
+  int messages;
+};
+
+static int on_step(const minillm_step* step, void* user) {
+  struct heard* heard = user;
+  heard->steps = step->step;
+  heard->last_loss = step->loss;
+  return heard->stop_after > 0 && step->step >= heard->stop_after;
+}
+
+static void on_message(const char* message, void* user) {
+  struct heard* heard = user;
+  heard->messages += message[0] != '\0';
+}
+
+struct text {
+  char bytes[4096];
+  size_t size;
+  int pieces, stop_after;
+};
+
+static int on_text(const char* piece, void* user) {
+  struct text* text = user;
+  const size_t size = strlen(piece);
+  if (text->size + size < sizeof(text->bytes)) {
+    memcpy(text->bytes + text->size, piece, size + 1);
+    text->size += size;
+  }
+  ++text->pieces;
+  return text->stop_after > 0 && text->pieces >= text->stop_after;
+}
+
+static void write_text(const char* path, const char* format, int lines) {
+  FILE* file = fopen(path, "w");
+  if (file == NULL) {
+    fprintf(stderr, "cannot write %s\n", path);
+    exit(1);
+  }
+  for (int i = 0; i < lines; ++i) fprintf(file, format, i % 10, i % 7);
+  fclose(file);
+}
+
+int main(int argc, char** argv) {
+  char command[1024], corpus[1024], chats[1024], base[1024], chat[1024], chats_dir[1024];
+  const char* directory = argc > 1 ? argv[1] : "c-interface-runs";
+  snprintf(command, sizeof(command), "rm -rf '%s' && mkdir -p '%s'", directory, directory);
+  if (system(command) != 0) return 1;
+  snprintf(corpus, sizeof(corpus), "%s/corpus.txt", directory);
+  snprintf(chats, sizeof(chats), "%s/chats.jsonl", directory);
+  snprintf(base, sizeof(base), "%s/base", directory);
+  snprintf(chat, sizeof(chat), "%s/chat", directory);
+  snprintf(chats_dir, sizeof(chats_dir), "%s/nowhere", directory);
+  write_text(corpus, "The baker has %d loaves and %d plums.\n\n", 200);
+  write_text(chats,
+             "{\"messages\":[{\"role\":\"user\",\"content\":\"How many %d?\"},"
+             "{\"role\":\"assistant\",\"content\":\"There are %d.\"}]}\n",
+             40);
+  EXPECT(strcmp(minillm_version(), "0.1.0") == 0);
+
+  /* A stage that the callback stops, and goes on with. */
+  const char* train_files[] = {corpus, NULL};
+  const char* settings[] = {"model.vocab_size=300",
+                            "model.hidden_size=16",
+                            "model.intermediate_size=32",
+                            "model.num_hidden_layers=1",
+                            "model.num_attention_heads=2",
+                            "model.num_key_value_heads=1",
+                            "model.head_dim=8",
+                            "model.max_position_embeddings=64",
+                            "train.steps=12",
+                            "train.batch_tokens=128",
+                            NULL};
+  struct heard heard = {0, 5, 0, 0};
+  minillm_training training = minillm_training_defaults();
+  training.stage = "pretrain";
+  training.train_files = train_files;
+  training.settings = settings;
+  training.out = base;
+  training.on_step = on_step;
+  training.on_message = on_message;
+  training.user = &heard;
+  EXPECT(minillm_train(&training) == MINILLM_INTERRUPTED);
+  EXPECT(heard.steps == 5 && heard.messages > 0 && isfinite(heard.last_loss));
+  EXPECT(minillm_train(&training) == MINILLM_USAGE); /* it holds a run already */
+  EXPECT(strstr(minillm_last_error(), "already holds a run") != NULL);
+  training.resume = 1;
+  heard.stop_after = 0;
+  EXPECT(minillm_train(&training) == MINILLM_OK);
+  EXPECT(heard.steps == 12);
+
+  minillm_training sft = minillm_training_defaults();
+  const char* sft_files[] = {chats, NULL};
+  const char* sft_settings[] = {"train.steps=3", "train.batch_tokens=128", NULL};
+  sft.stage = "sft";
+  sft.train_files = sft_files;
+  sft.settings = sft_settings;
+  sft.init_from = base;
+  sft.out = chat;
+  EXPECT(minillm_train(&sft) == MINILLM_OK);
+
+  /* The model. */
+  minillm_model* model = minillm_load(chat);
+  EXPECT(model != NULL);
+  if (model == NULL) return 1;
+  EXPECT(minillm_vocab_size(model) == 300 && minillm_context_length(model) == 64);
+  EXPECT(minillm_parameter_count(model) > 300 * 16);
+  int32_t ids[64];
+  const int64_t count = minillm_encode(model, "The baker", ids, 64);
+  EXPECT(count > 0 && count <= 9);
+  EXPECT(minillm_encode(model, "The baker", ids, 1) == count);
+  EXPECT(minillm_encode(model, "\xff", ids, 64) == -1);
+  EXPECT(strstr(minillm_last_error(), "not UTF-8") != NULL);
+  double loss = 0;
+  EXPECT(minillm_evaluate(model, "The baker has 3 loaves.", &loss) == MINILLM_OK && loss > 0);
+
+  minillm_generation options = minillm_generation_defaults();
+  options.max_tokens = 12;
+  options.seed = 7;
+  struct text first = {"", 0, 0, 0}, again = {"", 0, 0, 0}, stopped = {"", 0, 0, 2};
+  EXPECT(minillm_generate(model, "The baker", &options, on_text, &first) == MINILLM_OK);
+  EXPECT(minillm_generate(model, "The baker", &options, on_text, &again) == MINILLM_OK);
+  EXPECT(first.size > 0 && strcmp(first.bytes, again.bytes) == 0);
+  EXPECT(minillm_generate(model, "The baker", &options, on_text, &stopped) == MINILLM_INTERRUPTED);
+  EXPECT(stopped.pieces == 2 && strncmp(stopped.bytes, first.bytes, stopped.size) == 0);
+  EXPECT(minillm_chat(model, "How many 3?", NULL, NULL, NULL) == MINILLM_OK);
+
+  /* What is wrong is told, and nothing crashes. */
+  EXPECT(minillm_load(chats_dir) == NULL && strstr(minillm_last_error(), "nowhere") != NULL);
+  EXPECT(minillm_load(NULL) == NULL);
+  EXPECT(minillm_generate(NULL, "x", NULL, NULL, NULL) == MINILLM_USAGE);
+  EXPECT(minillm_generate(model, NULL, NULL, NULL, NULL) == MINILLM_USAGE);
+  options.temperature = -1;
+  EXPECT(minillm_generate(model, "x", &options, NULL, NULL) == MINILLM_USAGE);
+  options = minillm_generation_defaults();
+  options.size = 100000;
+  EXPECT(minillm_generate(model, "x", &options, NULL, NULL) == MINILLM_USAGE);
+  sft.stage = "ppo";
+  EXPECT(minillm_train(&sft) == MINILLM_USAGE);
+  EXPECT(strstr(minillm_last_error(), "\"pretrain\", \"sft\" or \"dpo\"") != NULL);
+  EXPECT(minillm_train(NULL) == MINILLM_USAGE);
+  minillm_free(model);
+  minillm_free(NULL);
+  if (g_failures == 0) puts("the C interface works");
+  return g_failures == 0 ? 0 : 1;
+}
