@@ -145,15 +145,33 @@ void for_each_value(const toml::table& table, const std::string& prefix,
   }
 }
 
+// A text as TOML. toml++ writes one that begins with a line end so that reading drops it.
+std::string quoted(const std::string& text) {
+  const auto needs_escape = [](char c) { return (0 <= c && c < ' ') || c == 0x7f; };
+  if (text.find('\'') == std::string::npos && std::none_of(text.begin(), text.end(), needs_escape))
+    return "'" + text + "'";
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (needs_escape(c))
+      quoted += fmt::format("\\u{:04X}", static_cast<int>(c));
+    else if (c == '"' || c == '\\')
+      quoted += fmt::format("\\{}", c);
+    else
+      quoted += c;
+  }
+  return quoted + "\"";
+}
+
 // A field's value as TOML.
 template <typename T>
 std::string toml_text(const T& value, const std::string&) {
   return to_text(toml::value<T>(value));
 }
+std::string toml_text(const std::string& value, const std::string&) { return quoted(value); }
 std::string toml_text(const std::vector<std::string>& value, const std::string&) {
-  toml::array array;
-  for (const std::string& item : value) array.push_back(item);
-  return to_text(array);
+  std::vector<std::string> items;
+  for (const std::string& item : value) items.push_back(quoted(item));
+  return fmt::format("[{}]", fmt::join(items, ", "));
 }
 std::string toml_text(uint64_t value, const std::string& key) {
   MINILLM_CHECK_USAGE(value <= INT64_MAX,

@@ -198,6 +198,9 @@ TEST(Config, TomlReadsBackStringsAndLists) {
   before.name = "";
   before.files = {"a b", "", "c\"d", std::string(200, 'x'), "e,f", "[g]"};
   EXPECT_EQ(read(config_to_toml(fields_of(before))), before);
+  before.files = {"\n", "\n\n", "", "it's\r\n", "\x7f", "'''", "\"\"\"", "\\", "\\n"};
+  before.name = "\n";
+  EXPECT_EQ(read(config_to_toml(fields_of(before))), before);
 }
 
 TEST(Config, TomlIsGroupedInSections) {
