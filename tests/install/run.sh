@@ -1,40 +1,61 @@
 #!/usr/bin/env bash
-# Installs the library into a fresh prefix, builds a separate project against it with find_package(minillm),
-# and runs the program that minillm.h begins with, on a model that the installed tools have just made.
+# Packs a .deb, unpacks it into a folder of its own (so nothing may depend on where it was built), builds separate
+# projects against it, with CMake and with pkg-config, in C++ and in C, and runs them: the program that minillm.h
+# begins with, and every program of doc/examples.
 #   run.sh <source folder> <build folder>
 set -euo pipefail
 source_folder=$1
 build_folder=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+fail() { echo "$*"; exit 1; }
 
-cmake --install "$build_folder" --prefix "$work/prefix" >/dev/null
+(cd "$work" && cpack -G DEB --config "$build_folder/CPackConfig.cmake" -B "$work/deb" >"$work/cpack.log" 2>&1) ||
+  fail "cpack: $(tail -n 5 "$work/cpack.log")"
+deb=$(ls "$work"/deb/*.deb)
+dpkg-deb --info "$deb" | grep -q "Depends: .*libsentencepiece0" || fail "the package does not say what its tools need"
+dpkg-deb -x "$deb" "$work/unpacked"
+prefix=$work/unpacked/usr
+"$prefix/bin/minillm-generate" --version >/dev/null
 
-# The program is the comment itself: what the header shows is what is compiled.
+# The first program is the comment itself: what the header shows is what is compiled.
 mkdir "$work/project"
 sed -n 's|^//   \?||p' "$source_folder/libminillm/minillm.h" |
   sed -n '/^#include "libminillm\/minillm.h"/,/^}$/p' >"$work/project/main.cc"
-[[ $(wc -l <"$work/project/main.cc") -ge 20 ]] || { echo "the program was not found in minillm.h"; exit 1; }
+[[ $(wc -l <"$work/project/main.cc") -ge 20 ]] || fail "the program was not found in minillm.h"
+cp "$source_folder"/libminillm/doc/examples/*.cc "$work/project"
 cat >"$work/project/CMakeLists.txt" <<'CMAKE'
 cmake_minimum_required(VERSION 3.25)
 project(user LANGUAGES CXX)
-find_package(minillm REQUIRED)
-add_executable(user main.cc)
-target_link_libraries(user PRIVATE minillm::minillm)
+find_package(minillm REQUIRED COMPONENTS core pretrain sft dpo c)
+foreach(program main pretrain_in_memory sft_in_memory dpo_in_memory speak_and_evaluate)
+  add_executable(${program} ${program}.cc)
+  target_link_libraries(${program} PRIVATE minillm::minillm)
+endforeach()
+find_package(minillm QUIET COMPONENTS ppo)
+if(minillm_FOUND)
+  message(FATAL_ERROR "a component that does not exist was found")
+endif()
 CMAKE
-cmake -S "$work/project" -B "$work/project/build" -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_BUILD_TYPE=Debug >/dev/null
-cmake --build "$work/project/build" -- --no-print-directory --quiet
+cmake -S "$work/project" -B "$work/project/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Debug >/dev/null
+cmake --build "$work/project/build" -j2 -- --no-print-directory --quiet
+run() { "$work/project/build/$1" "${@:2}"; }
 
-bin=$work/prefix/bin
-"$bin/minillm-world" --out "$work/world" --stories 200 --sft-rows 60 --pairs 20 --replay-facts 10 2>/dev/null
-"$bin/minillm-pretrain" --train "$work/world/pretrain.jsonl" --out "$work/base" --set model.vocab_size=600 \
-  --set model.hidden_size=32 --set model.intermediate_size=64 --set model.num_attention_heads=4 \
-  --set model.num_key_value_heads=2 --set model.head_dim=8 --set train.steps=3 --set train.batch_tokens=256 2>/dev/null
-"$work/project/build/user" "$work/base" "Where does anybody live?" >"$work/answer"
-[[ $(wc -l <"$work/answer") -ge 1 ]] || { echo "the program said nothing"; exit 1; }
+run pretrain_in_memory "$work/base" 20 | grep -q "finished after 20 steps" || fail "pretrain_in_memory"
+run sft_in_memory "$work/base" "$work/chat" | grep -q "loss of the answers" || fail "sft_in_memory"
+run dpo_in_memory "$work/chat" "$work/aligned" | grep -q "of 4" || fail "dpo_in_memory"
+run speak_and_evaluate "$work/base" "$work/aligned" | grep -q "nats per token" || fail "speak_and_evaluate"
+run main "$work/aligned" "Where does anybody live?" >"$work/answer"
+[[ $(wc -l <"$work/answer") -ge 1 ]] || fail "the program said nothing"
 
 # A mistake is an error line and an exit code, not a crash.
 status=0
-"$work/project/build/user" "$work/nowhere" 2>"$work/error" || status=$?
-[[ $status -eq 1 ]] && grep -q "^error: .*nowhere" "$work/error" || { echo "status $status: $(cat "$work/error")"; exit 1; }
-echo "installed, linked and run"
+run main "$work/nowhere" 2>"$work/error" || status=$?
+[[ $status -eq 1 ]] && grep -q "^error: .*nowhere" "$work/error" || fail "status $status: $(cat "$work/error")"
+
+# The same from C, without CMake.
+cp "$source_folder/tests/c/c_interface_test.c" "$work/user.c"
+flags=$(PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name minillm.pc)") pkg-config --cflags --libs minillm)
+cc -std=c99 "$work/user.c" $flags -o "$work/user"
+"$work/user" "$work/c-runs" | grep -q "the C interface works" || fail "the C program"
+echo "packed, installed, linked and run"
