@@ -47,6 +47,9 @@
 #include "libminillm/eval/text_loss.h"         // evaluate_text
 #include "libminillm/generate/chat.h"          // ChatSession
 #include "libminillm/generate/generator.h"     // Generator
+#include "libminillm/interop/gguf_export.h"    // export_gguf
+#include "libminillm/interop/hf_export.h"      // export_hf
+#include "libminillm/interop/llama2c.h"        // export_llama2c
 #include "libminillm/nn/model.h"               // Model
 #include "libminillm/objectives/next_token.h"  // next_token_loss
 #include "libminillm/objectives/preference.h"  // dpo_loss, ipo_loss

@@ -6,7 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-tools/install_dependencies.sh libgtest-dev libgmock-dev libeigen3-dev libbenchmark-dev clang-format dpkg-dev file pkg-config
+tools/install_dependencies.sh libgtest-dev libgmock-dev libeigen3-dev libbenchmark-dev clang-format python3-numpy \
+  dpkg-dev file pkg-config
 
 parts=("$@")
 [[ ${#parts[@]} -gt 0 ]] || parts=(release gradcheck asan fuzz)

@@ -98,14 +98,6 @@ bool is_checkpoint_directory(const std::string& path) {
   return file_exists(join_path(path, kConfig)) || has_manifest(path);
 }
 
-// The files of the model's weights, with exactly the tensors that `config` asks for.
-TensorFiles open_weights(const std::string& path, const ModelConfig& config) {
-  TensorFiles files = TensorFiles::open_model(path);
-  drop_tied_head(files, config, path);
-  files.check(make_tensor_table(config));
-  return files;
-}
-
 void read_weights(const TensorFiles& files, Model& model) {
   for (const TensorInfo& t : model.tensors().tensors())
     files.read(t.name, tensor_span(model.parameters(), t));
@@ -190,9 +182,16 @@ Checkpoint Checkpoint::open_directory(const std::string& path) {
   return checkpoint;
 }
 
+TensorFiles Checkpoint::open_weights() const {
+  TensorFiles files = TensorFiles::open_model(path_);
+  drop_tied_head(files, config_, path_);
+  files.check(make_tensor_table(config_));
+  return files;
+}
+
 Model Checkpoint::load_model() const {
   // Opened first: no memory is taken for what a config merely claims.
-  const TensorFiles files = open_weights(path_, config_);
+  const TensorFiles files = open_weights();
   Model model(config_);
   read_weights(files, model);
   return model;
@@ -201,7 +200,7 @@ Model Checkpoint::load_model() const {
 void Checkpoint::load_parameters(Model& model) const {
   MINILLM_CHECK(model.config() == config_,
                 "checkpoint '{}': its config.json does not describe this model", path_);
-  read_weights(open_weights(path_, config_), model);
+  read_weights(open_weights(), model);
 }
 
 bool Checkpoint::has_tokenizer() const { return file_exists(join_path(path_, kTokenizer)); }

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "libminillm/checkpoint/tensor_files.h"
 #include "libminillm/checkpoint/trainer_state.h"  // TrainerState, LineageEntry
 #include "libminillm/data/tokenizer.h"
 #include "libminillm/nn/model.h"
@@ -49,6 +50,9 @@ class Checkpoint {
   Model load_model() const;
   // The same into a model of this configuration.
   void load_parameters(Model& model) const;
+  // The files of the weights, for reading tensor by tensor: checked like load_model()'s, but for
+  // the numbers, which are checked as they are read.
+  TensorFiles open_weights() const;
 
   bool has_tokenizer() const;
   Tokenizer tokenizer()

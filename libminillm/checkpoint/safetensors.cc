@@ -53,14 +53,23 @@ const SafetensorsTensor* SafetensorsFile::find(std::string_view name) const {
 
 void SafetensorsFile::read(const SafetensorsTensor& tensor, std::span<Real> out) const {
   MINILLM_DCHECK(out.size() == static_cast<size_t>(tensor.size));
-  const auto bytes = file_.bytes().subspan(tensor.begin, tensor.end - tensor.begin);
+  read_part(tensor, 0, out);
+}
+
+void SafetensorsFile::read_part(const SafetensorsTensor& tensor, Index first,
+                                std::span<Real> out) const {
+  MINILLM_DCHECK(first >= 0 && first + static_cast<Index>(out.size()) <= tensor.size);
+  const auto part = [&](size_t element_bytes) {
+    return file_.bytes().subspan(tensor.begin + static_cast<size_t>(first) * element_bytes,
+                                 out.size() * element_bytes);
+  };
   if (tensor.dtype == "F32") {
-    decode<4>(bytes, out, [](uint32_t bits) { return std::bit_cast<float>(bits); });
+    decode<4>(part(4), out, [](uint32_t bits) { return std::bit_cast<float>(bits); });
   } else if (tensor.dtype == "BF16") {
-    decode<2>(bytes, out,
+    decode<2>(part(2), out,
               [](uint32_t bits) { return bfloat16_to_float(static_cast<uint16_t>(bits)); });
   } else if (tensor.dtype == "F16") {
-    decode<2>(bytes, out,
+    decode<2>(part(2), out,
               [](uint32_t bits) { return float16_to_float(static_cast<uint16_t>(bits)); });
   } else {
     throw Error(fmt::format("file '{}': tensor '{}': expected dtype F32, F16 or BF16, got {}",

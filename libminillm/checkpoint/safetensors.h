@@ -27,6 +27,9 @@ class SafetensorsFile {
   // The tensor's values, converted from F32, F16 or BF16. REQUIRES out.size() == tensor.size, and a
   // tensor of this file. Throws Error for any other dtype.
   void read(const SafetensorsTensor& tensor, std::span<Real> out) const;
+  // The same for a part of it: the elements from `first` on. REQUIRES first + out.size() <=
+  // tensor.size.
+  void read_part(const SafetensorsTensor& tensor, Index first, std::span<Real> out) const;
 
  private:
   std::string path_;

@@ -156,11 +156,12 @@ std::string make_safetensors_header(const std::vector<SafetensorsTensor>& tensor
   header["__metadata__"] = metadata;
   uint64_t begin = 0;
   for (const SafetensorsTensor& tensor : tensors) {
-    uint64_t end = begin + sizeof(float);
+    MINILLM_DCHECK(dtype_bits(tensor.dtype) % 8 == 0 && dtype_bits(tensor.dtype) > 0);
+    uint64_t end = begin + dtype_bits(tensor.dtype) / 8;
     for (Index dimension : tensor.shape)
       end = begin + (end - begin) * static_cast<uint64_t>(dimension);
     header[tensor.name] = {
-        {"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {begin, end}}};
+        {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {begin, end}}};
     begin = end;
   }
   std::string text = header.dump();

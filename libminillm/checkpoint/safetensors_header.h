@@ -46,9 +46,9 @@ struct SafetensorsHeader {
 SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file,
                                            const std::string& subject);
 
-// The bytes that stand before the payload of F32 tensors which lie behind each other in the given
-// order: length and JSON, padded with spaces to a multiple of 8. Only `name` and `shape` of each
-// tensor are read.
+// The bytes that stand before the payload of tensors which lie behind each other in the given
+// order: length and JSON, padded with spaces to a multiple of 8. Only `name`, `dtype` and `shape`
+// of each tensor are read. REQUIRES known dtypes of whole bytes.
 std::string make_safetensors_header(const std::vector<SafetensorsTensor>& tensors,
                                     const SafetensorsMetadata& metadata);
 

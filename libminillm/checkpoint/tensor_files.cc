@@ -49,10 +49,11 @@ size_t first_non_finite(std::span<const Real> values) {
   return static_cast<size_t>(found - values.begin());
 }
 
-void check_finite(std::span<const Real> values, const std::string& subject) {
+// `first`: what the first value is the element of.
+void check_finite(std::span<const Real> values, const std::string& subject, Index first = 0) {
   const size_t bad = first_non_finite(values);
-  MINILLM_CHECK(bad == values.size(), "{}: element {} is {}: expected finite numbers", subject, bad,
-                values[bad]);
+  MINILLM_CHECK(bad == values.size(), "{}: element {} is {}: expected finite numbers", subject,
+                first + static_cast<Index>(bad), values[bad]);
 }
 
 }  // namespace
@@ -129,10 +130,15 @@ void TensorFiles::check(const TensorTable& table) const {
 }
 
 void TensorFiles::read(std::string_view name, std::span<Real> out) const {
+  read_part(name, 0, out);
+}
+
+void TensorFiles::read_part(std::string_view name, Index first, std::span<Real> out) const {
   const auto found = tensors_.find(name);
   MINILLM_CHECK(found != tensors_.end(), "'{}': tensor '{}' is missing", path_, name);
-  found->second.file->read(*found->second.tensor, out);
-  check_finite(out, fmt::format("file '{}': tensor '{}'", found->second.file->path(), name));
+  found->second.file->read_part(*found->second.tensor, first, out);
+  if (first_non_finite(out) == out.size()) return;  // most: no text is made for nothing
+  check_finite(out, fmt::format("file '{}': tensor '{}'", found->second.file->path(), name), first);
 }
 
 void check_finite(const TensorTable& table, std::span<const Real> arena,

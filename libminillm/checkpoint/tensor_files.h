@@ -42,6 +42,8 @@ class TensorFiles {
   // Reads one tensor; out.size() must be its size. Throws Error if there is none of that name, or a
   // value is not finite.
   void read(std::string_view name, std::span<Real> out) const;
+  // The same for a part of it: the elements from `first` on.
+  void read_part(std::string_view name, Index first, std::span<Real> out) const;
 
  private:
   void add(const std::string& path);

@@ -48,8 +48,8 @@ ModelConfig small_model() {
 
 std::string safetensors_file() {
   std::vector<SafetensorsTensor> tensors(2);
-  tensors[0].name = "a", tensors[0].shape = {2, 3};
-  tensors[1].name = "model.norm.weight", tensors[1].shape = {4};
+  tensors[0].name = "a", tensors[0].dtype = "F32", tensors[0].shape = {2, 3};
+  tensors[1].name = "model.norm.weight", tensors[1].dtype = "F32", tensors[1].shape = {4};
   return make_safetensors_header(tensors, {{"format", "pt"}}) + std::string(40, '\1');
 }
 

@@ -1,0 +1,125 @@
+#include "libminillm/interop/gguf_export.h"
+
+#include "libminillm/core/check.h"
+#include "libminillm/interop/gguf_vocabulary.h"
+#include "libminillm/interop/gguf_writer.h"
+#include "libminillm/interop/rope_order.h"
+#include "libminillm/nn/parameters.h"
+
+namespace minillm {
+namespace {
+
+// general.file_type.
+int64_t file_type(WeightEncoding encoding) {
+  switch (encoding) {
+    case WeightEncoding::kF32:
+      return 0;
+    case WeightEncoding::kF16:
+      return 1;
+    case WeightEncoding::kQ8_0:
+      return 7;
+    default:
+      return 32;  // BF16
+  }
+}
+
+struct GgufTensor {
+  std::string source;  // our name, Hugging Face's
+  std::string name;    // ggml's
+  std::vector<Index> shape;
+  WeightEncoding encoding;
+  bool interleaved;  // q or k
+};
+
+std::string ggml_name(const std::string& name) {
+  if (name == "model.embed_tokens.weight") return "token_embd.weight";
+  if (name == "model.norm.weight") return "output_norm.weight";
+  if (name == "lm_head.weight") return "output.weight";
+  static constexpr std::pair<std::string_view, std::string_view> kOfBlocks[] = {
+      {"input_layernorm", "attn_norm"},    {"self_attn.q_proj", "attn_q"},
+      {"self_attn.k_proj", "attn_k"},      {"self_attn.v_proj", "attn_v"},
+      {"self_attn.o_proj", "attn_output"}, {"post_attention_layernorm", "ffn_norm"},
+      {"mlp.gate_proj", "ffn_gate"},       {"mlp.up_proj", "ffn_up"},
+      {"mlp.down_proj", "ffn_down"}};
+  constexpr std::string_view kPrefix = "model.layers.";
+  const size_t dot = name.find('.', kPrefix.size());
+  const std::string block = name.substr(kPrefix.size(), dot - kPrefix.size());
+  const std::string_view rest = std::string_view(name).substr(dot + 1);
+  for (const auto& [ours, theirs] : kOfBlocks)
+    if (rest == std::string(ours) + ".weight")
+      return fmt::format("blk.{}.{}.weight", block, theirs);
+  throw Error(fmt::format("tensor '{}': has no name in GGUF", name));
+}
+
+std::vector<GgufTensor> list_tensors(const ModelConfig& config, WeightEncoding encoding) {
+  std::vector<GgufTensor> tensors;
+  for_each_tensor(
+      config, [&](const std::string& name, const std::vector<Index>& shape, TensorKind) {
+        WeightEncoding own = encoding;
+        if (shape.size() == 1) {
+          own = WeightEncoding::kF32;
+        } else if (encoding == WeightEncoding::kQ8_0 && shape.back() % kQ8BlockSize != 0) {
+          own = WeightEncoding::kF16;
+        }
+        const bool interleaved = name.ends_with("q_proj.weight") || name.ends_with("k_proj.weight");
+        tensors.push_back({name, ggml_name(name), shape, own, interleaved});
+      });
+  return tensors;
+}
+
+void add_model(const Checkpoint& checkpoint, WeightEncoding encoding, GgufHeader& header) {
+  const ModelConfig& config = checkpoint.model_config();
+  header.add_string("general.architecture", "llama");
+  header.add_string("general.type", "model");
+  if (checkpoint.state() && !checkpoint.state()->lineage.empty())
+    header.add_string("general.name", "libminillm " + checkpoint.state()->lineage.back().stage);
+  header.add_u32("general.file_type", file_type(encoding));
+  if (encoding == WeightEncoding::kQ8_0) header.add_u32("general.quantization_version", 2);
+  header.add_u32("llama.vocab_size", config.vocab_size);
+  header.add_u32("llama.context_length", config.max_position_embeddings);
+  header.add_u32("llama.embedding_length", config.hidden_size);
+  header.add_u32("llama.block_count", config.num_hidden_layers);
+  header.add_u32("llama.feed_forward_length", config.intermediate_size);
+  header.add_u32("llama.attention.head_count", config.num_attention_heads);
+  header.add_u32("llama.attention.head_count_kv", config.num_key_value_heads);
+  header.add_u32("llama.attention.key_length", config.head_dim);
+  header.add_u32("llama.attention.value_length", config.head_dim);
+  header.add_f32("llama.attention.layer_norm_rms_epsilon", config.rms_norm_eps);
+  header.add_u32("llama.rope.dimension_count", config.head_dim);
+  header.add_f32("llama.rope.freq_base", config.rope_theta);
+}
+
+}  // namespace
+
+ExportReport export_gguf(const Checkpoint& checkpoint, const std::string& path,
+                         WeightEncoding encoding, const ExportEvents& events) {
+  const ModelConfig& config = checkpoint.model_config();
+  const TensorFiles files = checkpoint.open_weights();
+  const std::vector<GgufTensor> tensors = list_tensors(config, encoding);
+  ExportReport report;
+  GgufHeader header;
+  add_model(checkpoint, encoding, header);
+  add_vocabulary(checkpoint, header, report.warnings);
+  for (const GgufTensor& tensor : tensors)
+    header.add_tensor(tensor.name, tensor.shape, tensor.encoding);
+
+  const std::string before = header.bytes();
+  ExportFile file(path, before.size() + header.data_bytes(), events);
+  file.write(before);
+  for (const GgufTensor& tensor : tensors) {
+    const Index cols = tensor.shape.back();
+    if (tensor.interleaved) {
+      file.write_tensor(files, tensor.source, cols, tensor.encoding,
+                        [&](Index row) { return half_split_row(row, config.head_dim); });
+    } else {
+      file.write_tensor(files, tensor.source, cols, tensor.encoding);
+    }
+    file.write(GgufHeader::padding(file.written()));  // every tensor begins at a multiple of it
+  }
+  file.commit();
+  report.bytes = file.written();
+  report.tensors = static_cast<Index>(tensors.size());
+  return report;
+}
+
+}  // namespace minillm

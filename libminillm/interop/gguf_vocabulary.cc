@@ -1,0 +1,109 @@
+#include "libminillm/interop/gguf_vocabulary.h"
+
+#include <set>
+
+#include "libminillm/checkpoint/strict_json.h"
+#include "libminillm/core/check.h"
+#include "libminillm/core/file.h"
+#include "libminillm/data/sentencepiece_check.h"
+
+namespace minillm {
+namespace {
+
+// What the checkpoint itself says of its tokenizer; those of others may differ from ours.
+struct TokenizerFacts {
+  bool add_bos = true, add_eos = false;
+  std::string chat_template;  // jinja; empty if there is none
+};
+
+TokenizerFacts read_facts(const std::string& directory) {
+  TokenizerFacts facts;
+  const std::string config = join_path(directory, "tokenizer_config.json");
+  const std::string jinja = join_path(directory, "chat_template.jinja");
+  if (file_exists(config)) {
+    const nlohmann::json parsed = read_json_file(config);
+    const JsonObject object(parsed, fmt::format("file '{}'", config));
+    facts.add_bos = object.boolean_or("add_bos_token", true);
+    facts.add_eos = object.boolean_or("add_eos_token", false);
+    const nlohmann::json* text = object.find("chat_template");  // a list: several, none the one
+    if (text != nullptr && text->is_string()) facts.chat_template = text->get<std::string>();
+  }
+  if (facts.chat_template.empty() && file_exists(jinja)) facts.chat_template = read_file(jinja);
+  return facts;
+}
+
+void check_portable(const SentencePieceModelInfo& model, const std::string& subject,
+                    std::vector<std::string>& warnings) {
+  MINILLM_CHECK(model.is_bpe && model.byte_fallback,
+                "{}: its tokenizer cannot be exported to GGUF: expected BPE with byte fallback, "
+                "got {} {} it",
+                subject, model.is_bpe ? "BPE" : "unigram",
+                model.byte_fallback ? "with" : "without");
+  if (model.has_normalization_table || model.remove_extra_whitespaces || !model.escape_whitespaces)
+    warnings.push_back(
+        fmt::format("{}: its tokenizer normalises texts, which readers of GGUF do not: the ids of "
+                    "some texts will differ",
+                    subject));
+}
+
+// Every id of the model has to have a text of its own: rows beyond the tokenizer's pieces, which
+// some models are padded with, are called [PAD<id>].
+void add_pieces(std::vector<SentencePieceInfo> pieces, Index vocab_size, const std::string& subject,
+                GgufHeader& header) {
+  for (auto id = static_cast<Index>(pieces.size()); id < vocab_size; ++id)
+    pieces.push_back({fmt::format("[PAD{}]", id), -10000, PieceType::kUnused});
+  std::vector<std::string> texts;
+  std::vector<float> scores;
+  std::vector<int32_t> types;
+  std::set<std::string_view> seen;
+  for (const SentencePieceInfo& piece : pieces) {
+    MINILLM_CHECK(seen.insert(piece.text).second, "{}: two pieces have the text '{}'", subject,
+                  piece.text);
+    texts.push_back(piece.text);
+    scores.push_back(piece.score);
+    types.push_back(static_cast<int32_t>(piece.type));  // the two formats number them alike
+  }
+  header.add_strings("tokenizer.ggml.tokens", texts);
+  header.add_f32s("tokenizer.ggml.scores", scores);
+  header.add_i32s("tokenizer.ggml.token_type", types);
+}
+
+}  // namespace
+
+void add_vocabulary(const Checkpoint& checkpoint, GgufHeader& header,
+                    std::vector<std::string>& warnings) {
+  const std::string subject = fmt::format("checkpoint '{}'", checkpoint.path());
+  if (!checkpoint.has_tokenizer()) {
+    header.add_string("tokenizer.ggml.model", "none");
+    warnings.push_back(
+        fmt::format("{}: has no tokenizer.model: the file will hold none, and programs that read "
+                    "it can be given ids only",
+                    subject));
+    return;
+  }
+  const Tokenizer tokenizer = checkpoint.tokenizer();
+  const SentencePieceModelInfo model = check_sentencepiece_model(tokenizer.bytes(), subject);
+  check_portable(model, subject, warnings);
+  const TokenizerFacts facts = read_facts(checkpoint.path());
+
+  header.add_string("tokenizer.ggml.model", "llama");
+  header.add_string("tokenizer.ggml.pre", "default");
+  add_pieces(model.pieces, checkpoint.model_config().vocab_size, subject, header);
+  const auto add_id = [&](const char* key, Token id) {
+    if (id >= 0) header.add_u32(key, id);
+  };
+  const std::vector<Token>& ends = checkpoint.eos_token_ids();
+  const Token eos = tokenizer.eos() >= 0 || ends.empty() ? tokenizer.eos() : ends.front();
+  add_id("tokenizer.ggml.bos_token_id", tokenizer.bos());
+  add_id("tokenizer.ggml.eos_token_id", eos);
+  add_id("tokenizer.ggml.unknown_token_id", tokenizer.unk());
+  add_id("tokenizer.ggml.padding_token_id", tokenizer.pad());
+  add_id("tokenizer.ggml.eot_token_id", tokenizer.im_end());  // ends an answer
+  header.add_bool("tokenizer.ggml.add_bos_token", facts.add_bos && tokenizer.bos() >= 0);
+  header.add_bool("tokenizer.ggml.add_eos_token", facts.add_eos);
+  header.add_bool("tokenizer.ggml.add_space_prefix", model.add_dummy_prefix);
+  if (!facts.chat_template.empty())
+    header.add_string("tokenizer.chat_template", facts.chat_template);
+}
+
+}  // namespace minillm

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""A Hugging Face directory read by somebody else: Llama's forward pass in numpy, in double.
+
+  hf_reader.py DIRECTORY EXPECTED.json     {"tokens": [...], "logprobs": [...]}: log p(token i+1 | 0..i)
+
+Prints the largest difference between the expected log-probabilities and its own. Exit code 77: no numpy.
+"""
+import json
+import struct
+import sys
+
+try:
+    import numpy as np
+except ImportError:
+    print("no numpy")
+    sys.exit(77)
+
+
+def read_safetensors(path):
+    with open(path, "rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+        payload = file.read()
+    assert header.pop("__metadata__")["format"] == "pt"
+    tensors = {}
+    for name, info in header.items():
+        begin, end = info["data_offsets"]
+        raw = payload[begin:end]
+        if info["dtype"] == "BF16":  # the upper half of a float
+            values = (np.frombuffer(raw, "<u2").astype("<u4") << 16).view("<f4")
+        else:
+            values = np.frombuffer(raw, {"F32": "<f4", "F16": "<f2"}[info["dtype"]])
+        tensors[name] = values.reshape(info["shape"]).astype(np.float64)
+    return tensors
+
+
+def rms_norm(x, gain, epsilon):
+    return x / np.sqrt((x * x).mean(-1, keepdims=True) + epsilon) * gain
+
+
+def rotate(x, theta):  # [N, heads, D]: pairs (i, i + D/2)
+    half = x.shape[-1] // 2
+    angle = np.arange(len(x))[:, None] * theta ** (-np.arange(half) / half)
+    cos, sin = np.cos(angle)[:, None, :], np.sin(angle)[:, None, :]
+    a, b = x[..., :half], x[..., half:]
+    return np.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
+
+
+def log_softmax(x):
+    x = x - x.max(-1, keepdims=True)
+    return x - np.log(np.exp(x).sum(-1, keepdims=True))
+
+
+def forward(config, weights, tokens):
+    heads = config["num_attention_heads"]
+    groups = config.get("num_key_value_heads", heads)
+    dim = config.get("head_dim", config["hidden_size"] // heads)
+    epsilon, theta = config["rms_norm_eps"], config["rope_theta"]
+    mask = np.triu(np.full((len(tokens), len(tokens)), -np.inf), 1)
+    h = weights["model.embed_tokens.weight"][tokens]
+    for layer in range(config["num_hidden_layers"]):
+        def w(name):
+            return weights[f"model.layers.{layer}.{name}.weight"]
+        x = rms_norm(h, w("input_layernorm"), epsilon)
+        q = rotate((x @ w("self_attn.q_proj").T).reshape(len(x), heads, dim), theta)
+        k = rotate((x @ w("self_attn.k_proj").T).reshape(len(x), groups, dim), theta)
+        v = (x @ w("self_attn.v_proj").T).reshape(len(x), groups, dim)
+        k, v = (np.repeat(t, heads // groups, 1) for t in (k, v))
+        scores = np.einsum("nhd,mhd->hnm", q, k) / np.sqrt(dim) + mask
+        attended = np.einsum("hnm,mhd->nhd", np.exp(log_softmax(scores)), v)
+        h = h + attended.reshape(len(x), -1) @ w("self_attn.o_proj").T
+        x = rms_norm(h, w("post_attention_layernorm"), epsilon)
+        gate = x @ w("mlp.gate_proj").T
+        h = h + (gate / (1 + np.exp(-gate)) * (x @ w("mlp.up_proj").T)) @ w("mlp.down_proj").T
+    head = weights["model.embed_tokens.weight" if config["tie_word_embeddings"] else "lm_head.weight"]
+    return log_softmax(rms_norm(h, weights["model.norm.weight"], epsilon) @ head.T)
+
+
+directory, expected_path = sys.argv[1:]
+with open(f"{directory}/config.json", encoding="utf-8") as file:
+    config = json.load(file)
+with open(expected_path, encoding="utf-8") as file:
+    expected = json.load(file)
+tokens = expected["tokens"]
+logp = forward(config, read_safetensors(f"{directory}/model.safetensors"), tokens)
+print(np.abs(logp[np.arange(len(tokens) - 1), tokens[1:]] - expected["logprobs"]).max())
