@@ -12,8 +12,7 @@
 namespace minillm {
 namespace {
 
-constexpr double kTheta = 10000, kEpsilon = 1e-5;  // constants of run.c
-constexpr Token kFirstByte = 3;                    // where run.c expects <0x00>
+constexpr Token kFirstByte = 3;  // where run.c expects <0x00>
 
 void append_u32(uint32_t value, std::string& bytes) {
   for (int shift = 0; shift < 32; shift += 8) bytes += static_cast<char>(value >> shift);
@@ -24,8 +23,8 @@ void check_model(const ModelConfig& c, const std::string& subject) {
     MINILLM_CHECK(holds, "{}: '{}': llama2.c's run.c expects {}, got {}", subject, key, expected,
                   got);
   };
-  check(c.rope_theta == kTheta, "rope_theta", kTheta, c.rope_theta);
-  check(c.rms_norm_eps == kEpsilon, "rms_norm_eps", kEpsilon, c.rms_norm_eps);
+  check(c.rope_theta == kLlama2cTheta, "rope_theta", kLlama2cTheta, c.rope_theta);
+  check(c.rms_norm_eps == kLlama2cEpsilon, "rms_norm_eps", kLlama2cEpsilon, c.rms_norm_eps);
   // Products that run.c computes as int: beyond it reads elsewhere, without a word.
   const auto check_product = [&](const char* key, int64_t value, int64_t other) {
     const int64_t most = std::numeric_limits<int32_t>::max() / other;
@@ -59,7 +58,7 @@ void write_table(const ModelConfig& c, double (*function)(double), ExportFile& f
     std::string row;
     for (Index i = 0; i < c.head_dim; i += 2) {
       const float exponent = static_cast<float>(i) / static_cast<float>(c.head_dim);
-      const float frequency = 1 / std::pow(static_cast<float>(kTheta), exponent);
+      const float frequency = 1 / std::pow(static_cast<float>(kLlama2cTheta), exponent);
       const float angle = static_cast<float>(position) * frequency;
       append_u32(std::bit_cast<uint32_t>(static_cast<float>(function(double{angle}))), row);
     }

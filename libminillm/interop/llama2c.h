@@ -19,6 +19,9 @@
 
 namespace minillm {
 
+// What run.c has as constants, not in its files.
+inline constexpr double kLlama2cTheta = 10000, kLlama2cEpsilon = 1e-5;
+
 // The seven numbers that the file begins with, in this order.
 struct Llama2cHeader {
   static constexpr size_t kBytes = 28;

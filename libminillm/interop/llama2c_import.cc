@@ -1,0 +1,234 @@
+#include "libminillm/interop/llama2c_import.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "libminillm/core/check.h"
+#include "libminillm/core/file.h"
+#include "libminillm/data/sentencepiece_check.h"
+#include "libminillm/interop/llama2c.h"
+#include "libminillm/interop/rope_order.h"
+
+namespace minillm {
+namespace {
+
+constexpr uint32_t kMagic = 0x616b3432;  // "ak42": version 1 and later
+constexpr size_t kVersion1Header = 256;  // with padding
+
+// Takes little-endian numbers and bytes from the front of a file. The caller has checked the size,
+// or asks `left`.
+class Bytes {
+ public:
+  explicit Bytes(std::string_view bytes) : rest_(bytes) {}
+  size_t left() const { return rest_.size(); }
+  std::string_view take(size_t size) {
+    const std::string_view taken = rest_.substr(0, size);
+    rest_.remove_prefix(taken.size());
+    return taken;
+  }
+  uint32_t u32() {
+    uint32_t value = 0;
+    for (const char c : take(4))
+      value = value >> 8 | static_cast<uint32_t>(static_cast<uint8_t>(c)) << 24;
+    return value;
+  }
+  int32_t i32() { return static_cast<int32_t>(u32()); }
+  float f32() { return std::bit_cast<float>(u32()); }
+
+ private:
+  std::string_view rest_;
+};
+
+Llama2cHeader read_header(Bytes& file) {
+  Llama2cHeader h;
+  for (int32_t* number :
+       {&h.dim, &h.hidden_dim, &h.n_layers, &h.n_heads, &h.n_kv_heads, &h.vocab_size, &h.seq_len})
+    *number = file.i32();
+  return h;
+}
+
+ModelConfig config_of(const Llama2cHeader& h, bool tied, const std::string& subject) {
+  MINILLM_CHECK(
+      h.n_heads > 0 && h.dim % h.n_heads == 0,
+      "{}: not a llama2.c model: expected a width that its heads divide, got width {} and "
+      "{} heads",
+      subject, h.dim, h.n_heads);
+  ModelConfig config;
+  config.vocab_size = std::abs(int64_t{h.vocab_size});
+  config.hidden_size = h.dim;
+  config.intermediate_size = h.hidden_dim;
+  config.num_hidden_layers = h.n_layers;
+  config.num_attention_heads = h.n_heads;
+  config.num_key_value_heads = h.n_kv_heads;
+  config.head_dim = h.dim / h.n_heads;
+  config.max_position_embeddings = h.seq_len;
+  config.rope_theta = kLlama2cTheta;
+  config.rms_norm_eps = kLlama2cEpsilon;
+  config.tie_word_embeddings = tied;
+  try {
+    config.validate();
+  } catch (const Error& e) {  // its errors name the key, but not the file
+    throw Error(fmt::format("{}: not a llama2.c model: {}", subject, e.what()));
+  }
+  return config;
+}
+
+// Version 1 has all norms first, and no tables.
+std::vector<Llama2cPart> version_1_order(std::vector<Llama2cPart> parts) {
+  std::erase_if(parts, [](const Llama2cPart& part) { return part.name.empty(); });
+  std::stable_partition(parts.begin(), parts.end(), [](const Llama2cPart& part) {
+    return part.name.find("norm") != std::string::npos;
+  });
+  return parts;
+}
+
+// Reads `part` into the tensor it is; q and k from interleaved pairs to halves.
+void read_part(Bytes& file, const Llama2cPart& part, Model& model, const std::string& subject) {
+  const auto row_bytes = static_cast<size_t>(part.cols) * sizeof(float);
+  if (part.name.empty()) {
+    file.take(static_cast<size_t>(part.rows) * row_bytes);
+    return;
+  }
+  const TensorInfo* tensor = model.tensors().find(part.name);
+  MINILLM_DCHECK(tensor != nullptr);
+  const std::span<Real> values = tensor_span(model.parameters(), *tensor);
+  MINILLM_DCHECK(std::ssize(values) == part.rows * part.cols);
+  for (Index row = 0; row < part.rows; ++row) {
+    Bytes numbers(file.take(row_bytes));
+    const Index to = part.interleaved ? half_split_row(row, model.config().head_dim) : row;
+    for (Real& value :
+         values.subspan(static_cast<size_t>(to * part.cols), static_cast<size_t>(part.cols))) {
+      value = numbers.f32();
+      MINILLM_CHECK(std::isfinite(value), "{}: '{}' holds {}: expected finite numbers", subject,
+                    part.name, value);
+    }
+  }
+}
+
+// --- the tokenizer, as a protobuf message (field number and wire type, then the value) -----------
+
+void append_varint(std::string& to, uint64_t value) {
+  for (; value >= 0x80; value >>= 7) to += static_cast<char>(value | 0x80);
+  to += static_cast<char>(value);
+}
+void append_number(std::string& to, int field, uint64_t value) {
+  append_varint(to, static_cast<uint64_t>(field) << 3);
+  append_varint(to, value);
+}
+void append_text(std::string& to, int field, std::string_view text) {
+  append_varint(to, static_cast<uint64_t>(field) << 3 | 2);
+  append_varint(to, text.size());
+  to += text;
+}
+void append_float(std::string& to, int field, float value) {
+  append_varint(to, static_cast<uint64_t>(field) << 3 | 5);
+  const auto bits = std::bit_cast<uint32_t>(value);
+  for (int shift = 0; shift < 32; shift += 8) to += static_cast<char>(bits >> shift);
+}
+
+std::string piece_message(const SentencePieceInfo& piece) {
+  std::string message;
+  append_text(message, 1, piece.text);
+  append_float(message, 2, piece.score);
+  append_number(message, 3, static_cast<uint64_t>(piece.type));
+  return message;
+}
+
+// Of id `id`, whose text is `text`.
+SentencePieceInfo piece_of(Index id, std::string_view text, float score) {
+  SentencePieceInfo piece{"", score, PieceType::kNormal};
+  if (id == 0) return {"<unk>", score, PieceType::kUnknown};
+  if (id == 1) return {"<s>", score, PieceType::kControl};
+  if (id == 2) return {"</s>", score, PieceType::kControl};
+  if (id < 3 + 256) piece.type = PieceType::kByte;
+  for (const char c : text) {
+    if (c == ' ')
+      piece.text += "\xe2\x96\x81";
+    else
+      piece.text += c;
+  }
+  return piece;
+}
+
+}  // namespace
+
+Model import_llama2c(const std::string& path) {
+  const MappedFile mapped(path);
+  const std::string subject = fmt::format("file '{}'", path);
+  Bytes file(mapped.text());
+  MINILLM_CHECK(file.left() >= Llama2cHeader::kBytes,
+                "{}: not a llama2.c model: expected at least {} bytes, got {}", subject,
+                Llama2cHeader::kBytes, file.left());
+  const bool versioned = Bytes(file).u32() == kMagic;
+  bool tied = true;
+  Llama2cHeader header;
+  if (versioned) {
+    MINILLM_CHECK(file.left() >= kVersion1Header,
+                  "{}: not a llama2.c model: its header is cut off after {} bytes", subject,
+                  file.left());
+    Bytes begin(file.take(kVersion1Header));
+    begin.u32();
+    const int32_t version = begin.i32();
+    MINILLM_CHECK(version == 1,
+                  "{}: llama2.c version {}: expected the legacy layout or version 1 (float "
+                  "weights; quantised ones cannot be taken over)",
+                  subject, version);
+    header = read_header(begin);
+    tied = begin.take(1) != std::string_view("\0", 1);
+  } else {
+    header = read_header(file);
+    tied = header.vocab_size > 0;
+  }
+  const ModelConfig config = config_of(header, tied, subject);
+
+  std::vector<Llama2cPart> parts = llama2c_layout(config);
+  if (versioned) parts = version_1_order(std::move(parts));
+  uint64_t expected = 0;
+  for (const Llama2cPart& part : parts)
+    expected += static_cast<uint64_t>(part.rows * part.cols) * sizeof(float);
+  MINILLM_CHECK(file.left() == expected,
+                "{}: its size does not fit its header: expected {} bytes of numbers, got {}",
+                subject, expected, file.left());
+  Model model(config);
+  for (const Llama2cPart& part : parts) read_part(file, part, model, subject);
+  return model;
+}
+
+std::string import_llama2c_tokenizer(std::string_view bytes, Index vocab_size,
+                                     const std::string& name) {
+  Bytes file(bytes);
+  file.u32();  // the longest piece: a buffer size of run.c
+  std::string model;
+  for (Index id = 0; id < vocab_size; ++id) {
+    const bool has_head = file.left() >= 8;
+    const float score = has_head ? file.f32() : 0;
+    const uint32_t size = has_head ? file.u32() : 0;
+    MINILLM_CHECK(has_head && size <= file.left(),
+                  "tokenizer '{}': cut off at id {}: expected {} ids, as the model has", name, id,
+                  vocab_size);
+    append_text(model, 1, piece_message(piece_of(id, file.take(size), score)));
+  }
+  MINILLM_CHECK(file.left() == 0,
+                "tokenizer '{}': {} bytes behind the last id: expected {} ids, as the model has "
+                "(is it another model's?)",
+                name, file.left(), vocab_size);
+  std::string trainer;
+  append_number(trainer, 3, 2);  // model_type: BPE
+  append_number(trainer, 4, static_cast<uint64_t>(vocab_size));
+  append_number(trainer, 35, 1);               // byte_fallback
+  append_text(trainer, 44, " \xe2\x81\x87 ");  // unk_surface
+  append_text(model, 2, trainer);
+  std::string normalizer;
+  append_text(normalizer, 1, "identity");
+  append_number(normalizer, 3, 1);  // add_dummy_prefix
+  append_number(normalizer, 4, 0);  // remove_extra_whitespaces
+  append_number(normalizer, 5, 1);  // escape_whitespaces
+  append_text(model, 3, normalizer);
+  check_sentencepiece_model(model, name);  // pieces unique, bytes in their places, ...
+  return model;
+}
+
+}  // namespace minillm

@@ -1,0 +1,79 @@
+// minillm-import: a model of another program becomes a checkpoint.
+
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "libminillm/checkpoint/checkpoint.h"
+#include "libminillm/core/check.h"
+#include "libminillm/core/file.h"
+#include "libminillm/core/version.h"
+#include "libminillm/interop/llama2c_import.h"
+#include "tools/tool_main.h"
+
+namespace minillm {
+namespace {
+
+struct ImportArguments {
+  std::string llama2c, llama2c_tokenizer, tokenizer, out;
+  bool json = false;
+};
+
+std::optional<Tokenizer> read_tokenizer(const ImportArguments& arguments, Index vocab_size) {
+  if (!arguments.tokenizer.empty()) return Tokenizer::load(arguments.tokenizer);
+  if (arguments.llama2c_tokenizer.empty()) return std::nullopt;
+  const std::string& path = arguments.llama2c_tokenizer;
+  return Tokenizer::from_bytes(import_llama2c_tokenizer(read_file(path), vocab_size, path), path);
+}
+
+void import(const ImportArguments& arguments) {
+  const Model model = import_llama2c(arguments.llama2c);
+  const ModelConfig& config = model.config();
+  const std::optional<Tokenizer> tokenizer = read_tokenizer(arguments, config.vocab_size);
+
+  TrainerState state;
+  LineageEntry& entry = state.lineage.emplace_back();
+  entry.stage = "import";
+  entry.library_version = kVersion;
+  entry.hashes["source"] = sha256_file(arguments.llama2c);
+  write_checkpoint(arguments.out, {.model = &model,
+                                   .tokenizer = tokenizer ? &*tokenizer : nullptr,
+                                   .exp_avg = {},
+                                   .exp_avg_sq = {},
+                                   .state = state});
+  if (arguments.json) {
+    const nlohmann::ordered_json result = {{"checkpoint", arguments.out},
+                                           {"parameters", config.parameter_count()},
+                                           {"tokenizer", tokenizer.has_value()}};
+    fmt::print("{}\n", result.dump());
+  } else {
+    fmt::print("{}: {} parameters, {} blocks of width {}, {} tokens of context{}\n", arguments.out,
+               config.parameter_count(), config.num_hidden_layers, config.hidden_size,
+               config.max_position_embeddings,
+               tokenizer ? "" : "; without a tokenizer, it can only be given token ids");
+  }
+}
+
+}  // namespace
+}  // namespace minillm
+
+int main(int argc, char** argv) {
+  using namespace minillm;
+  CLI::App app(
+      "Makes a checkpoint of a llama2.c model. (Llama-family directories of Hugging Face need no "
+      "import: every tool takes them as --checkpoint or --init-from)",
+      "minillm-import");
+  ImportArguments arguments;
+  app.add_option("--llama2c", arguments.llama2c, "model file (.bin): legacy layout or version 1")
+      ->required();
+  auto* bin = app.add_option("--llama2c-tokenizer", arguments.llama2c_tokenizer,
+                             "its tokenizer.bin, turned into a sentencepiece model");
+  app.add_option("--tokenizer", arguments.tokenizer,
+                 "or the sentencepiece model (.model) it was made from")
+      ->excludes(bin);
+  app.add_option("--out", arguments.out, "checkpoint directory to write")->required();
+  app.add_flag("--json", arguments.json, "print one JSON object on stdout");
+  return run_tool(app, argc, argv, [&] {
+    import(arguments);
+    return 0;
+  });
+}
