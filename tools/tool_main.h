@@ -31,6 +31,7 @@
 #include <iostream>
 #include <new>
 #include <string>
+#include <string_view>
 
 #include "libminillm/core/error.h"
 #include "libminillm/core/version.h"
@@ -40,14 +41,14 @@ namespace minillm {
 namespace internal {
 
 inline volatile std::sig_atomic_t stop_signals = 0;
+inline std::string_view stop_text;  // set before the handler is
 
 // The first signal asks, the second one ends the process at once: checkpoints are written so that
 // nothing is lost by that.
 inline void on_stop_signal(int) {
   stop_signals = stop_signals + 1;
   if (stop_signals > 1) _exit(static_cast<int>(ExitCode::kInterrupted));
-  constexpr char kText[] = "\nstopping: saving after this step (once more to quit at once)\n";
-  [[maybe_unused]] const auto written = write(STDERR_FILENO, kText, sizeof(kText) - 1);
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, stop_text.data(), stop_text.size());
 }
 
 inline int report_error(std::string message, ExitCode code) {
@@ -58,8 +59,11 @@ inline int report_error(std::string message, ExitCode code) {
 
 }  // namespace internal
 
-// From here on SIGINT and SIGTERM set stop_requested() instead of killing the process.
-inline void catch_stop_signals() {
+// From here on SIGINT and SIGTERM set stop_requested() instead of killing the process; `text`, a
+// constant, says so.
+inline void catch_stop_signals(
+    std::string_view text = "\nstopping: saving after this step (once more to quit at once)\n") {
+  internal::stop_text = text;
   struct sigaction action = {};
   action.sa_handler = internal::on_stop_signal;
   action.sa_flags = SA_RESTART;  // a write under way is finished, not failed

@@ -34,7 +34,7 @@ small_model=(--set model.vocab_size=600 --set model.hidden_size=32 --set model.i
   --set train.batch_tokens=512 --set train.log_every=1)
 
 # --- every tool explains itself
-for name in pretrain sft dpo generate eval compare tokenizer inspect world bench; do
+for name in pretrain sft dpo generate eval compare tokenizer inspect export world bench; do
   expect 0 "minillm-$name|Usage" tool $name --help
   expect 2 "^error: " tool $name --no-such-option
 done
@@ -66,6 +66,8 @@ if mount -t tmpfs -o size=1m tmpfs disk 2>/dev/null; then
     fail "a full disk: $full_status, $(tail -n 1 full.txt)"
   [[ $(find disk/run -name '*.tmp-*' | wc -l) -eq 0 ]] || fail "a full disk left temporary files"
   expect 0 "" tool generate --checkpoint disk/run --prompt "Mary" --max-tokens 3
+  expect 1 "file 'disk/full.gguf': too little room on its disk: expected [0-9]+ bytes, got [0-9]+" \
+    tool export --checkpoint base --gguf disk/full.gguf
   rm disk/filler
   mount -o remount,ro disk
   expect 1 "Read-only file system" tool pretrain --tokenizer tok.model --train world/pretrain.jsonl --out disk/other \
@@ -89,6 +91,27 @@ expect 0 "messages" tool inspect world/sft.jsonl
 expect 0 '"rows":120,"used":120' tool inspect world/sft.jsonl --json
 expect 0 '"sha256":"[0-9a-f]{64}"' tool world --out world --part excerpt --json
 expect 0 '"tokens_per_second":[0-9.]+' tool bench train --size xs --repetitions 1 --json
+# --- out to other programs, and the mistakes one can make on the way
+expect 0 '^mine.gguf: 38 tensors as q8_0, [0-9]+ bytes' tool export --checkpoint aligned --gguf mine.gguf --type q8_0
+expect 0 '"format":"gguf".*"type":"f32","tensors":38,"bytes":[0-9]+,"warnings":\[\]' \
+  tool export --checkpoint aligned --gguf mine.gguf --json
+[[ $(head -c 4 mine.gguf) == GGUF ]] && passed=$((passed + 1)) || fail "mine.gguf is no GGUF file"
+expect 0 "as bf16" tool export --checkpoint aligned --hf mine_hf --dtype bf16
+expect 0 "" tool generate --checkpoint mine_hf --prompt "The baker" --max-tokens 3
+expect 0 "run.c's own encoder" tool export --checkpoint aligned --llama2c mine.bin
+expect 1 "does not fit llama2.c's run.c: expected id 3 for <0x00>, got '<pad>'" \
+  tool export --checkpoint aligned --llama2c refused.bin --llama2c-tokenizer refused.tok
+expect 1 "already exists" tool export --checkpoint aligned --hf mine_hf
+expect 1 "nowhere" tool export --checkpoint nowhere --gguf refused.gguf
+expect 1 "it is a directory" tool export --checkpoint aligned --gguf world
+expect 1 "No such file or directory" tool export --checkpoint aligned --gguf missing/refused.gguf
+expect 2 "--type" tool export --checkpoint aligned --gguf refused.gguf --type q4_0
+expect 2 "--dtype" tool export --checkpoint aligned --hf refused_hf --dtype q8_0
+expect 2 "--type.*--gguf" tool export --checkpoint aligned --hf refused_hf --type f16
+expect 2 "--llama2c-tokenizer.*--llama2c" tool export --checkpoint aligned --gguf refused.gguf --llama2c-tokenizer refused.tok
+expect 2 "." tool export --checkpoint aligned
+expect 2 "." tool export --checkpoint aligned --gguf refused.gguf --hf refused_hf
+[[ $(find . -name '*refused*' -o -name '*.tmp-*' | wc -l) -eq 0 ]] && passed=$((passed + 1)) || fail "a refused export left files"
 # Ids and text are each other's inverse.
 ids=$("$bin/minillm-tokenizer" encode --tokenizer tok.model --text "A stranger asked." 2>/dev/null)
 expect 0 '^A stranger asked\.$' tool tokenizer decode --tokenizer tok.model --ids "$ids"

@@ -1,0 +1,168 @@
+// minillm-export: a checkpoint in the formats of other programs.
+
+#include <unistd.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "libminillm/checkpoint/checkpoint.h"
+#include "libminillm/core/file.h"
+#include "libminillm/interop/gguf_export.h"
+#include "libminillm/interop/hf_export.h"
+#include "libminillm/interop/llama2c.h"
+#include "tools/tool_main.h"
+
+namespace minillm {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct ExportArguments {
+  std::string checkpoint;
+  std::string gguf, llama2c, hf;  // one of them
+  std::string llama2c_tokenizer;
+  WeightEncoding type = WeightEncoding::kF32;
+  WeightEncoding dtype = WeightEncoding::kF32;
+  bool json = false;
+};
+
+// How far a long file is: a bar on a terminal, elsewhere a line every ten seconds. Short ones are
+// written before there is anything to say. Ctrl-C ends the export and leaves nothing behind.
+class ExportProgress {
+ public:
+  ~ExportProgress() {
+    if (drawn_) fmt::print(stderr, "\r\033[K");
+  }
+  ExportEvents events() {
+    ExportEvents events;
+    events.on_progress = [this](uint64_t written, uint64_t total) {
+      if (stop_requested())
+        throw Error("export: interrupted: nothing was written", ExitCode::kInterrupted);
+      draw(written, total);
+    };
+    return events;
+  }
+
+ private:
+  void draw(uint64_t written, uint64_t total) {
+    const Clock::time_point now = Clock::now();
+    if (now - last_ < (terminal_ ? std::chrono::milliseconds(200) : std::chrono::seconds(10)))
+      return;
+    last_ = now;
+    const std::string text =
+        fmt::format("{:.0f} of {:.0f} MB ({:.0f} %)", static_cast<double>(written) * 1e-6,
+                    static_cast<double>(total) * 1e-6,
+                    100 * static_cast<double>(written) / static_cast<double>(total));
+    if (terminal_)
+      fmt::print(stderr, "\r\033[K{}", text);
+    else
+      spdlog::info("{}", text);
+    drawn_ = terminal_;
+  }
+
+  const bool terminal_ = isatty(STDERR_FILENO) != 0;
+  bool drawn_ = false;
+  Clock::time_point last_ = Clock::now();
+};
+
+// What was asked for: where to, as what, with which numbers.
+struct Target {
+  const char* format;
+  std::string path;
+  WeightEncoding encoding;
+};
+
+Target target_of(const ExportArguments& arguments) {
+  if (!arguments.gguf.empty()) return {"gguf", arguments.gguf, arguments.type};
+  if (!arguments.hf.empty()) return {"hf", arguments.hf, arguments.dtype};
+  return {"llama2c", arguments.llama2c, WeightEncoding::kF32};
+}
+
+ExportReport write_llama2c(const Checkpoint& checkpoint, const ExportArguments& arguments,
+                           const ExportEvents& events) {
+  const std::string subject = fmt::format("checkpoint '{}'", checkpoint.path());
+  std::string tokenizer;  // made first: a vocabulary that does not fit leaves no model behind
+  if (!arguments.llama2c_tokenizer.empty())
+    tokenizer = llama2c_tokenizer(checkpoint.tokenizer(), subject);
+  ExportReport report = export_llama2c(checkpoint, arguments.llama2c, events);
+  if (!tokenizer.empty()) {
+    write_file_atomic(arguments.llama2c_tokenizer, tokenizer);
+    return report;
+  }
+  report.warnings.push_back(
+      fmt::format("{}: without --llama2c-tokenizer the model stands alone, and run.c's own encoder "
+                  "must not be used with another tokenizer's file",
+                  subject));
+  return report;
+}
+
+int export_checkpoint(const ExportArguments& arguments) {
+  catch_stop_signals("\nstopping: nothing will be left behind (once more to quit at once)\n");
+  const Checkpoint checkpoint = Checkpoint::open(arguments.checkpoint);
+  for (const std::string& warning : checkpoint.warnings()) spdlog::warn("warning: {}", warning);
+  const Target target = target_of(arguments);
+  ExportReport report;
+  {
+    ExportProgress progress;
+    const ExportEvents events = progress.events();
+    if (!arguments.gguf.empty())
+      report = export_gguf(checkpoint, target.path, target.encoding, events);
+    else if (!arguments.hf.empty())
+      report = export_hf(checkpoint, target.path, target.encoding, events);
+    else
+      report = write_llama2c(checkpoint, arguments, events);
+  }
+  for (const std::string& warning : report.warnings) spdlog::warn("warning: {}", warning);
+  const char* type = weight_encoding_name(target.encoding);
+  if (!arguments.json) {
+    fmt::print("{}: {} tensors as {}, {} bytes\n", target.path, report.tensors, type, report.bytes);
+    return 0;
+  }
+  nlohmann::ordered_json result = {{"checkpoint", checkpoint.path()},
+                                   {"format", target.format},
+                                   {"path", target.path},
+                                   {"type", type},
+                                   {"tensors", report.tensors},
+                                   {"bytes", report.bytes},
+                                   {"warnings", report.warnings}};
+  if (!arguments.llama2c_tokenizer.empty()) result["tokenizer"] = arguments.llama2c_tokenizer;
+  fmt::print("{}\n", result.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  return 0;
+}
+
+CLI::CheckedTransformer encodings(std::initializer_list<WeightEncoding> allowed) {
+  std::map<std::string, WeightEncoding> names;
+  for (const WeightEncoding encoding : allowed) names[weight_encoding_name(encoding)] = encoding;
+  return CLI::CheckedTransformer(names);
+}
+
+}  // namespace
+}  // namespace minillm
+
+int main(int argc, char** argv) {
+  using namespace minillm;
+  CLI::App app("Writes a checkpoint in the format of other programs", "minillm-export");
+  ExportArguments arguments;
+  app.add_option("--checkpoint", arguments.checkpoint, "a checkpoint or a run directory")
+      ->required();
+  auto* formats = app.add_option_group("Format", "one of these");
+  auto* gguf = formats->add_option("--gguf", arguments.gguf,
+                                   "FILE to write for llama.cpp and its like, with the tokenizer");
+  auto* llama2c = formats->add_option("--llama2c", arguments.llama2c,
+                                      "FILE to write for llama2.c's run (version 0, float)");
+  auto* hf = formats->add_option("--hf", arguments.hf,
+                                 "DIRECTORY to write, Hugging Face's, without the training state");
+  formats->require_option(1);
+  using enum WeightEncoding;
+  app.add_option("--type", arguments.type, "with --gguf: how weights are stored (default f32)")
+      ->transform(encodings({kF32, kF16, kBf16, kQ8_0}))
+      ->needs(gguf);
+  app.add_option("--dtype", arguments.dtype, "with --hf: how weights are stored (default f32)")
+      ->transform(encodings({kF32, kBf16, kF16}))
+      ->needs(hf);
+  app.add_option("--llama2c-tokenizer", arguments.llama2c_tokenizer,
+                 "with --llama2c: tokenizer.bin to write, for a vocabulary with Llama's ids")
+      ->needs(llama2c);
+  app.add_flag("--json", arguments.json, "print the outcome as one JSON object");
+  return run_tool(app, argc, argv, [&] { return export_checkpoint(arguments); });
+}
