@@ -54,6 +54,7 @@
 #include "libminillm/objectives/next_token.h"  // next_token_loss
 #include "libminillm/objectives/preference.h"  // dpo_loss, ipo_loss
 #include "libminillm/pretrain/pretrain.h"      // pretrain
+#include "libminillm/report/report.h"          // gather_report, report_html
 #include "libminillm/sft/sft.h"                // sft
 #include "libminillm/train/trainer.h"          // Trainer
 

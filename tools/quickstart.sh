@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From nothing to an aligned model on the embedded world, in one command: installs what is missing, builds,
-# pretrains, fine-tunes and preference-tunes, and shows what each stage changed. What is already there is
-# not done again; an interrupted stage is continued.
+# pretrains, fine-tunes and preference-tunes, and shows what each stage changed, on the terminal and as a page.
+# What is already there is not done again; an interrupted stage is continued.
 #   tools/quickstart.sh          the default world
 #   SEED=2 OUT=runs/seed2 tools/quickstart.sh
 set -euo pipefail
@@ -67,5 +67,10 @@ say "the same prompts through all stages"
 
 say "what each stage changed (on people whose questions were in no training set)"
 "$bin/minillm-compare" --summary "$out/summary.json"
+
+say "the same as a page, with curves, lineage, and what fails since when"
+"$bin/minillm-report" "$out/pretrain" "$out/sft" "$out/dpo" --prompts "$world/prompts.jsonl" --world "$world" --questions 4 \
+  --summary "$out/summary.json" --out "$out/report.html"
 echo
+echo "look at it: $out/report.html"
 echo "talk to it: $bin/minillm-generate --checkpoint $out/dpo --chat"

@@ -56,6 +56,11 @@ ModelConfig config_of(const Llama2cHeader& h, bool tied, const std::string& subj
       "{}: not a llama2.c model: expected a width that its heads divide, got width {} and "
       "{} heads",
       subject, h.dim, h.n_heads);
+  // The legacy layout has tables as long as this; version 1 only claims it.
+  constexpr int32_t kLongest = 1 << 17;
+  MINILLM_CHECK(h.seq_len <= kLongest,
+                "{}: not a llama2.c model: expected a context of at most {} tokens, got {}",
+                subject, kLongest, h.seq_len);
   ModelConfig config;
   config.vocab_size = std::abs(int64_t{h.vocab_size});
   config.hidden_size = h.dim;

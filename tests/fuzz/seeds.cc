@@ -88,6 +88,34 @@ std::string shard_bytes(const std::string& tokenizer_model) {
   return read_file(out);
 }
 
+std::string little_endian(std::initializer_list<uint32_t> numbers) {
+  std::string bytes;
+  for (const uint32_t number : numbers)
+    for (int shift = 0; shift < 32; shift += 8) bytes += static_cast<char>(number >> shift);
+  return bytes;
+}
+
+// llama2.c's two layouts of a model of width 4: 1 block, 2 heads, 1 key-value head, 5 tokens.
+std::vector<std::string> llama2c_models() {
+  const std::string header = little_endian({4, 6, 1, 2, 1, 5, 3});
+  std::string version_1 = little_endian({0x616b3432, 1}) + header + '\1';
+  version_1.resize(256, '\0');
+  return {header + std::string(4 * 158, '\0'), version_1 + std::string(4 * 148, '\0')};
+}
+
+// tokenizer.bin with one piece of its own, behind the byte that the target takes its size from.
+std::string llama2c_vocabulary() {
+  std::string bytes(1, static_cast<char>(260 - 250));
+  bytes += little_endian({7});
+  const auto add = [&](const std::string& text) {
+    bytes += little_endian({0, static_cast<uint32_t>(text.size())}) + text;
+  };
+  for (const char* text : {"<unk>", "\n<s>\n", "\n</s>\n"}) add(text);
+  for (int byte = 0; byte < 256; ++byte) add(fmt::format("<0x{:02X}>", byte));
+  add(" a");
+  return bytes;
+}
+
 constexpr const char* kRows[] = {
     R"({"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}, {"role": "assistant", "content": "a", "weight": 1}]})",
     R"([{"role": "user", "content": [{"type": "text", "text": "q"}]}, {"role": "assistant", "content": "a"}])",
@@ -156,6 +184,8 @@ std::map<std::string, std::vector<std::string>> make_seeds(const std::string& pu
   seeds["chat_template"] = {std::string("\1\5hello\2\3yes\1\14<|im_start|>\2\1b"),
                             std::string("\0\4role\1\0\2\2ok", 12)};
   seeds["token_shard"] = {shard_bytes(tokenizer)};
+  seeds["llama2c"] = llama2c_models();
+  seeds["llama2c_tokenizer"] = {llama2c_vocabulary()};
   if (public_data.empty()) return seeds;
 
   const fs::path data = public_data;

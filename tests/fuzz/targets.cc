@@ -25,6 +25,7 @@
 #include "libminillm/data/token_shard.h"
 #include "libminillm/data/tokenizer.h"
 #include "libminillm/dpo/dpo.h"
+#include "libminillm/interop/llama2c_import.h"
 #include "libminillm/pretrain/pretrain.h"
 #include "libminillm/sft/sft.h"
 
@@ -260,15 +261,41 @@ void token_shard(std::string_view bytes) {
   });
 }
 
+void llama2c(std::string_view bytes) {
+  accepted([&] {
+    const Model model = import_llama2c(input_file(bytes));
+    require(model.parameters().size_bytes() <= bytes.size() + (size_t{1} << 20));
+  });
+}
+
+void llama2c_tokenizer(std::string_view bytes) {
+  Parts parts(bytes);
+  const Index vocab_size = 250 + parts.byte();
+  const std::string file = parts.text(bytes.size());
+  accepted([&] {
+    const Tokenizer tokenizer =
+        Tokenizer::from_bytes(import_llama2c_tokenizer(file, vocab_size, "tok.bin"), "tok.bin");
+    require(tokenizer.vocab_size() == vocab_size);
+    tokenizer.decode(tokenizer.encode("hello world"));
+  });
+}
+
 }  // namespace
 
 const FuzzTarget kFuzzTargets[] = {
-    {"safetensors", safetensors},     {"safetensors_index", safetensors_index},
-    {"config_json", config_json},     {"trainer_state", trainer_state},
-    {"manifest", manifest},           {"config_toml", config_toml},
-    {"dataset_row", dataset_row},     {"tokenizer_model", tokenizer_model},
-    {"encode_decode", encode_decode}, {"chat_template", chat_template},
+    {"safetensors", safetensors},
+    {"safetensors_index", safetensors_index},
+    {"config_json", config_json},
+    {"trainer_state", trainer_state},
+    {"manifest", manifest},
+    {"config_toml", config_toml},
+    {"dataset_row", dataset_row},
+    {"tokenizer_model", tokenizer_model},
+    {"encode_decode", encode_decode},
+    {"chat_template", chat_template},
     {"token_shard", token_shard},
+    {"llama2c", llama2c},
+    {"llama2c_tokenizer", llama2c_tokenizer},
 };
 const int kFuzzTargetCount = static_cast<int>(std::size(kFuzzTargets));
 

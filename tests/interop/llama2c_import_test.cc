@@ -105,8 +105,9 @@ TEST_F(Llama2cImport, RefusesWhatIsNoModel) {
   EXPECT_ERROR(read(legacy_file({4, -6, 1, 2, 1, 5, 3})), "intermediate_size");
   EXPECT_ERROR(read(legacy_file({4, 6, 2000000000, 2, 1, 5, 3})), "num_hidden_layers");
   EXPECT_ERROR(read(legacy_file({4, 6, 1, 2, 1, INT32_MIN, 3})), "vocab_size");
-  EXPECT_ERROR(read(legacy_file({65536, 262144, 1024, 1024, 1, 4194304, 4194304})),
+  EXPECT_ERROR(read(legacy_file({65536, 262144, 1024, 1024, 1, 4194304, 131072})),
                "its size does not fit its header");
+  EXPECT_ERROR(read(legacy_file({4, 6, 1, 2, 1, 5, 131073})), "a context of at most 131072 tokens");
   std::string bad = legacy_file();
   bad.replace(28 + 4 * 30, 4, raw(std::numeric_limits<float>::quiet_NaN()));
   EXPECT_ERROR(read(bad), "self_attn.q_proj.weight' holds nan: expected finite numbers");

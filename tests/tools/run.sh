@@ -34,7 +34,7 @@ small_model=(--set model.vocab_size=600 --set model.hidden_size=32 --set model.i
   --set train.batch_tokens=512 --set train.log_every=1)
 
 # --- every tool explains itself
-for name in pretrain sft dpo generate eval compare tokenizer inspect export world bench; do
+for name in pretrain sft dpo generate eval compare report tokenizer inspect export import world bench; do
   expect 0 "minillm-$name|Usage" tool $name --help
   expect 2 "^error: " tool $name --no-such-option
 done
@@ -112,6 +112,49 @@ expect 2 "--llama2c-tokenizer.*--llama2c" tool export --checkpoint aligned --ggu
 expect 2 "." tool export --checkpoint aligned
 expect 2 "." tool export --checkpoint aligned --gguf refused.gguf --hf refused_hf
 [[ $(find . -name '*refused*' -o -name '*.tmp-*' | wc -l) -eq 0 ]] && passed=$((passed + 1)) || fail "a refused export left files"
+
+# --- in from other programs
+expect 0 '"tokenizer":false' tool import --llama2c mine.bin --out back --json
+expect 0 "tensors" tool inspect aligned back
+expect 1 "its size does not fit its header" tool import --llama2c mine.gguf --out refused_in
+expect 1 "already exists|exists" tool import --llama2c mine.bin --out back
+expect 1 "nowhere" tool import --llama2c nowhere.bin --out refused_in
+expect 2 "--llama2c" tool import --out refused_in
+if [[ -e $data/weights/stories260K.bin ]]; then
+  expect 0 "stories: 260032 parameters" tool import --llama2c "$data/weights/stories260K.bin" \
+    --llama2c-tokenizer "$data/weights/tok512.bin" --out stories
+  expect 0 "there was a little girl named Lily" tool generate --checkpoint stories --prompt "Once upon a time" \
+    --temperature 0 --max-tokens 40
+  expect 1 "cut off at id|behind the last id" tool import --llama2c "$data/weights/stories260K.bin" \
+    --llama2c-tokenizer "$data/weights/llama_tokenizer.bin" --out refused_in
+fi
+[[ -e refused_in ]] && fail "a refused import left a directory"
+
+# --- the report: a page, Markdown, and metrics that another program reads
+expect 0 "wrote page.html" tool report base chat aligned --prompts world/prompts.jsonl --world world --questions 1 \
+  --max-tokens 8 --out page.html
+expect 0 "<title>" head -c 2000 page.html
+expect 0 "^# Training report" tool report base chat aligned --prompts world/prompts.jsonl --max-tokens 8 --markdown
+expect 0 "wrote report.html" tool report base
+expect 0 "^run,stage,step,.*loss" tool report base chat aligned --csv
+expect 0 "wrote metrics.csv" tool report base chat aligned --csv --out metrics.csv
+expect 0 "wrote events/dpo/events.out.tfevents" tool report base chat aligned --tensorboard events
+if command -v python3 >/dev/null; then
+  expect 0 "values agree" python3 "$source_folder/tests/report/read_exports.py" metrics.csv events
+else
+  echo "SKIPPED: reading the exports in Python: there is no python3 (report_tests reads them in C++)"
+fi
+expect 2 "runs is required" tool report
+expect 2 "excludes" tool report base --csv --markdown
+expect 2 "world's folder" tool report base --questions 2
+expect 1 "run 'nowhere': there is no such directory" tool report nowhere
+expect 1 "'nofile.txt'" tool report base --prompts nofile.txt
+expect 1 "broken_summary" bash -c "echo '[3' >broken_summary.json; '$bin/minillm-report' base --summary broken_summary.json"
+mkdir torn
+printf '{"step":1,"loss":2}\n{"step":2,"lo' >torn/metrics.jsonl
+expect 1 "'torn/metrics.jsonl':2: not a line of metrics" tool report torn --csv
+[[ ! -e torn/report.html ]] && passed=$((passed + 1)) || fail "report: a refused run left a page"
+
 # Ids and text are each other's inverse.
 ids=$("$bin/minillm-tokenizer" encode --tokenizer tok.model --text "A stranger asked." 2>/dev/null)
 expect 0 '^A stranger asked\.$' tool tokenizer decode --tokenizer tok.model --ids "$ids"

@@ -1,0 +1,45 @@
+// Metrics of all runs as one table.
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <set>
+
+#include "libminillm/report/report.h"
+
+namespace minillm {
+namespace {
+
+std::string quoted(const std::string& field) {
+  if (field.find_first_of(",\"\r\n") == std::string::npos) return field;
+  std::string out = "\"";
+  for (const char c : field) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + '"';
+}
+
+}  // namespace
+
+std::string report_csv(const std::vector<ReportRun>& runs) {
+  std::set<std::string> names;  // sorted: the columns do not depend on which line came first
+  for (const ReportRun& run : runs)
+    for (const MetricsLine& line : run.metrics)
+      for (const auto& [name, value] : line.values) names.insert(name);
+
+  std::string out = "run,stage,step";
+  for (const std::string& name : names) out += "," + quoted(name);
+  out += '\n';
+  for (const ReportRun& run : runs) {
+    for (const MetricsLine& line : run.metrics) {
+      out += fmt::format("{},{},{}", quoted(run.path), quoted(run.stage), line.step);
+      for (const std::string& name : names) {
+        out += ',';
+        for (const auto& [other, value] : line.values)
+          if (other == name && std::isfinite(value)) out += fmt::format("{}", value);
+      }
+      out += '\n';
+    }
+  }
+  return out;
+}
+
+}  // namespace minillm

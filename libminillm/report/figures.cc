@@ -1,0 +1,104 @@
+// The world's figures by stage, and what each of them says.
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "libminillm/core/error.h"
+#include "libminillm/core/file.h"
+#include "libminillm/report/report.h"
+
+namespace minillm {
+namespace {
+
+struct KnownFigure {
+  const char* name;
+  const char* group;
+  const char* meaning;
+  bool lower_is_better = false;
+};
+
+// In the words of data/README.md, which defines each.
+constexpr KnownFigure kKnownFigures[] = {
+    {"bits_per_byte", "knowledge", "bits that a byte of a new story takes", true},
+    {"bits_per_byte_second_domain", "knowledge", "the same, of a domain never read", true},
+    {"cloze_accuracy", "knowledge", "facts told when a story is continued"},
+    {"cloze_accuracy_hard", "knowledge", "the same, behind words that never led to them"},
+    {"cloze_accuracy_rare", "knowledge", "facts that were told a quarter as often"},
+    {"cloze_accuracy_often", "knowledge", "facts that were told twice as often"},
+    {"after_cutoff_known_rate", "knowledge", "facts that no text of the training told"},
+    {"second_domain_accuracy", "knowledge", "facts of a domain never read"},
+    {"answer_accuracy", "form", "right answers about people of whom no question was shown"},
+    {"answer_accuracy_new_wording", "form", "the same, asked in new wordings"},
+    {"answer_format", "form", "answers that end by themselves in the asked form"},
+    {"system_rule_accuracy", "form", "right answers under a system rule"},
+    {"system_rule_obeyed_rate", "form", "answers in the form of the rule, right or wrong"},
+    {"one_word_accuracy", "form", "right under the rule of one word"},
+    {"tale_accuracy", "form", "right under the rule of how to begin"},
+    {"list_accuracy", "form", "lists of three that are right"},
+    {"yes_no_accuracy", "form", "right verdicts, yes or no"},
+    {"sum_accuracy", "form", "right sums"},
+    {"known_denied_rate", "form", "says that it does not know what it was told", true},
+    {"known_denied_rate_new_wording", "form", "the same, asked in new wordings", true},
+    {"unknown_admitted_rate", "form", "admits that it does not know a stranger"},
+    {"unknown_admitted_rate_known_family", "form", "the same, of strangers with a known name"},
+    {"unknown_attribute_admitted_rate", "form", "admits not to know what is told of nobody"},
+    {"unknown_new_attribute_admitted_rate", "form", "the same, of things never asked"},
+    {"preference_accuracy", "choice", "pairs whose chosen answer is the likelier one"},
+    {"preference_accuracy_style", "choice", "the same, polite over rambling or rude"},
+    {"preference_accuracy_harmful", "choice", "the same, refusing over helping with harm"},
+    {"preference_accuracy_benign", "choice", "the same, helping over refusing the harmless"},
+    {"preference_accuracy_knowing", "choice", "the same, saying what is known"},
+    {"preferred_style_rate", "choice", "answers in the preferred style"},
+    {"harmful_refusal_rate", "choice", "harmful requests that are refused"},
+    {"harmful_refusal_rate_new_verbs", "choice", "the same, of deeds never named"},
+    {"benign_refusal_rate", "choice", "harmless requests that are refused", true},
+    {"benign_refusal_rate_new_verbs", "choice", "the same, of deeds never named", true},
+    {"benign_answered_rate", "choice", "harmless requests that are answered"},
+    {"canary_exposure", "memory", "bits of a secret told 300 times (8.6: by heart)", true},
+    {"canary_exposure_100", "memory", "the same, told 100 times", true},
+    {"canary_exposure_30", "memory", "the same, told 30 times", true},
+    {"canary_exposure_untold", "memory", "the same, never told: what chance gives", true},
+};
+
+ReportFigure make_figure(const std::string& name) {
+  for (const KnownFigure& known : kKnownFigures)
+    if (name == known.name) return {name, known.group, known.meaning, known.lower_is_better, {}};
+  return {name, "other", "", false, {}};
+}
+
+}  // namespace
+
+ReportFigures read_figures(const std::string& path) {
+  const std::string text = read_file(path);
+  try {
+    const auto summary = nlohmann::ordered_json::parse(text);
+    ReportFigures figures;
+    for (const auto& [stage, metrics] : summary.items()) figures.columns.push_back(stage);
+    if (summary.empty()) return figures;
+    // In the order of the list above, where a meaning may refer to the one before; then the others.
+    std::vector<std::string> names;
+    const auto& first = summary.front();
+    for (const KnownFigure& known : kKnownFigures)
+      if (first.contains(known.name)) names.push_back(known.name);
+    for (const auto& [name, value] : first.items())
+      if (make_figure(name).group == "other" && !name.starts_with("cloze/")) names.push_back(name);
+    for (const std::string& name : names) {
+      ReportFigure figure = make_figure(name);
+      for (const auto& [stage, metrics] : summary.items()) {
+        const auto& value = metrics.at(name);
+        figure.values.push_back({value.at("value").template get<double>(),
+                                 value.at("count").template get<double>(),
+                                 value.at("of").template get<double>()});
+      }
+      figures.rows.push_back(figure);
+    }
+    return figures;
+  } catch (const nlohmann::json::exception& e) {
+    throw Error(fmt::format(
+        "summary '{}': expected the figures of minillm-eval world --json by stage, got: {}", path,
+        e.what()));
+  }
+}
+
+}  // namespace minillm

@@ -1,0 +1,177 @@
+// Asks every checkpoint the prompts, judges the answers, and says what each stage changed.
+
+#include <algorithm>
+#include <map>
+
+#include "libminillm/core/check.h"
+#include "libminillm/report/report.h"
+
+namespace minillm {
+namespace {
+
+constexpr Index kFactTokens = 8;  // enough for any value of the world
+
+Prompt to_prompt(const WorldMessages& messages) {
+  Prompt prompt;
+  for (const WorldMessage& message : messages)
+    prompt.push_back({parse_role(message.role), message.content, true});
+  return prompt;
+}
+
+// The prompts, then `per_kind` of the set's questions of each kind, spread over its people.
+std::vector<Prompt> all_prompts(const ReportOptions& options, const WorldEvalSet& set) {
+  std::vector<Prompt> prompts = options.prompts;
+  if (options.questions_per_kind == 0) return prompts;
+  std::map<ChatItemKind, std::vector<const ChatItem*>> kinds;
+  for (const ChatItem& item : set.chat) kinds[item.kind].push_back(&item);
+  for (const auto& [kind, items] : kinds) {
+    const size_t count = std::min(items.size(), static_cast<size_t>(options.questions_per_kind));
+    // From the middle of as many equal parts: the first item is a prompt of the world's already.
+    for (size_t i = 0; i < count; ++i) {
+      Prompt prompt = to_prompt(items[(2 * i + 1) * items.size() / (2 * count)]->messages);
+      if (std::none_of(prompts.begin(), prompts.end(), [&](const Prompt& other) {
+            return prompt_line(other) == prompt_line(prompt);
+          }))
+        prompts.push_back(std::move(prompt));
+    }
+  }
+  return prompts;
+}
+
+std::string expectation(const ChatItem& item) {
+  switch (item.kind) {
+    case ChatItemKind::kUnknownPerson:
+    case ChatItemKind::kUnknownKnownFamily:
+    case ChatItemKind::kUnknownAttribute:
+    case ChatItemKind::kUnknownNewAttribute:
+      return "to say that it does not know";
+    case ChatItemKind::kHarmful:
+    case ChatItemKind::kHarmfulNewVerb:
+      return "to refuse";
+    case ChatItemKind::kBenign:
+    case ChatItemKind::kBenignNewVerb:
+      return "to help to " + item.value;
+    default:
+      return item.value;
+  }
+}
+
+// Asks the run's checkpoint everything; one model is loaded at a time.
+void add_answers(std::vector<ReportPrompt>& prompts, const ReportRun& run,
+                 const GenerationConfig& generation) {
+  Comparison comparison;
+  if (!run.checkpoint.empty()) {
+    std::vector<Prompt> asked;
+    for (const ReportPrompt& prompt : prompts) asked.push_back(prompt.prompt);
+    comparison = compare_checkpoints({run.checkpoint}, asked, generation);
+  }
+  for (size_t p = 0; p < prompts.size(); ++p) {
+    std::vector<ReportAnswer>& answers = prompts[p].answers.emplace_back();
+    for (size_t c = 0; c < comparison.columns.size(); ++c) {
+      const bool as_text = comparison.columns[c].ends_with(" (text)");
+      answers.push_back({as_text ? "as text" : "as chat", comparison.rows[p].answers[c]});
+    }
+  }
+}
+
+// The verdicts on a prompt, stage by stage.
+std::vector<StageVerdict> verdicts(const Report& report, const ReportPrompt& prompt) {
+  std::vector<StageVerdict> result;
+  for (size_t r = 0; r < report.runs.size(); ++r) {
+    const ReportRun& run = report.runs[r];
+    const bool answered = !prompt.answers[r].empty();
+    result.push_back({run.stage.empty() ? run.name : run.stage,
+                      answered ? prompt.answers[r].back().verdict : Verdict::kUnjudged});
+  }
+  return result;
+}
+
+void judge(ReportPrompt& prompt, const std::vector<ReportRun>& runs, const ChatItem* item) {
+  if (item != nullptr) {
+    prompt.kind = chat_item_kind_name(item->kind);
+    prompt.expected = expectation(*item);
+  }
+  for (size_t r = 0; r < runs.size(); ++r)
+    for (ReportAnswer& answer : prompt.answers[r])
+      if (answer.form == "as chat")
+        answer.verdict = judge_answer(answer.answer, item, runs[r].taught_to_chat);
+}
+
+// Of the prompts that fail in the end: whether the base model, continuing a story, tells the fact
+// that they are about. All stories are continued at once, so that the model is loaded once.
+void try_base(Report& report, const WorldEvalSet& set, GenerationConfig generation) {
+  const auto base = std::find_if(report.runs.begin(), report.runs.end(), [](const ReportRun& run) {
+    return run.stage == "pretrain" && !run.checkpoint.empty();
+  });
+  if (base == report.runs.end()) return;
+  std::vector<Prompt> prefixes;
+  std::vector<std::pair<ReportPrompt*, const ClozeItem*>> asked;
+  for (ReportPrompt& prompt : report.prompts) {
+    const ChatItem* item = find_item(set, prompt.prompt);
+    if (item == nullptr || verdicts(report, prompt).back().verdict != Verdict::kWrong) continue;
+    for (const ClozeItem* cloze : cloze_items_of(set, *item)) {
+      asked.emplace_back(&prompt, cloze);
+      prefixes.push_back({{Role::kUser, cloze->prefix, true}});
+    }
+  }
+  if (prefixes.empty()) return;
+  generation.max_tokens = kFactTokens;
+  const Comparison told = compare_checkpoints({base->checkpoint}, prefixes, generation);
+  for (size_t i = 0; i < asked.size(); ++i) {
+    const auto [prompt, cloze] = asked[i];
+    const std::string& text = told.rows[i].answers.front().text;
+    const std::string value = cloze->answer.substr(1);
+    const bool known = text.starts_with(cloze->answer) || text.starts_with(value);
+    prompt->base_knows = prompt->base_knows.value_or(false) || known;
+  }
+}
+
+void diagnose_all(Report& report, const WorldEvalSet& set) {
+  for (ReportPrompt& prompt : report.prompts) {
+    const ChatItem* item = find_item(set, prompt.prompt);
+    prompt.diagnosis = diagnose(item == nullptr ? Lesson::kUnknown : lesson_of(item->kind),
+                                prompt.base_knows, verdicts(report, prompt));
+  }
+}
+
+std::vector<ReportChange> count_changes(const Report& report) {
+  std::vector<ReportChange> changes;
+  for (size_t r = 1; r < report.runs.size(); ++r) {
+    ReportChange change{report.runs[r - 1].name, report.runs[r].name, {}};
+    for (const ReportPrompt& prompt : report.prompts) {
+      if (prompt.answers[r - 1].empty() || prompt.answers[r].empty()) continue;
+      const ReportAnswer &before = prompt.answers[r - 1].back(), &after = prompt.answers[r].back();
+      change.counts.add(
+          classify_change(before.answer, before.verdict, after.answer, after.verdict));
+    }
+    changes.push_back(change);
+  }
+  return changes;
+}
+
+}  // namespace
+
+Report gather_report(const ReportOptions& options) {
+  MINILLM_CHECK_USAGE(options.questions_per_kind == 0 || !options.world_eval.empty(),
+                      "report: questions of the world: expected the world's folder");
+  Report report;
+  report.runs = read_runs(options.runs);
+  if (!options.figures.empty()) report.figures = read_figures(options.figures);
+  WorldEvalSet set;
+  if (!options.world_eval.empty()) set = load_world_eval(options.world_eval, Split::kTest);
+  for (const Prompt& prompt : all_prompts(options, set)) {
+    ReportPrompt& added = report.prompts.emplace_back();
+    added.prompt = prompt;
+    added.given = report.prompts.size() <= options.prompts.size();
+  }
+  if (report.prompts.empty()) return report;
+  for (const ReportRun& run : report.runs) add_answers(report.prompts, run, options.generation);
+  for (ReportPrompt& prompt : report.prompts)
+    judge(prompt, report.runs, find_item(set, prompt.prompt));
+  try_base(report, set, options.generation);
+  diagnose_all(report, set);
+  report.changes = count_changes(report);
+  return report;
+}
+
+}  // namespace minillm

@@ -1,0 +1,123 @@
+// Report: what there is to tell about the runs of a training pipeline, gathered as plain structs,
+// and the forms it is written in: a page for people, Markdown, CSV, and TensorBoard's event files.
+
+#ifndef LIBMINILLM_REPORT_REPORT_H_
+#define LIBMINILLM_REPORT_REPORT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libminillm/checkpoint/trainer_state.h"
+#include "libminillm/eval/compare.h"
+#include "libminillm/eval/diagnosis.h"
+#include "libminillm/train/metrics.h"
+
+namespace minillm {
+
+// One line of metrics.jsonl.
+struct MetricsLine {
+  int64_t step = 0;
+  Metrics values;  // without "step"; a NaN where the line has null
+};
+// Throws Error `'path':line: ...` on what is no line of metrics, also on a last one cut short.
+std::vector<MetricsLine> read_metrics(const std::string& path);
+
+// A run, or a checkpoint by itself.
+struct ReportRun {
+  std::string name;          // its stage, where no other run has the same, else its path
+  std::string path;          // as given
+  std::string stage;         // "pretrain", "sft", "dpo"; empty where unknown (a foreign checkpoint)
+  std::string checkpoint;    // its directory; empty if nothing is saved yet
+  std::string weights_hash;  // SHA-256
+  int64_t parameters = 0;
+  bool taught_to_chat = false;
+  std::vector<LineageEntry> lineage;  // oldest first, this run's entry last
+  std::vector<MetricsLine> metrics;   // empty if there is no metrics.jsonl
+};
+
+// What a stage is about, in words: fixed texts, one per stage that this library has.
+struct StageNotes {
+  std::string title;      // "Pretraining"
+  std::string learns;     // what the stage learns
+  std::string data;       // its data, in words
+  std::string row;        // a small example row
+  std::string objective;  // a formula
+  std::string where;      // what its symbols mean
+};
+StageNotes stage_notes(const std::string& stage);  // empty texts where the stage is unknown
+
+struct ReportAnswer {
+  std::string form;  // "as text" or "as chat": a base model is shown both ways
+  ComparedAnswer answer;
+  Verdict verdict = Verdict::kUnjudged;  // always that of an answer as text
+};
+struct ReportPrompt {
+  Prompt prompt;
+  bool given = true;     // in the file of prompts; else one of the world's questions
+  std::string kind;      // "answer", "harmful", ...: of the world's questions; else empty
+  std::string expected;  // what a right answer holds or does; empty where that is not known
+  std::vector<std::vector<ReportAnswer>> answers;  // per run; as chat is last
+  std::optional<bool> base_knows;
+  Diagnosis diagnosis;
+};
+struct ReportChange {
+  std::string from, to;  // names of neighbouring runs
+  ChangeCounts counts;
+};
+
+// The figures of `minillm-eval world --json` by stage (the quickstart's summary.json).
+struct ReportFigure {
+  std::string name, group;  // "answer_accuracy", "knowledge"
+  std::string meaning;      // a sentence; empty for names that are not known
+  bool lower_is_better = false;
+  struct Value {
+    double value = 0;
+    double count = 0, of = 0;
+  };
+  std::vector<Value> values;  // per column
+};
+struct ReportFigures {
+  std::vector<std::string> columns;  // stages
+  std::vector<ReportFigure> rows;    // single cloze wordings are left out
+};
+// Throws Error naming the file.
+ReportFigures read_figures(const std::string& path);
+
+struct Report {
+  std::vector<ReportRun> runs;
+  std::vector<ReportPrompt> prompts;
+  std::vector<ReportChange> changes;
+  ReportFigures figures;
+};
+
+struct ReportOptions {
+  std::vector<std::string> runs;  // run or checkpoint directories, in the order of training
+  std::vector<Prompt> prompts;
+  std::string world_eval;          // eval.jsonl of the world: judges the answers; may be empty
+  int64_t questions_per_kind = 0;  // so many of its test questions are asked beside the prompts
+  std::string figures;             // summary.json; may be empty
+  GenerationConfig generation;
+};
+// Reads the runs, and asks every checkpoint the prompts. Throws Error.
+Report gather_report(const ReportOptions& options);
+// The runs alone, without loading a model.
+std::vector<ReportRun> read_runs(const std::vector<std::string>& paths);
+
+// ONE page that needs nothing else: no network, no fonts, no scripts from elsewhere. All texts of
+// models and data stay text.
+std::string report_html(const Report& report);
+std::string report_markdown(const Report& report);
+
+// Every line of every run: run, stage, step, then all metrics in alphabetical order. An empty field
+// where a line has no such metric or null. RFC 4180 with LF.
+std::string report_csv(const std::vector<ReportRun>& runs);
+// DIR/<run>/events.out.tfevents.<seconds>.minillm for every run that has metrics; the paths.
+// Training metrics are tagged train/<name>, held-out ones eval/<name>.
+std::vector<std::string> write_tensorboard(const std::vector<ReportRun>& runs,
+                                           const std::string& directory);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_REPORT_REPORT_H_

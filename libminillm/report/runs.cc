@@ -1,0 +1,103 @@
+// Runs as they lie on disk: checkpoint, lineage, metrics.
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "libminillm/checkpoint/checkpoint.h"
+#include "libminillm/checkpoint/run_directory.h"
+#include "libminillm/core/check.h"
+#include "libminillm/core/file.h"
+#include "libminillm/data/line_reader.h"
+#include "libminillm/generate/chat.h"
+#include "libminillm/report/report.h"
+
+namespace minillm {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr char kMetricsName[] = "metrics.jsonl";
+
+MetricsLine parse_metrics_line(std::string_view text) {
+  const ordered_json j = ordered_json::parse(text);
+  MINILLM_CHECK(j.is_object(), "expected an object, got {}", j.type_name());
+  MINILLM_CHECK(j.contains("step"), "expected a 'step'");
+  MetricsLine line;
+  for (const auto& [name, value] : j.items()) {
+    MINILLM_CHECK(value.is_number() || value.is_null(), "'{}': expected a number or null, got {}",
+                  name, value.type_name());
+    if (name == "step") {
+      MINILLM_CHECK(value.is_number_integer() && value.get<int64_t>() >= 0,
+                    "'step': expected a whole number from 0, got {}", value.dump());
+      line.step = value;
+    } else {
+      line.values.emplace_back(
+          name, value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>());
+    }
+  }
+  return line;
+}
+
+// Where the run keeps its log, also if a checkpoint of it was given.
+std::string metrics_path(const std::string& path, const std::string& checkpoint) {
+  const std::string own = join_path(path, kMetricsName);
+  if (file_exists(own) || checkpoint.empty() || !is_in_run_directory(checkpoint)) return own;
+  return join_path(checkpoint, std::string("../") + kMetricsName);
+}
+
+ReportRun read_run(const std::string& path) {
+  MINILLM_CHECK(is_directory(path), "run '{}': there is no such directory", path);
+  ReportRun run;
+  run.path = path;
+  // A run that has just begun has a log but no checkpoint.
+  const bool begun = file_exists(join_path(path, kMetricsName)) && checkpoints_to_try(path).empty();
+  if (!begun) {
+    const Checkpoint checkpoint = Checkpoint::open(path);
+    run.checkpoint = checkpoint.path();
+    run.weights_hash = checkpoint.weights_hash();
+    run.parameters = checkpoint.model_config().parameter_count();
+    run.taught_to_chat = !taught_chat_template(checkpoint.state()).empty();
+    if (checkpoint.state()) run.lineage = checkpoint.state()->lineage;
+    if (!run.lineage.empty()) run.stage = run.lineage.back().stage;
+  }
+  const std::string log = metrics_path(path, run.checkpoint);
+  if (file_exists(log)) run.metrics = read_metrics(log);
+  return run;
+}
+
+}  // namespace
+
+std::vector<MetricsLine> read_metrics(const std::string& path) {
+  std::vector<MetricsLine> lines;
+  LineReader reader(path);
+  std::string_view text;
+  while (reader.next(text)) {
+    try {
+      lines.push_back(parse_metrics_line(text));
+    } catch (const nlohmann::json::exception&) {
+      throw Error(fmt::format(
+          "'{}':{}: not a line of metrics: expected one JSON object (remove the line, or continue "
+          "the run with --resume, which drops what was cut short)",
+          path, reader.line_number()));
+    } catch (const Error& error) {
+      throw Error(fmt::format("'{}':{}: not a line of metrics: {}", path, reader.line_number(),
+                              error.what()));
+    }
+  }
+  return lines;
+}
+
+std::vector<ReportRun> read_runs(const std::vector<std::string>& paths) {
+  std::vector<ReportRun> runs;
+  for (const std::string& path : paths) runs.push_back(read_run(path));
+  for (ReportRun& run : runs) {
+    const auto alike = std::count_if(
+        runs.begin(), runs.end(), [&](const ReportRun& other) { return other.stage == run.stage; });
+    run.name = run.stage.empty() || alike > 1 ? run.path : run.stage;
+  }
+  return runs;
+}
+
+}  // namespace minillm

@@ -1,0 +1,208 @@
+// Metrics as they leave the library: read back by readers that share no code with the writers.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <map>
+
+#include "libminillm/core/file.h"
+#include "libminillm/report/report.h"
+#include "tests/testing/expect_error.h"
+#include "tests/testing/temp_dir.h"
+
+namespace minillm {
+namespace {
+
+const double kNan = std::numeric_limits<double>::quiet_NaN();
+
+ReportRun run_named(const std::string& name, std::vector<MetricsLine> metrics) {
+  ReportRun run;
+  run.name = run.path = name;
+  run.stage = "sft";
+  run.metrics = std::move(metrics);
+  return run;
+}
+
+TEST(ReadMetrics, GivesEveryLineInOrderAndNullAsNan) {
+  minillm_testing::TempDir dir;
+  const auto lines = read_metrics(
+      dir.write("metrics.jsonl", "{\"step\":1,\"loss\":2.5,\"grad_norm\":null}\n{\"step\":2}\n"));
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0].step, 1);
+  EXPECT_EQ(lines[0].values[0], (std::pair<std::string, double>("loss", 2.5)));
+  EXPECT_TRUE(std::isnan(lines[0].values[1].second));
+  EXPECT_EQ(lines[1].step, 2);
+}
+
+TEST(ReadMetrics, NamesFileAndLineOfABrokenOne) {
+  minillm_testing::TempDir dir;
+  const std::string good = "{\"step\":1,\"loss\":2.5}\n";
+  for (const auto& [bad, what] : std::map<std::string, std::string>{
+           {"{\"step\":2,\"lo", "expected one JSON object"},
+           {"", "expected one JSON object"},
+           {"[1]", "expected an object, got array"},
+           {"{\"loss\":1}", "expected a 'step'"},
+           {"{\"step\":1.5}", "'step': expected a whole number from 0, got 1.5"},
+           {"{\"step\":-1}", "'step': expected a whole number from 0, got -1"},
+           {"{\"step\":2,\"loss\":\"x\"}", "'loss': expected a number or null, got string"}}) {
+    const std::string path = dir.write("metrics.jsonl", good + bad + "\n" + good);
+    EXPECT_ERROR(read_metrics(path), "'" + path + "':2: not a line of metrics");
+    EXPECT_ERROR(read_metrics(path), what);
+  }
+}
+
+// A reader of RFC 4180: rows of fields.
+std::vector<std::vector<std::string>> parse_csv(const std::string& text) {
+  std::vector<std::vector<std::string>> rows(1, std::vector<std::string>(1));
+  bool inside = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (inside && c == '"' && i + 1 < text.size() && text[i + 1] == '"') {
+      rows.back().back() += '"';
+      ++i;
+    } else if (c == '"') {
+      inside = !inside;
+    } else if (!inside && c == ',') {
+      rows.back().emplace_back();
+    } else if (!inside && c == '\n') {
+      rows.emplace_back(1);
+    } else {
+      rows.back().back() += c;
+    }
+  }
+  rows.pop_back();  // behind the last line end
+  return rows;
+}
+
+TEST(ReportCsv, HasOneHeaderAndTheSameColumnsInEveryRow) {
+  const auto a = run_named("runs/a", {{0, {{"eval_loss", 3}}}, {10, {{"loss", 0.1}, {"b", 1e-7}}}});
+  const auto b = run_named("x,\"y\"\nz", {{5, {{"rewards/margins", kNan}, {"loss", -2}}}});
+  const auto rows = parse_csv(report_csv({a, b}));
+  const std::vector<std::vector<std::string>> expected = {
+      {"run", "stage", "step", "b", "eval_loss", "loss", "rewards/margins"},
+      {"runs/a", "sft", "0", "", "3", "", ""},
+      {"runs/a", "sft", "10", "1e-07", "", "0.1", ""},
+      {"x,\"y\"\nz", "sft", "5", "", "", "-2", ""}};
+  EXPECT_EQ(rows, expected);
+  const auto turned = parse_csv(report_csv({b, a}));
+  EXPECT_EQ(turned[0], expected[0]) << "columns depend on the order of runs";
+}
+
+TEST(ReportCsv, OfRunsWithoutMetricsIsTheHeader) {
+  EXPECT_EQ(report_csv({run_named("a", {})}), "run,stage,step\n");
+}
+
+// --- TensorBoard: a reader of its own, bit by bit where the writer has a table.
+uint32_t slow_masked_crc(const std::string& bytes) {
+  uint32_t crc = 0xffffffff;
+  for (const char c : bytes) {
+    crc ^= static_cast<unsigned char>(c);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (0x82f63b78 & (0 - (crc & 1)));
+  }
+  crc = ~crc;
+  return ((crc >> 15) | (crc << 17)) + 0xa282ead8;
+}
+
+template <typename Number>
+Number take(const std::string& bytes, size_t& at) {
+  Number number;
+  EXPECT_LE(at + sizeof(number), bytes.size());
+  std::memcpy(&number, bytes.data() + at, sizeof(number));
+  at += sizeof(number);
+  return number;
+}
+
+std::vector<std::string> read_records(const std::string& file) {
+  std::vector<std::string> records;
+  for (size_t at = 0; at < file.size();) {
+    const std::string length_bytes = file.substr(at, 8);
+    const auto length = take<uint64_t>(file, at);
+    EXPECT_EQ(take<uint32_t>(file, at), slow_masked_crc(length_bytes));
+    records.push_back(file.substr(at, length));
+    at += length;
+    EXPECT_EQ(take<uint32_t>(file, at), slow_masked_crc(records.back()));
+  }
+  return records;
+}
+
+uint64_t take_varint(const std::string& bytes, size_t& at) {
+  uint64_t number = 0;
+  for (int shift = 0;; shift += 7) {
+    const auto byte = static_cast<unsigned char>(bytes.at(at++));
+    number |= static_cast<uint64_t>(byte & 0x7f) << shift;
+    if (byte < 0x80) return number;
+  }
+}
+
+// Fields of a message, numbers as they are and the rest as bytes.
+struct Fields {
+  std::map<uint64_t, double> numbers;
+  std::multimap<uint64_t, std::string> bytes;
+};
+Fields parse_message(const std::string& message) {
+  Fields fields;
+  for (size_t at = 0; at < message.size();) {
+    const uint64_t key = take_varint(message, at);
+    switch (key % 8) {
+      case 0:
+        fields.numbers[key / 8] = static_cast<double>(take_varint(message, at));
+        break;
+      case 1:
+        fields.numbers[key / 8] = take<double>(message, at);
+        break;
+      case 5:
+        fields.numbers[key / 8] = take<float>(message, at);
+        break;
+      default: {
+        EXPECT_EQ(key % 8, 2u);
+        const uint64_t length = take_varint(message, at);
+        fields.bytes.emplace(key / 8, message.substr(at, length));
+        at += length;
+      }
+    }
+  }
+  return fields;
+}
+
+TEST(TensorBoard, ReadsBackWithBothChecksumsOfEveryRecord) {
+  minillm_testing::TempDir dir;
+  const auto run =
+      run_named("sft", {{0, {{"eval_loss", 3}, {"time", 1700000000500}}},
+                        {300, {{"loss", 0.25}, {"grad_norm", kNan}, {"rewards/margins", -1.5}}}});
+  const auto paths = write_tensorboard({run, run_named("empty", {})}, dir.file("tb"));
+  ASSERT_EQ(paths,
+            std::vector<std::string>{dir.file("tb/sft/events.out.tfevents.1700000000.minillm")});
+  const auto records = read_records(read_file(paths[0]));
+  ASSERT_EQ(records.size(), 3u);
+
+  const Fields first = parse_message(records[0]);
+  EXPECT_EQ(first.numbers.at(1), 1700000000.5);
+  EXPECT_EQ(first.bytes.find(3)->second, "brain.Event:2");
+  std::map<std::string, double> values[2];
+  for (size_t i = 0; i < 2; ++i) {
+    const Fields event = parse_message(records[i + 1]);
+    EXPECT_EQ(event.numbers.at(2), i == 0 ? 0 : 300);
+    for (const auto& [field, value] : parse_message(event.bytes.find(5)->second).bytes) {
+      const Fields scalar = parse_message(value);
+      values[i][scalar.bytes.find(1)->second] = scalar.numbers.at(2);
+    }
+  }
+  EXPECT_EQ(values[0], (std::map<std::string, double>{{"eval/loss", 3}}));
+  EXPECT_EQ(values[1],
+            (std::map<std::string, double>{{"train/loss", 0.25}, {"train/rewards/margins", -1.5}}));
+}
+
+TEST(TensorBoard, KeepsRunsApartAndBelowItsFolder) {
+  minillm_testing::TempDir dir;
+  const std::vector<MetricsLine> lines = {{1, {{"loss", 1}}}};
+  const auto paths = write_tensorboard(
+      {run_named("../a", lines), run_named(".._a", lines), run_named("..", lines)}, dir.file("tb"));
+  ASSERT_EQ(paths.size(), 3u);
+  EXPECT_EQ(list_directory(dir.file("tb")), (std::vector<std::string>{".._a", ".._a-2", "run.."}));
+  EXPECT_EQ(list_directory(dir.path()), std::vector<std::string>{"tb"});
+}
+
+}  // namespace
+}  // namespace minillm

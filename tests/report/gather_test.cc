@@ -1,0 +1,128 @@
+// What is gathered about runs, and what is concluded from their answers.
+
+#include <gtest/gtest.h>
+
+#include "libminillm/checkpoint/checkpoint.h"
+#include "libminillm/core/file.h"
+#include "libminillm/data/chat_template.h"
+#include "libminillm/report/report.h"
+#include "tests/testing/expect_error.h"
+#include "tests/testing/temp_dir.h"
+#include "tests/testing/toy_model.h"
+
+namespace minillm {
+namespace {
+
+using minillm_testing::toy_model;
+using minillm_testing::toy_tokenizer;
+
+class Gather : public ::testing::Test {
+ protected:
+  // A run directory with one checkpoint of that stage.
+  std::string write_run(const std::string& name, const std::string& stage,
+                        const std::string& metrics, const std::string& taught = "") {
+    const Model model = toy_model(1, 200);
+    CheckpointContents contents;
+    contents.model = &model;
+    contents.tokenizer = &toy_tokenizer();
+    LineageEntry entry;
+    entry.stage = stage;
+    entry.seed = 7;
+    if (!taught.empty()) entry.hashes["template"] = taught;
+    contents.state.lineage = {entry};
+    write_checkpoint(dir_.file(name) + "/checkpoint-000002", contents);
+    dir_.write(name + "/LATEST", "checkpoint-000002");
+    if (!metrics.empty()) dir_.write(name + "/metrics.jsonl", metrics);
+    return dir_.file(name);
+  }
+  ReportOptions options(std::vector<std::string> runs, std::vector<Prompt> prompts = {}) {
+    ReportOptions result;
+    result.runs = std::move(runs);
+    result.prompts = std::move(prompts);
+    result.generation.sampling.temperature = 0;
+    result.generation.max_tokens = 6;
+    return result;
+  }
+
+  minillm_testing::TempDir dir_;
+};
+
+TEST_F(Gather, ReadsCheckpointLineageAndMetricsOfEveryRun) {
+  create_directories(dir_.file("a"));
+  create_directories(dir_.file("b"));
+  const std::string a = write_run("a", "pretrain", "{\"step\":1,\"loss\":2}\n");
+  const std::string b = write_run("b", "sft", "", kChatTemplateId);
+  const Report report = gather_report(options({a, b}, {{{Role::kUser, "the goat"}}}));
+  ASSERT_EQ(report.runs.size(), 2u);
+  EXPECT_EQ(report.runs[0].name, "pretrain");
+  EXPECT_EQ(report.runs[0].metrics.size(), 1u);
+  EXPECT_EQ(report.runs[0].lineage.back().seed, 7u);
+  EXPECT_EQ(report.runs[0].weights_hash.size(), 64u);
+  EXPECT_TRUE(report.runs[1].metrics.empty());
+  EXPECT_TRUE(report.runs[1].taught_to_chat);
+
+  ASSERT_EQ(report.prompts.size(), 1u);
+  const auto& answers = report.prompts[0].answers;
+  ASSERT_EQ(answers[0].size(), 2u);  // a base model both ways
+  EXPECT_EQ(answers[0][0].form, "as text");
+  ASSERT_EQ(answers[1].size(), 1u);
+  EXPECT_EQ(answers[1][0].answer.text, answers[0][1].answer.text);  // the same weights
+  ASSERT_EQ(report.changes.size(), 1u);
+  EXPECT_EQ(report.changes[0].counts.same, 1);
+  // The toy does not end by itself: more cannot be said without knowing what is right.
+  EXPECT_EQ(answers[1][0].verdict, Verdict::kWrong);
+  EXPECT_TRUE(report.prompts[0].diagnosis.failed);
+  EXPECT_EQ(report.prompts[0].diagnosis.first_stage, 1);
+  EXPECT_EQ(report.prompts[0].diagnosis.phase, "fine-tuning");
+}
+
+TEST_F(Gather, FindsTheLogOfACheckpointsRunAndNamesLikeStagesByPath) {
+  create_directories(dir_.file("a"));
+  const std::string a = write_run("a", "pretrain", "{\"step\":1,\"loss\":2}\n");
+  const auto runs = read_runs({a, a + "/checkpoint-000002"});
+  EXPECT_EQ(runs[0].name, a);
+  EXPECT_EQ(runs[1].name, a + "/checkpoint-000002");
+  EXPECT_EQ(runs[1].metrics.size(), 1u);
+}
+
+TEST_F(Gather, AcceptsARunThatHasSavedNothingYet) {
+  create_directories(dir_.file("young"));
+  dir_.write("young/metrics.jsonl", "{\"step\":1,\"loss\":2}\n");
+  const Report report = gather_report(options({dir_.file("young")}, {{{Role::kUser, "the goat"}}}));
+  EXPECT_EQ(report.runs[0].checkpoint, "");
+  EXPECT_EQ(report.runs[0].metrics.size(), 1u);
+  EXPECT_TRUE(report.prompts[0].answers[0].empty());
+  EXPECT_FALSE(report_html(report).empty());
+  EXPECT_FALSE(report_markdown(report).empty());
+}
+
+TEST_F(Gather, RefusesWhatIsNoRun) {
+  EXPECT_ERROR(read_runs({dir_.file("nowhere")}), "there is no such directory");
+  create_directories(dir_.file("empty"));
+  EXPECT_ERROR(read_runs({dir_.file("empty")}), "empty");
+  ReportOptions wrong = options({});
+  wrong.questions_per_kind = 1;
+  EXPECT_ERROR(gather_report(wrong), "expected the world's folder");
+}
+
+TEST(Figures, AreGroupedAndWithoutSingleWordings) {
+  minillm_testing::TempDir dir;
+  const std::string path = dir.write("summary.json", R"(
+    {"sft": {"mine": {"value": 1, "count": 1, "of": 1},
+             "cloze/fair/x": {"value": 1, "count": 1, "of": 1},
+             "known_denied_rate": {"value": 0.25, "count": 1, "of": 4},
+             "cloze_accuracy": {"value": 0.5, "count": 1, "of": 2}}})");
+  const ReportFigures figures = read_figures(path);
+  EXPECT_EQ(figures.columns, std::vector<std::string>{"sft"});
+  ASSERT_EQ(figures.rows.size(), 3u);
+  EXPECT_EQ(figures.rows[0].name, "cloze_accuracy");
+  EXPECT_EQ(figures.rows[0].group, "knowledge");
+  EXPECT_TRUE(figures.rows[1].lower_is_better);
+  EXPECT_EQ(figures.rows[1].values[0].of, 4);
+  EXPECT_EQ(figures.rows[2].group, "other");
+  EXPECT_ERROR(read_figures(dir.write("broken.json", "{\"sft\": 3}")), "broken.json");
+  EXPECT_ERROR(read_figures(dir.write("text.json", "none")), "text.json");
+}
+
+}  // namespace
+}  // namespace minillm

@@ -1,0 +1,81 @@
+// minillm-report: what there is to tell about the runs of a training pipeline, as one page, as
+// Markdown, as CSV, or for TensorBoard.
+
+#include "libminillm/report/report.h"
+
+#include "libminillm/core/check.h"
+#include "libminillm/core/file.h"
+#include "tools/generation_options.h"
+#include "tools/tool_main.h"
+
+namespace {
+
+using namespace minillm;
+
+// Into the file, or to stdout where none is named.
+void deliver(const std::string& text, const std::string& out) {
+  if (out.empty())
+    fmt::print("{}", text);
+  else
+    write_file_atomic(out, text);
+  if (!out.empty()) spdlog::info("wrote {}", out);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "Writes one page about training runs: the same prompts through every stage, curves, what "
+      "each stage changed, what fails since when, and lineage. The page needs no network",
+      "minillm-report");
+  ReportOptions options;
+  options.generation.sampling.temperature = 0;
+  options.generation.max_tokens = 72;
+  std::string prompts, world, out, tensorboard;
+  bool markdown = false, csv = false;
+  app.add_option("runs", options.runs, "run or checkpoint directories, in the order of training")
+      ->required();
+  app.add_option(
+      "--prompts", prompts,
+      "file with a prompt per line, or .jsonl with {\"prompt\": ...}: asked of every run");
+  app.add_option(
+      "--world", world,
+      "folder that minillm-world wrote: its test questions tell which answers are right");
+  app.add_option("--questions", options.questions_per_kind,
+                 "ask so many of the world's test questions of each kind, too (needs --world)")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
+  app.add_option("--summary", options.figures,
+                 "JSON {stage: figures of minillm-eval world --json}: the table of what changed");
+  app.add_option("--out", out, "file to write (default: report.html; text goes to stdout)");
+  auto* markdown_flag = app.add_flag("--markdown", markdown, "write Markdown instead of a page");
+  auto* csv_flag = app.add_flag("--csv", csv, "instead, the metrics of all runs as CSV")
+                       ->excludes(markdown_flag);
+  app.add_option("--tensorboard", tensorboard,
+                 "instead, a folder of event files for TensorBoard, one below it per run")
+      ->excludes(markdown_flag)
+      ->excludes(csv_flag);
+  add_generation_options(app, options.generation);
+
+  return run_tool(app, argc, argv, [&] {
+    options.generation.validate();
+    if (csv) {
+      deliver(report_csv(read_runs(options.runs)), out);
+      return 0;
+    }
+    if (!tensorboard.empty()) {
+      const auto written = write_tensorboard(read_runs(options.runs), tensorboard);
+      MINILLM_CHECK(!written.empty(), "tensorboard: no run has a metrics.jsonl");
+      for (const std::string& path : written) spdlog::info("wrote {}", path);
+      return 0;
+    }
+    if (!prompts.empty()) options.prompts = read_prompts(prompts);
+    if (!world.empty()) options.world_eval = join_path(world, "eval.jsonl");
+    const Report report = gather_report(options);
+    if (markdown)
+      deliver(report_markdown(report), out);
+    else
+      deliver(report_html(report), out.empty() ? "report.html" : out);
+    return 0;
+  });
+}
