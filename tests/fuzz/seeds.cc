@@ -1,5 +1,7 @@
 #include "tests/fuzz/seeds.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <fstream>
 
@@ -100,7 +102,7 @@ std::vector<std::string> llama2c_models() {
   const std::string header = little_endian({4, 6, 1, 2, 1, 5, 3});
   std::string version_1 = little_endian({0x616b3432, 1}) + header + '\1';
   version_1.resize(256, '\0');
-  return {header + std::string(4 * 158, '\0'), version_1 + std::string(4 * 148, '\0')};
+  return {header + std::string(4 * 158, '\0'), version_1 + std::string(4 * 152, '\0')};
 }
 
 // tokenizer.bin with one piece of its own, behind the byte that the target takes its size from.
