@@ -67,7 +67,7 @@ grep -q 'No prompts were asked' dom.html || { echo "a report without prompts is 
 
 # --- pictures, of the page named or of the one just made
 page=$work/report.html
-if [[ $# -gt 3 ]]; then page=$(realpath "$started/$4"); fi
+if [[ $# -gt 3 ]]; then page=$(cd "$started" && realpath "$4"); fi
 # A window narrower than 500 is not to be had, so the phone is a frame of that width.
 printf '<!DOCTYPE html><body style="margin:0"><iframe style="border:0;width:375px;height:2600px" src="%s"></iframe>' \
   "file://$page#stage=2&prompt=1&theme=light" >phone.html
