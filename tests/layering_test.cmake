@@ -20,8 +20,8 @@ set(checked 0)
 file(GLOB_RECURSE sources RELATIVE ${SOURCE}/libminillm ${SOURCE}/libminillm/*.h ${SOURCE}/libminillm/*.cc)
 foreach(source IN LISTS sources)
   string(REGEX MATCH "^[a-z]+/" layer "${source}")
-  if(layer STREQUAL "")
-    continue()  # minillm.h, the umbrella
+  if(layer STREQUAL "" OR layer STREQUAL "doc/")
+    continue()  # minillm.h, the umbrella, and example programs, which include it
   endif()
   string(REPLACE "/" "" layer "${layer}")
   if(NOT DEFINED rank_${layer})
