@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs every test: float (as shipped), double (gradients), with sanitizers,
-# and every parser fuzzed for 30 seconds. The same command on a laptop and in CI.
+# Installs what is missing, builds, and runs every test: float (as shipped), double (gradients), with sanitizers of
+# memory and of threads, and every parser fuzzed for 30 seconds. The same command on a laptop and in CI.
 #   tests/run.sh            everything
-#   tests/run.sh release    one of: release, gradcheck, asan, fuzz
+#   tests/run.sh release    one of: release, gradcheck, asan, tsan, fuzz; tsan-long is the whole suite, not only threads
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,12 +10,15 @@ tools/install_dependencies.sh libgtest-dev libgmock-dev libeigen3-dev libbenchma
   dpkg-dev file pkg-config
 
 parts=("$@")
-[[ ${#parts[@]} -gt 0 ]] || parts=(release gradcheck asan fuzz)
+[[ ${#parts[@]} -gt 0 ]] || parts=(release gradcheck asan tsan fuzz)
 for part in "${parts[@]}"; do
   if [[ $part == fuzz ]]; then
     echo "== fuzz"
     tests/fuzz/run.sh 30
     continue
+  fi
+  if [[ $part == tsan* ]]; then
+    tools/install_dependencies.sh clang libclang-rt-14-dev libomp-dev
   fi
   preset=$part
   if [[ $part == release ]]; then

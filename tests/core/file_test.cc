@@ -6,6 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <thread>
+
 #include "libminillm/core/error.h"
 #include "tests/testing/expect_error.h"
 #include "tests/testing/file_size_limit.h"
@@ -53,6 +55,19 @@ TEST(WriteFileAtomic, KeepsTheOldFileWhenTheDiskIsFull) {
     EXPECT_ERROR(write_file_atomic(path, std::string(5000, 'x')), "cannot write: File too large");
   }
   EXPECT_EQ(read_file(path), "old");
+  EXPECT_THAT(list_directory(dir.path()), ElementsAre("f"));
+}
+
+TEST(WriteFileAtomic, IsWholeWhenTwoThreadsWriteTheSameFile) {
+  const TempDir dir;
+  const std::string path = dir.file("f");
+  const auto write = [&](char letter) {
+    for (int i = 0; i < 20; ++i) write_file_atomic(path, std::string(1000, letter));
+  };
+  std::thread other(write, 'a');
+  write('b');
+  other.join();
+  EXPECT_THAT(read_file(path), testing::AnyOf(std::string(1000, 'a'), std::string(1000, 'b')));
   EXPECT_THAT(list_directory(dir.path()), ElementsAre("f"));
 }
 

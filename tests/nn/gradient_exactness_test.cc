@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "libminillm/objectives/next_token.h"
+#include "libminillm/optim/adamw.h"
 #include "tests/testing/compare.h"
 #include "tests/testing/tiny_model.h"
 
@@ -232,6 +234,27 @@ TEST(GradientExactness, TokensBehindTheLastTargetGetNone) {
   };
   for (const Token token : {7, 8, 9}) EXPECT_GT(row_norm(token), 0) << token;
   for (const Token token : {10, 11, 12, 13}) EXPECT_EQ(row_norm(token), 0) << token;
+}
+
+// Models share nothing that is written: the kernels' scratch memory is each thread's own.
+TEST(GradientExactness, TwoModelsInTwoThreadsLearnWhatEachLearnsAlone) {
+  const auto train = [](uint64_t seed) {
+    Model model = random_model(medium_config(), seed);
+    AdamW optimizer(model.tensors(), {});
+    const TokenBatch batch = random_batch({70, 33, 1}, V, seed);
+    for (Index step = 1; step <= 2; ++step) {
+      run_backward(model, batch);
+      optimizer.update(model.parameters(), model.gradients(), 0.01, 1e-3, step);
+    }
+    return std::vector<Real>(model.parameters().begin(), model.parameters().end());
+  };
+  const std::vector<Real> first_alone = train(1), second_alone = train(2);
+  std::vector<Real> first, second;
+  std::thread other([&] { first = train(1); });
+  second = train(2);
+  other.join();
+  expect_same_bits(first, first_alone, "the first model");
+  expect_same_bits(second, second_alone, "the second model");
 }
 
 }  // namespace
