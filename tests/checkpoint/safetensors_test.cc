@@ -212,6 +212,14 @@ TEST(SafetensorsFile, ReadsThoseOfOtherPrograms) {
   }
 }
 
+TEST(SafetensorsFile, RefusesNumbersThatAreNoWeightsWhenTheyAreRead) {
+  const TempDir dir;
+  const SafetensorsFile file(dir.write("f.safetensors", image(kValid, zeros(16))));
+  std::vector<Real> values(4);
+  EXPECT_ERROR(file.read(file.tensors()[0], values),
+               "f.safetensors': tensor 'test': expected dtype F32, F16 or BF16, got I32");
+}
+
 TEST(SafetensorsImage, IsReadBackToTheBit) {
   const std::vector<Real> a = {1,     -0.0f, std::numeric_limits<float>::denorm_min(),
                                3e38f, NAN,   -INFINITY};

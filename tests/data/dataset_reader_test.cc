@@ -58,6 +58,9 @@ TEST(Conversations, TypedContentPartsAreJoined) {
   EXPECT_THAT(shown(R"({"messages":[{"role":"user","content":[{"type":"text","text":"a"},)"
                     R"({"type":"text","value":"b"}]},{"role":"assistant","content":"c"}]})"),
               ElementsAre("user: ab | assistant: c"));
+  EXPECT_THAT(shown(R"({"messages":[{"role":"user","content":["a","b"]},)"
+                    R"({"role":"assistant","content":"c"}]})"),
+              ElementsAre("user: ab | assistant: c"));
   EXPECT_ERROR(
       shown(R"({"messages":[{"role":"user","content":[{"type":"image_url","image_url":"x"}]},)"
             R"({"role":"assistant","content":"c"}]})"),
@@ -158,6 +161,10 @@ TEST(Conversations, ErrorsNameFileLineReasonAndRemedy) {
                "message without a role: expected 'role' or 'from'");
   EXPECT_ERROR(conversations(R"({"messages":[{"role":"user"}]})"), "message without content");
   EXPECT_ERROR(conversations(R"({"messages":"a"})"), "messages: expected a list, got string");
+  EXPECT_ERROR(conversations(R"({"conversation":"a"})"),
+               "wrong type: 'conversation': expected a list");
+  EXPECT_ERROR(conversations(R"({"instruction":"a","output":"b","history":[["c"]]})"),
+               "wrong type: 'history': expected pairs [question, answer]");
   EXPECT_ERROR(conversations(R"({"a":1,"b":2})"),
                "unknown row format: expected conversations, got keys 'a', 'b'");
   EXPECT_ERROR(conversations("[1,2]\n[3]"), "wrong type: message: expected an object, got number");
@@ -352,6 +359,8 @@ TEST(Preferences, ErrorsNameFileLineAndReason) {
                "answer is not by the assistant: 'chosen' has the role user");
   EXPECT_ERROR(pairs(R"({"input":{},"preferred_output":[],"non_preferred_output":[]})"),
                "missing 'input.messages'");
+  EXPECT_ERROR(pairs(R"({"messages":[{"role":"user","content":"a"}],"rejected_response":"b"})"),
+               "x.jsonl:1: answer does not end with an assistant message");
 }
 
 // Trap: identical pairs teach nothing and keep the loss at ln 2. They are dropped and counted, not

@@ -1,6 +1,7 @@
 // The three stages one after another, in miniature: what each leaves behind, and that a resumed run
 // is the uninterrupted one to the byte.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <omp.h>
 
@@ -91,6 +92,30 @@ TEST_F(Stages, LineageNamesEveryAncestorWithItsConfigAndData) {
   }
 }
 
+TEST_F(Stages, SamplesAreShownAsTextsByPretrainingAndAsAnswersBySft) {
+  std::vector<std::string> samples;
+  TrainerEvents events;
+  events.on_sample = [&](const std::string& sample) { samples.push_back(sample); };
+  PretrainConfig texts = small_pretrain();
+  texts.train.steps = 2;
+  texts.train.sample_every = 1;
+  texts.data.sample_prompts = {"The baker", "A stranger"};
+  texts.data.sample_tokens = 5;
+  pretrain(texts, world_->options("pretrain.jsonl", "", "base-samples"), "", events);
+  ASSERT_EQ(samples.size(), 2u);
+  for (const std::string& sample : samples)
+    EXPECT_THAT(sample, testing::MatchesRegex("The baker\\|(.|\n)*\nA stranger\\|(.|\n)*\n"));
+  samples.clear();
+  SftConfig answers = small_sft();
+  answers.train.steps = 1;
+  answers.train.sample_every = 1;
+  answers.data.sample_prompts = {"Who lives here?"};
+  answers.data.sample_tokens = 5;
+  sft(answers, world_->options("sft.jsonl", "", "chat-samples", "base"), events);
+  ASSERT_EQ(samples.size(), 1u);
+  EXPECT_THAT(samples[0], testing::StartsWith("Who lives here?\n  -> "));
+}
+
 TEST_F(Stages, ResumedPretrainingIsTheUninterruptedRunToTheByte) {
   const StageOptions options =
       world_->options("pretrain.jsonl", "pretrain_eval.jsonl", "base-resumed");
@@ -135,6 +160,20 @@ TEST_F(Stages, SftWithReplayedTextResumesToTheByteAndLearnsFromTheText) {
   SftConfig all_text = small_sft();
   all_text.replay_share = 1;
   EXPECT_ERROR(sft(all_text, options, {}), "sft.replay_share");
+}
+
+TEST_F(Stages, DpoWarnsWhenTheChosenAnswersAreForgotten) {
+  DpoConfig config = small_dpo();
+  config.sft_weight = 0;
+  config.train.schedule.learning_rate = 0.03;
+  std::string said;
+  TrainerEvents events;
+  events.on_message = [&](const std::string& message) { said += message + "\n"; };
+  dpo(config, world_->options("preference.jsonl", "", "forgetful", "chat"), events);
+  EXPECT_THAT(said, testing::HasSubstr("warning: the chosen answers' log-probability fell by"));
+  said.clear();
+  run_dpo(world_->options("preference.jsonl", "", "careful", "chat"), events);
+  EXPECT_THAT(said, testing::Not(testing::HasSubstr("warning")));
 }
 
 TEST_F(Stages, Bfloat16TrainsAndAnotherPrecisionIsRefused) {

@@ -78,6 +78,7 @@ else
 fi
 expect 0 "dpo" tool inspect aligned
 expect 0 "" tool generate --checkpoint aligned --prompt "The baker" --max-tokens 8 --weights int8
+expect 0 '"stop_reason":"(max_tokens|end_token)"' tool generate --checkpoint aligned --prompt "The baker" --max-tokens 3 --json
 expect 2 "weights" tool generate --checkpoint aligned --prompt "The baker" --weights int4
 expect 0 '"preferred_style_rate"' tool eval world --checkpoint aligned --data world --split test --json
 expect 0 '"logprobs": *\[null' tool eval logprobs --checkpoint aligned --text "A stranger asked" --json
