@@ -31,7 +31,8 @@ struct RunFile {
     std::memcpy(header.data(), bytes.data(), sizeof(header));
     numbers.resize((bytes.size() - sizeof(header)) / 4);
     std::memcpy(numbers.data(), bytes.data() + sizeof(header), 4 * numbers.size());
-    const auto [dim, hidden, layers, heads, kv_heads, vocabulary, length] = header;
+    const int dim = header[0], hidden = header[1], layers = header[2], heads = header[3];
+    const int kv_heads = header[4], vocabulary = header[5], length = header[6];
     const bool shared = vocabulary > 0;
     const int kv_dim = dim / heads * kv_heads;
     size_t at = 0;
