@@ -58,6 +58,9 @@ TEST_F(IoError, AtEveryCallIsToldAndCostsNothing) {
       } else {
         expect_it_copes(stage, call, kErrors[tried_ % std::size(kErrors)], tried_ / 6 % 2 == 1);
       }
+      if (long_tests() && call % 20 == 0)
+        std::fprintf(stderr, "%s: call %ld of %ld, %d faults\n", stage, long{call}, long{calls},
+                     tried_);
     }
   }
   std::printf("%d faults, %d of them ended the run\n", tried_, failed_);
