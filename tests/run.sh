@@ -17,7 +17,7 @@ for part in "${parts[@]}"; do
     tests/fuzz/run.sh 30
     continue
   fi
-  if [[ $part == tsan* ]]; then
+  if [[ $part == asan || $part == tsan* ]]; then
     tools/install_dependencies.sh clang libclang-rt-14-dev libomp-dev
   fi
   preset=$part

@@ -28,7 +28,7 @@ void decode(std::span<const std::byte> bytes, std::span<Real> out, Decode&& valu
   }
 }
 
-std::string encode_f32(std::span<const Real> values) {
+[[maybe_unused]] std::string encode_f32(std::span<const Real> values) {
   std::string bytes;
   bytes.reserve(values.size() * sizeof(float));
   for (Real value : values) {
