@@ -2,6 +2,7 @@
 
 #include "libminillm/dpo/dpo.h"
 
+#include "tools/chat_template_option.h"
 #include "tools/stage_tool.h"
 
 int main(int argc, char** argv) {
@@ -18,6 +19,7 @@ int main(int argc, char** argv) {
   app.add_option("--init-from", arguments.options.init_from,
                  "checkpoint or run directory to start from; it is also the reference")
       ->required();
+  add_chat_template_option(app, arguments.options.chat_template);
   app.add_option("--replay", arguments.options.replay_files,
                  "conversations (SFT data) to replay, so that what SFT taught is kept");
   app.footer([&] { return config_help(fields); });

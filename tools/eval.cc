@@ -14,7 +14,9 @@
 #include "libminillm/eval/sft_eval.h"
 #include "libminillm/eval/text_loss.h"
 #include "libminillm/eval/world_eval.h"
+#include "libminillm/generate/chat.h"
 #include "libminillm/generate/generator.h"
+#include "tools/chat_template_option.h"
 #include "tools/tool_main.h"
 
 namespace {
@@ -26,7 +28,7 @@ struct Arguments {
   std::string checkpoint;
   bool json = false;
   std::vector<std::string> files;
-  std::string on_bad_record = "error";
+  std::string chat_template, on_bad_record = "error";
   std::string document_split = "blank_line";
   std::string reference;
   double beta = 0.1;
@@ -78,10 +80,18 @@ void evaluate_loss(const Arguments& arguments) {
                  {"bytes", static_cast<int64_t>(loss.bytes)}});
 }
 
+// With the template it was taught, or the one that was asked for.
+Tokenizer chat_tokenizer(const Arguments& arguments, const Checkpoint& checkpoint) {
+  const Tokenizer tokenizer = tokenizer_with(checkpoint, arguments.chat_template);
+  if (arguments.chat_template.empty())
+    check_chat_template(taught_chat_template(checkpoint.state()), tokenizer);
+  return tokenizer;
+}
+
 void evaluate_conversations(const Arguments& arguments) {
   const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint);
   const Model model = checkpoint.load_model();
-  const Tokenizer tokenizer = checkpoint.tokenizer();
+  const Tokenizer tokenizer = chat_tokenizer(arguments, checkpoint);
   const auto data =
       read_conversations(arguments.files, parse_bad_record_policy(arguments.on_bad_record));
   report_dropped(data.reports);
@@ -99,7 +109,7 @@ void evaluate_conversations(const Arguments& arguments) {
 void evaluate_pairs(const Arguments& arguments) {
   const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint);
   const Model model = checkpoint.load_model();
-  const Tokenizer tokenizer = checkpoint.tokenizer();
+  const Tokenizer tokenizer = chat_tokenizer(arguments, checkpoint);
   const auto data =
       read_preferences(arguments.files, parse_bad_record_policy(arguments.on_bad_record));
   report_dropped(data.reports);
@@ -208,11 +218,13 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   auto* sft = add_command(app, arguments, "sft", "loss and token accuracy on conversations");
   add_data_options(sft, arguments, "--data");
+  add_chat_template_option(*sft, arguments.chat_template);
   auto* preference = add_command(app, arguments, "preference", "accuracy on preference pairs");
   add_data_options(preference, arguments, "--data");
   preference->add_option("--reference", arguments.reference,
                          "checkpoint that rewards are measured from");
   preference->add_option("--beta", arguments.beta, "scale of rewards")->capture_default_str();
+  add_chat_template_option(*preference, arguments.chat_template);
   auto* world = add_command(app, arguments, "world", "the embedded world's questions");
   world->add_option("--data", arguments.world_directory, "directory with eval.jsonl")
       ->capture_default_str();

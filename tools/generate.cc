@@ -76,6 +76,7 @@ int main(int argc, char** argv) {
       ->excludes(one);
   auto* chat = app.add_flag("--chat", options.chat, "use the chat template");
   app.add_option("--system", options.system, "system prompt")->needs(chat);
+  add_chat_template_option(app, options.chat_template);
   app.add_flag("--force", options.force, "chat even if it was taught another template");
   add_generation_options(app, options.generation);
   app.add_flag("--json", json, "print one JSON object on stdout");
@@ -84,6 +85,7 @@ int main(int argc, char** argv) {
     const bool interactive = one->count() == 0 && prompts_path.empty();
     MINILLM_CHECK_USAGE(!json || !interactive, "--json: expected --prompt or --prompts with it");
     options.generation.validate();
+    options.force = options.force || !options.chat_template.empty();
     if (interactive) {
       run_interactive(options);
       return 0;
@@ -91,7 +93,7 @@ int main(int argc, char** argv) {
     const std::vector<Prompt> prompts = prompts_path.empty()
                                             ? std::vector<Prompt>{{{Role::kUser, prompt}}}
                                             : read_prompts(prompts_path);
-    const Speaker speaker = Speaker::load(options.checkpoint);
+    const Speaker speaker = Speaker::load(options.checkpoint, options.chat_template);
     if (options.chat) speaker.check_can_chat(options.force);
     const std::vector<Answer> answers =
         answer_all(speaker, prompts, options.chat, options.system, options.generation);

@@ -13,6 +13,7 @@
 #include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/generate/chat.h"
 #include "libminillm/generate/generator.h"
+#include "tools/chat_template_option.h"
 
 namespace minillm {
 
@@ -49,15 +50,16 @@ struct Speaker {
   Tokenizer tokenizer;
   std::string taught;  // the chat template it was taught; empty for a base model
 
-  static Speaker load(const std::string& path) {
+  // `chat_template`: the one to chat with; empty: the checkpoint's.
+  static Speaker load(const std::string& path, const std::string& chat_template = "") {
     const Checkpoint checkpoint = Checkpoint::open(path);
     for (const std::string& warning : checkpoint.warnings()) spdlog::warn("warning: {}", warning);
-    return {path, checkpoint.load_model(), checkpoint.tokenizer(),
+    return {path, checkpoint.load_model(), tokenizer_with(checkpoint, chat_template),
             taught_chat_template(checkpoint.state())};
   }
   // To be called before chatting. Throws Error if another template was taught, unless `force`.
   void check_can_chat(bool force) const {
-    if (!force) check_chat_template(taught);
+    if (!force) check_chat_template(taught, tokenizer);
     if (taught.empty())
       spdlog::warn("note: '{}' has not been taught to chat; it continues text", path);
   }

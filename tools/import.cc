@@ -8,13 +8,14 @@
 #include "libminillm/core/file.h"
 #include "libminillm/core/version.h"
 #include "libminillm/interop/llama2c_import.h"
+#include "tools/chat_template_option.h"
 #include "tools/tool_main.h"
 
 namespace minillm {
 namespace {
 
 struct ImportArguments {
-  std::string llama2c, llama2c_tokenizer, tokenizer, out;
+  std::string llama2c, llama2c_tokenizer, tokenizer, chat_template, out;
   bool json = false;
 };
 
@@ -28,7 +29,11 @@ std::optional<Tokenizer> read_tokenizer(const ImportArguments& arguments, Index 
 void import(const ImportArguments& arguments) {
   const Model model = import_llama2c(arguments.llama2c);
   const ModelConfig& config = model.config();
-  const std::optional<Tokenizer> tokenizer = read_tokenizer(arguments, config.vocab_size);
+  std::optional<Tokenizer> tokenizer = read_tokenizer(arguments, config.vocab_size);
+  if (!arguments.chat_template.empty()) {
+    MINILLM_CHECK_USAGE(tokenizer, "--chat-template: expected a tokenizer with it");
+    tokenizer = tokenizer->with_chat_template(chat_template_named(arguments.chat_template));
+  }
 
   TrainerState state;
   LineageEntry& entry = state.lineage.emplace_back();
@@ -70,6 +75,7 @@ int main(int argc, char** argv) {
   app.add_option("--tokenizer", arguments.tokenizer,
                  "or the sentencepiece model (.model) it was made from")
       ->excludes(bin);
+  add_chat_template_option(app, arguments.chat_template);
   app.add_option("--out", arguments.out, "checkpoint directory to write")->required();
   app.add_flag("--json", arguments.json, "print one JSON object on stdout");
   return run_tool(app, argc, argv, [&] {

@@ -62,7 +62,7 @@ class Session {
 };
 
 void Session::open(const std::string& path) {
-  Speaker next = Speaker::load(path);
+  Speaker next = Speaker::load(path, options_.chat_template);
   const bool chats = options_.chat || !next.taught.empty();
   if (chats) next.check_can_chat(options_.force);
   chat_.reset();  // it points into the speaker

@@ -11,8 +11,9 @@ namespace minillm {
 
 struct InteractiveOptions {
   std::string checkpoint;
-  bool chat = false;   // also with a checkpoint that has not been taught to
-  bool force = false;  // also with another chat template
+  bool chat = false;          // also with a checkpoint that has not been taught to
+  bool force = false;         // also with another chat template than it was taught
+  std::string chat_template;  // empty: the checkpoint's
   std::string system;
   GenerationConfig generation;
 };

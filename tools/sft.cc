@@ -2,6 +2,7 @@
 
 #include "libminillm/sft/sft.h"
 
+#include "tools/chat_template_option.h"
 #include "tools/stage_tool.h"
 
 int main(int argc, char** argv) {
@@ -18,6 +19,7 @@ int main(int argc, char** argv) {
   app.add_option("--init-from", arguments.options.init_from,
                  "checkpoint or run directory to start from")
       ->required();
+  add_chat_template_option(app, arguments.options.chat_template);
   app.add_option("--replay", arguments.options.replay_files,
                  "texts (pretraining data) to replay, so that what pretraining told is kept");
   app.footer([&] { return config_help(fields); });

@@ -210,7 +210,7 @@ Tokenizer Checkpoint::tokenizer() const {
       has_tokenizer(), "checkpoint '{}': has no tokenizer: expected {}{}", path_, kTokenizer,
       file_exists(join_path(path_, "tokenizer.json")) ? " (tokenizer.json alone cannot be read)"
                                                       : "");
-  Tokenizer tokenizer = Tokenizer::load(join_path(path_, kTokenizer));
+  Tokenizer tokenizer = load_hf_tokenizer(path_);
   check_vocabulary(config_, tokenizer, path_);
   return tokenizer;
 }

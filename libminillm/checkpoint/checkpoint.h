@@ -55,8 +55,9 @@ class Checkpoint {
   TensorFiles open_weights() const;
 
   bool has_tokenizer() const;
-  Tokenizer tokenizer()
-      const;  // throws Error if there is none, or if it has more pieces than the model
+  // With the chat template that is stored beside it. Throws Error if there is no tokenizer, or if
+  // it has more pieces than the model.
+  Tokenizer tokenizer() const;
   // SHA-256 of model.safetensors; of a sharded model, SHA-256 over the shards' names and hashes.
   const std::string& weights_hash() const { return weights_hash_; }
 

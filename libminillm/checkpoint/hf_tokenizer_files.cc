@@ -2,6 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "libminillm/checkpoint/strict_json.h"
+#include "libminillm/core/error.h"
+#include "libminillm/core/file.h"
 #include "libminillm/data/chat_template.h"
 
 namespace minillm {
@@ -9,8 +12,13 @@ namespace {
 
 using nlohmann::ordered_json;
 
-bool has_chat_markers(const Tokenizer& tokenizer) {
-  return tokenizer.im_start() >= 0 && tokenizer.im_end() >= 0;
+constexpr const char* kTokenizerConfig = "tokenizer_config.json";
+constexpr const char* kJinja = "chat_template.jinja";
+
+bool is_named(const ordered_json& names, const std::string& piece) {
+  for (const auto& [key, name] : names.items())
+    if (name == piece) return true;
+  return false;
 }
 
 // "bos_token": "<s>", ... for the special tokens that the tokenizer has.
@@ -23,10 +31,11 @@ ordered_json special_tokens(const Tokenizer& tokenizer) {
   add("eos_token", tokenizer.eos());
   add("unk_token", tokenizer.unk());
   add("pad_token", tokenizer.pad());
-  if (has_chat_markers(tokenizer)) {
-    names["additional_special_tokens"] = {tokenizer.piece(tokenizer.im_start()),
-                                          tokenizer.piece(tokenizer.im_end())};
-  }
+  ordered_json others = ordered_json::array();
+  for (Token id = 0; id < tokenizer.vocab_size(); ++id)
+    if (tokenizer.is_control(id) && !is_named(names, tokenizer.piece(id)))
+      others.push_back(tokenizer.piece(id));
+  if (!others.empty()) names["additional_special_tokens"] = others;
   return names;
 }
 
@@ -45,28 +54,30 @@ ordered_json added_tokens(const Tokenizer& tokenizer) {
   return tokens;
 }
 
-// No prefix space and no legacy mode: our tokenizers are trained without sentencepiece's dummy
-// prefix, so that the text's first word and every other one have the same pieces in all programs.
+// Our tokenizers are trained without sentencepiece's dummy prefix, so that the text's first word
+// and every other one have the same pieces in all programs. For others', "legacy" means what
+// data/chat_template.cc does: a prefix for every run of text.
 ordered_json tokenizer_config(const ModelConfig& config, const Tokenizer& tokenizer) {
   ordered_json j = special_tokens(tokenizer);
   j["tokenizer_class"] = "LlamaTokenizer";
   j["add_bos_token"] = true;
   j["add_eos_token"] = false;
-  j["add_prefix_space"] = false;
-  j["legacy"] = false;
+  j["add_prefix_space"] = tokenizer.adds_leading_space();
+  j["legacy"] = tokenizer.adds_leading_space();
   j["clean_up_tokenization_spaces"] = false;
   j["model_max_length"] = config.max_position_embeddings;
   j["added_tokens_decoder"] = added_tokens(tokenizer);
-  if (has_chat_markers(tokenizer)) j["chat_template"] = chat_template_jinja();
+  if (tokenizer.chat_template() != nullptr) j["chat_template"] = tokenizer.chat_template()->jinja;
   return j;
 }
 
 ordered_json generation_config(const Tokenizer& tokenizer) {
   ordered_json j;
   if (tokenizer.bos() >= 0) j["bos_token_id"] = tokenizer.bos();
-  ordered_json ends = ordered_json::array();  // a text ends with </s>, an answer with <|im_end|>
+  ordered_json ends = ordered_json::array();  // a text ends with </s>, an answer with its end token
   if (tokenizer.eos() >= 0) ends.push_back(tokenizer.eos());
-  if (tokenizer.im_end() >= 0) ends.push_back(tokenizer.im_end());
+  const Token end = tokenizer.answer_end();
+  if (end >= 0 && end != tokenizer.eos()) ends.push_back(end);
   j["eos_token_id"] = ends;
   if (tokenizer.pad() >= 0) j["pad_token_id"] = tokenizer.pad();
   j["do_sample"] = false;
@@ -80,11 +91,44 @@ std::map<std::string, std::string> hf_tokenizer_files(const ModelConfig& config,
                                                       const Tokenizer& tokenizer) {
   std::map<std::string, std::string> files;
   files["tokenizer.model"] = tokenizer.bytes();
-  files["tokenizer_config.json"] = tokenizer_config(config, tokenizer).dump(2) + "\n";
+  files[kTokenizerConfig] = tokenizer_config(config, tokenizer).dump(2) + "\n";
   files["special_tokens_map.json"] = special_tokens(tokenizer).dump(2) + "\n";
   files["generation_config.json"] = generation_config(tokenizer).dump(2) + "\n";
-  if (has_chat_markers(tokenizer)) files["chat_template.jinja"] = chat_template_jinja();
+  if (tokenizer.chat_template() != nullptr) files[kJinja] = tokenizer.chat_template()->jinja;
   return files;
+}
+
+HfTokenizerFacts read_hf_tokenizer_facts(const std::string& directory) {
+  HfTokenizerFacts facts;
+  const std::string config = join_path(directory, kTokenizerConfig);
+  const std::string jinja = join_path(directory, kJinja);
+  if (file_exists(config)) {
+    const nlohmann::json parsed = read_json_file(config);
+    const JsonObject object(parsed, fmt::format("file '{}'", config));
+    facts.add_bos = object.boolean_or("add_bos_token", true);
+    facts.add_eos = object.boolean_or("add_eos_token", false);
+    const nlohmann::json* text = object.find("chat_template");  // a list: several, none the one
+    if (text != nullptr && text->is_string()) facts.chat_template = text->get<std::string>();
+  }
+  if (facts.chat_template.empty() && file_exists(jinja)) facts.chat_template = read_file(jinja);
+  return facts;
+}
+
+Tokenizer load_hf_tokenizer(const std::string& directory) {
+  const Tokenizer tokenizer = Tokenizer::load(join_path(directory, "tokenizer.model"));
+  const std::string jinja = read_hf_tokenizer_facts(directory).chat_template;
+  if (jinja.empty()) return tokenizer;
+  const ChatTemplate* known = recognise_chat_template(jinja);
+  if (known == nullptr)
+    return tokenizer.without_chat_template(
+        fmt::format("the chat template of '{}' is none that is known (--chat-template chooses one "
+                    "that is)",
+                    directory));
+  try {
+    return tokenizer.with_chat_template(*known);
+  } catch (const Error& e) {
+    return tokenizer.without_chat_template(fmt::format("that of '{}': {}", directory, e.what()));
+  }
 }
 
 }  // namespace minillm

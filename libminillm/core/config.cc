@@ -42,31 +42,34 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-// The known key that was probably meant. A forgotten or wrong section costs one edit.
-std::string nearest_key(const ConfigFields& fields, std::string_view key) {
-  const auto distance = [&](const ConfigField& field) {
-    return std::min(edit_distance(key, field.key),
-                    edit_distance(name_of(key), name_of(field.key)) + 1);
+// What to say of a key that is not known: the one that was probably meant, unless none is near. A
+// forgotten or wrong section costs one edit.
+std::string advice(const ConfigFields& fields, std::string_view key) {
+  size_t least = key.size() / 2 + 2;
+  const auto distance = [&](std::string_view a, std::string_view b) {
+    const size_t at_least = std::max(a.size(), b.size()) - std::min(a.size(), b.size());
+    return at_least < least ? edit_distance(a, b) : at_least;
   };
-  key = key.substr(0, 64);  // no key is as long: what a broken file has there may be
+  constexpr size_t kLongest = 64;  // no key is as long: what a broken file has there may be
   std::string nearest;
-  size_t least = std::numeric_limits<size_t>::max();
   for (const ConfigField& field : fields.all()) {
-    const size_t d = distance(field);
+    if (key.size() > kLongest) break;
+    const size_t d =
+        std::min(distance(key, field.key), distance(name_of(key), name_of(field.key)) + 1);
     if (d < least) {
       least = d;
       nearest = field.key;
     }
   }
-  return nearest;
+  return nearest.empty() ? "--help lists the keys" : fmt::format("did you mean '{}'?", nearest);
 }
 
 const ConfigField& find_field(const ConfigFields& fields, const std::string& key,
                               const std::string& where) {
   const auto found = std::find_if(fields.all().begin(), fields.all().end(),
                                   [&](const ConfigField& field) { return field.key == key; });
-  MINILLM_CHECK_USAGE(found != fields.all().end(), "{}: unknown key '{}' (did you mean '{}'?)",
-                      where, key, nearest_key(fields, key));
+  MINILLM_CHECK_USAGE(found != fields.all().end(), "{}: unknown key '{}' ({})", where, key,
+                      advice(fields, key));
   return *found;
 }
 

@@ -12,8 +12,12 @@ namespace minillm {
 // calls threw, when all have ended. Inside another parallel loop: on the calling thread alone.
 template <typename Body>
 void parallel_for(size_t count, Body&& body) {
+  if (count <= 1) {  // a team of threads, even of one, costs more than a short text's tokens
+    if (count == 1) body(size_t{0});
+    return;
+  }
   std::exception_ptr error;
-#pragma omp parallel for schedule(dynamic) if (count > 1)
+#pragma omp parallel for schedule(dynamic)
   for (size_t i = 0; i < count; ++i) {
     try {
       body(i);

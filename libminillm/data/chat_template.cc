@@ -7,31 +7,98 @@
 namespace minillm {
 namespace {
 
-void check_markers(const Tokenizer& tokenizer) {
-  MINILLM_CHECK(tokenizer.bos() >= 0 && tokenizer.im_start() >= 0 && tokenizer.im_end() >= 0,
-                "tokenizer: it has no chat markers: expected control pieces '<s>', '<|im_start|>' "
-                "and '<|im_end|>' "
-                "(train one with minillm-tokenizer)");
+const ChatTemplate& template_of(const Tokenizer& tokenizer) {
+  MINILLM_CHECK(tokenizer.chat_template() != nullptr, "tokenizer: {}",
+                tokenizer.chat_template_problem());
+  return *tokenizer.chat_template();
 }
 
-void append(std::vector<Token>& tokens, const std::vector<Token>& more) {
-  tokens.insert(tokens.end(), more.begin(), more.end());
+std::string trimmed(const std::string& text) {
+  constexpr const char* kSpace = " \t\n\v\f\r";
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string::npos) return "";
+  return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
 }
 
-void append_header(const Tokenizer& tokenizer, Role role, std::vector<Token>& tokens) {
-  tokens.push_back(tokenizer.im_start());
-  append(tokens, tokenizer.encode(std::string(role_name(role)) + "\n"));
+// A run of text between two control pieces is encoded like a text of its own (sentencepiece may put
+// a space in front of it), as Meta's code, Hugging Face's fast tokenizer and llama.cpp do it; what
+// continues the run has no such space.
+class Writer {
+ public:
+  explicit Writer(const Tokenizer& tokenizer, bool in_text = false)
+      : tokenizer_(tokenizer), in_text_(in_text) {}
+
+  void control(const std::string& piece) {
+    if (piece.empty()) return;
+    tokens.push_back(tokenizer_.control(piece));
+    in_text_ = false;
+  }
+  void text(const std::string& words) {
+    if (words.empty()) return;
+    const std::vector<Token> ids =
+        in_text_ ? tokenizer_.encode_continuing(words) : tokenizer_.encode(words);
+    tokens.insert(tokens.end(), ids.begin(), ids.end());
+    in_text_ = true;
+  }
+  void parts(const std::vector<TurnFormat::Part>& parts) {
+    for (const TurnFormat::Part& part : parts) part.control ? control(part.text) : text(part.text);
+  }
+  void content(const ChatTemplate& format, Role role, const std::string& words) {
+    const TurnFormat& turn = format.turn(role);
+    text(turn.before + (format.trims ? trimmed(words) : words));
+    text(turn.after);
+    control(turn.end);
+  }
+
+  std::vector<Token> tokens;
+
+ private:
+  const Tokenizer& tokenizer_;
+  bool in_text_;
+};
+
+// System prompts put in front of the user messages behind them, where the template wants them
+// there.
+std::vector<Message> with_folded_system(const ChatTemplate& format,
+                                        const std::vector<Message>& messages) {
+  if (format.system_begin.empty()) return messages;
+  std::vector<Message> result;
+  std::string system;
+  for (const Message& message : messages) {
+    if (message.role == Role::kSystem) {
+      system = format.system_begin + message.content + format.system_end;
+      continue;
+    }
+    result.push_back(message);
+    if (message.role == Role::kUser) result.back().content.insert(0, std::exchange(system, ""));
+  }
+  return result;
+}
+
+// The conversation; `open`: and what comes in front of an answer to it.
+RenderedSequence render(const Tokenizer& tokenizer, const std::vector<Message>& given, bool open) {
+  const ChatTemplate& format = template_of(tokenizer);
+  const std::vector<Message> messages = with_folded_system(format, given);
+  Writer writer(tokenizer);
+  RenderedSequence sequence;
+  writer.control(format.start);
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const Message& message = messages[i];
+    const TurnFormat& turn = format.turn(message.role);
+    writer.parts(turn.header);
+    sequence.supervised.resize(writer.tokens.size(), 0);
+    writer.content(format, message.role, message.content);
+    const bool supervised = message.role == Role::kAssistant && message.supervised;
+    sequence.supervised.resize(writer.tokens.size(), supervised ? 1 : 0);
+    if (open || i + 1 < messages.size()) writer.parts(turn.next);
+  }
+  if (open) writer.parts(format.turn(Role::kAssistant).header);
+  sequence.tokens = std::move(writer.tokens);
+  sequence.supervised.resize(sequence.tokens.size(), 0);
+  return sequence;
 }
 
 }  // namespace
-
-std::string chat_template_jinja() {
-  return "{{ bos_token }}"
-         "{% for m in messages %}"
-         "{{ '<|im_start|>' + m['role'] + '\\n ' + m['content'] + '<|im_end|>\\n' }}"
-         "{% endfor %}"
-         "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
-}
 
 Index RenderedSequence::supervised_count() const {
   return std::accumulate(supervised.begin(), supervised.end(), Index{0});
@@ -39,35 +106,17 @@ Index RenderedSequence::supervised_count() const {
 
 RenderedSequence render_conversation(const Tokenizer& tokenizer,
                                      const std::vector<Message>& messages) {
-  check_markers(tokenizer);
-  const std::vector<Token> newline = tokenizer.encode("\n");
-  RenderedSequence sequence;
-  sequence.tokens.push_back(tokenizer.bos());
-  for (size_t i = 0; i < messages.size(); ++i) {
-    const Message& message = messages[i];
-    append_header(tokenizer, message.role, sequence.tokens);
-    sequence.supervised.resize(sequence.tokens.size(), 0);
-    append(sequence.tokens, render_answer(tokenizer, message.content));
-    const bool supervised = message.role == Role::kAssistant && message.supervised;
-    sequence.supervised.resize(sequence.tokens.size(), supervised ? 1 : 0);
-    if (i + 1 < messages.size()) append(sequence.tokens, newline);
-  }
-  sequence.supervised.resize(sequence.tokens.size(), 0);
-  return sequence;
+  return render(tokenizer, messages, false);
 }
 
 std::vector<Token> render_prompt(const Tokenizer& tokenizer, const std::vector<Message>& messages) {
-  std::vector<Token> tokens = render_conversation(tokenizer, messages).tokens;
-  if (!messages.empty()) append(tokens, tokenizer.encode("\n"));
-  append_header(tokenizer, Role::kAssistant, tokens);
-  return tokens;
+  return render(tokenizer, messages, true).tokens;
 }
 
 std::vector<Token> render_answer(const Tokenizer& tokenizer, const std::string& content) {
-  check_markers(tokenizer);
-  std::vector<Token> tokens = tokenizer.encode(" " + content);
-  tokens.push_back(tokenizer.im_end());
-  return tokens;
+  Writer writer(tokenizer, true);  // every template has text in front of an answer
+  writer.content(template_of(tokenizer), Role::kAssistant, content);
+  return writer.tokens;
 }
 
 RenderedPair render_pair(const Tokenizer& tokenizer, const PreferencePair& pair) {

@@ -4,16 +4,21 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/core/parallel.h"
+#include "libminillm/data/chat_template.h"
 #include "libminillm/data/sentencepiece_check.h"
 
 namespace minillm {
 namespace {
 
 constexpr std::string_view kSpaceSymbol = "\xe2\x96\x81";  // U+2581, how pieces write a space
+// Appended to a model: normalizer_spec { add_dummy_prefix: false, remove_extra_whitespaces: false
+// }. Of a protobuf's field that comes twice the parts are merged, the last value of each one holds.
+constexpr std::string_view kKeepWhitespace("\x1a\x04\x18\x00\x20\x00", 6);
 constexpr size_t kChunkBytes = size_t{1} << 16;
 constexpr size_t kMaxUndividedBytes = size_t{256} << 20;
 
@@ -60,31 +65,28 @@ struct Tokenizer::State {
   bool lossless = false;
   // Whether no piece goes across a line end, so that lines can be encoded one by one.
   bool lines_are_separate = false;
-  Token bos = -1, eos = -1, unk = -1, pad = -1, im_start = -1, im_end = -1;
+  Token bos = -1, eos = -1, unk = -1, pad = -1;
+  std::map<std::string, Token, std::less<>> controls;
   sentencepiece::SentencePieceProcessor processor;
+  // The same without dummy prefix and with every space; only where that is another.
+  std::unique_ptr<sentencepiece::SentencePieceProcessor> continuing;
 
   Token find_control(std::string_view text) const {
-    for (size_t id = 0; id < model.pieces.size(); ++id) {
-      const SentencePieceInfo& piece = model.pieces[id];
-      if (piece.type == PieceType::kControl && piece.text == text) return static_cast<Token>(id);
-    }
-    return -1;
+    const auto found = controls.find(text);
+    return found == controls.end() ? -1 : found->second;
   }
   void index_pieces();
-  void encode_part(std::string_view text, std::vector<Token>& tokens) const;
+  void encode_part(const sentencepiece::SentencePieceProcessor& encoder, std::string_view text,
+                   std::vector<Token>& tokens) const;
   std::vector<std::string_view> divide(std::string_view text) const;
 };
 
 void Tokenizer::State::index_pieces() {
-  bos = find_control("<s>");
-  eos = find_control("</s>");
-  pad = find_control("<pad>");
-  im_start = find_control("<|im_start|>");
-  im_end = find_control("<|im_end|>");
   lines_are_separate = true;
   for (size_t id = 0; id < model.pieces.size(); ++id) {
     const SentencePieceInfo& piece = model.pieces[id];
     token_bytes.push_back(piece_bytes(piece, model.unk_surface));
+    if (piece.type == PieceType::kControl) controls.emplace(piece.text, id);
     if (piece.type == PieceType::kUnknown) unk = static_cast<Token>(id);
     if (piece.type == PieceType::kByte) {
       byte_ids.resize(256, -1);
@@ -93,16 +95,20 @@ void Tokenizer::State::index_pieces() {
       lines_are_separate = false;
     }
   }
+  bos = std::max(find_control("<s>"), find_control("<|begin_of_text|>"));
+  eos = std::max(find_control("</s>"), find_control("<|end_of_text|>"));
+  pad = find_control("<pad>");
   lossless = model.is_bpe && model.byte_fallback && !model.has_normalization_table &&
              model.escape_whitespaces && !model.add_dummy_prefix && !model.remove_extra_whitespaces;
 }
 
-void Tokenizer::State::encode_part(std::string_view text, std::vector<Token>& tokens) const {
+void Tokenizer::State::encode_part(const sentencepiece::SentencePieceProcessor& encoder,
+                                   std::string_view text, std::vector<Token>& tokens) const {
   MINILLM_CHECK(text.size() <= kMaxUndividedBytes,
                 "tokenizer: text is too long: expected at most {} bytes, got {}",
                 kMaxUndividedBytes, text.size());
   std::vector<int> ids;
-  const auto status = processor.Encode({text.data(), text.size()}, &ids);
+  const auto status = encoder.Encode({text.data(), text.size()}, &ids);
   MINILLM_CHECK(status.ok(), "tokenizer: cannot encode the text: {}", status.error_message());
   tokens.insert(tokens.end(), ids.begin(), ids.end());
 }
@@ -128,15 +134,27 @@ Tokenizer Tokenizer::from_bytes(std::string model_bytes, const std::string& name
   auto state = std::make_shared<State>();
   state->model = check_sentencepiece_model(model_bytes, name);
   state->index_pieces();
-  const auto status =
-      state->processor.LoadFromSerializedProto({model_bytes.data(), model_bytes.size()});
-  MINILLM_CHECK(status.ok(), "tokenizer '{}': sentencepiece refuses it: {}", name,
-                status.error_message());
+  const auto load = [&](sentencepiece::SentencePieceProcessor& into, const std::string& bytes) {
+    const auto status = into.LoadFromSerializedProto({bytes.data(), bytes.size()});
+    MINILLM_CHECK(status.ok(), "tokenizer '{}': sentencepiece refuses it: {}", name,
+                  status.error_message());
+  };
+  load(state->processor, model_bytes);
+  if (state->model.add_dummy_prefix || state->model.remove_extra_whitespaces) {
+    state->continuing = std::make_unique<sentencepiece::SentencePieceProcessor>();
+    load(*state->continuing, model_bytes + std::string(kKeepWhitespace));
+  }
   state->hash = sha256(model_bytes);
   state->bytes = std::move(model_bytes);
   Tokenizer tokenizer;
   tokenizer.state_ = std::move(state);
-  return tokenizer;
+  const ChatTemplate& own = chat_template_named(kChatTemplateId);
+  if (tokenizer.bos() >= 0 && tokenizer.control("<|im_start|>") >= 0 &&
+      tokenizer.control("<|im_end|>") >= 0)
+    return tokenizer.with_chat_template(own);
+  return tokenizer.without_chat_template(
+      "it has no chat markers: expected control pieces '<s>', '<|im_start|>' and '<|im_end|>' "
+      "(train one with minillm-tokenizer, or choose a template with --chat-template)");
 }
 
 Tokenizer Tokenizer::load(const std::string& path) { return from_bytes(read_file(path), path); }
@@ -148,8 +166,7 @@ Token Tokenizer::unk() const { return state_->unk; }
 Token Tokenizer::bos() const { return state_->bos; }
 Token Tokenizer::eos() const { return state_->eos; }
 Token Tokenizer::pad() const { return state_->pad; }
-Token Tokenizer::im_start() const { return state_->im_start; }
-Token Tokenizer::im_end() const { return state_->im_end; }
+Token Tokenizer::control(std::string_view piece) const { return state_->find_control(piece); }
 bool Tokenizer::adds_leading_space() const {
   return state_->model.add_dummy_prefix || state_->model.remove_extra_whitespaces;
 }
@@ -171,13 +188,51 @@ std::string Tokenizer::piece(Token token) const {
   return state_->model.pieces[static_cast<size_t>(token)].text;
 }
 
+Token Tokenizer::answer_end() const {
+  return chat_template_ == nullptr ? -1 : control(chat_template_->answer_end());
+}
+
+Tokenizer Tokenizer::with_chat_template(const ChatTemplate& chat_template) const {
+  const auto check = [&](const std::string& piece) {
+    MINILLM_CHECK(piece.empty() || control(piece) >= 0,
+                  "tokenizer: the chat template '{}' needs the control piece '{}', which it has "
+                  "not (--chat-template chooses another)",
+                  chat_template.id, piece);
+  };
+  check(chat_template.start);
+  for (const TurnFormat& turn : chat_template.turns) {
+    check(turn.end);
+    for (const auto* parts : {&turn.header, &turn.next})
+      for (const TurnFormat::Part& part : *parts)
+        if (part.control) check(part.text);
+  }
+  Tokenizer other = *this;
+  other.chat_template_ = &chat_template;
+  other.problem_.clear();
+  return other;
+}
+
+Tokenizer Tokenizer::without_chat_template(std::string problem) const {
+  Tokenizer other = *this;
+  other.chat_template_ = nullptr;
+  other.problem_ = std::move(problem);
+  return other;
+}
+
 std::vector<Token> Tokenizer::encode(std::string_view text) const {
+  return encode_with(false, text);
+}
+std::vector<Token> Tokenizer::encode_continuing(std::string_view text) const {
+  return encode_with(state_->continuing != nullptr, text);
+}
+
+std::vector<Token> Tokenizer::encode_with(bool continuing, std::string_view text) const {
   size_t bad_byte = 0;
   MINILLM_CHECK(is_valid_utf8(text, &bad_byte), "tokenizer: text is not UTF-8: byte {} is 0x{:02X}",
                 bad_byte, static_cast<uint8_t>(text[bad_byte]));
   std::vector<Token> tokens;
   if (!state_->lossless) {
-    state_->encode_part(text, tokens);
+    state_->encode_part(continuing ? *state_->continuing : state_->processor, text, tokens);
     return tokens;
   }
   const std::vector<std::string_view> parts = state_->divide(text);
@@ -189,7 +244,7 @@ std::vector<Token> Tokenizer::encode(std::string_view text) const {
       for (const char c : kSpaceSymbol)
         encoded[i].push_back(state_->byte_ids[static_cast<uint8_t>(c)]);
     else
-      state_->encode_part(parts[i], encoded[i]);
+      state_->encode_part(state_->processor, parts[i], encoded[i]);
   });
   for (const std::vector<Token>& part : encoded)
     tokens.insert(tokens.end(), part.begin(), part.end());

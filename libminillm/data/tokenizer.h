@@ -1,8 +1,8 @@
 // Tokenizer: text <-> token ids, with a sentencepiece BPE model.
 //
 // The chat markers <|im_start|> and <|im_end|> are CONTROL pieces: encode() can never produce them,
-// whatever the text says, so no user text can forge a turn. They are inserted by id
-// (data/chat_template.h).
+// whatever the text says, so no user text can forge a turn. They are inserted by id, as the
+// tokenizer's chat template says (data/chat_template.h).
 
 #ifndef LIBMINILLM_DATA_TOKENIZER_H_
 #define LIBMINILLM_DATA_TOKENIZER_H_
@@ -19,6 +19,8 @@
 
 namespace minillm {
 
+struct ChatTemplate;
+
 class Tokenizer {
  public:
   // Checks the protobuf itself before sentencepiece sees it (sizes, piece count and length, UTF-8,
@@ -33,11 +35,10 @@ class Tokenizer {
 
   Index vocab_size() const;
   Token unk() const;
-  Token bos() const;  // -1 if the model has none; likewise below
-  Token eos() const;
+  Token bos() const;  // <s> or <|begin_of_text|>; -1 if the model has none; likewise below
+  Token eos() const;  // </s> or <|end_of_text|>
   Token pad() const;
-  Token im_start() const;  // <|im_start|>
-  Token im_end() const;    // <|im_end|>
+  Token control(std::string_view piece) const;  // the control piece of this text
   bool is_control(Token token) const;
   // The piece as stored ("▁the", "<0x0A>"), for display. Throws Error if out of range.
   std::string piece(Token token) const;
@@ -46,6 +47,9 @@ class Tokenizer {
   // with the models that train_tokenizer makes (a model made elsewhere may normalise the text
   // first). Throws Error on invalid UTF-8, saying at which byte. Safe to call from several threads.
   std::vector<Token> encode(std::string_view text) const;
+  // Ids of a text that follows other text: the same, but no space is put in front of it and none
+  // taken away, which the models of others may do to a text of its own.
+  std::vector<Token> encode_continuing(std::string_view text) const;
   // Control ids decode to nothing. Bytes that are not UTF-8 become U+FFFD. Throws Error on ids out
   // of range.
   std::string decode(std::span<const Token> tokens) const;
@@ -55,9 +59,25 @@ class Tokenizer {
   // not).
   bool adds_leading_space() const;
 
+  // How conversations are written with it: at first the library's own template if the model has
+  // its control pieces; nullptr if none is known.
+  const ChatTemplate* chat_template() const { return chat_template_; }
+  // What ends an answer; -1 without a template.
+  Token answer_end() const;
+  // The same tokenizer with another template. Throws Error naming a control piece of the template
+  // that it lacks.
+  Tokenizer with_chat_template(const ChatTemplate& chat_template) const;
+  // The same without one; `problem` says why, to whoever needs one.
+  Tokenizer without_chat_template(std::string problem) const;
+  const std::string& chat_template_problem() const { return problem_; }
+
  private:
   struct State;
+  std::vector<Token> encode_with(bool continuing, std::string_view text) const;
+
   std::shared_ptr<const State> state_;  // immutable, so copies share it
+  const ChatTemplate* chat_template_ = nullptr;
+  std::string problem_;
 };
 
 // Decodes token by token and holds bytes back until they form whole UTF-8 characters.

@@ -69,7 +69,7 @@ ReferencedPairs load_pairs(const std::vector<std::string>& files, const std::str
         fmt::format("{} of {} pairs are longer than the model's {} positions and are left out",
                     too_long, data.records.size(), longest));
   const std::string key =
-      reference_key(start.weights_hash, data.hash, start.tokenizer.hash(), config.train.precision);
+      reference_key(start.weights_hash, data.hash, start.tokenizer, config.train.precision);
   result.reference = reference_log_probs(cache, key, start.model, result.pairs);
   return result;
 }
@@ -155,7 +155,7 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEve
   validate(config);
   RunDirectory run(options.out);
   check_run(options, run);
-  StartingPoint start = open_starting_point(options.init_from);
+  StartingPoint start = open_starting_point(options);
   Model& model = start.model;
   model.set_precision(precision_of(config.train));
   const Index longest = model.config().max_position_embeddings;
@@ -168,7 +168,7 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEve
   list_fields(fields, config);
   stage.provenance =
       make_provenance("dpo", fields, config.train.seed, start.tokenizer, start.weights_hash);
-  stage.provenance.hashes["template"] = kChatTemplateId;
+  stage.provenance.hashes["template"] = start.tokenizer.chat_template()->id;
   stage.provenance.hashes["train"] = train.hash;
   stage.ancestors = start.ancestors;
   Index held_out_rows = 0;

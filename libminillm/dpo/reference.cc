@@ -44,9 +44,9 @@ void write_cache(const std::string& path, const std::string& key,
 }  // namespace
 
 std::string reference_key(const std::string& weights_hash, const std::string& data_hash,
-                          const std::string& tokenizer_hash, const std::string& precision) {
-  return sha256(weights_hash + "\n" + data_hash + "\n" + tokenizer_hash + "\n" + kChatTemplateId +
-                "\n" + precision);
+                          const Tokenizer& tokenizer, const std::string& precision) {
+  return sha256(weights_hash + "\n" + data_hash + "\n" + tokenizer.hash() + "\n" +
+                tokenizer.chat_template()->id + "\n" + precision);
 }
 
 std::vector<PairLogProbs> reference_log_probs(const std::string& path, const std::string& key,

@@ -16,7 +16,7 @@ namespace minillm {
 // What the numbers depend on: weights, data, template, and the products' precision ("fp32",
 // "bf16").
 std::string reference_key(const std::string& weights_hash, const std::string& data_hash,
-                          const std::string& tokenizer_hash, const std::string& precision);
+                          const Tokenizer& tokenizer, const std::string& precision);
 
 // Log-probabilities of the pairs under `model`, read from the cache file `path` if it was made for
 // `key` and as many pairs, else computed and written there. Numbers survive the file to the bit.

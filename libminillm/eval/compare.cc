@@ -71,13 +71,13 @@ Comparison compare_checkpoints(const std::vector<std::string>& paths,
   for (const Prompt& prompt : prompts) comparison.rows.push_back({prompt, {}});
   for (size_t c = 0; c < checkpoints.size(); ++c) {
     const std::string taught = taught_chat_template(checkpoints[c].state());
-    check_chat_template(taught);
-    const Model model = checkpoints[c].load_model();
     const Tokenizer tokenizer = checkpoints[c].tokenizer();
+    check_chat_template(taught, tokenizer);
+    const Model model = checkpoints[c].load_model();
     std::vector<std::vector<Token>> as_text, as_chat;
     for (const Prompt& prompt : prompts) {
       as_text.push_back(encode_raw_prompt(tokenizer, raw_text(prompt)));
-      if (tokenizer.im_start() >= 0) as_chat.push_back(render_prompt(tokenizer, prompt));
+      if (tokenizer.chat_template() != nullptr) as_chat.push_back(render_prompt(tokenizer, prompt));
     }
     if (taught.empty())
       add_column(comparison, names[c] + " (text)", answer_all(model, tokenizer, as_text, config));

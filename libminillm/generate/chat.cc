@@ -37,21 +37,22 @@ std::string taught_chat_template(const std::optional<TrainerState>& state) {
   return taught;
 }
 
-void check_chat_template(const std::string& taught) {
-  MINILLM_CHECK(taught.empty() || taught == kChatTemplateId,
+void check_chat_template(const std::string& taught, const Tokenizer& tokenizer) {
+  if (taught.empty()) return;
+  MINILLM_CHECK(tokenizer.chat_template() != nullptr, "tokenizer: {}",
+                tokenizer.chat_template_problem());
+  MINILLM_CHECK(taught == tokenizer.chat_template()->id,
                 "checkpoint: it was taught another chat template: expected '{}', got '{}' (--force "
                 "chats with it all the same)",
-                kChatTemplateId, taught);
+                taught, tokenizer.chat_template()->id);
 }
 
 ChatSession::ChatSession(const Model& model, const Tokenizer& tokenizer)
     : generator_(model, tokenizer),
       tokenizer_(tokenizer),
       context_(model.config().max_position_embeddings) {
-  MINILLM_CHECK(
-      tokenizer.im_start() >= 0 && tokenizer.im_end() >= 0,
-      "chat: the tokenizer has no chat markers <|im_start|> and <|im_end|> (train one with "
-      "minillm-tokenizer)");
+  MINILLM_CHECK(tokenizer.chat_template() != nullptr, "chat: {}",
+                tokenizer.chat_template_problem());
 }
 
 ChatAnswer ChatSession::ask(const std::string& question, const GenerationConfig& config,

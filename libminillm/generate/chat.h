@@ -16,15 +16,15 @@
 
 namespace minillm {
 
-// The template puts one space in front of every content (data/chat_template.h). An answer as it is
+// Templates may put one space in front of every content (data/chat_template.h). An answer as it is
 // to be shown and compared: without that one space.
 std::string_view strip_template_space(std::string_view answer);
 
 // The chat template that a checkpoint's stages have taught it, from its lineage; empty if none has.
 std::string taught_chat_template(const std::optional<TrainerState>& state);
-// Throws Error if `taught` is another template than this library's: its answers would suffer
+// Throws Error if `taught` is another template than the tokenizer's: the answers would suffer
 // silently.
-void check_chat_template(const std::string& taught);
+void check_chat_template(const std::string& taught, const Tokenizer& tokenizer);
 
 // One answer in a conversation.
 struct ChatAnswer {
@@ -36,7 +36,7 @@ struct ChatAnswer {
 class ChatSession {
  public:
   // The model and the tokenizer must outlive the session. Throws Error if the tokenizer has no chat
-  // markers.
+  // template.
   ChatSession(const Model& model, const Tokenizer& tokenizer);
 
   // The system prompt; empty = none. The history stays.

@@ -17,7 +17,7 @@ constexpr Index kPrefillRows = 512;  // rows of new prompts a step takes, unless
 
 std::vector<Token> end_tokens(const GenerationConfig& config, const Tokenizer* tokenizer) {
   if (!config.stop_tokens.empty() || tokenizer == nullptr) return config.stop_tokens;
-  return {tokenizer->eos(), tokenizer->im_end()};  // -1 for one it lacks: never sampled
+  return {tokenizer->eos(), tokenizer->answer_end()};  // -1 for one it lacks: never sampled
 }
 
 // One prompt on its way to a Generation.

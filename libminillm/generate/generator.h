@@ -28,7 +28,7 @@ struct GenerationConfig {
   uint64_t seed = 1;
   uint64_t stream = 0;
   std::vector<std::string> stop;   // strings that end the text (not part of it)
-  std::vector<Token> stop_tokens;  // ids that end the text; empty = eos and <|im_end|>
+  std::vector<Token> stop_tokens;  // ids that end the text; empty = eos and what ends an answer
   // What the weights are rounded to: fewer bits, more tokens a second. Default: the model's
   // precision.
   std::optional<Precision> weights;

@@ -2,35 +2,12 @@
 
 #include <set>
 
-#include "libminillm/checkpoint/strict_json.h"
+#include "libminillm/checkpoint/hf_tokenizer_files.h"
 #include "libminillm/core/check.h"
-#include "libminillm/core/file.h"
 #include "libminillm/data/sentencepiece_check.h"
 
 namespace minillm {
 namespace {
-
-// What the checkpoint itself says of its tokenizer; those of others may differ from ours.
-struct TokenizerFacts {
-  bool add_bos = true, add_eos = false;
-  std::string chat_template;  // jinja; empty if there is none
-};
-
-TokenizerFacts read_facts(const std::string& directory) {
-  TokenizerFacts facts;
-  const std::string config = join_path(directory, "tokenizer_config.json");
-  const std::string jinja = join_path(directory, "chat_template.jinja");
-  if (file_exists(config)) {
-    const nlohmann::json parsed = read_json_file(config);
-    const JsonObject object(parsed, fmt::format("file '{}'", config));
-    facts.add_bos = object.boolean_or("add_bos_token", true);
-    facts.add_eos = object.boolean_or("add_eos_token", false);
-    const nlohmann::json* text = object.find("chat_template");  // a list: several, none the one
-    if (text != nullptr && text->is_string()) facts.chat_template = text->get<std::string>();
-  }
-  if (facts.chat_template.empty() && file_exists(jinja)) facts.chat_template = read_file(jinja);
-  return facts;
-}
 
 void check_portable(const SentencePieceModelInfo& model, const std::string& subject,
                     std::vector<std::string>& warnings) {
@@ -84,7 +61,7 @@ void add_vocabulary(const Checkpoint& checkpoint, GgufHeader& header,
   const Tokenizer tokenizer = checkpoint.tokenizer();
   const SentencePieceModelInfo model = check_sentencepiece_model(tokenizer.bytes(), subject);
   check_portable(model, subject, warnings);
-  const TokenizerFacts facts = read_facts(checkpoint.path());
+  const HfTokenizerFacts facts = read_hf_tokenizer_facts(checkpoint.path());
 
   header.add_string("tokenizer.ggml.model", "llama");
   header.add_string("tokenizer.ggml.pre", "default");
@@ -98,7 +75,7 @@ void add_vocabulary(const Checkpoint& checkpoint, GgufHeader& header,
   add_id("tokenizer.ggml.eos_token_id", eos);
   add_id("tokenizer.ggml.unknown_token_id", tokenizer.unk());
   add_id("tokenizer.ggml.padding_token_id", tokenizer.pad());
-  add_id("tokenizer.ggml.eot_token_id", tokenizer.im_end());  // ends an answer
+  add_id("tokenizer.ggml.eot_token_id", tokenizer.answer_end());
   header.add_bool("tokenizer.ggml.add_bos_token", facts.add_bos && tokenizer.bos() >= 0);
   header.add_bool("tokenizer.ggml.add_eos_token", facts.add_eos);
   header.add_bool("tokenizer.ggml.add_space_prefix", model.add_dummy_prefix);

@@ -87,7 +87,7 @@ TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
   check_run(options, run);
   StartingPoint start = options.init_from.empty()
                             ? start_from_scratch(config, options, tokenizer_path, events)
-                            : open_starting_point(options.init_from);
+                            : open_starting_point(options);
   Model& model = start.model;
   model.set_precision(precision_of(config.train));
   const Tokenizer& tokenizer = start.tokenizer;

@@ -58,7 +58,7 @@ TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEve
                       config.replay_share);
   RunDirectory run(options.out);
   check_run(options, run);
-  StartingPoint start = open_starting_point(options.init_from);
+  StartingPoint start = open_starting_point(options);
   Model& model = start.model;
   model.set_precision(precision_of(config.train));
   const Tokenizer& tokenizer = start.tokenizer;
@@ -79,7 +79,7 @@ TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEve
   list_fields(fields, config);
   stage.provenance =
       make_provenance("sft", fields, config.train.seed, tokenizer, start.weights_hash);
-  stage.provenance.hashes["template"] = kChatTemplateId;
+  stage.provenance.hashes["template"] = tokenizer.chat_template()->id;
   stage.provenance.hashes["train"] = train.hash;
   stage.ancestors = start.ancestors;
   Index held_out_rows = 0;

@@ -21,12 +21,17 @@ void list_fields(ConfigFields& fields, DataConfig& c) {
   fields.add("data.sample_tokens", c.sample_tokens, "longest sample, in tokens");
 }
 
-StartingPoint open_starting_point(const std::string& init_from) {
-  MINILLM_CHECK_USAGE(!init_from.empty(),
+StartingPoint open_starting_point(const StageOptions& options) {
+  MINILLM_CHECK_USAGE(!options.init_from.empty(),
                       "--init-from: expected a checkpoint or run directory to start from");
-  const Checkpoint checkpoint = Checkpoint::open(init_from);
+  const Checkpoint checkpoint = Checkpoint::open(options.init_from);
   const auto& state = checkpoint.state();
-  return {checkpoint.load_model(), checkpoint.tokenizer(),
+  Tokenizer tokenizer = checkpoint.tokenizer();
+  if (options.chat_template.empty())
+    check_chat_template(taught_chat_template(state), tokenizer);
+  else
+    tokenizer = tokenizer.with_chat_template(chat_template_named(options.chat_template));
+  return {checkpoint.load_model(), std::move(tokenizer),
           state ? state->lineage : std::vector<LineageEntry>(), checkpoint.weights_hash()};
 }
 

@@ -28,9 +28,11 @@ struct StageOptions {
   // for dpo; may be empty.
   std::vector<std::string> replay_files;
   std::string init_from;  // a checkpoint or run directory; pretraining may leave it empty
-  std::string out;        // the run directory
-  bool resume = false;    // continue the run in `out`
-  bool dry_run = false;   // prepare the data, say what memory the run takes, and stop there
+  // How conversations are written (data/chat_template.h); empty: as init_from has it.
+  std::string chat_template;
+  std::string out;       // the run directory
+  bool resume = false;   // continue the run in `out`
+  bool dry_run = false;  // prepare the data, say what memory the run takes, and stop there
 };
 
 // The part of every stage's config that is about data.
@@ -48,8 +50,9 @@ struct StartingPoint {
   std::vector<LineageEntry> ancestors;
   std::string weights_hash;
 };
-// Throws Error if there is no such checkpoint, or it has no tokenizer.
-StartingPoint open_starting_point(const std::string& init_from);
+// Throws Error if there is no such checkpoint, it has no tokenizer, or it was taught another chat
+// template than its tokenizer has and none is chosen.
+StartingPoint open_starting_point(const StageOptions& options);
 
 // This run's lineage entry: `config_fields` is the whole config, `hashes` what the data were.
 LineageEntry make_provenance(const std::string& stage, const ConfigFields& config_fields,

@@ -56,9 +56,9 @@ TEST(HfTokenizerFiles, EndAnswersAndTexts) {
 
 TEST(HfTokenizerFiles, HoldTheChatTemplateTwice) {
   const auto files = hf_tokenizer_files(toy_config(), toy_tokenizer());
-  EXPECT_EQ(files.at("chat_template.jinja"), chat_template_jinja());
+  EXPECT_EQ(files.at("chat_template.jinja"), chat_template_named(kChatTemplateId).jinja);
   EXPECT_EQ(json::parse(files.at("tokenizer_config.json")).at("chat_template"),
-            chat_template_jinja());
+            chat_template_named(kChatTemplateId).jinja);
 }
 
 TEST(HfTokenizerFiles, LeaveOutTheTemplateWithoutChatMarkers) {

@@ -25,9 +25,10 @@ using testing::ElementsAre;
 TEST(Tokenizer, HasTheFixedControlIds) {
   const Tokenizer& tokenizer = test_tokenizer();
   EXPECT_EQ(tokenizer.vocab_size(), 380);
-  EXPECT_THAT((std::vector<Token>{tokenizer.unk(), tokenizer.bos(), tokenizer.eos(),
-                                  tokenizer.pad(), tokenizer.im_start(), tokenizer.im_end()}),
-              ElementsAre(0, 1, 2, 3, 4, 5));
+  EXPECT_THAT(
+      (std::vector<Token>{tokenizer.unk(), tokenizer.bos(), tokenizer.eos(), tokenizer.pad(),
+                          tokenizer.control("<|im_start|>"), tokenizer.control("<|im_end|>")}),
+      ElementsAre(0, 1, 2, 3, 4, 5));
   EXPECT_EQ(tokenizer.piece(4), "<|im_start|>");
   EXPECT_EQ(tokenizer.piece(6), "<0x00>");
   EXPECT_TRUE(tokenizer.is_control(5));
@@ -40,7 +41,7 @@ TEST(Tokenizer, HasTheFixedControlIds) {
 TEST(Tokenizer, PadIsNotTheEndOfTextOrOfATurn) {
   const Tokenizer& tokenizer = test_tokenizer();
   const std::set<Token> ids = {tokenizer.pad(), tokenizer.bos(), tokenizer.eos(),
-                               tokenizer.im_end()};
+                               tokenizer.control("<|im_end|>")};
   EXPECT_EQ(ids.size(), 4u);
 }
 
@@ -206,7 +207,7 @@ TEST(Tokenizer, DecodesAForeignModelWithoutTheSpaceItAdds) {
   for (const char* text : {"Hello world", " two  spaces ", "a\nb", "\xe4\xbd\xa0\xe5\xa5\xbd"}) {
     EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), text);
   }
-  EXPECT_EQ(tokenizer.im_start(), -1);
+  EXPECT_EQ(tokenizer.control("<|im_start|>"), -1);
   EXPECT_EQ(tokenizer.pad(), -1);
 }
 

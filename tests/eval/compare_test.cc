@@ -92,7 +92,7 @@ TEST_F(Compare, NamesCheckpointsByPathWhereTheStageIsAmbiguous) {
 
 TEST_F(Compare, RefusesAnotherChatTemplate) {
   EXPECT_ERROR(compare_checkpoints({write("c", "sft", "other-v1")}, prompts_, config_),
-               "got 'other-v1'");
+               "expected 'other-v1'");
 }
 
 TEST(FormatComparison, AlignsAndWrapsToTheWidth) {

@@ -117,9 +117,9 @@ TEST(ChatTemplate, IsTakenFromTheLastStageThatTaughtOne) {
 }
 
 TEST(ChatTemplate, AnotherOneIsRefused) {
-  check_chat_template("");
-  check_chat_template(kChatTemplateId);
-  EXPECT_ERROR(check_chat_template("other-v1"), "got 'other-v1'");
+  check_chat_template("", toy_tokenizer());
+  check_chat_template(kChatTemplateId, toy_tokenizer());
+  EXPECT_ERROR(check_chat_template("other-v1", toy_tokenizer()), "expected 'other-v1'");
 }
 
 }  // namespace

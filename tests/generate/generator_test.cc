@@ -78,7 +78,7 @@ std::vector<Token> naive_continuation(const Model& model, std::vector<Token> tok
     const Matrix logits = full_logits(model, tokens);
     const Real* last = logits.view().row(logits.rows() - 1);
     const Token token = sampler.sample({last, static_cast<size_t>(logits.cols())}, tokens, rng);
-    if (token == toy_tokenizer().eos() || token == toy_tokenizer().im_end()) break;
+    if (token == toy_tokenizer().eos() || token == toy_tokenizer().control("<|im_end|>")) break;
     result.push_back(token);
     tokens.push_back(token);
   }
@@ -288,7 +288,7 @@ TEST(Generator, StopsWhenAnotherThreadAsks) {
     return stop.load();
   };
   GenerationConfig config;
-  config.stop_tokens = {toy_tokenizer().im_start()};
+  config.stop_tokens = {toy_tokenizer().control("<|im_start|>")};
   const Generation result =
       Generator(model).generate(random_tokens(4, 2), config, {.stop_requested = stop_requested});
   user.join();

@@ -182,7 +182,7 @@ TEST(GgufExport, MetadataHasTheTypesThatReadersAskFor) {
   expect_number("tokenizer.ggml.eos_token_id", 4, 2);
   expect_number("tokenizer.ggml.unknown_token_id", 4, 0);
   expect_number("tokenizer.ggml.padding_token_id", 4, 3);
-  expect_number("tokenizer.ggml.eot_token_id", 4, toy_tokenizer().im_end());
+  expect_number("tokenizer.ggml.eot_token_id", 4, toy_tokenizer().control("<|im_end|>"));
   expect_number("tokenizer.ggml.add_bos_token", 7, 1);
   expect_number("tokenizer.ggml.add_eos_token", 7, 0);
   expect_number("tokenizer.ggml.add_space_prefix", 7, 0);
@@ -193,7 +193,8 @@ TEST(GgufExport, HoldsTheTokenizerAndTheChatTemplate) {
   const ExportSample sample;
   const GgufFile file = exported(sample, WeightEncoding::kF32);
   EXPECT_EQ(file.values.at("tokenizer.ggml.model").text, "llama");
-  EXPECT_EQ(file.values.at("tokenizer.chat_template").text, chat_template_jinja());
+  EXPECT_EQ(file.values.at("tokenizer.chat_template").text,
+            chat_template_named(kChatTemplateId).jinja);
   const GgufValue& tokens = file.values.at("tokenizer.ggml.tokens");
   const GgufValue& scores = file.values.at("tokenizer.ggml.scores");
   const GgufValue& types = file.values.at("tokenizer.ggml.token_type");

@@ -19,6 +19,9 @@ namespace {
 std::atomic<long> g_news = 0, g_arenas = 0, g_arena_bytes = 0;
 }  // namespace
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"  // inlined apart, the pair looks unequal
+#endif
 void* operator new(size_t size) {
   ++g_news;
   if (void* memory = std::malloc(size)) return memory;

@@ -1,0 +1,159 @@
+// The templates there are. Each is data; chat_template.cc writes with any of them.
+
+#include <algorithm>
+
+#include "libminillm/core/check.h"
+#include "libminillm/data/chat_template.h"
+
+namespace minillm {
+namespace {
+
+using Part = TurnFormat::Part;
+
+constexpr Role kRoles[] = {Role::kSystem, Role::kUser, Role::kAssistant};
+
+Part control(std::string piece) { return {std::move(piece), true}; }
+Part text(std::string words) { return {std::move(words), false}; }
+
+// ChatML as OpenAI described it, with `before` in front of every content.
+void write_chatml(ChatTemplate& t, const std::string& before) {
+  for (const Role role : kRoles)
+    t.turns[static_cast<size_t>(role)] = {
+        {control("<|im_start|>"), text(std::string(role_name(role)) + "\n")},
+        before,
+        "",
+        "<|im_end|>",
+        {text("\n")}};
+  t.jinja =
+      "{% for m in messages %}"
+      "{{ '<|im_start|>' + m['role'] + '\\n" +
+      before +
+      "' + m['content'] + '<|im_end|>\\n' }}"
+      "{% endfor %}"
+      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+}
+
+ChatTemplate chatml_space() {
+  ChatTemplate t;
+  t.id = kChatTemplateId;
+  t.start = "<s>";
+  write_chatml(t, " ");
+  t.jinja = "{{ bos_token }}" + t.jinja;
+  return t;  // no signs: only the exact text is ours
+}
+
+ChatTemplate chatml() {
+  ChatTemplate t;
+  t.id = "chatml";
+  write_chatml(t, "");
+  t.signs = {"<|im_start|>", "<|im_end|>"};
+  return t;
+}
+
+// Zephyr (Hugging Face H4), also of TinyLlama's chat models.
+ChatTemplate zephyr() {
+  ChatTemplate t;
+  t.id = "zephyr";
+  t.start = "<s>";
+  for (const Role role : kRoles)
+    t.turns[static_cast<size_t>(role)] = {
+        {text(fmt::format("<|{}|>\n", role_name(role)))}, "", "", "</s>", {text("\n")}};
+  t.jinja =
+      "{{ bos_token }}"
+      "{% for m in messages %}"
+      "{{ '<|' + m['role'] + '|>\\n' + m['content'] + eos_token + '\\n' }}"
+      "{% endfor %}"
+      "{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}";
+  t.signs = {"<|user|>", "<|assistant|>", "eos_token"};
+  return t;
+}
+
+// Llama 2 chat: a sequence per question and answer, the system prompt inside the first question.
+ChatTemplate llama2() {
+  ChatTemplate t;
+  t.id = "llama-2";
+  t.start = "<s>";
+  t.trims = true;
+  t.system_begin = "<<SYS>>\n";
+  t.system_end = "\n<</SYS>>\n\n";
+  t.turns[static_cast<size_t>(Role::kUser)] = {{text("[INST]")}, " ", " [/INST]", "", {}};
+  t.turns[static_cast<size_t>(Role::kAssistant)] = {{}, " ", " ", "</s>", {control("<s>")}};
+  t.jinja =
+      "{% set ns = namespace(system='') %}"
+      "{% for m in messages %}"
+      "{% if m['role'] == 'system' %}"
+      "{% set ns.system = '<<SYS>>\\n' + m['content'] + '\\n<</SYS>>\\n\\n' %}"
+      "{% elif m['role'] == 'user' %}"
+      "{% set content = ns.system + m['content'] %}{% set ns.system = '' %}"
+      "{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}"
+      "{% else %}"
+      "{% set content = m['content'] %}{{ ' ' + content.strip() + ' ' + eos_token }}"
+      "{% endif %}{% endfor %}";
+  t.signs = {"[INST]", "[/INST]", "<<SYS>>"};
+  return t;
+}
+
+ChatTemplate llama3() {
+  ChatTemplate t;
+  t.id = "llama-3";
+  t.start = "<|begin_of_text|>";
+  t.trims = true;
+  for (const Role role : kRoles)
+    t.turns[static_cast<size_t>(role)] = {{control("<|start_header_id|>"), text(role_name(role)),
+                                           control("<|end_header_id|>"), text("\n\n")},
+                                          "",
+                                          "",
+                                          "<|eot_id|>",
+                                          {}};
+  t.jinja =
+      "{{ bos_token }}"
+      "{% for m in messages %}"
+      "{{ '<|start_header_id|>' + m['role'] + '<|end_header_id|>\\n\\n' + m['content'] | trim + "
+      "'<|eot_id|>' }}"
+      "{% endfor %}"
+      "{% if add_generation_prompt %}"
+      "{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}"
+      "{% endif %}";
+  t.signs = {"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"};
+  return t;
+}
+
+// Signs of templates that write what none of the above does: tools, thoughts, dates, a system
+// prompt where none is given, another end of a turn.
+constexpr const char* kSignsOfOthers[] = {
+    "tool",           "think",          "strftime", "date_string",   "You are",
+    "DEFAULT_SYSTEM", "default_system", "<|end|>",  "<|endoftext|>", "\\n ' + m"};
+
+}  // namespace
+
+std::span<const ChatTemplate> chat_templates() {
+  static const ChatTemplate kTemplates[] = {chatml_space(), chatml(), zephyr(), llama2(), llama3()};
+  return kTemplates;
+}
+
+const ChatTemplate& chat_template_named(std::string_view id) {
+  std::vector<std::string> names;
+  for (const ChatTemplate& t : chat_templates()) {
+    if (t.id == id) return t;
+    names.push_back(t.id);
+  }
+  throw Error(
+      fmt::format("chat template: expected one of {}, got '{}'", fmt::join(names, ", "), id),
+      ExitCode::kUsage);
+}
+
+const ChatTemplate* recognise_chat_template(std::string_view jinja) {
+  const auto holds = [&](std::string_view sign) { return jinja.find(sign) != jinja.npos; };
+  for (const ChatTemplate& t : chat_templates())
+    if (t.jinja == jinja) return &t;
+  if (std::ranges::any_of(kSignsOfOthers, holds)) return nullptr;
+  const ChatTemplate* found = nullptr;
+  for (const ChatTemplate& t : chat_templates()) {
+    if (t.signs.empty() || !std::ranges::all_of(t.signs, holds)) continue;
+    if (found != nullptr) return nullptr;  // the signs of two are no sign
+    found = &t;
+  }
+  return found;
+}
+
+}  // namespace minillm

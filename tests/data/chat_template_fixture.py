@@ -1,0 +1,28 @@
+#!/usr/bin/env python3
+"""What Jinja2 makes of the chat templates' jinja texts, for chat_template_formats_test.cc.
+
+    build/release/bin/data_tests --gtest_also_run_disabled_tests \
+        --gtest_filter='*ChatTemplateFormats.DISABLED_WriteFixture' > fixture.json
+    tests/data/chat_template_fixture.py fixture.json      # Debian's python3-jinja2; fills in "text"
+
+Rendered as Hugging Face's apply_chat_template does: an immutable sandbox, trim_blocks, lstrip_blocks.
+"""
+import json
+import sys
+
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+path = sys.argv[1]
+with open(path, encoding="utf-8") as file:
+    rows = json.load(file)
+environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+for row in rows:
+    row["text"] = environment.from_string(row["jinja"]).render(
+        messages=row["messages"],
+        add_generation_prompt=row["add_generation_prompt"],
+        bos_token=row["bos_token"],
+        eos_token=row["eos_token"],
+    )
+with open(path, "w", encoding="utf-8") as file:
+    json.dump(rows, file, indent=1, ensure_ascii=False)
+    file.write("\n")
