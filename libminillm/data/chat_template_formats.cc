@@ -121,8 +121,9 @@ ChatTemplate llama3() {
 // Signs of templates that write what none of the above does: tools, thoughts, dates, a system
 // prompt where none is given, another end of a turn.
 constexpr const char* kSignsOfOthers[] = {
-    "tool",           "think",          "strftime", "date_string",   "You are",
-    "DEFAULT_SYSTEM", "default_system", "<|end|>",  "<|endoftext|>", "\\n ' + m"};
+    "tool",           "think",          "strftime",          "date_string",   "You are",
+    "DEFAULT_SYSTEM", "default_system", "<|end|>",           "<|endoftext|>", "\\n ' + m",
+    "<|im_sep|>",     "' in messages",  "system_message = '"};
 
 }  // namespace
 
@@ -150,6 +151,7 @@ const ChatTemplate* recognise_chat_template(std::string_view jinja) {
   const ChatTemplate* found = nullptr;
   for (const ChatTemplate& t : chat_templates()) {
     if (t.signs.empty() || !std::ranges::all_of(t.signs, holds)) continue;
+    if (t.start.empty() && holds("bos_token")) continue;
     if (found != nullptr) return nullptr;  // the signs of two are no sign
     found = &t;
   }

@@ -5,6 +5,7 @@
 #include "libminillm/interop/gguf_writer.h"
 #include "libminillm/interop/rope_order.h"
 #include "libminillm/nn/parameters.h"
+#include "libminillm/ops/rope.h"
 
 namespace minillm {
 namespace {
@@ -87,6 +88,24 @@ void add_model(const Checkpoint& checkpoint, WeightEncoding encoding, GgufHeader
   header.add_f32("llama.attention.layer_norm_rms_epsilon", config.rms_norm_eps);
   header.add_u32("llama.rope.dimension_count", config.head_dim);
   header.add_f32("llama.rope.freq_base", config.rope_theta);
+  if (config.rope_scaling.type == "linear") {
+    header.add_string("llama.rope.scaling.type", "linear");
+    header.add_f32("llama.rope.scaling.factor", config.rope_scaling.factor);
+  }
+}
+
+// Llama 3's scaling is a tensor in GGUF: what every frequency is divided by.
+constexpr const char* kFrequencyDivisors = "rope_freqs.weight";
+std::vector<Real> frequency_divisors(const ModelConfig& config) {
+  std::vector<Real> divisors;
+  if (config.rope_scaling.type != "llama3") return divisors;
+  const auto frequency = [&](Index pair, const RopeScaling& scaling) {
+    return rope_frequency(pair, config.head_dim, config.rope_theta, scaling);
+  };
+  for (Index pair = 0; pair < config.head_dim / 2; ++pair)
+    divisors.push_back(
+        static_cast<Real>(frequency(pair, {}) / frequency(pair, config.rope_scaling)));
+  return divisors;
 }
 
 }  // namespace
@@ -102,6 +121,9 @@ ExportReport export_gguf(const Checkpoint& checkpoint, const std::string& path,
   add_vocabulary(checkpoint, header, report.warnings);
   for (const GgufTensor& tensor : tensors)
     header.add_tensor(tensor.name, tensor.shape, tensor.encoding);
+  const std::vector<Real> divisors = frequency_divisors(config);
+  if (!divisors.empty())
+    header.add_tensor(kFrequencyDivisors, {std::ssize(divisors)}, WeightEncoding::kF32);
 
   const std::string before = header.bytes();
   ExportFile file(path, before.size() + header.data_bytes(), events);
@@ -116,9 +138,15 @@ ExportReport export_gguf(const Checkpoint& checkpoint, const std::string& path,
     }
     file.write(GgufHeader::padding(file.written()));  // every tensor begins at a multiple of it
   }
+  if (!divisors.empty()) {
+    std::string bytes;
+    append_encoded(WeightEncoding::kF32, divisors, kFrequencyDivisors, bytes);
+    file.write(bytes);
+    file.write(GgufHeader::padding(file.written()));
+  }
   file.commit();
   report.bytes = file.written();
-  report.tensors = static_cast<Index>(tensors.size());
+  report.tensors = static_cast<Index>(tensors.size()) + (divisors.empty() ? 0 : 1);
   return report;
 }
 

@@ -24,6 +24,7 @@ void check_model(const ModelConfig& c, const std::string& subject) {
                   got);
   };
   check(c.rope_theta == kLlama2cTheta, "rope_theta", kLlama2cTheta, c.rope_theta);
+  check(c.rope_scaling.type == "none", "rope_scaling", "none", c.rope_scaling.type);
   check(c.rms_norm_eps == kLlama2cEpsilon, "rms_norm_eps", kLlama2cEpsilon, c.rms_norm_eps);
   // Products that run.c computes as int: beyond it reads elsewhere, without a word.
   const auto check_product = [&](const char* key, int64_t value, int64_t other) {

@@ -235,6 +235,7 @@ TEST(ChatTemplateFormats, AreRecognisedByTheirJinjaText) {
   // Known signs, but something beside them.
   EXPECT_EQ(name("{% if tools %}...{% endif %}<|im_start|><|im_end|>"), "");
   EXPECT_EQ(name("<|im_start|>system\nYou are a helpful assistant<|im_end|>"), "");
+  EXPECT_EQ(name("{{ bos_token }}<|im_start|><|im_end|>"), "");  // ours writes no <s>
   EXPECT_EQ(name("<|user|> <|assistant|> <|end|> eos_token"), "");
   EXPECT_EQ(name("[INST] [/INST]"), "");  // Mistral's: no system prompt, other spaces
   EXPECT_EQ(name("<|im_start|> <|im_end|> [INST] [/INST] <<SYS>>"), "");

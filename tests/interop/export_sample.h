@@ -37,7 +37,8 @@ class ExportSample {
   SampleCheckpoint sample_;
 };
 
-// Weights by their Hugging Face names, q and k interleaved as others store them.
+// Weights by their Hugging Face names, q and k interleaved as others store them; "rope_freqs": what
+// RoPE's frequencies are divided by.
 using InterleavedWeights = std::map<std::string, std::vector<float>>;
 
 // log p(token i | tokens before it), computed in double with RoPE on neighbouring pairs: the model
@@ -66,9 +67,10 @@ inline std::vector<double> interleaved_log_probs(const minillm::ModelConfig& c,
   const auto C = static_cast<size_t>(c.hidden_size);
   const auto rotate = [&](Row& x, size_t position) {
     for (size_t i = 0; i < x.size(); i += 2) {
-      const double angle =
-          static_cast<double>(position) *
-          std::pow(c.rope_theta, -static_cast<double>(i % D) / static_cast<double>(D));
+      double angle = static_cast<double>(position) *
+                     std::pow(c.rope_theta, -static_cast<double>(i % D) / static_cast<double>(D));
+      if (const auto divisors = weights.find("rope_freqs"); divisors != weights.end())
+        angle /= double{divisors->second[i % D / 2]};
       const double a = x[i], b = x[i + 1];
       x[i] = a * std::cos(angle) - b * std::sin(angle);
       x[i + 1] = a * std::sin(angle) + b * std::cos(angle);

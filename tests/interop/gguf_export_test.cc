@@ -155,6 +155,41 @@ TEST(GgufExport, ReadersComputeTheModelsLogProbabilities) {
   }
 }
 
+// Rotations that were slowed down: one factor for all, or a tensor with one for each pair.
+TEST(GgufExport, ReadersSlowTheRotationsDownAsTheModelDoes) {
+  for (const char* type : {"linear", "llama3"}) {
+    SCOPED_TRACE(type);
+    ModelConfig config = minillm_testing::toy_config();
+    config.rope_scaling = {type, 4, 1, 4, 16};
+    Model model(config);
+    model.initialize(5);
+    const TempDir dir;
+    write_checkpoint(dir.file("checkpoint"), {&model, &toy_tokenizer(), {}, {}, {}});
+    export_gguf(Checkpoint::open(dir.file("checkpoint")), dir.file("f"), WeightEncoding::kF32);
+    const GgufFile file = parse_gguf(read_file(dir.file("f")));
+    InterleavedWeights weights;
+    for (const TensorInfo& info : model.tensors().tensors())
+      weights[info.name] = gguf_numbers(file.tensors.at(name_in_gguf(info.name)));
+    std::vector<float>& divisors = weights["rope_freqs"];
+    if (std::string(type) == "linear") {
+      EXPECT_EQ(file.values.at("llama.rope.scaling.type").text, "linear");
+      divisors.assign(static_cast<size_t>(config.head_dim / 2),
+                      static_cast<float>(file.values.at("llama.rope.scaling.factor").number));
+    } else {
+      divisors = gguf_numbers(file.tensors.at("rope_freqs.weight"));
+    }
+    ASSERT_EQ(std::ssize(divisors), config.head_dim / 2);
+    minillm_testing::expect_same_model(model, weights, 2e-5);
+    // The unscaled model is another one.
+    Model unscaled(minillm_testing::toy_config());
+    std::ranges::copy(model.parameters(), unscaled.parameters().begin());
+    const std::vector<Token> tokens = {1, 5, 9, 200, 40, 41, 42, 43, 44, 45};
+    EXPECT_GT(
+        std::fabs(token_log_probs(model, tokens).back() - token_log_probs(unscaled, tokens).back()),
+        1e-4);
+  }
+}
+
 TEST(GgufExport, MetadataHasTheTypesThatReadersAskFor) {
   const ExportSample sample;
   const GgufFile file = exported(sample, WeightEncoding::kF32);

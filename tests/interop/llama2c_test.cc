@@ -132,6 +132,11 @@ TEST(Llama2c, RefusesModelsThatRunComputesOtherwise) {
     EXPECT_ERROR(export_llama2c(Checkpoint::open(path), dir.file("m.bin")), text);
     EXPECT_FALSE(file_exists(dir.file("m.bin")));
   };
+  expect_refused(
+      [](ModelConfig& c) {
+        c.rope_scaling = {"linear", 2, 1, 4, 64};
+      },
+      "'rope_scaling': llama2.c's run.c expects none, got linear");
   expect_refused([](ModelConfig& c) { c.rope_theta = 500000; },
                  "'rope_theta': llama2.c's run.c expects 10000, got 500000");
   expect_refused([](ModelConfig& c) { c.rms_norm_eps = 1e-6; },
