@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "libminillm/data/chat_template.h"
+#include "tests/testing/expect_error.h"
+#include "tests/testing/temp_dir.h"
 #include "tests/testing/test_data.h"
 #include "tests/testing/toy_model.h"
 
@@ -59,6 +61,36 @@ TEST(HfTokenizerFiles, HoldTheChatTemplateTwice) {
   EXPECT_EQ(files.at("chat_template.jinja"), chat_template_named(kChatTemplateId).jinja);
   EXPECT_EQ(json::parse(files.at("tokenizer_config.json")).at("chat_template"),
             chat_template_named(kChatTemplateId).jinja);
+}
+
+// A directory with the toy tokenizer and these files.
+Tokenizer load_with(const std::map<std::string, std::string>& files) {
+  const minillm_testing::TempDir dir;
+  for (const auto& [name, content] : files) dir.write(name, content);
+  return load_hf_tokenizer(dir.path());
+}
+
+TEST(HfTokenizerFiles, GiveBackTheTemplateTheyWereWrittenWith) {
+  for (const char* id : {"chatml-space-v1", "chatml", "zephyr", "llama-2"}) {
+    const Tokenizer tokenizer = toy_tokenizer().with_chat_template(chat_template_named(id));
+    auto files = hf_tokenizer_files(toy_config(), tokenizer);
+    EXPECT_EQ(load_with(files).chat_template(), tokenizer.chat_template()) << id;
+    // Newer programs keep it in the file alone.
+    files["tokenizer_config.json"] = R"({"tokenizer_class": "LlamaTokenizer"})";
+    EXPECT_EQ(load_with(files).chat_template(), tokenizer.chat_template()) << id;
+  }
+}
+
+TEST(HfTokenizerFiles, ATemplateThatIsNotKnownIsRefusedWhenItIsNeeded) {
+  const auto load = [](const std::string& jinja) {
+    return load_with({{"tokenizer.model", toy_tokenizer().bytes()},
+                      {"tokenizer_config.json", json{{"chat_template", jinja}}.dump()}});
+  };
+  EXPECT_ERROR(render_prompt(load("{{ messages }}"), {{Role::kUser, "x"}}),
+               "is none that is known (--chat-template chooses one that is)");
+  EXPECT_ERROR(render_prompt(load(chat_template_named("llama-3").jinja), {{Role::kUser, "x"}}),
+               "the chat template 'llama-3' needs the control piece '<|begin_of_text|>'");
+  EXPECT_EQ(load("{{ messages }}").encode("goose"), toy_tokenizer().encode("goose"));
 }
 
 TEST(HfTokenizerFiles, LeaveOutTheTemplateWithoutChatMarkers) {

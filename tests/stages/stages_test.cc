@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "libminillm/checkpoint/checkpoint.h"
+#include "libminillm/data/chat_template.h"
 #include "libminillm/dpo/dataset.h"
 #include "tests/stages/small_world.h"
 #include "tests/testing/expect_error.h"
@@ -279,6 +280,45 @@ TEST_F(Stages, StepTotalsAddUpOverMicroBatchesAndCountEveryPairOnce) {
                    both = dataset.totals(0, 2);
   EXPECT_EQ(first.pairs + second.pairs, both.pairs);
   EXPECT_EQ(first.chosen_tokens + second.chosen_tokens, both.chosen_tokens);
+}
+
+// Trap: training and chatting with different templates. The one that SFT was told of travels with
+// the checkpoint; another one has to be asked for.
+TEST_F(Stages, TheChatTemplateTravelsWithTheCheckpoint) {
+  SftConfig one_step = small_sft();
+  one_step.train.steps = 1;
+  StageOptions options = world_->options("sft.jsonl", "", "zephyr", "base");
+  options.chat_template = "zephyr";
+  sft(one_step, options, {});
+  const auto check = [&](const std::string& run, const std::string& expected) {
+    const Checkpoint checkpoint = Checkpoint::open(world_->file(run));
+    ASSERT_NE(checkpoint.tokenizer().chat_template(), nullptr);
+    EXPECT_EQ(checkpoint.tokenizer().chat_template()->id, expected);
+    EXPECT_EQ(checkpoint.state()->lineage.back().hashes.at("template"), expected);
+  };
+  check("zephyr", "zephyr");
+  check("chat", kChatTemplateId);
+
+  DpoConfig dpo_step = small_dpo();
+  dpo_step.train.steps = 1;
+  run_dpo(world_->options("preference.jsonl", "", "zephyr-dpo", "zephyr"), {}, dpo_step);
+  check("zephyr-dpo", "zephyr");
+  options = world_->options("preference.jsonl", "", "llama-dpo", "zephyr");
+  options.chat_template = "llama-2";
+  run_dpo(options, {}, dpo_step);
+  check("llama-dpo", "llama-2");
+
+  // Taught one, stored with another: not without being asked.
+  const Checkpoint taught = Checkpoint::open(world_->file("zephyr"));
+  const Model model = taught.load_model();
+  const Tokenizer other = taught.tokenizer().with_chat_template(chat_template_named("chatml"));
+  write_checkpoint(world_->file("mixed"), {&model, &other, {}, {}, *taught.state()});
+  options = world_->options("sft.jsonl", "", "from-mixed", "mixed");
+  EXPECT_ERROR(sft(one_step, options, {}),
+               "taught another chat template: expected 'zephyr', got 'chatml'");
+  options.chat_template = "zephyr";
+  sft(one_step, options, {});
+  check("from-mixed", "zephyr");
 }
 
 TEST_F(Stages, ContinuedPretrainingStartsFromTheCheckpointAndRecordsIt) {
