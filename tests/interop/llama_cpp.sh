@@ -2,13 +2,13 @@
 # Proof by llama.cpp that it runs what minillm-export writes, as minillm-generate does. Not part of CI: it needs
 # llama-cli, llama-tokenize and llama-perplexity.
 #   tests/interop/llama_cpp.sh LLAMA_CPP_BIN_DIR [CKPT]
-# Without CKPT it trains a small model on the embedded world first (a few minutes). CKPT needs a tokenizer without a
-# forced space, as all of ours are. BIN overrides build/release/bin. For CKPT it shows:
+# Without CKPT it trains a small model on the embedded world first (a few minutes). BIN overrides build/release/bin. For
+# CKPT it shows:
 #   1. llama.cpp loads f32, f16, bf16 and q8_0;
 #   2. the same greedy text for 64 tokens of 20 prompts, in f32;
 #   3. the same ids for 1,000 strings (U+2581, which llama.cpp takes for a space and we keep, is not among them);
 #   4. perplexity of q8_0 within 0.5 % of f32's;
-#   5. the same answers to 20 questions in the chat template, ending at <|im_end|>, for a checkpoint with chat markers.
+#   5. the same answers to 20 questions in the checkpoint's chat template, ending where it says.
 set -euo pipefail
 llama=$(realpath "$1")
 checkpoint=$([[ $# -gt 1 ]] && realpath "$2" || true)
@@ -127,9 +127,17 @@ awk '{value[$1] = $2} END {
   exit !(value["f32"] > 0 && change < 0.005 && change > -0.005) }' perplexities.txt
 
 echo "== 5. chat"
-if grep -aq 'im_end' tok.model; then
+"$bin/minillm-export" --checkpoint "$checkpoint" --hf directory >/dev/null
+case $(cat directory/chat_template.jinja 2>/dev/null) in
+  *"\\n ' + m"*) form=$'<|im_start|>user\n PROMPT<|im_end|>\n<|im_start|>assistant\n' ;;
+  *'<|im_start|>'*) form=$'<|im_start|>user\nPROMPT<|im_end|>\n<|im_start|>assistant\n' ;;
+  *'[INST]'*) form='[INST] PROMPT [/INST]' ;;
+  *"'<|' + m"*) form=$'<|user|>\nPROMPT</s>\n<|assistant|>\n' ;;
+  *) form= ;;
+esac
+if [[ -n $form ]]; then
   "$bin/minillm-generate" --checkpoint "$checkpoint" --chat --prompts questions.jsonl --temperature 0 --max-tokens 64 --json \
     >ours.json 2>/dev/null
-  python3 compare.py "$llama/llama-cli" $'<|im_start|>user\n PROMPT<|im_end|>\n<|im_start|>assistant\n'
+  python3 compare.py "$llama/llama-cli" "$form"
 fi
 echo "all as it should be"
