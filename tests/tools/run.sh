@@ -126,6 +126,21 @@ if [[ -e $data/weights/stories260K.bin ]]; then
     --llama2c-tokenizer "$data/weights/tok512.bin" --out stories
   expect 0 "there was a little girl named Lily" tool generate --checkpoint stories --prompt "Once upon a time" \
     --temperature 0 --max-tokens 40
+  # A model of others learns to chat with its own tokenizer, once it is told in which template.
+  expect 1 "no chat markers.*--chat-template" tool generate --checkpoint stories --chat --prompt "Who are you?"
+  expect 1 "no chat markers.*--chat-template" tool sft --init-from stories --train world/sft.jsonl --out refused_in
+  rm -rf refused_in  # a run directory is made before the data are read
+  expect 2 "--chat-template" tool sft --init-from stories --train world/sft.jsonl --out refused_in --chat-template alpaca
+  expect 1 "needs the control piece '<|im_start|>'" tool generate --checkpoint stories --chat-template chatml --chat --prompt "x"
+  expect 0 "" tool sft --init-from stories --chat-template llama-2 --train world/sft.jsonl --eval world/sft_eval.jsonl \
+    --out stories_sft --set train.steps=3 --set train.batch_tokens=512
+  expect 0 "" tool dpo --init-from stories_sft --train world/preference.jsonl --out stories_dpo --set train.steps=2 \
+    --set train.batch_tokens=1024 --replay world/sft.jsonl
+  expect 0 "" tool generate --checkpoint stories_dpo --chat --prompt "Who are you?" --max-tokens 4
+  expect 0 "" tool generate --checkpoint stories_dpo --chat --chat-template zephyr --prompt "Who?" --max-tokens 4
+  expect 0 "loss" tool eval sft --checkpoint stories_dpo --data world/sft_eval.jsonl
+  expect 0 "as f32" tool export --checkpoint stories_dpo --gguf stories.gguf
+  grep -aq "INST" stories.gguf && passed=$((passed + 1)) || fail "stories.gguf does not hold its chat template"
   expect 1 "cut off at id|behind the last id" tool import --llama2c "$data/weights/stories260K.bin" \
     --llama2c-tokenizer "$data/weights/llama_tokenizer.bin" --out refused_in
 fi
