@@ -9,6 +9,7 @@
 #include "libminillm/core/file.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/data/dataset_reader.h"
+#include "tests/data/control_pieces.h"
 #include "tests/data/test_tokenizer.h"
 #include "tests/testing/expect_error.h"
 #include "tests/testing/test_data.h"
@@ -20,22 +21,8 @@ using minillm_testing::random_text;
 using minillm_testing::test_tokenizer;
 using nlohmann::ordered_json;
 
-// A piece of a sentencepiece model: ModelProto { pieces { piece, score: 0, type: CONTROL } }.
-std::string control_piece(const std::string& text) {
-  const std::string fields = "\x0a" + std::string(1, static_cast<char>(text.size())) + text +
-                             std::string("\x15\0\0\0\0\x18\x03", 7);
-  return "\x0a" + std::string(1, static_cast<char>(fields.size())) + fields;
-}
-
-// The test tokenizer with the control pieces of Llama 3; `prefix`: and with a dummy prefix, as most
-// models of others have it.
 Tokenizer tokenizer_for_all(bool prefix) {
-  std::string bytes = test_tokenizer().bytes();
-  for (const char* piece : {"<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>",
-                            "<|end_header_id|>", "<|eot_id|>"})
-    bytes += control_piece(piece);
-  if (prefix) bytes += std::string("\x1a\x02\x18\x01", 4);  // normalizer_spec { add_dummy_prefix }
-  return Tokenizer::from_bytes(bytes, "test");
+  return minillm_testing::tokenizer_for_all_templates(test_tokenizer(), prefix);
 }
 
 std::string show(const Tokenizer& tokenizer, const std::vector<Token>& tokens) {
