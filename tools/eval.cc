@@ -202,7 +202,8 @@ CLI::App* add_command(CLI::App& app, Arguments& arguments, const std::string& na
 
 void add_data_options(CLI::App* command, Arguments& arguments, const std::string& name) {
   command->add_option(name, arguments.files, "files to evaluate on")->required();
-  command->add_option("--on-bad-record", arguments.on_bad_record, "error or skip")
+  command->add_option("--on-bad-record", arguments.on_bad_record, "what a bad record does")
+      ->check(CLI::IsMember({"error", "skip"}))
       ->capture_default_str();
 }
 
@@ -214,7 +215,9 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   auto* loss = add_command(app, arguments, "loss", "loss, perplexity and bits per byte of text");
   add_data_options(loss, arguments, "--text");
-  loss->add_option("--document-split", arguments.document_split, "blank_line, line or file")
+  loss->add_option("--document-split", arguments.document_split,
+                   "what ends a document of plain text")
+      ->check(CLI::IsMember({"blank_line", "line", "file"}))
       ->capture_default_str();
   auto* sft = add_command(app, arguments, "sft", "loss and token accuracy on conversations");
   add_data_options(sft, arguments, "--data");

@@ -35,6 +35,7 @@
 
 #include "libminillm/core/error.h"
 #include "libminillm/core/version.h"
+#include "tools/completion.h"
 
 namespace minillm {
 
@@ -74,13 +75,14 @@ inline void catch_stop_signals(
 inline bool stop_requested() { return internal::stop_signals > 0; }
 
 // Parses the command line, runs `body` and returns the process's exit code: the body's, or that of
-// what it threw. Adds --threads to `app`.
+// what it threw. Adds --threads and --completion to `app`.
 inline int run_tool(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
   spdlog::set_default_logger(spdlog::stderr_color_st("minillm"));
   spdlog::set_pattern("%v");
   int threads = 0;
   app.add_option("--threads", threads, "threads (default: one per processor)")
       ->check(CLI::Range(1, 1024));
+  add_completion_option(app);
   app.set_version_flag("--version", fmt::format("{} {}", app.get_name(), kVersion));
   try {
     app.parse(argc, argv);

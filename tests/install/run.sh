@@ -17,6 +17,8 @@ grep -q "Depends: .*libsentencepiece0" <<<"$(dpkg-deb --info "$deb")" || fail "t
 dpkg-deb -x "$deb" "$work/unpacked"
 prefix=$work/unpacked/usr
 "$prefix/bin/minillm-generate" --version >/dev/null
+grep -q -- "--init-from" "$prefix/share/bash-completion/completions/minillm-sft" || fail "no completion for bash"
+grep -q "#compdef minillm-sft" "$prefix/share/zsh/vendor-completions/_minillm-sft" || fail "no completion for zsh"
 
 # The first program is the comment itself: what the header shows is what is compiled.
 mkdir "$work/project"
