@@ -1,6 +1,7 @@
 // minillm-eval: what a checkpoint knows and does.
 
 #include <charconv>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
@@ -17,6 +18,7 @@
 #include "libminillm/generate/chat.h"
 #include "libminillm/generate/generator.h"
 #include "tools/chat_template_option.h"
+#include "tools/progress.h"
 #include "tools/tool_main.h"
 
 namespace {
@@ -40,6 +42,13 @@ Checkpoint open_checkpoint(const std::string& path) {
   Checkpoint checkpoint = Checkpoint::open(path);
   for (const std::string& warning : checkpoint.warnings()) spdlog::warn("warning: {}", warning);
   return checkpoint;
+}
+
+// Shows how far an evaluation has come.
+ProgressFunction on_terminal() {
+  return [bar = std::make_shared<WorkBar>()](double done, double total) {
+    bar->draw("evaluating", done, total);
+  };
 }
 
 Index max_positions(const Model& model) { return model.config().max_position_embeddings; }
@@ -72,8 +81,9 @@ void evaluate_loss(const Arguments& arguments) {
       for_each_document(arguments.files, parse_document_split(arguments.document_split),
                         parse_bad_record_policy(arguments.on_bad_record),
                         [&](std::string_view document) { documents.emplace_back(document); }));
-  const TextLoss loss = evaluate_text(
-      model, make_evaluation_text(documents, tokenizer, max_positions(model)), tokenizer.eos());
+  const TextLoss loss =
+      evaluate_text(model, make_evaluation_text(documents, tokenizer, max_positions(model)),
+                    tokenizer.eos(), on_terminal());
   print_metrics(arguments, named_metrics(loss),
                 {{"documents", std::ssize(documents)},
                  {"tokens", static_cast<int64_t>(loss.tokens)},
@@ -99,7 +109,7 @@ void evaluate_conversations(const Arguments& arguments) {
   for (const Conversation& conversation : data.records)
     sequences.push_back(render_conversation(tokenizer, conversation.messages));
   const Index too_long = remove_too_long(sequences, max_positions(model));
-  const SftResult result = evaluate_sft(model, sequences);
+  const SftResult result = evaluate_sft(model, sequences, on_terminal());
   print_metrics(arguments, named_metrics(result),
                 {{"rows", std::ssize(sequences)},
                  {"too_long", too_long},
@@ -117,15 +127,15 @@ void evaluate_pairs(const Arguments& arguments) {
   for (const PreferencePair& pair : data.records) pairs.push_back(render_pair(tokenizer, pair));
   const Index too_long = remove_too_long(pairs, max_positions(model));
 
-  const std::vector<PairLogProbs> policy = pair_log_probs(model, pairs);
+  const std::vector<PairLogProbs> policy = pair_log_probs(model, pairs, on_terminal());
   Metrics metrics = named_metrics(evaluate_preferences(policy));
   if (!arguments.reference.empty()) {
     const Checkpoint other = open_checkpoint(arguments.reference);
     MINILLM_CHECK(other.tokenizer().hash() == tokenizer.hash(),
                   "reference '{}': it has another tokenizer than '{}'", arguments.reference,
                   arguments.checkpoint);
-    const Metrics rewards = named_metrics(
-        evaluate_rewards(policy, pair_log_probs(other.load_model(), pairs), arguments.beta));
+    const Metrics rewards = named_metrics(evaluate_rewards(
+        policy, pair_log_probs(other.load_model(), pairs, on_terminal()), arguments.beta));
     metrics.insert(metrics.end(), rewards.begin(), rewards.end());
   }
   print_metrics(arguments, metrics, {{"pairs", std::ssize(pairs)}, {"too_long", too_long}});

@@ -1,8 +1,5 @@
 // minillm-export: a checkpoint in the formats of other programs.
 
-#include <unistd.h>
-
-#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "libminillm/checkpoint/checkpoint.h"
@@ -10,12 +7,11 @@
 #include "libminillm/interop/gguf_export.h"
 #include "libminillm/interop/hf_export.h"
 #include "libminillm/interop/llama2c.h"
+#include "tools/progress.h"
 #include "tools/tool_main.h"
 
 namespace minillm {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 struct ExportArguments {
   std::string checkpoint;
@@ -24,45 +20,6 @@ struct ExportArguments {
   WeightEncoding type = WeightEncoding::kF32;
   WeightEncoding dtype = WeightEncoding::kF32;
   bool json = false;
-};
-
-// How far a long file is: a bar on a terminal, elsewhere a line every ten seconds. Short ones are
-// written before there is anything to say. Ctrl-C ends the export and leaves nothing behind.
-class ExportProgress {
- public:
-  ~ExportProgress() {
-    if (drawn_) fmt::print(stderr, "\r\033[K");
-  }
-  ExportEvents events() {
-    ExportEvents events;
-    events.on_progress = [this](uint64_t written, uint64_t total) {
-      if (stop_requested())
-        throw Error("export: interrupted: nothing was written", ExitCode::kInterrupted);
-      draw(written, total);
-    };
-    return events;
-  }
-
- private:
-  void draw(uint64_t written, uint64_t total) {
-    const Clock::time_point now = Clock::now();
-    if (now - last_ < (terminal_ ? std::chrono::milliseconds(200) : std::chrono::seconds(10)))
-      return;
-    last_ = now;
-    const std::string text =
-        fmt::format("{:.0f} of {:.0f} MB ({:.0f} %)", static_cast<double>(written) * 1e-6,
-                    static_cast<double>(total) * 1e-6,
-                    100 * static_cast<double>(written) / static_cast<double>(total));
-    if (terminal_)
-      fmt::print(stderr, "\r\033[K{}", text);
-    else
-      spdlog::info("{}", text);
-    drawn_ = terminal_;
-  }
-
-  const bool terminal_ = isatty(STDERR_FILENO) != 0;
-  bool drawn_ = false;
-  Clock::time_point last_ = Clock::now();
 };
 
 // What was asked for: where to, as what, with which numbers.
@@ -103,8 +60,13 @@ int export_checkpoint(const ExportArguments& arguments) {
   const Target target = target_of(arguments);
   ExportReport report;
   {
-    ExportProgress progress;
-    const ExportEvents events = progress.events();
+    WorkBar bar;
+    ExportEvents events;
+    events.on_progress = [&](uint64_t written, uint64_t total) {
+      if (stop_requested())
+        throw Error("export: interrupted: nothing was written", ExitCode::kInterrupted);
+      bar.draw("exporting", static_cast<double>(written), static_cast<double>(total));
+    };
     if (!arguments.gguf.empty())
       report = export_gguf(checkpoint, target.path, target.encoding, events);
     else if (!arguments.hf.empty())

@@ -35,6 +35,35 @@ std::string describe(const Metrics& metrics) {
 
 }  // namespace
 
+void WorkBar::draw(const std::string& work, double done, double total) {
+  const Clock::time_point now = Clock::now();
+  if (work != work_ || begun_ == Clock::time_point()) {
+    work_ = work;
+    begun_ = last_ = now;
+  }
+  if (now - last_ < (terminal_ ? std::chrono::milliseconds(200) : std::chrono::seconds(10))) return;
+  last_ = now;
+  const double share = total > 0 ? std::min(1.0, done / total) : 1;
+  const double passed = std::chrono::duration<double>(now - begun_).count();
+  const std::string left = share > 0 ? duration(passed * (1 - share) / share) : "?";
+  if (!terminal_) {
+    spdlog::info("{}: {:.0f} %, ETA {}", work, 100 * share, left);
+    return;
+  }
+  const auto filled = static_cast<size_t>(kBarWidth * share);
+  fmt::print(stderr, "\r\x1b[K[{}{}] {}  {:.0f} %  ETA {}", std::string(filled, '#'),
+             std::string(kBarWidth - filled, '.'), work, 100 * share, left);
+  std::fflush(stderr);
+  drawn_ = true;
+}
+
+void WorkBar::clear() {
+  if (drawn_) fmt::print(stderr, "\r\x1b[K");
+  std::fflush(stderr);
+  drawn_ = false;
+  work_.clear();
+}
+
 Progress::Progress() : terminal_(isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() { clear_bar(); }
@@ -45,6 +74,11 @@ TrainerEvents Progress::events() {
   events.on_log = [this](const Metrics& metrics) { print(describe(metrics)); };
   events.on_message = [this](const std::string& message) { print(message); };
   events.on_sample = [this](const std::string& sample) { print(sample); };
+  events.on_progress = [this](const char* work, double done, double total) {
+    clear_bar();
+    work_.draw(work, done, total);
+    if (done >= total) work_.clear();
+  };
   return events;
 }
 
@@ -67,6 +101,7 @@ void Progress::print(const std::string& line) {
 }
 
 void Progress::clear_bar() {
+  work_.clear();
   if (!bar_drawn_) return;
   fmt::print(stderr, "\r\x1b[K");
   std::fflush(stderr);

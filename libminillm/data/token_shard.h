@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "libminillm/core/file.h"  // MappedFile
+#include "libminillm/core/progress.h"
 #include "libminillm/data/document_reader.h"
 #include "libminillm/data/tokenizer.h"
 
@@ -23,14 +24,15 @@ std::string shard_source_hash(const std::vector<std::string>& paths, DocumentSpl
 
 // Tokenizes the files into the shard file `out` (atomically), in bounded memory: some megabytes of
 // text at a time, or one document if that is longer. The bytes do not depend on the number of
-// threads. Layout: doc/checkpoint_format.md, "Token shards". Throws Error.
+// threads. Progress counts bytes of the files. Layout: doc/checkpoint_format.md, "Token shards".
+// Throws Error.
 struct ShardReport {
   std::vector<DatasetReport> files;
   int64_t documents = 0, tokens = 0, text_bytes = 0;
 };
 ShardReport write_token_shard(const std::string& out, const std::vector<std::string>& paths,
                               DocumentSplit split, BadRecordPolicy policy,
-                              const Tokenizer& tokenizer);
+                              const Tokenizer& tokenizer, const ProgressFunction& progress = {});
 
 class TokenShard {
  public:

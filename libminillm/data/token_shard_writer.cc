@@ -89,7 +89,7 @@ std::string shard_source_hash(const std::vector<std::string>& paths, DocumentSpl
 
 ShardReport write_token_shard(const std::string& out, const std::vector<std::string>& paths,
                               DocumentSplit split, BadRecordPolicy policy,
-                              const Tokenizer& tokenizer) {
+                              const Tokenizer& tokenizer, const ProgressFunction& progress) {
   MINILLM_CHECK(!paths.empty(), "token shard '{}': no files to make it from", out);
   MINILLM_CHECK(tokenizer.bos() >= 0 && tokenizer.eos() >= 0,
                 "token shard '{}': the tokenizer has no '<s>' or no '</s>' to mark where documents "
@@ -98,8 +98,14 @@ ShardReport write_token_shard(const std::string& out, const std::vector<std::str
   MINILLM_CHECK(!is_directory(out), "token shard '{}': cannot write: it is a directory", out);
   ShardWriter writer(out, tokenizer, shard_source_hash(paths, split, tokenizer));
   ShardReport report;
-  report.files = for_each_document(paths, split, policy,
-                                   [&](std::string_view document) { writer.add(document); });
+  double done = 0, total = 0;
+  for (const std::string& path : paths)
+    if (file_exists(path)) total += static_cast<double>(file_size(path));
+  report.files = for_each_document(paths, split, policy, [&](std::string_view document) {
+    writer.add(document);
+    done += static_cast<double>(document.size());
+    report_progress(progress, std::min(done, total), total);  // what is no text is not counted
+  });
   const shard_format::Trailer& trailer = writer.finish();
   report.documents = static_cast<int64_t>(trailer.documents);
   report.tokens = static_cast<int64_t>(trailer.tokens);

@@ -70,7 +70,8 @@ ReferencedPairs load_pairs(const std::vector<std::string>& files, const std::str
                     too_long, data.records.size(), longest));
   const std::string key =
       reference_key(start.weights_hash, data.hash, start.tokenizer, config.train.precision);
-  result.reference = reference_log_probs(cache, key, start.model, result.pairs);
+  result.reference =
+      reference_log_probs(cache, key, start.model, result.pairs, progress_of(events, "reference"));
   return result;
 }
 
@@ -180,7 +181,7 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEve
       held_out_rows +=
           std::ssize(pair.prompt) + std::ssize(pair.chosen) + std::ssize(pair.rejected);
     stage.evaluate = [&] {
-      const auto policy = pair_log_probs(model, held_out.pairs);
+      const auto policy = pair_log_probs(model, held_out.pairs, progress_of(events, "evaluating"));
       Metrics metrics = named_metrics(evaluate_rewards(policy, held_out.reference, config.beta));
       if (config.loss == "ipo")
         metrics.front().second = mean_ipo_loss(policy, held_out, config.beta);

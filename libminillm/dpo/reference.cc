@@ -51,9 +51,10 @@ std::string reference_key(const std::string& weights_hash, const std::string& da
 
 std::vector<PairLogProbs> reference_log_probs(const std::string& path, const std::string& key,
                                               const Model& model,
-                                              std::span<const RenderedPair> pairs) {
+                                              std::span<const RenderedPair> pairs,
+                                              const ProgressFunction& progress) {
   if (auto cached = read_cache(path, key, pairs.size())) return *cached;
-  std::vector<PairLogProbs> computed = pair_log_probs(model, pairs);
+  std::vector<PairLogProbs> computed = pair_log_probs(model, pairs, progress);
   write_cache(path, key, computed);
   return computed;
 }

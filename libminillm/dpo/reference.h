@@ -23,7 +23,8 @@ std::string reference_key(const std::string& weights_hash, const std::string& da
 // Throws Error on a damaged file.
 std::vector<PairLogProbs> reference_log_probs(const std::string& path, const std::string& key,
                                               const Model& model,
-                                              std::span<const RenderedPair> pairs);
+                                              std::span<const RenderedPair> pairs,
+                                              const ProgressFunction& progress = {});
 
 }  // namespace minillm
 

@@ -41,7 +41,8 @@ BatchScorer::BatchScorer(const Model& model, std::span<const ItemSize> items)
                  Workspace::Mode::kInference) {}
 
 void BatchScorer::run(const std::function<void(TokenBatch&, Index)>& append,
-                      const std::function<void(const ScoredBatch&)>& visit) {
+                      const std::function<void(const ScoredBatch&)>& visit,
+                      const ProgressFunction& progress) {
   Index begin = 0;
   for (const Index end : plan_.ends) {
     batch_.clear();
@@ -49,6 +50,7 @@ void BatchScorer::run(const std::function<void(TokenBatch&, Index)>& append,
     model_.forward(batch_, workspace_);
     visit({begin, end, batch_, model_.log_probs(batch_, workspace_)});
     begin = end;
+    report_progress(progress, static_cast<double>(end), static_cast<double>(plan_.ends.back()));
   }
 }
 

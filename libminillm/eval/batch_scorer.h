@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "libminillm/core/progress.h"
 #include "libminillm/core/token_batch.h"
 #include "libminillm/nn/model.h"
 
@@ -38,9 +39,11 @@ class BatchScorer {
   // allocates for the largest. The model must outlive the scorer.
   BatchScorer(const Model& model, std::span<const ItemSize> items);
 
-  // append(batch, i) adds item i; visit is handed every batch with its scores.
+  // append(batch, i) adds item i; visit is handed every batch with its scores; progress counts
+  // items.
   void run(const std::function<void(TokenBatch&, Index)>& append,
-           const std::function<void(const ScoredBatch&)>& visit);
+           const std::function<void(const ScoredBatch&)>& visit,
+           const ProgressFunction& progress = {});
 
   // Inside visit: for every target [M], whether it is the most probable token of its row (of
   // several equally probable ones, the lowest id is).

@@ -22,7 +22,8 @@ double negative_log_sigmoid(double x) {
 
 }  // namespace
 
-std::vector<PairLogProbs> pair_log_probs(const Model& model, std::span<const RenderedPair> pairs) {
+std::vector<PairLogProbs> pair_log_probs(const Model& model, std::span<const RenderedPair> pairs,
+                                         const ProgressFunction& progress) {
   std::vector<ItemSize> sizes;
   for (const RenderedPair& pair : pairs)
     sizes.push_back({pair_rows(pair), std::ssize(pair.chosen) + std::ssize(pair.rejected)});
@@ -40,7 +41,8 @@ std::vector<PairLogProbs> pair_log_probs(const Model& model, std::span<const Ren
               result.push_back({sum_of(scored.logp, t.chosen_begin, t.chosen_end),
                                 sum_of(scored.logp, t.rejected_begin, t.rejected_end)});
             }
-          });
+          },
+          progress);
   return result;
 }
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "libminillm/core/progress.h"
 #include "libminillm/data/chat_template.h"  // RenderedPair
 #include "libminillm/nn/model.h"
 #include "libminillm/train/metrics.h"
@@ -17,7 +18,8 @@ struct PairLogProbs {
   double chosen = 0;
   double rejected = 0;
 };
-std::vector<PairLogProbs> pair_log_probs(const Model& model, std::span<const RenderedPair> pairs);
+std::vector<PairLogProbs> pair_log_probs(const Model& model, std::span<const RenderedPair> pairs,
+                                         const ProgressFunction& progress = {});
 
 // By the model alone: no reference is asked.
 struct PreferenceResult {

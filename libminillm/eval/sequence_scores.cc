@@ -51,7 +51,8 @@ std::vector<Real> token_log_probs(const Model& model, std::span<const Token> tok
 }
 
 std::vector<SequenceScore> score_sequences(const Model& model,
-                                           std::span<const RenderedSequence> sequences) {
+                                           std::span<const RenderedSequence> sequences,
+                                           const ProgressFunction& progress) {
   std::vector<ItemSize> sizes;
   for (const RenderedSequence& sequence : sequences)
     sizes.push_back({std::ssize(sequence.tokens) - 1, sequence.supervised_count()});
@@ -70,7 +71,8 @@ std::vector<SequenceScore> score_sequences(const Model& model,
                    score.most_probable += most_probable[m];
                  }
                }
-             });
+             },
+             progress);
   return result;
 }
 

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "libminillm/core/progress.h"
 #include "libminillm/data/chat_template.h"  // RenderedSequence
 #include "libminillm/nn/model.h"
 
@@ -24,7 +25,8 @@ struct SequenceScore {
   Index most_probable = 0;  // of them, those that are the model's first choice
 };
 std::vector<SequenceScore> score_sequences(const Model& model,
-                                           std::span<const RenderedSequence> sequences);
+                                           std::span<const RenderedSequence> sequences,
+                                           const ProgressFunction& progress = {});
 
 // A prompt and several ways to go on, each at least one token.
 struct PromptWithAnswers {

@@ -5,9 +5,10 @@
 
 namespace minillm {
 
-SftResult evaluate_sft(const Model& model, std::span<const RenderedSequence> sequences) {
+SftResult evaluate_sft(const Model& model, std::span<const RenderedSequence> sequences,
+                       const ProgressFunction& progress) {
   SftResult result;
-  for (const SequenceScore& score : score_sequences(model, sequences)) {
+  for (const SequenceScore& score : score_sequences(model, sequences, progress)) {
     result.nll -= score.logp;
     result.tokens += static_cast<double>(score.tokens);
     result.correct += static_cast<double>(score.most_probable);

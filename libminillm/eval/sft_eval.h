@@ -5,6 +5,7 @@
 
 #include <span>
 
+#include "libminillm/core/progress.h"
 #include "libminillm/data/chat_template.h"  // RenderedSequence
 #include "libminillm/nn/model.h"
 #include "libminillm/train/metrics.h"
@@ -22,7 +23,8 @@ struct SftResult {
   double token_accuracy() const { return correct / tokens; }
 };
 // Throws Error if no token is supervised.
-SftResult evaluate_sft(const Model& model, std::span<const RenderedSequence> sequences);
+SftResult evaluate_sft(const Model& model, std::span<const RenderedSequence> sequences,
+                       const ProgressFunction& progress = {});
 
 Metrics named_metrics(const SftResult& result);  // "loss", "mean_token_accuracy", as TRL
 

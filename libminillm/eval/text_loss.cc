@@ -48,7 +48,8 @@ EvaluationText make_evaluation_text(const TokenShard& shard, Index max_rows) {
 double TextLoss::perplexity() const { return std::exp(loss()); }
 double TextLoss::bits() const { return text_nll / std::numbers::ln2; }
 
-TextLoss evaluate_text(const Model& model, const EvaluationText& text, Token eos) {
+TextLoss evaluate_text(const Model& model, const EvaluationText& text, Token eos,
+                       const ProgressFunction& progress) {
   std::vector<ItemSize> sizes;
   for (const std::vector<Token>& window : text.windows) {
     const Index rows = std::ssize(window) - 1;
@@ -66,7 +67,8 @@ TextLoss evaluate_text(const Model& model, const EvaluationText& text, Token eos
                if (scored.batch.targets[m].token != eos) result.text_nll += nll;
              }
              result.tokens += static_cast<double>(scored.logp.size());
-           });
+           },
+           progress);
   return result;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "libminillm/core/progress.h"
 #include "libminillm/data/token_shard.h"
 #include "libminillm/nn/model.h"
 #include "libminillm/train/metrics.h"
@@ -39,7 +40,8 @@ struct TextLoss {
   double bits_per_byte() const { return bits() / bytes; }
 };
 // `eos` is not counted as text (-1 if there is none).
-TextLoss evaluate_text(const Model& model, const EvaluationText& text, Token eos);
+TextLoss evaluate_text(const Model& model, const EvaluationText& text, Token eos,
+                       const ProgressFunction& progress = {});
 
 Metrics named_metrics(const TextLoss& result);  // "loss", "perplexity", "bits_per_byte"
 

@@ -54,8 +54,9 @@ TokenShard open_shard(const std::string& path, const std::vector<std::string>& f
     TokenShard shard = TokenShard::open(path, tokenizer.vocab_size());
     if (shard.source_hash() == shard_source_hash(files, split, tokenizer)) return shard;
   }
-  const ShardReport report = write_token_shard(
-      path, files, split, parse_bad_record_policy(config.data.on_bad_record), tokenizer);
+  const ShardReport report =
+      write_token_shard(path, files, split, parse_bad_record_policy(config.data.on_bad_record),
+                        tokenizer, progress_of(events, "tokenizing"));
   report_datasets(report.files, events);
   say(events,
       fmt::format("{}: {} documents, {} tokens, {:.2f} bytes per token", path, report.documents,
@@ -115,7 +116,8 @@ TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
     held_out = make_evaluation_text(shard, longest);
     for (const std::vector<Token>& window : held_out->windows) held_out_rows += std::ssize(window);
     stage.evaluate = [&] {
-      return prefixed("eval_", named_metrics(evaluate_text(model, *held_out, tokenizer.eos())));
+      return prefixed("eval_", named_metrics(evaluate_text(model, *held_out, tokenizer.eos(),
+                                                           progress_of(events, "evaluating"))));
     };
   }
 

@@ -89,7 +89,8 @@ TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEve
       held_out_rows += std::ssize(sequence.tokens);
     stage.provenance.hashes["eval"] = held_out.hash;
     stage.evaluate = [&] {
-      return prefixed("eval_", named_metrics(evaluate_sft(model, held_out.sequences)));
+      return prefixed("eval_", named_metrics(evaluate_sft(model, held_out.sequences,
+                                                          progress_of(events, "evaluating"))));
     };
   }
 

@@ -127,6 +127,11 @@ TrainOutcome run_stage(const StageOptions& options, const TrainConfig& config, I
   return trainer.run(stage, events);
 }
 
+ProgressFunction progress_of(const TrainerEvents& events, const char* work) {
+  if (!events.on_progress) return {};
+  return [tell = events.on_progress, work](double done, double total) { tell(work, done, total); };
+}
+
 void say(const TrainerEvents& events, const std::string& message) {
   if (events.on_message) events.on_message(message);
 }

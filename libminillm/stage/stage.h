@@ -13,6 +13,7 @@
 #include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/checkpoint/run_directory.h"
 #include "libminillm/core/config.h"
+#include "libminillm/core/progress.h"
 #include "libminillm/data/dataset_reader.h"  // DatasetReport
 #include "libminillm/data/tokenizer.h"
 #include "libminillm/nn/model.h"
@@ -96,6 +97,8 @@ TrainOutcome run_stage(const StageOptions& options, const TrainConfig& config, I
 
 // Passes a message on if anybody listens.
 void say(const TrainerEvents& events, const std::string& message);
+// What passes the progress of `work`, a constant, on; empty if nobody listens.
+ProgressFunction progress_of(const TrainerEvents& events, const char* work);
 
 }  // namespace minillm
 

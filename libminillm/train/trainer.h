@@ -43,6 +43,8 @@ struct TrainerEvents {
   std::function<void(const Metrics&)> on_log;          // what was appended to metrics.jsonl
   std::function<void(const std::string&)> on_message;  // skipped steps, saves, warnings
   std::function<void(const std::string&)> on_sample;
+  // Long work that is no step: "tokenizing", "evaluating", ... (core/progress.h).
+  std::function<void(const char* work, double done, double total)> on_progress;
   std::function<bool()> stop_requested;  // true: finish the step, save, return kInterrupted
 };
 
