@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tools/install_dependencies.sh libgtest-dev libgmock-dev libeigen3-dev libbenchmark-dev clang-format python3-numpy \
-  dpkg-dev file pkg-config zsh
+  dpkg-dev file pkg-config zsh doxygen
 
 parts=("$@")
 [[ ${#parts[@]} -gt 0 ]] || parts=(release gradcheck asan tsan fuzz)

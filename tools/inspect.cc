@@ -3,12 +3,14 @@
 #include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/checkpoint/tensor_files.h"
 #include "libminillm/checkpoint/tensor_stats.h"
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
+#include "tools/chat_template_option.h"
 #include "tools/inspect_dataset.h"
 #include "tools/tool_main.h"
 
@@ -184,6 +186,17 @@ int inspect_checkpoints(const std::vector<std::string>& paths, bool json) {
   return 0;
 }
 
+// The tokenizer of a checkpoint, with its chat template, or of a file.
+std::optional<Tokenizer> read_tokenizer(const std::string& path, const std::string& chat_template) {
+  MINILLM_CHECK_USAGE(chat_template.empty() || !path.empty(),
+                      "--chat-template: expected --tokenizer with it");
+  if (path.empty()) return std::nullopt;
+  if (is_directory(path)) return tokenizer_with(Checkpoint::open(path), chat_template);
+  const Tokenizer tokenizer = Tokenizer::load(path);
+  return chat_template.empty() ? tokenizer
+                               : tokenizer.with_chat_template(chat_template_named(chat_template));
+}
+
 }  // namespace
 }  // namespace minillm
 
@@ -192,16 +205,17 @@ int main(int argc, char** argv) {
   CLI::App app("Shows what is in a checkpoint or a data set, or how two checkpoints differ",
                "minillm-inspect");
   std::vector<std::string> paths;
-  std::string tokenizer;
+  std::string tokenizer, chat_template;
   bool json = false;
   app.add_option("path", paths, "a checkpoint, a run directory, a data set, or two checkpoints")
       ->required()
       ->expected(1, 2);
   app.add_option("--tokenizer", tokenizer,
-                 "tokenizer.model: shows a data set's tokens and loss mask");
+                 "checkpoint or tokenizer.model: shows a data set's tokens and loss mask");
+  add_chat_template_option(app, chat_template);
   app.add_flag("--json", json, "print one JSON object");
   return run_tool(app, argc, argv, [&] {
     if (is_directory(paths[0]) || paths.size() == 2) return inspect_checkpoints(paths, json);
-    return inspect_dataset(paths[0], tokenizer, json);
+    return inspect_dataset(paths[0], read_tokenizer(tokenizer, chat_template), json);
   });
 }

@@ -26,12 +26,7 @@ constexpr std::array<std::string_view, 8> kChatMarkers = {
 
 class Inspector {
  public:
-  explicit Inspector(const std::string& tokenizer_path) {
-    if (tokenizer_path.empty()) return;
-    const bool directory = is_directory(tokenizer_path);
-    tokenizer_ =
-        Tokenizer::load(directory ? join_path(tokenizer_path, "tokenizer.model") : tokenizer_path);
-  }
+  explicit Inspector(std::optional<Tokenizer> tokenizer) : tokenizer_(std::move(tokenizer)) {}
 
   const char* unit() const { return tokenizer_ ? "tokens" : "bytes"; }
   Summary inspect(const std::string& path);
@@ -262,8 +257,8 @@ void print_summary(const Summary& summary, const char* unit) {
 
 }  // namespace
 
-int inspect_dataset(const std::string& path, const std::string& tokenizer_path, bool json) {
-  Inspector inspector(tokenizer_path);
+int inspect_dataset(const std::string& path, std::optional<Tokenizer> tokenizer, bool json) {
+  Inspector inspector(std::move(tokenizer));
   const Summary summary = inspector.inspect(path);
   if (json) {
     fmt::print("{}\n", to_json(summary, inspector.unit())

@@ -3,16 +3,19 @@
 #ifndef TOOLS_INSPECT_DATASET_H_
 #define TOOLS_INSPECT_DATASET_H_
 
+#include <optional>
 #include <string>
+
+#include "libminillm/data/tokenizer.h"
 
 namespace minillm {
 
 // Prints what a file of texts, conversations or preference pairs holds: the format found, the rows
 // used and dropped with reasons and places, lengths, duplicates, texts that contain chat markers,
 // for pairs how often the longer answer is the chosen one, and a few samples with the text that is
-// learnt from marked. Lengths are in tokens if a tokenizer is given (a path, or ""), else in bytes.
-// Returns the exit code; throws Error.
-int inspect_dataset(const std::string& path, const std::string& tokenizer_path, bool json);
+// learnt from marked. With a tokenizer, lengths are in tokens and conversations are written and
+// masked as SFT does it; without, lengths are in bytes. Returns the exit code; throws Error.
+int inspect_dataset(const std::string& path, std::optional<Tokenizer> tokenizer, bool json);
 
 }  // namespace minillm
 

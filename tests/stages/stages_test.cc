@@ -321,6 +321,33 @@ TEST_F(Stages, TheChatTemplateTravelsWithTheCheckpoint) {
   check("from-mixed", "zephyr");
 }
 
+TEST_F(Stages, LongWorkTellsHowFarItHasCome) {
+  std::map<std::string, std::vector<double>> shares;
+  TrainerEvents events;
+  events.on_progress = [&](const char* work, double done, double total) {
+    shares[work].push_back(done / total);
+  };
+  PretrainConfig texts = small_pretrain();
+  texts.train.steps = 1;
+  pretrain(texts, world_->options("pretrain.jsonl", "pretrain_eval.jsonl", "told"), "", events);
+  DpoConfig pairs = small_dpo();
+  pairs.train.steps = 1;
+  run_dpo(world_->options("preference.jsonl", "", "told-dpo", "chat"), events, pairs);
+  SftConfig answers = small_sft();
+  answers.train.steps = 1;
+  sft(answers, world_->options("sft.jsonl", "sft_eval.jsonl", "told-sft", "base"), events);
+  for (const char* work : {"tokenizing", "evaluating", "reference"}) {
+    ASSERT_FALSE(shares[work].empty()) << work;
+    for (const double share : shares[work]) {
+      EXPECT_GT(share, 0) << work;
+      EXPECT_LE(share, 1) << work;
+    }
+  }
+  EXPECT_EQ(shares["evaluating"].back(), 1);
+  EXPECT_EQ(shares["reference"].back(), 1);
+  EXPECT_TRUE(std::ranges::is_sorted(shares["reference"]));
+}
+
 TEST_F(Stages, ContinuedPretrainingStartsFromTheCheckpointAndRecordsIt) {
   PretrainConfig config = small_pretrain();
   config.train.steps = 2;

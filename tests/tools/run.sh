@@ -139,6 +139,9 @@ if [[ -e $data/weights/stories260K.bin ]]; then
   expect 0 "" tool generate --checkpoint stories_dpo --chat --prompt "Who are you?" --max-tokens 4
   expect 0 "" tool generate --checkpoint stories_dpo --chat --chat-template zephyr --prompt "Who?" --max-tokens 4
   expect 0 "loss" tool eval sft --checkpoint stories_dpo --data world/sft_eval.jsonl
+  expect 0 "\\[INST\\] .* \\[/INST\\]«" tool inspect world/sft.jsonl --tokenizer stories_dpo
+  expect 1 "no chat markers" tool inspect world/sft.jsonl --tokenizer stories
+  expect 0 "<.assistant.>" tool inspect world/sft.jsonl --tokenizer stories --chat-template zephyr
   expect 0 "as f32" tool export --checkpoint stories_dpo --gguf stories.gguf
   grep -aq "INST" stories.gguf && passed=$((passed + 1)) || fail "stories.gguf does not hold its chat template"
   expect 1 "cut off at id|behind the last id" tool import --llama2c "$data/weights/stories260K.bin" \
