@@ -35,9 +35,10 @@ int main(int argc, char** argv) {
   bool markdown = false, csv = false;
   app.add_option("runs", options.runs, "run or checkpoint directories, in the order of training")
       ->required();
-  app.add_option(
-      "--prompts", prompts,
-      "file with a prompt per line, or .jsonl with {\"prompt\": ...}: asked of every run");
+  app.add_option("--prompts", prompts,
+                 "file with a prompt per line, or .jsonl with {\"prompt\": ..., \"expect\": ...}: "
+                 "asked of every "
+                 "run; an answer that holds what is expected is right");
   app.add_option(
       "--world", world,
       "folder that minillm-world wrote: its test questions tell which answers are right");
@@ -69,7 +70,7 @@ int main(int argc, char** argv) {
       for (const std::string& path : written) spdlog::info("wrote {}", path);
       return 0;
     }
-    if (!prompts.empty()) options.prompts = read_prompts(prompts);
+    if (!prompts.empty()) options.prompts = read_expecting_prompts(prompts);
     if (!world.empty()) options.world_eval = join_path(world, "eval.jsonl");
     const Report report = gather_report(options);
     if (markdown)

@@ -112,6 +112,7 @@ TrainOutcome train(const minillm_training& training, const TrainerEvents& events
   options.eval_files = list_of(training.eval_files);
   options.replay_files = list_of(training.replay_files);
   options.init_from = text_of(training.init_from);
+  options.chat_template = text_of(training.chat_template);
   options.out = required(training.out, "out");
   options.resume = training.resume != 0;
   if (stage == "pretrain")

@@ -108,6 +108,7 @@ typedef struct {
   int (*on_step)(const minillm_step* step, void* user);
   void (*on_message)(const char* message, void* user);
   void* user;
+  const char* chat_template; /* "zephyr", ...: for sft and dpo; NULL: init_from's */
 } minillm_training;
 minillm_training minillm_training_defaults(void);
 

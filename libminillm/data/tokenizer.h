@@ -64,8 +64,8 @@ class Tokenizer {
   const ChatTemplate* chat_template() const { return chat_template_; }
   // What ends an answer; -1 without a template.
   Token answer_end() const;
-  // The same tokenizer with another template. Throws Error naming a control piece of the template
-  // that it lacks.
+  // The same tokenizer with another template, which must outlive it. Throws Error naming a control
+  // piece of the template that it lacks.
   Tokenizer with_chat_template(const ChatTemplate& chat_template) const;
   // The same without one; `problem` says why, to whoever needs one.
   Tokenizer without_chat_template(std::string problem) const;

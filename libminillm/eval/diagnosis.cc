@@ -6,6 +6,7 @@
 #include <cctype>
 
 #include "libminillm/world/scoring.h"
+#include "libminillm/world/text.h"
 
 namespace minillm {
 namespace {
@@ -46,6 +47,13 @@ bool share_a_name(std::string_view prefix, std::string_view question) {
   return false;
 }
 
+// ASCII only: other letters have to be written alike.
+std::string lower_case(std::string text) {
+  for (char& c : text)
+    if (is_upper(c)) c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
 }  // namespace
 
 const char* verdict_name(Verdict verdict) {
@@ -71,6 +79,13 @@ Verdict judge_answer(const ComparedAnswer& answer, const ChatItem* item, bool ta
   if (item != nullptr)
     return score_chat(*item, answer.text, answer.ended).correct ? Verdict::kRight : Verdict::kWrong;
   return taught_to_chat && !answer.ended ? Verdict::kWrong : Verdict::kUnjudged;
+}
+
+Verdict judge_answer(const ComparedAnswer& answer, std::span<const std::string> expected) {
+  const bool told = std::ranges::any_of(expected, [&](const std::string& text) {
+    return contains_words(lower_case(answer.text), lower_case(text));
+  });
+  return told && answer.ended ? Verdict::kRight : Verdict::kWrong;
 }
 
 const ChatItem* find_item(const WorldEvalSet& set, const Prompt& prompt) {

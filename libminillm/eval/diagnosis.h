@@ -26,6 +26,9 @@ Lesson lesson_of(ChatItemKind kind);
 // With `item`, the world's verdict (score_chat). Without one nobody knows the right answer; all
 // that can be said is that a model that was taught to chat has to end by itself.
 Verdict judge_answer(const ComparedAnswer& answer, const ChatItem* item, bool taught_to_chat);
+// With texts of which the answer has to hold one, as whole words, whatever their case; and it has
+// to end by itself.
+Verdict judge_answer(const ComparedAnswer& answer, std::span<const std::string> expected);
 
 // The item of the set that asks just this; null if none does.
 const ChatItem* find_item(const WorldEvalSet& set, const Prompt& prompt);

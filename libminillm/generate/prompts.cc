@@ -41,6 +41,17 @@ Prompt parse_prompt(const Json& row, const std::string& where) {
   return prompt;
 }
 
+std::vector<std::string> parse_expected(const Json& row, const std::string& where) {
+  std::vector<std::string> texts;
+  if (!row.contains("expect")) return texts;
+  for (const Json& text : row["expect"].is_array() ? row["expect"] : Json::array({row["expect"]})) {
+    MINILLM_CHECK(text.is_string() && !text.get<std::string>().empty(),
+                  "{}: \"expect\": expected a text or a list of texts, got {}", where, text.dump());
+    texts.push_back(text);
+  }
+  return texts;
+}
+
 }  // namespace
 
 Role parse_role(std::string_view name) {
@@ -50,20 +61,27 @@ Role parse_role(std::string_view name) {
 }
 
 std::vector<Prompt> read_prompts(const std::string& path) {
-  const bool jsonl = path.ends_with(".jsonl");
   std::vector<Prompt> prompts;
+  for (ExpectingPrompt& row : read_expecting_prompts(path))
+    prompts.push_back(std::move(row.prompt));
+  return prompts;
+}
+
+std::vector<ExpectingPrompt> read_expecting_prompts(const std::string& path) {
+  const bool jsonl = path.ends_with(".jsonl");
+  std::vector<ExpectingPrompt> prompts;
   LineReader reader(path);
   for (std::string_view line; reader.next(line);) {
     if (line.find_first_not_of(" \t") == std::string_view::npos) continue;
     const std::string where = fmt::format("'{}':{}", path, reader.line_number());
     MINILLM_CHECK(is_valid_utf8(line), "{}: not valid UTF-8", where);
     if (!jsonl) {
-      prompts.push_back({{Role::kUser, std::string(line)}});
+      prompts.push_back({{{Role::kUser, std::string(line)}}, {}});
       continue;
     }
     const Json row = Json::parse(line, nullptr, /*allow_exceptions=*/false);
     MINILLM_CHECK(!row.is_discarded(), "{}: not valid JSON", where);
-    prompts.push_back(parse_prompt(row, where));
+    prompts.push_back({parse_prompt(row, where), parse_expected(row, where)});
   }
   MINILLM_CHECK(!prompts.empty(), "prompts '{}': the file has no prompt", path);
   return prompts;

@@ -17,10 +17,17 @@ Role parse_role(std::string_view name);
 // The messages before an answer; a plain text is one user message.
 using Prompt = std::vector<Message>;
 
+// A prompt of a file, and what a right answer to it holds: one of the texts; none: not known.
+struct ExpectingPrompt {
+  Prompt prompt;
+  std::vector<std::string> expected;
+};
+
 // A prompt per line; or, in .jsonl, {"prompt": TEXT} or {"prompt": [{"role", "content"}, ...]},
-// with an optional "system". Empty lines are skipped. Throws Error `'path':line: ...`, also if
-// there is no prompt.
-std::vector<Prompt> read_prompts(const std::string& path);
+// with an optional "system", and "expect": TEXT or [TEXT, ...]. Empty lines are skipped. Throws
+// Error `'path':line: ...`, also if there is no prompt.
+std::vector<ExpectingPrompt> read_expecting_prompts(const std::string& path);
+std::vector<Prompt> read_prompts(const std::string& path);  // the prompts alone
 
 // The prompt as plain text, for a model that continues texts: the contents, a line each.
 std::string raw_text(const Prompt& prompt);

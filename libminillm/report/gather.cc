@@ -1,7 +1,10 @@
 // Asks every checkpoint the prompts, judges the answers, and says what each stage changed.
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <map>
+#include <span>
 
 #include "libminillm/core/check.h"
 #include "libminillm/report/report.h"
@@ -19,8 +22,8 @@ Prompt to_prompt(const WorldMessages& messages) {
 }
 
 // The prompts, then `per_kind` of the set's questions of each kind, spread over its people.
-std::vector<Prompt> all_prompts(const ReportOptions& options, const WorldEvalSet& set) {
-  std::vector<Prompt> prompts = options.prompts;
+std::vector<ExpectingPrompt> all_prompts(const ReportOptions& options, const WorldEvalSet& set) {
+  std::vector<ExpectingPrompt> prompts = options.prompts;
   if (options.questions_per_kind == 0) return prompts;
   std::map<ChatItemKind, std::vector<const ChatItem*>> kinds;
   for (const ChatItem& item : set.chat) kinds[item.kind].push_back(&item);
@@ -29,10 +32,10 @@ std::vector<Prompt> all_prompts(const ReportOptions& options, const WorldEvalSet
     // From the middle of as many equal parts: the first item is a prompt of the world's already.
     for (size_t i = 0; i < count; ++i) {
       Prompt prompt = to_prompt(items[(2 * i + 1) * items.size() / (2 * count)]->messages);
-      if (std::none_of(prompts.begin(), prompts.end(), [&](const Prompt& other) {
-            return prompt_line(other) == prompt_line(prompt);
+      if (std::none_of(prompts.begin(), prompts.end(), [&](const ExpectingPrompt& other) {
+            return prompt_line(other.prompt) == prompt_line(prompt);
           }))
-        prompts.push_back(std::move(prompt));
+        prompts.push_back({std::move(prompt), {}});
     }
   }
   return prompts;
@@ -86,15 +89,20 @@ std::vector<StageVerdict> verdicts(const Report& report, const ReportPrompt& pro
   return result;
 }
 
-void judge(ReportPrompt& prompt, const std::vector<ReportRun>& runs, const ChatItem* item) {
+// By what the file of prompts expects, or else by the world.
+void judge(ReportPrompt& prompt, const std::vector<ReportRun>& runs,
+           std::span<const std::string> expected, const ChatItem* item) {
   if (item != nullptr) {
     prompt.kind = chat_item_kind_name(item->kind);
     prompt.expected = expectation(*item);
   }
+  if (!expected.empty()) prompt.expected = fmt::format("{}", fmt::join(expected, " or "));
   for (size_t r = 0; r < runs.size(); ++r)
     for (ReportAnswer& answer : prompt.answers[r])
       if (answer.form == "as chat")
-        answer.verdict = judge_answer(answer.answer, item, runs[r].taught_to_chat);
+        answer.verdict = expected.empty()
+                             ? judge_answer(answer.answer, item, runs[r].taught_to_chat)
+                             : judge_answer(answer.answer, expected);
 }
 
 // Of the prompts that fail in the end: whether the base model, continuing a story, tells the fact
@@ -159,15 +167,16 @@ Report gather_report(const ReportOptions& options) {
   if (!options.figures.empty()) report.figures = read_figures(options.figures);
   WorldEvalSet set;
   if (!options.world_eval.empty()) set = load_world_eval(options.world_eval, Split::kTest);
-  for (const Prompt& prompt : all_prompts(options, set)) {
+  const std::vector<ExpectingPrompt> asked = all_prompts(options, set);
+  for (const ExpectingPrompt& prompt : asked) {
     ReportPrompt& added = report.prompts.emplace_back();
-    added.prompt = prompt;
+    added.prompt = prompt.prompt;
     added.given = report.prompts.size() <= options.prompts.size();
   }
   if (report.prompts.empty()) return report;
   for (const ReportRun& run : report.runs) add_answers(report.prompts, run, options.generation);
-  for (ReportPrompt& prompt : report.prompts)
-    judge(prompt, report.runs, find_item(set, prompt.prompt));
+  for (size_t p = 0; p < asked.size(); ++p)
+    judge(report.prompts[p], report.runs, asked[p].expected, find_item(set, asked[p].prompt));
   try_base(report, set, options.generation);
   diagnose_all(report, set);
   report.changes = count_changes(report);

@@ -94,7 +94,7 @@ struct Report {
 
 struct ReportOptions {
   std::vector<std::string> runs;  // run or checkpoint directories, in the order of training
-  std::vector<Prompt> prompts;
+  std::vector<ExpectingPrompt> prompts;
   std::string world_eval;          // eval.jsonl of the world: judges the answers; may be empty
   int64_t questions_per_kind = 0;  // so many of its test questions are asked beside the prompts
   std::string figures;             // summary.json; may be empty

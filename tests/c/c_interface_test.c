@@ -119,6 +119,10 @@ int main(int argc, char** argv) {
   sft.settings = sft_settings;
   sft.init_from = base;
   sft.out = chat;
+  sft.chat_template = "alpaca";
+  EXPECT(minillm_train(&sft) == MINILLM_USAGE);
+  EXPECT(strstr(minillm_last_error(), "chatml-space-v1, chatml, zephyr") != NULL);
+  sft.chat_template = "zephyr";
   EXPECT(minillm_train(&sft) == MINILLM_OK);
 
   /* The model. */

@@ -56,6 +56,20 @@ TEST(Judge, KnowsWithoutTruthOnlyThatAChatModelHasToEnd) {
   EXPECT_EQ(judge_answer(ended, &item, true), W);
 }
 
+TEST(Judge, LooksForWhatIsExpectedAsWholeWords) {
+  const auto judge = [](const std::string& text, bool ended, std::vector<std::string> expected) {
+    ComparedAnswer answer;
+    answer.text = text;
+    answer.ended = ended;
+    return judge_answer(answer, expected);
+  };
+  EXPECT_EQ(judge("It is Paris.", true, {"paris"}), Verdict::kRight);
+  EXPECT_EQ(judge("It is Paris.", true, {"Rome", "PARIS"}), Verdict::kRight);
+  EXPECT_EQ(judge("It is Paris.", false, {"paris"}), Verdict::kWrong);  // it goes on and on
+  EXPECT_EQ(judge("A comparison.", true, {"paris"}), Verdict::kWrong);
+  EXPECT_EQ(judge("", true, {"paris"}), Verdict::kWrong);
+}
+
 TEST(Judge, FindsTheItemAndTheStoriesOfItsFact) {
   WorldEvalSet set;
   set.chat = {{ChatItemKind::kOneWord, ask_assistant("Be brief.", "Where does Ada Mill live?"),

@@ -39,7 +39,21 @@ TEST_F(Prompts, AreTheRecordsOfAJsonlFile) {
   EXPECT_EQ(raw_text(prompts[1]), "q\nr\nt");
 }
 
+TEST_F(Prompts, MaySayWhatARightAnswerHolds) {
+  dir_.write("p.jsonl",
+             "{\"prompt\": \"a\", \"expect\": \"b\"}\n{\"prompt\": \"a\"}\n"
+             "{\"prompt\": \"a\", \"expect\": [\"b\", \"c\"]}\n");
+  const auto rows = read_expecting_prompts(dir_.file("p.jsonl"));
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[0].expected, std::vector<std::string>{"b"});
+  EXPECT_TRUE(rows[1].expected.empty());
+  EXPECT_EQ(rows[2].expected, (std::vector<std::string>{"b", "c"}));
+}
+
 TEST_F(Prompts, NameFileAndLineOfWhatIsWrong) {
+  EXPECT_ERROR(read("p.jsonl", "{\"prompt\": \"a\", \"expect\": 5}"),
+               "p.jsonl':1: \"expect\": expected a text or a list of texts, got 5");
+  EXPECT_ERROR(read("p.jsonl", "{\"prompt\": \"a\", \"expect\": [\"\"]}"), "expected a text");
   EXPECT_ERROR(read("p.jsonl", "{\"prompt\": \"a\"}\n\n{broken\n"), "p.jsonl':3: not valid JSON");
   EXPECT_ERROR(read("p.jsonl", "{\"text\": \"a\"}"), "p.jsonl':1: expected {\"prompt\": ...}");
   EXPECT_ERROR(read("p.jsonl", "[1]"), "p.jsonl':1: expected {\"prompt\": ...}");

@@ -35,7 +35,7 @@ class Gather : public ::testing::Test {
     if (!metrics.empty()) dir_.write(name + "/metrics.jsonl", metrics);
     return dir_.file(name);
   }
-  ReportOptions options(std::vector<std::string> runs, std::vector<Prompt> prompts = {}) {
+  ReportOptions options(std::vector<std::string> runs, std::vector<ExpectingPrompt> prompts = {}) {
     ReportOptions result;
     result.runs = std::move(runs);
     result.prompts = std::move(prompts);
@@ -52,7 +52,7 @@ TEST_F(Gather, ReadsCheckpointLineageAndMetricsOfEveryRun) {
   create_directories(dir_.file("b"));
   const std::string a = write_run("a", "pretrain", "{\"step\":1,\"loss\":2}\n");
   const std::string b = write_run("b", "sft", "", kChatTemplateId);
-  const Report report = gather_report(options({a, b}, {{{Role::kUser, "the goat"}}}));
+  const Report report = gather_report(options({a, b}, {{{{Role::kUser, "the goat"}}, {}}}));
   ASSERT_EQ(report.runs.size(), 2u);
   EXPECT_EQ(report.runs[0].name, "pretrain");
   EXPECT_EQ(report.runs[0].metrics.size(), 1u);
@@ -76,6 +76,21 @@ TEST_F(Gather, ReadsCheckpointLineageAndMetricsOfEveryRun) {
   EXPECT_EQ(report.prompts[0].diagnosis.phase, "fine-tuning");
 }
 
+// A file of prompts may say what is right: no world is needed to find the stage that failed.
+TEST_F(Gather, JudgesByWhatTheFileOfPromptsExpects) {
+  create_directories(dir_.file("a"));
+  create_directories(dir_.file("b"));
+  const std::string a = write_run("a", "sft", "", kChatTemplateId);
+  const std::string b = write_run("b", "dpo", "", kChatTemplateId);
+  const ExpectingPrompt impossible = {{{Role::kUser, "the goat"}},
+                                      {"no model says this", "nor that"}};
+  const Report report = gather_report(options({a, b}, {impossible}));
+  EXPECT_EQ(report.prompts[0].expected, "no model says this or nor that");
+  EXPECT_EQ(report.prompts[0].answers[0][0].verdict, Verdict::kWrong);
+  EXPECT_TRUE(report.prompts[0].diagnosis.failed);
+  EXPECT_EQ(report.prompts[0].diagnosis.first_stage, 0);
+}
+
 TEST_F(Gather, FindsTheLogOfACheckpointsRunAndNamesLikeStagesByPath) {
   create_directories(dir_.file("a"));
   const std::string a = write_run("a", "pretrain", "{\"step\":1,\"loss\":2}\n");
@@ -88,7 +103,8 @@ TEST_F(Gather, FindsTheLogOfACheckpointsRunAndNamesLikeStagesByPath) {
 TEST_F(Gather, AcceptsARunThatHasSavedNothingYet) {
   create_directories(dir_.file("young"));
   dir_.write("young/metrics.jsonl", "{\"step\":1,\"loss\":2}\n");
-  const Report report = gather_report(options({dir_.file("young")}, {{{Role::kUser, "the goat"}}}));
+  const Report report =
+      gather_report(options({dir_.file("young")}, {{{{Role::kUser, "the goat"}}, {}}}));
   EXPECT_EQ(report.runs[0].checkpoint, "");
   EXPECT_EQ(report.runs[0].metrics.size(), 1u);
   EXPECT_TRUE(report.prompts[0].answers[0].empty());
