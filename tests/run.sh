@@ -30,5 +30,5 @@ for part in "${parts[@]}"; do
   cmake --preset "$preset" >/dev/null
   cmake --build --preset "$preset" -- --no-print-directory --quiet
   echo "== $part: test"
-  ctest --preset "$preset" --output-on-failure --no-tests=error --progress -j2
+  ctest --preset "$preset" --output-on-failure --no-tests=error --progress -j3
 done

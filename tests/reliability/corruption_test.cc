@@ -42,7 +42,7 @@ TEST_F(Corruption, IsNoticedNamedAndTheCheckpointBeforeIsUsed) {
   std::map<std::string, std::string> intact;
   for (const std::string& name : files) intact[name] = read_file(join_path(newest, name));
 
-  const int wanted = long_tests() ? 100'000 : 1'500;
+  const int wanted = cases(1'500, 100'000);
   Rng rng(1);
   int tried = 0;
   while (tried < wanted) {

@@ -25,7 +25,7 @@ bool opens(const std::string& run) {
 }
 
 TEST_F(Crash, AtEveryFileCallTheRunResumesToTheSameBytes) {
-  const int64_t sites_wanted = long_tests() ? 1'000'000 : 25;
+  const int64_t sites_wanted = cases(25, 1'000'000);
   int64_t tried = 0;
   for (const char* stage : kStages) {
     const int64_t sites = changes_[stage], step = std::max<int64_t>(1, sites / sites_wanted);
@@ -47,7 +47,7 @@ TEST_F(Crash, AtEveryFileCallTheRunResumesToTheSameBytes) {
 }
 
 TEST_F(Crash, AgainAndAgainAtRandomMomentsItStillEndsTheSame) {
-  const int wanted = long_tests() ? 500 : 20;
+  const int wanted = cases(20, 500);
   Rng rng(1);
   int kills = 0, finished = 0, loaded = 0;
   while (kills < wanted) {

@@ -47,7 +47,7 @@ class IoError : public SmallRuns {
 
 TEST_F(IoError, AtEveryCallIsToldAndCostsNothing) {
   constexpr int kErrors[] = {ENOSPC, EDQUOT, EIO, EROFS, EMFILE, EACCES};
-  const int64_t cases_wanted = long_tests() ? 1'000'000 : 16;
+  const int64_t cases_wanted = cases(16, 1'000'000);
   tried_ = failed_ = 0;
   for (const char* stage : kStages) {
     const int64_t calls = calls_[stage], step = std::max<int64_t>(1, calls / cases_wanted);
@@ -68,7 +68,7 @@ TEST_F(IoError, AtEveryCallIsToldAndCostsNothing) {
 }
 
 TEST_F(IoError, InterruptionsAndShortWritesAreNotErrors) {
-  const int64_t cases_wanted = long_tests() ? 1'000'000 : 8;
+  const int64_t cases_wanted = cases(8, 1'000'000);
   for (const char* stage : kStages) {
     const int64_t calls = calls_[stage], step = std::max<int64_t>(1, calls / cases_wanted);
     for (int64_t call = step; call <= calls; call += step) {

@@ -68,7 +68,7 @@ TEST(PowerLoss, TheLastSavedCheckpointOrANewerOneIsThere) {
   const Trace trace = record(original.path());
   const std::string whole = Checkpoint::open(original.file("run")).weights_hash();
 
-  const int wanted = long_tests() ? 100'000 : 1'000;
+  const int wanted = cases(1'000, 100'000);
   const int per_call = 1 + wanted / static_cast<int>(trace.events.size());
   Rng rng(1);
   int states = 0, resumed = 0;
