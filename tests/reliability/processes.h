@@ -81,8 +81,8 @@ inline std::string program_beside_this(const std::string& name) {
 // Long tests are many more cases of the same; MINILLM_LONG_TESTS=1 asks for them.
 inline bool long_tests() { return std::getenv("MINILLM_LONG_TESTS") != nullptr; }
 
-// How many cases: `many` in the long tier, else `few`; a third of those under the address sanitizer,
-// where processes are slow to start: the plain build tries them all.
+// How many cases: `many` in the long tier, else `few`; a third of those under the address
+// sanitizer, where processes are slow to start: the plain build tries them all.
 inline int cases(int few, int many) {
 #if defined(__SANITIZE_ADDRESS__)
   constexpr bool kSlow = true;
