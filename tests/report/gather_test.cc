@@ -91,6 +91,33 @@ TEST_F(Gather, JudgesByWhatTheFileOfPromptsExpects) {
   EXPECT_EQ(report.prompts[0].diagnosis.first_stage, 0);
 }
 
+// Whether pretraining or fine-tuning is to blame for a wrong answer is asked of the base model: a
+// fact that it tells when it continues a story is one that it knows.
+TEST_F(Gather, AsksTheBaseModelForTheFactOfAPromptThatFails) {
+  create_directories(dir_.file("a"));
+  create_directories(dir_.file("b"));
+  const std::string a = write_run("a", "pretrain", "");
+  const std::string b = write_run("b", "sft", "", kChatTemplateId);
+  const std::string story = "They say that Ada Mill lives on";
+  ReportOptions asking = options({a, b}, {{{{Role::kUser, "Where does Ada Mill live?"}}, {}}});
+  asking.generation.max_tokens = 8;
+  const std::string told =
+      compare_checkpoints({a}, {{{Role::kUser, story}}}, asking.generation).rows[0].answers[0].text;
+  ASSERT_FALSE(told.empty());
+  for (const std::string& truth : {told, std::string("Weir Path")}) {
+    WorldEvalSet set;
+    set.chat = {{ChatItemKind::kAnswer, ask_assistant("", "Where does Ada Mill live?"), truth}};
+    set.cloze = {{ClozeGroup::kFair, "street-1", story, " " + truth}};
+    asking.world_eval = dir_.write("eval.jsonl", world_eval_to_jsonl(set, Split::kTest));
+    const ReportPrompt prompt = gather_report(asking).prompts[0];
+    EXPECT_EQ(prompt.kind, "answer");
+    EXPECT_EQ(prompt.answers[1][0].verdict, Verdict::kWrong);  // it does not end
+    EXPECT_EQ(prompt.base_knows, truth == told);
+    EXPECT_EQ(prompt.diagnosis.phase, truth == told ? "fine-tuning" : "pretraining");
+    EXPECT_EQ(prompt.diagnosis.first_stage, truth == told ? 1 : 0);
+  }
+}
+
 TEST_F(Gather, FindsTheLogOfACheckpointsRunAndNamesLikeStagesByPath) {
   create_directories(dir_.file("a"));
   const std::string a = write_run("a", "pretrain", "{\"step\":1,\"loss\":2}\n");

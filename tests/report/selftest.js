@@ -42,20 +42,37 @@
     document.querySelector('[data-prompt="0"]').click();
     press(document.querySelector('[data-prompt="0"]'), 'ArrowDown');
     check(document.querySelector('[data-prompt="1"]').getAttribute('aria-current') === 'true', 'arrow keys move among prompts');
-    const curves = all('figure svg');
-    check(curves.length >= 3 * data.runs.length, `expected three curves a stage, got ${curves.length}`);
-    for (const svg of curves) {
-      const readout = svg.parentNode.querySelector('output');
-      const before = readout.textContent;
-      press(svg, 'End');
-      check(/^step \d+: /.test(readout.textContent), `${svg.getAttribute('aria-label')}: no values: ${readout.textContent}`);
-      svg.dispatchEvent(new PointerEvent('pointerleave'));
-      check(readout.textContent === before, 'the values stay');
-      check(!/NaN|undefined|Infinity/.test(svg.outerHTML), `${svg.getAttribute('aria-label')}: a number is missing`);
-      const box = svg.viewBox.baseVal;
-      for (const point of svg.querySelector('polyline').points) check(point.x >= 0 && point.x <= box.width && point.y >= 0 && point.y <= box.height, 'a curve leaves its frame');
-    }
-    notes.push(`${curves.length} curves`);
+    const readCurves = () => {
+      const curves = all('figure svg');
+      check(curves.length >= 3 * data.runs.length, `expected three curves a stage, got ${curves.length}`);
+      for (const svg of curves) {
+        const readout = svg.parentNode.querySelector('output');
+        const before = readout.textContent;
+        press(svg, 'End');
+        check(/^step \d+: /.test(readout.textContent), `${svg.getAttribute('aria-label')}: no values: ${readout.textContent}`);
+        svg.dispatchEvent(new PointerEvent('pointerleave'));
+        check(readout.textContent === before, 'the values stay');
+        check(!/NaN|undefined|Infinity/.test(svg.outerHTML), `${svg.getAttribute('aria-label')}: a number is missing`);
+        const box = svg.viewBox.baseVal;
+        for (const point of svg.querySelector('polyline').points) check(point.x >= 0 && point.x <= box.width && point.y >= 0 && point.y <= box.height, 'a curve leaves its frame');
+      }
+      return curves.length;
+    };
+    const curves = readCurves(), path = () => all('figure svg polyline')[0].getAttribute('points');
+    const evenly = path();
+    document.getElementById('log-steps').click();
+    check(path() !== evenly, 'logarithmic steps draw another curve');
+    check(readCurves() === curves, 'logarithmic steps draw as many curves');
+    document.getElementById('log-steps').click();
+    check(path() === evenly, 'the second click draws the first curve again');
+
+    const hash = document.querySelector('.hash');
+    hash.click();
+    check(/^[0-9a-f]{64}$/.test(hash.textContent), 'a click shows the whole hash');
+    check(document.documentElement.scrollWidth <= innerWidth, 'a whole hash makes the page wider than the window');
+    hash.click();
+    check(hash.textContent.length === 12, 'a second click shows its first digits');
+    notes.push(`${curves} curves`);
 
     const theme = document.getElementById('theme'), root = document.documentElement;
     const colour = () => getComputedStyle(document.body).backgroundColor;
@@ -71,7 +88,7 @@
     const background = node => { for (; node; node = node.parentElement) { const c = numbers(getComputedStyle(node).backgroundColor); if (c.length === 3 || c[3] > 0) return c; } return [255, 255, 255]; };
     for (const mode of ['light', 'dark']) {
       root.dataset.theme = mode;
-      for (const selector of ['body', '.lead', '.badge', '.notes p', '.notes h4', '.facts', '.says', '.expected', '.readout', 'td small', '.prompts button', '.mark', '.link', '.better', '.worse', '[role=tab] small', 'nav a', '.why']) {
+      for (const selector of ['body', '.lead', '.badge', '.notes p', '.notes h4', '.facts', '.says', '.expected', '.readout', 'td small', '.prompts button', '.mark', '.link', '.hash', '.better', '.worse', '[role=tab] small', 'nav a', '.why']) {
         for (const node of all(selector).slice(0, 60)) {
           const [a, b] = [luminance(numbers(getComputedStyle(node).color)), luminance(background(node))].sort((x, y) => y - x);
           const ratio = (a + 0.05) / (b + 0.05);
