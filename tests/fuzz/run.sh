@@ -15,7 +15,7 @@ seed=${SEED:-1}  # the same way every time; another SEED goes another way
 [[ $# -gt 0 ]] && shift
 tools/install_dependencies.sh clang libclang-rt-14-dev libomp-dev libgtest-dev libgmock-dev
 cmake --preset asan >/dev/null
-cmake --build --preset asan --target fuzz_programs -- --no-print-directory --quiet
+cmake --build --preset asan --target fuzz make_seeds -- --no-print-directory --quiet
 
 corpus=build/fuzz/corpus
 data=${MINILLM_TEST_DATA:-../shared/data}
@@ -33,8 +33,8 @@ fuzz_until() { # TARGET LIMIT
   esac
   local found=tests/fuzz/found/$1
   [[ -d $found ]] || found=
-  OMP_NUM_THREADS=1 ASAN_OPTIONS=quarantine_size_mb=8:malloc_context_size=2:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
-    build/asan/bin/fuzz_"$1" "$corpus/$1" $found -seed="$seed" "$2" -timeout="$timeout" -rss_limit_mb=640 \
+  FUZZ_TARGET=$1 OMP_NUM_THREADS=1 ASAN_OPTIONS=quarantine_size_mb=8:malloc_context_size=2:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+    build/asan/bin/fuzz "$corpus/$1" $found -seed="$seed" "$2" -timeout="$timeout" -rss_limit_mb=640 \
     -malloc_limit_mb=256 -max_len="$longest" -print_final_stats=1 -artifact_prefix="build/fuzz/artifacts/$1-" \
     >>"build/fuzz/logs/$1" 2>&1
 }
