@@ -20,6 +20,12 @@ std::vector<Token> end_tokens(const GenerationConfig& config, const Tokenizer* t
   return {tokenizer->eos(), tokenizer->answer_end()};  // -1 for one it lacks: never sampled
 }
 
+// Ids below this may be sampled: those that the tokenizer has a piece for. (Vocabularies are padded
+// to round numbers; the ids beyond the tokenizer stand for nothing, whatever their logits.)
+Index sampled_ids(const Model& model, const Tokenizer* tokenizer) {
+  return tokenizer == nullptr ? model.config().vocab_size : tokenizer->vocab_size();
+}
+
 // One prompt on its way to a Generation.
 struct Stream {
   size_t index;               // of the prompt
@@ -53,6 +59,7 @@ class ContinuousBatch {
   const GenerationEvents& events_;
   const Index context_;
   const std::vector<Token> end_tokens_;
+  const Index sampled_ids_;
 
   Index capacity_ = 0;       // cache rows of a slot
   Index prefill_rows_ = 0;   // rows of new prompts a step may take
@@ -83,9 +90,10 @@ ContinuousBatch::ContinuousBatch(const Model& model, const PackedWeights& weight
       events_(events),
       context_(model.config().max_position_embeddings),
       end_tokens_(end_tokens(config, tokenizer)),
+      sampled_ids_(sampled_ids(model, tokenizer)),
       results_(prompts.size()),
       finished_(prompts.size()),
-      sampler_(config.sampling, model.config().vocab_size) {
+      sampler_(config.sampling, sampled_ids_) {
   Index longest = 0;
   for (size_t i = 0; i < prompts.size(); ++i) {
     const auto length = static_cast<Index>(prompts[i].size());
@@ -159,7 +167,7 @@ void ContinuousBatch::step() {
   for (size_t s = 0; s < running_.size(); ++s) {
     Stream& stream = running_[s];
     const std::span<const Real> row(logits.row(static_cast<Index>(s)),
-                                    static_cast<size_t>(logits.cols));
+                                    static_cast<size_t>(sampled_ids_));
     accept(stream, sampler_.sample(row, stream.tokens, stream.rng));
   }
   std::erase_if(running_, [this](const Stream& stream) { return finished_[stream.index]; });

@@ -56,7 +56,8 @@ struct GenerationEvents {
 class Generator {
  public:
   // The model and the tokenizer must outlive the generator, and the model's parameters must not
-  // change while it is used: the weights are packed once, by the first text.
+  // change while it is used: the weights are packed once, by the first text. The model's vocabulary
+  // may be larger than the tokenizer's (padded): such ids are never generated.
   Generator(const Model& model, const Tokenizer& tokenizer);
   // Ids only: the texts stay empty, nothing but `stop_tokens` ends them, stop strings are an error.
   explicit Generator(const Model& model);

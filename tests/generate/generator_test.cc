@@ -170,6 +170,24 @@ TEST(Generator, TextsDoNotDependOnTheNumberOfThreads) {
   omp_set_num_threads(threads_before);
 }
 
+// Vocabularies are padded to round numbers, and what random rows say there may be the most
+// probable.
+TEST(Generator, NeverSaysAnIdThatTheTokenizerHasNoPieceFor) {
+  ModelConfig config = minillm_testing::toy_config();
+  config.vocab_size = 512;
+  Model model(config);
+  model.initialize(1);
+  GenerationConfig generation;
+  generation.max_tokens = 60;
+  generation.sampling.temperature = 2;
+  const std::vector<Token> prompt = {toy_tokenizer().bos()};
+  const auto padding = [](const Generation& result) {
+    return std::ranges::count_if(result.tokens, [](Token token) { return token >= 300; });
+  };
+  EXPECT_GT(padding(Generator(model).generate(prompt, generation)), 0);  // ids alone: any will do
+  EXPECT_EQ(padding(Generator(model, toy_tokenizer()).generate(prompt, generation)), 0);
+}
+
 TEST(Generator, SeedAndStreamDecideTheText) {
   const Model model = toy_model();
   Generator generator(model, toy_tokenizer());
