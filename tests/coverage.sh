@@ -25,7 +25,7 @@ awk -F, '
     folder = part[2] ~ /\./ ? "." : part[2]
     add(folder); add("library")
     if (file ~ /^libminillm\/(checkpoint|data)\// && file !~ /data\/packing/ || \
-        file ~ /^libminillm\/(core\/(config|utf8)|train\/metrics_log|world\/eval_file)\./)
+        file ~ /^libminillm\/(core\/(config|utf8)|train\/metrics_log|world\/eval_file|generate\/prompts|interop\/llama2c_import|report\/(runs|figures))\./)
       add("checkpoint and parsers")
   }
   function add(group) { totals[group] += total; reaches[group] += reached }
