@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fuzzes every parser with libFuzzer under the address and undefined-behaviour sanitizers.
-#   tests/fuzz/run.sh [SECONDS] [TARGETS...]     by default 30 seconds each, all targets, two at a time
+#   tests/fuzz/run.sh [SECONDS] [TARGETS...]     by default 30 seconds each, all targets, three at a time
 #   EXECUTIONS=5000000 tests/fuzz/run.sh 1200    the long tier: 20 minutes each, longer where that is too few inputs
 # An input that crashes, takes over two seconds (sanitizers double the time) or over 256 MiB fails the run and is kept
 # in build/fuzz/artifacts/ (put it into tests/fuzz/found/<target>/ with the fix). What was learned stays in
@@ -48,7 +48,7 @@ fuzz() { # TARGET
 export -f fuzz fuzz_until
 export corpus seconds seed executions timeout
 failed=0
-printf '%s\n' "${targets[@]}" | xargs -P 2 -I {} bash -c 'fuzz {} || echo "{} failed: see build/fuzz/logs/{}" >&2' \
+printf '%s\n' "${targets[@]}" | xargs -P 3 -I {} bash -c 'fuzz {} || echo "{} failed: see build/fuzz/logs/{}" >&2' \
   2>build/fuzz/failures || failed=1
 printf '%-18s %12s %8s %8s %8s\n' target executions exec/s edges MB
 for target in "${targets[@]}"; do
