@@ -37,8 +37,7 @@ int main(int argc, char** argv) {
       ->required();
   app.add_option("--prompts", prompts,
                  "file with a prompt per line, or .jsonl with {\"prompt\": ..., \"expect\": ...}: "
-                 "asked of every "
-                 "run; an answer that holds what is expected is right");
+                 "asked of every run; an answer that holds what is expected is right");
   app.add_option(
       "--world", world,
       "folder that minillm-world wrote: its test questions tell which answers are right");

@@ -5,11 +5,12 @@
                                                          python3-sentencepiece and python3-tqdm
 
 For every shape (Llama 2, TinyLlama, Llama 3.2, Mistral: their config.json, small sizes, random weights) it compares
-  1. the tensors of convert_hf_to_gguf.py with those of minillm-export, byte for byte, and the metadata;
+  1. the tensors of convert_hf_to_gguf.py with those of minillm-export, byte for byte (the factors of llama3's rotations
+     to 1e-5), and its metadata, but for what names and describes the file (general.*);
   2. 64 greedy tokens behind five prompts: llama-cli on the converter's file, minillm-generate on the directory.
 """
 
-import json, os, pathlib, re, shutil, struct, subprocess, sys, tempfile
+import atexit, json, os, pathlib, re, shutil, struct, subprocess, sys, tempfile
 
 import numpy as np
 
@@ -20,7 +21,8 @@ data = pathlib.Path(os.environ.get("MINILLM_TEST_DATA", root / "../shared/data")
 sys.path.insert(0, str(source / "gguf-py"))
 import gguf
 
-# What the published models' config.json say, but for the sizes. `files`: of how many the weights are.
+# What the published models' config.json say, but for the sizes. `files`: of how many the weights are;
+# `pieces`: of the tokenizer, where the vocabulary is larger.
 small = {"hidden_size": 96, "intermediate_size": 160, "num_hidden_layers": 3, "hidden_act": "silu",
          "attention_bias": False, "mlp_bias": False, "initializer_range": 0.02, "use_cache": True, "bos_token_id": 1,
          "eos_token_id": 2, "pretraining_tp": 1}
@@ -33,7 +35,8 @@ models = {
         **small, "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 512,
         "num_attention_heads": 6, "num_key_value_heads": 6, "max_position_embeddings": 512, "rms_norm_eps": 1e-06,
         "rope_theta": 10000.0, "rope_scaling": {"type": "linear", "factor": 2.0}, "tie_word_embeddings": False}},
-    "TinyLlama, padded vocabulary": {"files": 1, "dtype": "BF16", "tokenizer": "spm_bpe512_tinystories.model", "config": {
+    "TinyLlama, padded vocabulary": {"files": 1, "dtype": "BF16", "pieces": 512,
+                                     "tokenizer": "spm_bpe512_tinystories.model", "config": {
         **small, "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 576,
         "num_attention_heads": 6, "num_key_value_heads": 2, "max_position_embeddings": 2048, "rms_norm_eps": 1e-05,
         "rope_theta": 10000.0, "rope_scaling": None, "tie_word_embeddings": False, "torch_dtype": "bfloat16"}},
@@ -79,9 +82,9 @@ def write_directory(path, model):
         shapes["lm_head.weight"] = (config["vocab_size"], channels)
     rng = np.random.default_rng(1)
     values = {name: rng.normal(1 if len(shape) == 1 else 0, 0.15, shape) for name, shape in shapes.items()}
-    if config["vocab_size"] == 576:
-        values["lm_head.weight"][512:] = 0  # llama.cpp may say what the tokenizer has no piece for; we never do
-    tensors = {name: encoded(value, model["dtype"]) for name, value in values.items()}
+    if "pieces" in model:
+        values["lm_head.weight"][model["pieces"]:] = 0  # llama.cpp may say what the tokenizer has no piece for; we never do
+    tensors = {name: encoded(numbers, model["dtype"]) for name, numbers in values.items()}
     names, count = list(shapes), model["files"]
     files = [f"model-{i + 1:05}-of-{count:05}.safetensors" for i in range(count)] if count > 1 else ["model.safetensors"]
     where = {}
@@ -143,6 +146,7 @@ def value(field):
 
 
 work = pathlib.Path(tempfile.mkdtemp())
+atexit.register(shutil.rmtree, work)
 (work / "safetensors.py").write_text(SAFETENSORS)
 converter = (source / "convert_hf_to_gguf.py").read_text()
 (work / "convert.py").write_text("\n".join(line for line in converter.split("\n") if "torch.float8" not in line))
@@ -173,6 +177,7 @@ for name, model in models.items():
         mine = value(ours.fields[key]) if key in ours.fields else None
         if mine != value(field):
             print(f"  {key}: theirs {str(value(field))[:60]}, ours {str(mine)[:60]}")
+            failed = True
 
     equal = tokens = 0
     (work / "prompts.jsonl").write_text("".join(json.dumps({"prompt": prompt}) + "\n" for prompt in prompts))
@@ -191,5 +196,4 @@ for name, model in models.items():
     print(f"  {equal} of {len(told)} greedy texts the same ({tokens} tokens)")
     failed |= equal != len(told)
     shutil.rmtree(directory)
-shutil.rmtree(work)
 sys.exit(failed)
