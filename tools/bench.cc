@@ -110,9 +110,10 @@ struct Training {
   void step(const TokenBatch& batch) {
     std::ranges::fill(model.gradients(), Real{0});
     model.forward(batch, workspace);
-    const auto dlogp = workspace.dlogp(batch.target_count());
-    next_token_gradient(dlogp, batch.targets);
-    model.log_probs_and_backward(batch, dlogp, workspace);
+    HeadPass head = model.head_pass(batch, workspace);
+    next_token_gradient(head.dlogp(), batch.targets);
+    head.finish();
+    model.backward(batch, workspace);
     update(1 / static_cast<double>(batch.rows()));
   }
   void update(double scale) {
@@ -209,14 +210,13 @@ Json bench_dpo(const Size& size, Precision precision, int repetitions) {
     const double middle = now();
     std::ranges::fill(model.gradients(), Real{0});
     model.forward(shared, workspace);
-    const auto dlogp = workspace.dlogp(shared.target_count());
     size_t next = 0;
-    const auto gradient = [&](std::span<const Real> logp, Index, Index last_target) {
+    for (HeadPass head = model.head_pass(shared, workspace, pair_ends); head.next();) {
       const size_t first = next;
-      while (next < items.size() && items[next].targets.rejected_end <= last_target) ++next;
-      dpo_loss(dlogp, logp, std::span(items).subspan(first, next - first), 0.1, 0);
-    };
-    model.log_probs_and_backward(shared, dlogp, workspace, {pair_ends, gradient});
+      while (next < items.size() && items[next].targets.rejected_end <= head.end()) ++next;
+      dpo_loss(head.dlogp(), head.logp(), std::span(items).subspan(first, next - first), 0.1, 0);
+    }
+    model.backward(shared, workspace);
     training.update(1 / static_cast<double>(items.size()));
     const double end = now();
     if (i == 0) continue;  // warms up

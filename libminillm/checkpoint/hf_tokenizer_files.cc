@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "libminillm/checkpoint/strict_json.h"
-#include "libminillm/core/error.h"
+#include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/data/chat_template.h"
 

@@ -59,6 +59,7 @@ std::string trainer_state_to_json(const TrainerState& state) {
     own["spike_losses"] = state.spike_window.losses;
     own["spike_grad_norms"] = state.spike_window.grad_norms;
   }
+  if (state.micro_batches != 0) own["micro_batches"] = state.micro_batches;
   own["metrics_offset"] = state.metrics_offset;
   own["best_eval_loss"] = best_loss;
   own["best_step"] = state.best_step;
@@ -92,6 +93,8 @@ TrainerState parse_trainer_state(const std::string& text, const std::string& nam
                   object.subject(), state.spike_window.losses.size(),
                   state.spike_window.grad_norms.size());
   }
+  if (object.find("micro_batches") != nullptr)
+    state.micro_batches = object.integer("micro_batches");
   state.metrics_offset = object.unsigned_integer("metrics_offset");
   if (object.find("best_eval_loss") != nullptr)
     state.best_eval_loss = object.number("best_eval_loss");

@@ -33,18 +33,20 @@ struct SpikeWindow {
   bool operator==(const SpikeWindow&) const = default;
 };
 
-// Everything that an exact resume needs. There is no random state, and the data cursor is the step:
-// batches are pure functions of (seed, step + batches_left_out).
+// Everything that an exact resume needs. There is no random state, and the data cursor is a count:
+// batches are pure functions of the seed and their number, which is `micro_batches` or, where every
+// step has the same number of them, (step + batches_left_out) times that.
 struct TrainerState {
   int64_t step = 0;
   int64_t tokens = 0;
   int64_t skipped_steps = 0;  // steps without an update: not finite, or no targets
   int64_t consecutive_skips = 0;
-  int64_t rollbacks = 0;         // returns to a checkpoint after a loss spike
-  int64_t batches_left_out = 0;  // steps' worth of data that the rollbacks left out
-  SpikeWindow spike_window;      // empty where the guard is off
-  uint64_t metrics_offset = 0;   // bytes of metrics.jsonl that belong to steps <= step
-  std::optional<double> best_eval_loss;
+  int64_t rollbacks = 0;                 // returns to a checkpoint after a loss spike
+  int64_t batches_left_out = 0;          // steps' worth of data that the rollbacks left out
+  int64_t micro_batches = 0;             // computed so far; 0 where every step has the same number
+  SpikeWindow spike_window;              // empty where the guard is off
+  uint64_t metrics_offset = 0;           // bytes of metrics.jsonl that belong to steps <= step
+  std::optional<double> best_eval_loss;  // or another metric, if the stage decides by one
   int64_t best_step = -1;
   std::vector<LineageEntry> lineage;  // oldest first; the last entry is this run
   bool operator==(const TrainerState&) const = default;

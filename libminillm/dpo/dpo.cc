@@ -164,7 +164,7 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEve
   ReferencedPairs train = load_pairs(
       options.train_files, join_path(options.out, "reference_train.json"), config, start, events);
   ReferencedPairs held_out;
-  TrainingStage stage;
+  TrainingTask stage = model_task(model, &start.tokenizer);
   ConfigFields fields;
   list_fields(fields, config);
   stage.provenance =
@@ -212,16 +212,16 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEve
              events);
   Workspace workspace(model.config(), dataset.max_rows(), dataset.max_targets(), mode);
   PreferenceSums sums;
-  stage.micro_step = [&](Index step, Index micro) {
-    const PreferenceBatch& batch = dataset.batch(step * accumulation + micro);
+  stage.micro_step = [&](Index i) {
+    const PreferenceBatch& batch = dataset.batch(i);
     model.forward(batch.tokens, workspace);
-    const auto dlogp = workspace.dlogp(batch.tokens.target_count());
-    const StepTotals totals = dataset.totals(step * accumulation, (step + 1) * accumulation);
+    const Index first = i - i % accumulation;  // of the step's micro-batches
+    const StepTotals totals = dataset.totals(first, first + accumulation);
     Contribution loss;
-    const auto gradient = [&](std::span<const Real> logp, Index begin, Index end) {
-      loss += combined_loss(dlogp, logp, batch, begin, end, totals, config, sums);
-    };
-    model.log_probs_and_backward(batch.tokens, dlogp, workspace, {batch.pair_ends, gradient});
+    for (HeadPass head = model.head_pass(batch.tokens, workspace, batch.pair_ends); head.next();)
+      loss += combined_loss(head.dlogp(), head.logp(), batch, head.begin(), head.end(), totals,
+                            config, sums);
+    model.backward(batch.tokens, workspace);
     loss.tokens = batch.tokens.rows();
     return loss;
   };
@@ -237,21 +237,20 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEve
     sums = PreferenceSums();
     return metrics;
   };
-  stage.epoch = [&](Index step) { return dataset.schedule().epoch_at(step * accumulation); };
+  stage.epoch = [&](Index i) { return dataset.schedule().epoch_at(i); };
   stage.sample = make_sampler(model, start.tokenizer, config.data, /*chat=*/true);
   const auto preflight = [&] {
     const PreferenceBatch& batch = dataset.batch(0);
     model.forward(batch.tokens, workspace);
     const auto logp = model.log_probs(batch.tokens, workspace);
-    const Contribution loss = preference_loss(workspace.dlogp(batch.tokens.target_count()), logp,
-                                              batch.items, config, nullptr);
+    std::vector<Real> dlogp(logp.size());
+    const Contribution loss = preference_loss(dlogp, logp, batch.items, config, nullptr);
     const double expected =
         config.loss == "ipo" ? 1 / (4 * config.beta * config.beta) : std::log(2.0);
     say(events, check_preference_start(loss.loss / loss.weight, expected));
   };
   const Index steps = run_length(config.train, dataset.schedule().batches_in_first_epoch());
-  return run_stage(options, config.train, steps, model, start.tokenizer, run, stage, preflight,
-                   events);
+  return run_stage(options, config.train, steps, model.config(), run, stage, preflight, events);
 }
 
 }  // namespace minillm

@@ -39,7 +39,7 @@ struct Stream {
 
 class ContinuousBatch {
  public:
-  ContinuousBatch(const Model& model, const PackedWeights& weights, const Tokenizer* tokenizer,
+  ContinuousBatch(const Model& model, const Weights& weights, const Tokenizer* tokenizer,
                   std::span<const std::vector<Token>> prompts, const GenerationConfig& config,
                   Index max_streams, const GenerationEvents& events);
   std::vector<Generation> run();
@@ -52,7 +52,7 @@ class ContinuousBatch {
   void emit(Stream& stream, const std::string& text);
 
   const Model& model_;
-  const PackedWeights& weights_;
+  const Weights& weights_;
   const Tokenizer* tokenizer_;
   std::span<const std::vector<Token>> prompts_;
   const GenerationConfig& config_;
@@ -77,7 +77,7 @@ class ContinuousBatch {
   std::vector<Index> last_rows_;
 };
 
-ContinuousBatch::ContinuousBatch(const Model& model, const PackedWeights& weights,
+ContinuousBatch::ContinuousBatch(const Model& model, const Weights& weights,
                                  const Tokenizer* tokenizer,
                                  std::span<const std::vector<Token>> prompts,
                                  const GenerationConfig& config, Index max_streams,
@@ -160,9 +160,9 @@ void ContinuousBatch::step() {
     last_rows_.push_back(batch_.rows() - 1);
     stream.fed = static_cast<Index>(stream.tokens.size());
   }
-  model_.forward(batch_, *workspace_, &*cache_, &weights_);
+  model_.forward(batch_, *workspace_, weights_, &*cache_);
   const View logits = logits_.top(static_cast<Index>(running_.size()));
-  model_.logits(logits, last_rows_, *workspace_, &weights_);
+  model_.logits(logits, last_rows_, *workspace_, weights_);
 
   for (size_t s = 0; s < running_.size(); ++s) {
     Stream& stream = running_[s];
@@ -252,10 +252,13 @@ std::vector<Generation> Generator::run(std::span<const std::vector<Token>> promp
                       "stop strings: the checkpoint has no tokenizer (use stop_tokens)");
   if (prompts.empty()) return {};
   if (!packed_ || packed_precision_ != config.weights) {
-    packed_ = config.weights ? model_.pack_weights(*config.weights) : model_.pack_weights();
+    const Weights& own = model_.weights();
+    packed_.emplace(model_.config(), own, config.weights.value_or(own.head.precision));
     packed_precision_ = config.weights;
   }
-  return ContinuousBatch(model_, *packed_, tokenizer_, prompts, config, max_streams, events).run();
+  return ContinuousBatch(model_, packed_->weights(), tokenizer_, prompts, config, max_streams,
+                         events)
+      .run();
 }
 
 std::string Generator::complete(const std::string& text, const GenerationConfig& config) {

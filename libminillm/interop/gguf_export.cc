@@ -54,17 +54,17 @@ std::string ggml_name(const std::string& name) {
 
 std::vector<GgufTensor> list_tensors(const ModelConfig& config, WeightEncoding encoding) {
   std::vector<GgufTensor> tensors;
-  for_each_tensor(
-      config, [&](const std::string& name, const std::vector<Index>& shape, TensorKind) {
-        WeightEncoding own = encoding;
-        if (shape.size() == 1) {
-          own = WeightEncoding::kF32;
-        } else if (encoding == WeightEncoding::kQ8_0 && shape.back() % kQ8BlockSize != 0) {
-          own = WeightEncoding::kF16;
-        }
-        const bool interleaved = name.ends_with("q_proj.weight") || name.ends_with("k_proj.weight");
-        tensors.push_back({name, ggml_name(name), shape, own, interleaved});
-      });
+  for_each_tensor(config, [&](const std::string& name, const std::vector<Index>& shape, TensorKind,
+                              const auto&) {
+    WeightEncoding own = encoding;
+    if (shape.size() == 1) {
+      own = WeightEncoding::kF32;
+    } else if (encoding == WeightEncoding::kQ8_0 && shape.back() % kQ8BlockSize != 0) {
+      own = WeightEncoding::kF16;
+    }
+    const bool interleaved = name.ends_with("q_proj.weight") || name.ends_with("k_proj.weight");
+    tensors.push_back({name, ggml_name(name), shape, own, interleaved});
+  });
   return tensors;
 }
 

@@ -8,6 +8,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/data/sentencepiece_check.h"
 #include "libminillm/interop/rope_order.h"
+#include "libminillm/nn/parameters.h"
 
 namespace minillm {
 namespace {
@@ -97,26 +98,34 @@ void check_vocabulary(const Tokenizer& tokenizer, const SentencePieceModelInfo& 
 }  // namespace
 
 std::vector<Llama2cPart> llama2c_layout(const ModelConfig& c) {
-  const Index C = c.hidden_size, F = c.intermediate_size, D = c.head_dim;
-  const Index H = c.num_attention_heads, K = c.num_key_value_heads;
+  // The order of the file: kind by kind, each through all layers; "" are the two tables.
+  static constexpr std::string_view kOrder[] = {"model.embed_tokens",
+                                                "input_layernorm",
+                                                "self_attn.q_proj",
+                                                "self_attn.k_proj",
+                                                "self_attn.v_proj",
+                                                "self_attn.o_proj",
+                                                "post_attention_layernorm",
+                                                "mlp.gate_proj",
+                                                "mlp.down_proj",
+                                                "mlp.up_proj",
+                                                "model.norm",
+                                                "",
+                                                "lm_head"};
+  const TensorTable table = make_tensor_table(c);
   std::vector<Llama2cPart> parts;
-  const auto of_layers = [&](const char* name, Index rows, Index cols, bool interleaved = false) {
-    for (Index l = 0; l < c.num_hidden_layers; ++l)
-      parts.push_back({fmt::format("model.layers.{}.{}.weight", l, name), rows, cols, interleaved});
-  };
-  parts.push_back({"model.embed_tokens.weight", c.vocab_size, C});
-  of_layers("input_layernorm", 1, C);
-  of_layers("self_attn.q_proj", H * D, C, true);
-  of_layers("self_attn.k_proj", K * D, C, true);
-  of_layers("self_attn.v_proj", K * D, C);
-  of_layers("self_attn.o_proj", C, H * D);
-  of_layers("post_attention_layernorm", 1, C);
-  of_layers("mlp.gate_proj", F, C);  // w1
-  of_layers("mlp.down_proj", C, F);  // w2
-  of_layers("mlp.up_proj", F, C);    // w3
-  parts.push_back({"model.norm.weight", 1, C});
-  parts.push_back({"", 2 * c.max_position_embeddings, D / 2});
-  if (!c.tie_word_embeddings) parts.push_back({"lm_head.weight", c.vocab_size, C});
+  for (const std::string_view kind : kOrder) {
+    if (kind.empty()) parts.push_back({"", 2 * c.max_position_embeddings, c.head_dim / 2});
+    for (const TensorInfo& t : table.tensors()) {
+      if (kind.empty() || !t.name.ends_with(fmt::format("{}.weight", kind))) continue;
+      const bool interleaved = kind == "self_attn.q_proj" || kind == "self_attn.k_proj";
+      parts.push_back(
+          {t.name, t.shape.size() == 1 ? 1 : t.shape.front(), t.shape.back(), interleaved});
+    }
+  }
+  for (const TensorInfo& t : table.tensors())
+    MINILLM_CHECK(std::ranges::count(parts, t.name, &Llama2cPart::name) == 1,
+                  "tensor '{}': has no place in llama2.c's file", t.name);
   return parts;
 }
 

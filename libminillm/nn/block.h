@@ -1,9 +1,13 @@
 // One transformer block, forward and backward, line for line.
 //
-// x --+-- rmsnorm -- wqkv -- rope -- attention -- wo --(+)--+-- rmsnorm -- w_gate_up -- swiglu --
-// w_down --(+)-- out
-//     +-----------------------------------------------+
-//     +----------------------------------------------+
+//   x --+-- rmsnorm -- wqkv -- rope -- attention -- wo --(+)-- residual
+//       +-------------------------------------------------+
+//
+//   residual --+-- rmsnorm -- w_gate_up -- swiglu -- w_down --(+)-- out
+//              +------------------------------------------------+
+//
+// Architecture: Touvron et al. 2023, arXiv:2302.13971 (Llama), with grouped queries (Ainslie et al.
+// 2023, arXiv:2305.13245).
 
 #ifndef LIBMINILLM_NN_BLOCK_H_
 #define LIBMINILLM_NN_BLOCK_H_
@@ -14,10 +18,8 @@
 #include "libminillm/core/token_batch.h"
 #include "libminillm/nn/kv_cache.h"
 #include "libminillm/nn/model_config.h"
-#include "libminillm/nn/packed_weights.h"
 #include "libminillm/nn/parameters.h"
 #include "libminillm/nn/workspace.h"
-#include "libminillm/ops/gemm/gemm.h"  // Precision
 #include "libminillm/ops/rope.h"
 
 namespace minillm {
@@ -29,8 +31,6 @@ struct BlockContext {
   std::span<const Segment> segments;
   std::span<const int32_t> positions;  // [N]
   KvCache* cache = nullptr;            // decoding: prefixes are its rows
-  Precision precision = Precision::kFloat;
-  const PackedWeights* packed = nullptr;  // forward only
 };
 
 //   out  [N, C]  out  the block's output; may be a.x itself when nothing is kept for backward, or
@@ -40,7 +40,7 @@ void block_forward(View out, BlockActivations& a, const BlockParameters<const Re
                    const BlockContext& context, Index layer);
 
 //   dx  [N, C]  in: gradient of the block's output; out: gradient of its input
-//   dw          accumulated (+=)
+//   dw          accumulated (+=); null views are frozen
 //   d           scratch
 void block_backward(View dx, const BlockParameters<Real>& dw, BlockGradients& d,
                     BlockActivations& a, const BlockParameters<const Real>& w,

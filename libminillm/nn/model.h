@@ -1,8 +1,13 @@
-// Model: embed -> L blocks -> norm -> head, forward and backward, training and decoding with one
+// Model: embed -> L blocks -> norm -> heads, forward and backward, training and decoding with one
 // forward.
 //
-// Architecture: Touvron et al. 2023, arXiv:2302.13971 (Llama), with grouped queries (Ainslie et al.
-// 2023, arXiv:2305.13245). The heart is nn/block.cc; the derivations stand beside each op in ops/.
+//   model.forward(batch, ws);                        // ws.hidden(N), what every head reads
+//   for (HeadPass head = model.head_pass(batch, ws, group_ends); head.next();)
+//     ... an objective reads head.logp() and writes head.dlogp() ...
+//   ... any other head reads ws.hidden(N) and adds to ws.dhidden(N) ...
+//   model.backward(batch, ws);                       // from ws.dhidden(N) down
+//
+// The heart is nn/block.cc; the derivations are beside each op in ops/.
 
 #ifndef LIBMINILLM_NN_MODEL_H_
 #define LIBMINILLM_NN_MODEL_H_
@@ -10,15 +15,13 @@
 #include <span>
 
 #include "libminillm/core/arena.h"
-#include "libminillm/core/matrix.h"
 #include "libminillm/core/tensor_table.h"
 #include "libminillm/core/token_batch.h"
 #include "libminillm/nn/kv_cache.h"
 #include "libminillm/nn/model_config.h"
-#include "libminillm/nn/packed_weights.h"
 #include "libminillm/nn/parameters.h"
 #include "libminillm/nn/workspace.h"
-#include "libminillm/ops/log_prob.h"  // GroupedLoss
+#include "libminillm/ops/log_prob.h"  // HeadPass
 #include "libminillm/ops/rope.h"      // RopeTable
 
 namespace minillm {
@@ -38,52 +41,63 @@ class Model {
   std::span<const Real> parameters() const { return parameters_.span(); }
   // Gradients, in the parameters' layout; allocated (zero) at the first call.
   std::span<Real> gradients();
-
-  // Runs the batch; the result is workspace.hidden() [N, C], the normed final state of every row.
-  // Saves what backward reads if the workspace keeps all layers. With a cache, prefixes are rows of
-  // the cache, and every segment's new keys and values are stored behind its prefix (at prefix_end,
-  // ...). Throws Error if a token is outside [0, V), or a segment outside the batch or cache.
-  // `packed` holds the weights as they are now (pack_weights); the same bits come out if their
-  // precision is the model's.
-  void forward(const TokenBatch& batch, Workspace& workspace, KvCache* cache = nullptr,
-               const PackedWeights* packed = nullptr) const;
+  // Views into the two, for passes with other weights or other gradients than all of the model's.
+  const Weights& weights() const { return weights_; }
+  const Gradients& gradient_views();
 
   // What the factors of matrix products are rounded to from now on; not part of a checkpoint, not
   // kInt8.
-  void set_precision(Precision precision) { precision_ = precision; }
+  void set_precision(Precision precision);
+
+  // Runs the batch; the result is workspace.hidden() [N, C], the normed final state of every row.
+  // Saves what backward reads if the workspace keeps all layers, and clears workspace.dhidden().
+  // With a cache, prefixes are rows of the cache, and every segment's new keys and values are
+  // stored after its prefix (from prefix_end on). `weights` are the model's own, or the same with
+  // something around them (nn/packed_weights.h). Throws Error if a token is outside [0, V), or a
+  // segment outside the batch or cache.
+  void forward(const TokenBatch& batch, Workspace& workspace, KvCache* cache = nullptr) const {
+    forward(batch, workspace, weights_, cache);
+  }
+  void forward(const TokenBatch& batch, Workspace& workspace, const Weights& weights,
+               KvCache* cache = nullptr) const;
 
   // log p(target.token | row) for every target: [M], in workspace memory. Call after forward.
   std::span<const Real> log_probs(const TokenBatch& batch, Workspace& workspace) const;
+  // logits [rows.size(), V] of the given rows, for sampling. Call after forward.
+  void logits(View out, std::span<const Index> rows, Workspace& workspace) const {
+    logits(out, rows, workspace, weights_);
+  }
+  void logits(View out, std::span<const Index> rows, Workspace& workspace,
+              const Weights& weights) const;
 
-  // Adds the gradient of the loss into gradients(), given dloss/dlogp [M]. Call after log_probs.
+  // The log-probabilities again, a few groups of targets at a time, and back: adds to
+  // workspace.dhidden() and the head's gradient. dlogp begins as zero. Call after forward.
+  HeadPass head_pass(const TokenBatch& batch, Workspace& workspace,
+                     std::span<const Index> group_ends = {}) {
+    return head_pass(batch, workspace, group_ends, gradient_views());
+  }
+  HeadPass head_pass(const TokenBatch& batch, Workspace& workspace,
+                     std::span<const Index> group_ends, const Gradients& gradients) const;
+
+  // From workspace.dhidden() down to the embedding: adds to gradients(), or to the given views, of
+  // which null ones are frozen. Call after forward and the heads.
+  void backward(const TokenBatch& batch, Workspace& workspace) {
+    backward(batch, workspace, gradient_views());
+  }
+  void backward(const TokenBatch& batch, Workspace& workspace, const Gradients& gradients) const;
+  // The head and all below it in one, for an objective that has dloss/dlogp [M] of all targets.
   void backward(const TokenBatch& batch, std::span<const Real> dlogp, Workspace& workspace);
 
-  // log_probs and backward in one: the logits are computed once. Either dlogp is known before
-  // (next-token prediction; the same bits as the two calls), or `loss` writes it when a group's
-  // log-probabilities are there.
-  std::span<const Real> log_probs_and_backward(const TokenBatch& batch, std::span<const Real> dlogp,
-                                               Workspace& workspace, const GroupedLoss& loss = {});
-
-  // logits [rows.size(), V] of the given rows. Call after forward (for sampling).
-  void logits(View out, std::span<const Index> rows, Workspace& workspace,
-              const PackedWeights* packed = nullptr) const;
-
-  // The matrices, packed for many forward passes, in the model's precision or another.
-  PackedWeights pack_weights() const { return pack_weights(precision_); }
-  PackedWeights pack_weights(Precision precision) const;
-
  private:
-  void check_targets(const TokenBatch& batch, const Workspace& workspace) const;
-  void backward_from_hidden(const TokenBatch& batch, Workspace& workspace);
+  Head head(const TokenBatch& batch, Workspace& workspace) const;
 
   ModelConfig config_;
   TensorTable table_;
   Arena parameters_;
   Arena gradients_;
   RopeTable rope_;
-  Parameters<const Real> weights_;  // views into parameters_
-  Parameters<Real> dweights_;       // views into gradients_
-  Precision precision_ = Precision::kFloat;
+  Weights weights_;     // views into parameters_
+  Gradients dweights_;  // views into gradients_
 };
 
 }  // namespace minillm

@@ -6,19 +6,20 @@
 #include <vector>
 
 #include "libminillm/nn/parameters.h"
-#include "libminillm/ops/gemm/gemm.h"
 
 namespace minillm {
 
-struct PackedBlock {
-  PackedMatrix wqkv, wo, w_gate_up, w_down;
-};
+// Weights to hand to Model::forward and Model::logits in place of the model's own. About as large
+// as the parameters; half of it in bfloat16, a quarter in int8. Gains and the embedding are the
+// model's, which must outlive this; when its parameters change, pack again.
+class PackedWeights {
+ public:
+  PackedWeights(const ModelConfig& config, const Weights& weights, Precision precision);
+  const Weights& weights() const { return weights_; }
 
-// Made by Model::pack_weights(). About as large as the parameters; half of it in bfloat16, a
-// quarter in int8.
-struct PackedWeights {
-  std::vector<PackedBlock> blocks;  // [L]
-  PackedMatrix head;
+ private:
+  std::vector<PackedMatrix> matrices_;  // never resized: weights_ points at them
+  Weights weights_;
 };
 
 }  // namespace minillm

@@ -1,32 +1,40 @@
 // Parameters: THE list of the model's tensors.
 //
-// One function enumerates them. Sizes, names, views, initialisation, weight decay and the
-// checkpoint are all derived from it; nothing else in the library lists tensors.
+// One function enumerates them. Sizes, names, views, packed forms, initialisation, weight decay,
+// the checkpoint and the exports are all derived from it.
 
 #ifndef LIBMINILLM_NN_PARAMETERS_H_
 #define LIBMINILLM_NN_PARAMETERS_H_
 
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "libminillm/core/matrix.h"
 #include "libminillm/core/tensor_table.h"
 #include "libminillm/nn/model_config.h"
+#include "libminillm/ops/linear.h"  // Weight
 
 namespace minillm {
 
-// T is Real (gradients) or const Real (weights). Every tensor is a view into one flat arena.
-// q, k, v stand behind each other in the arena, and so do gate and up: each group is also seen as
-// one matrix, because one wide product is faster than three.
+// T is const Real (weights) or Real (gradients). Every tensor is a view into one flat arena. q, k,
+// v follow each other in the arena, and so do gate and up: each group is also seen as one matrix,
+// because one wide product is faster than three.
+//
+// The matrices of products are Weights, which carry what their products need; their gradients are
+// plain views. A null gradient view means that the tensor is frozen: its product is skipped.
+template <typename T>
+using ProductMatrix = std::conditional_t<std::is_const_v<T>, Weight, BasicView<T>>;
+
 template <typename T>
 struct BlockParameters {
-  BasicView<T> attn_norm;  // [1, C]
-  BasicView<T> wqkv;       // [(H+2K)*D, C]  q_proj, k_proj, v_proj
-  BasicView<T> wo;         // [C, H*D]       o_proj
-  BasicView<T> ffn_norm;   // [1, C]
-  BasicView<T> w_gate_up;  // [2F, C]        gate_proj, up_proj
-  BasicView<T> w_down;     // [C, F]         down_proj
+  BasicView<T> attn_norm;      // [1, C]
+  ProductMatrix<T> wqkv;       // [(H+2K)*D, C]  q_proj, k_proj, v_proj
+  ProductMatrix<T> wo;         // [C, H*D]       o_proj
+  BasicView<T> ffn_norm;       // [1, C]
+  ProductMatrix<T> w_gate_up;  // [2F, C]        gate_proj, up_proj
+  ProductMatrix<T> w_down;     // [C, F]         down_proj
 };
 
 template <typename T>
@@ -34,33 +42,61 @@ struct Parameters {
   BasicView<T> embed;                      // [V, C]
   std::vector<BlockParameters<T>> blocks;  // [L]
   BasicView<T> final_norm;                 // [1, C]
-  BasicView<T> head;                       // [V, C]; the same memory as `embed` when tied
+  ProductMatrix<T> head;                   // [V, C]; the same memory as `embed` when tied
 };
+using Weights = Parameters<const Real>;
+using Gradients = Parameters<Real>;
 
-// Calls visit(name, shape, kind) for every tensor in checkpoint order, with Hugging Face's names.
+// Calls visit(name, shape, kind, member) for every tensor in checkpoint order, with Hugging Face's
+// names. member(parameters) is the member that the tensor is, or that it is the next rows of.
 enum class TensorKind { kEmbedding, kMatrix, kResidualOutput, kGain };
 template <typename Visit>
 void for_each_tensor(const ModelConfig& c, Visit&& visit) {
+  using Shape = std::vector<Index>;
   using Kind = TensorKind;
   const Index C = c.hidden_size, F = c.intermediate_size, V = c.vocab_size;
   const Index q_rows = c.num_attention_heads * c.head_dim,
               kv_rows = c.num_key_value_heads * c.head_dim;
-  using Shape = std::vector<Index>;
-  visit("model.embed_tokens.weight", Shape{V, C}, Kind::kEmbedding);
-  for (Index l = 0; l < c.num_hidden_layers; ++l) {
-    const std::string p = "model.layers." + std::to_string(l) + ".";
-    visit(p + "input_layernorm.weight", Shape{C}, Kind::kGain);
-    visit(p + "self_attn.q_proj.weight", Shape{q_rows, C}, Kind::kMatrix);
-    visit(p + "self_attn.k_proj.weight", Shape{kv_rows, C}, Kind::kMatrix);
-    visit(p + "self_attn.v_proj.weight", Shape{kv_rows, C}, Kind::kMatrix);
-    visit(p + "self_attn.o_proj.weight", Shape{C, q_rows}, Kind::kResidualOutput);
-    visit(p + "post_attention_layernorm.weight", Shape{C}, Kind::kGain);
-    visit(p + "mlp.gate_proj.weight", Shape{F, C}, Kind::kMatrix);
-    visit(p + "mlp.up_proj.weight", Shape{F, C}, Kind::kMatrix);
-    visit(p + "mlp.down_proj.weight", Shape{C, F}, Kind::kResidualOutput);
+  const auto add = [&](const std::string& name, Shape shape, Kind kind, auto member) {
+    visit(name + ".weight", shape, kind, member);
+  };
+  const auto embed = [](auto& p) -> auto& { return p.embed; };
+  const auto final_norm = [](auto& p) -> auto& { return p.final_norm; };
+  const auto head = [](auto& p) -> auto& { return p.head; };
+  add("model.embed_tokens", {V, C}, Kind::kEmbedding, embed);
+  for (size_t l = 0; l < static_cast<size_t>(c.num_hidden_layers); ++l) {
+    const auto attn_norm = [l](auto& p) -> auto& { return p.blocks[l].attn_norm; };
+    const auto wqkv = [l](auto& p) -> auto& { return p.blocks[l].wqkv; };
+    const auto wo = [l](auto& p) -> auto& { return p.blocks[l].wo; };
+    const auto ffn_norm = [l](auto& p) -> auto& { return p.blocks[l].ffn_norm; };
+    const auto w_gate_up = [l](auto& p) -> auto& { return p.blocks[l].w_gate_up; };
+    const auto w_down = [l](auto& p) -> auto& { return p.blocks[l].w_down; };
+    const std::string layer = "model.layers." + std::to_string(l);
+    add(layer + ".input_layernorm", {C}, Kind::kGain, attn_norm);
+    add(layer + ".self_attn.q_proj", {q_rows, C}, Kind::kMatrix, wqkv);
+    add(layer + ".self_attn.k_proj", {kv_rows, C}, Kind::kMatrix, wqkv);
+    add(layer + ".self_attn.v_proj", {kv_rows, C}, Kind::kMatrix, wqkv);
+    add(layer + ".self_attn.o_proj", {C, q_rows}, Kind::kResidualOutput, wo);
+    add(layer + ".post_attention_layernorm", {C}, Kind::kGain, ffn_norm);
+    add(layer + ".mlp.gate_proj", {F, C}, Kind::kMatrix, w_gate_up);
+    add(layer + ".mlp.up_proj", {F, C}, Kind::kMatrix, w_gate_up);
+    add(layer + ".mlp.down_proj", {C, F}, Kind::kResidualOutput, w_down);
   }
-  visit("model.norm.weight", Shape{C}, Kind::kGain);
-  if (!c.tie_word_embeddings) visit("lm_head.weight", Shape{V, C}, Kind::kEmbedding);
+  add("model.norm", {C}, Kind::kGain, final_norm);
+  if (!c.tie_word_embeddings) add("lm_head", {V, C}, Kind::kEmbedding, head);
+}
+
+// Calls visit(weight) for the matrix of every product, fused ones once, in the order of the list.
+template <typename Visit>
+void for_each_product(const ModelConfig& config, Weights& weights, Visit&& visit) {
+  const Weight* last = nullptr;
+  for_each_tensor(config, [&](const auto&, const auto&, TensorKind, const auto& member) {
+    if constexpr (std::is_same_v<decltype(member(weights)), Weight&>) {
+      if (last != &member(weights)) visit(member(weights));
+      last = &member(weights);
+    }
+  });
+  if (config.tie_word_embeddings) visit(weights.head);
 }
 
 // The table of all tensors. Matrices decay; gains do not (Loshchilov & Hutter 2019; GPT-2

@@ -22,9 +22,9 @@ void for_each_buffer(BlockActivations& a, const ModelConfig& c, Visit&& visit) {
   visit(a.attn_in, C);
   visit(a.attn_rstd, 1);
   visit(a.qkv, (H + 2 * K) * D);
-  visit(a.mixed, H * D);
+  visit(a.attn_out, H * D);
   visit(a.lse, H);
-  visit(a.mid, C);
+  visit(a.residual, C);
   visit(a.ffn_in, C);
   visit(a.ffn_rstd, 1);
   visit(a.gate_up, 2 * F);
@@ -34,9 +34,9 @@ template <typename Visit>
 void for_each_buffer(BlockGradients& d, const ModelConfig& c, Visit&& visit) {
   const Index C = c.hidden_size, F = c.intermediate_size;
   const Index H = c.num_attention_heads, K = c.num_key_value_heads, D = c.head_dim;
-  visit(d.branch, C);
+  visit(d.norm_in, C);
   visit(d.qkv, (H + 2 * K) * D);
-  visit(d.mixed, H * D);
+  visit(d.attn_out, H * D);
   visit(d.gate_up, 2 * F);
   visit(d.act, F);
 }
@@ -44,36 +44,36 @@ void for_each_buffer(BlockGradients& d, const ModelConfig& c, Visit&& visit) {
 }  // namespace
 
 template <typename Visit>
-void Workspace::for_each_buffer(const ModelConfig& config, Index rows, Index targets, Mode mode,
+void Workspace::for_each_buffer(const ModelConfig& config, Index rows, Index targets, Mode m,
                                 Visit&& visit) {
   const Index C = config.hidden_size, chunk = head_chunk(targets);
   const auto visit_rows = [&](Matrix& matrix, Index cols) { visit(matrix, rows, cols); };
   const size_t layers = static_cast<size_t>(config.num_hidden_layers);
-  blocks_.resize(mode == Mode::kTraining ? layers : 1);
-  inputs_.resize(mode == Mode::kRecompute ? layers : 0);
-  for (Matrix& input : inputs_) visit_rows(input, C);
-  for (BlockActivations& block : blocks_) minillm::for_each_buffer(block, config, visit_rows);
-  visit(final_in_, rows, C);
-  visit(final_out_, rows, C);
-  visit(final_rstd_, rows, Index{1});
-  visit(logp_, targets, Index{1});
-  visit(target_lse_, targets, Index{1});
-  visit(target_hidden_, chunk, C);
-  visit(logits_, chunk, config.vocab_size);
-  if (mode == Mode::kInference) return;
-  minillm::for_each_buffer(scratch_, config, visit_rows);
-  visit(dlogp_, targets, Index{1});
-  visit(target_dhidden_, chunk, C);
-  visit(dx_, rows, C);
-  visit(dhidden_, rows, C);
+  blocks.resize(m == Mode::kTraining ? layers : 1);
+  inputs.resize(m == Mode::kRecompute ? layers : 0);
+  for (Matrix& input : inputs) visit_rows(input, C);
+  for (BlockActivations& activations : blocks)
+    minillm::for_each_buffer(activations, config, visit_rows);
+  visit(final_in, rows, C);
+  visit(final_out, rows, C);
+  visit(final_rstd, rows, Index{1});
+  visit(logp, targets, Index{1});
+  visit(target_lse, targets, Index{1});
+  visit(target_hidden, chunk, C);
+  visit(logits, chunk, config.vocab_size);
+  if (m == Mode::kInference) return;
+  visit(dlogp, targets, Index{1});
+  visit(target_dhidden, chunk, C);
+  visit(dfinal_out, rows, C);
+  visit(dx, rows, C);
+  minillm::for_each_buffer(block_gradients, config, visit_rows);
 }
 
-Workspace::Workspace(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode) {
+Workspace::Workspace(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode_)
+    : mode(mode_), positions(static_cast<size_t>(max_rows)) {
   for_each_buffer(config, max_rows, max_targets, mode, [](Matrix& matrix, Index rows, Index cols) {
     matrix = Matrix(rows, cols, spread_stride(cols));
   });
-  positions_.resize(static_cast<size_t>(max_rows));
-  mode_ = mode;
 }
 
 double Workspace::bytes(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode) {

@@ -4,7 +4,6 @@
 #ifndef LIBMINILLM_NN_WORKSPACE_H_
 #define LIBMINILLM_NN_WORKSPACE_H_
 
-#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -20,10 +19,10 @@ struct BlockActivations {
   Matrix attn_in;    // [N, C]          rmsnorm(x)
   Matrix attn_rstd;  // [N, 1]
   Matrix qkv;        // [N, (H+2K)*D]   queries, keys, values; q and k after RoPE
-  Matrix mixed;      // [N, H*D]        attention's output
+  Matrix attn_out;   // [N, H*D]        attention's output
   Matrix lse;        // [N, H]          log-sum-exp of the scores
-  Matrix mid;        // [N, C]          x + attention branch
-  Matrix ffn_in;     // [N, C]          rmsnorm(mid)
+  Matrix residual;   // [N, C]          x + attention branch
+  Matrix ffn_in;     // [N, C]          rmsnorm(residual)
   Matrix ffn_rstd;   // [N, 1]
   Matrix gate_up;    // [N, 2F]         both halves before SwiGLU
   Matrix act;        // [N, F]          silu(gate) * up
@@ -31,15 +30,14 @@ struct BlockActivations {
 
 // Gradients of one block's activations: scratch, reused from the last block to the first.
 struct BlockGradients {
-  Matrix branch;   // [N, C]         of ffn_in, then of attn_in
-  Matrix qkv;      // [N, (H+2K)*D]
-  Matrix mixed;    // [N, H*D]
-  Matrix gate_up;  // [N, 2F]
-  Matrix act;      // [N, F]
+  Matrix norm_in;   // [N, C]         of ffn_in, then of attn_in
+  Matrix qkv;       // [N, (H+2K)*D]
+  Matrix attn_out;  // [N, H*D]
+  Matrix gate_up;   // [N, 2F]
+  Matrix act;       // [N, F]
 };
 
-class Workspace {
- public:
+struct Workspace {
   enum class Mode {
     kInference,  // forward only: one block's activations, reused by all layers
     kTraining,   // keeps every layer's activations, and has room for gradients
@@ -49,53 +47,48 @@ class Workspace {
   // Room for batches of up to `max_rows` rows and `max_targets` targets.
   Workspace(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode);
 
-  // The normed final states of the last forward's first `rows` rows.
-  ConstView hidden(Index rows) const { return final_out_.top(rows); }  // [N, C]
-  // Where an objective writes its gradient: zeroed, [targets]. Training only.
-  std::span<Real> dlogp(Index targets) {
-    const auto gradient = dlogp_.span().first(static_cast<size_t>(targets));
-    std::fill(gradient.begin(), gradient.end(), Real{0});
-    return gradient;
+  Index max_rows() const { return final_out.rows(); }
+  Index max_targets() const { return logp.rows(); }
+  // The normed final states of the last forward's first `rows` rows, and where heads add their
+  // gradient, which forward clears. [N, C]
+  ConstView hidden(Index rows) const { return final_out.top(rows); }
+  View dhidden(Index rows) { return dfinal_out.top(rows); }
+  HeadScratch head_scratch() {
+    return {target_hidden.view(), target_dhidden.view(), logits.view()};
   }
-  Mode mode() const { return mode_; }
-  Index max_rows() const { return final_out_.rows(); }
-  Index max_targets() const { return logp_.rows(); }
+  BlockActivations& block(Index layer) {
+    return blocks[static_cast<size_t>(layer) % blocks.size()];
+  }
+
   // Bytes this workspace would take: what a run reports before it starts.
   static double bytes(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode);
   // ... and how many of them hold a chunk of logits and its hidden states.
   static double head_bytes(const ModelConfig& config, Index max_targets, Mode mode);
 
- private:
-  friend class Model;
-  HeadScratch head_scratch() {
-    return {target_hidden_.view(), target_dhidden_.view(), logits_.view()};
-  }
-  // Calls visit(matrix, rows, cols) for every buffer: allocation and bytes() are both derived from
-  // it.
-  template <typename Visit>
-  void for_each_buffer(const ModelConfig& config, Index rows, Index targets, Mode mode,
-                       Visit&& visit);
-  Workspace() = default;
-  BlockActivations& block(Index layer) {
-    return blocks_[static_cast<size_t>(layer) % blocks_.size()];
-  }
+  Mode mode = Mode::kInference;
+  std::vector<int32_t> positions;        // [N] of the last forward's rows
+  std::vector<BlockActivations> blocks;  // L, or one that all layers use in turn
+  std::vector<Matrix> inputs;            // [L][N, C] what recomputing starts from; else empty
+  Matrix final_in;                       // [N, C] the last block's output
+  Matrix final_out;                      // [N, C] after the final norm
+  Matrix final_rstd;                     // [N, 1]
+  Matrix logp;                           // [M, 1]
+  Matrix target_lse;                     // [M, 1] log-sum-exp of each target's logits
+  Matrix target_hidden;                  // [chunk, C] gathered rows of hidden
+  Matrix logits;                         // [chunk, V] all that ever exists of the logits
+  // For backward; empty for inference.
+  Matrix dlogp;           // [M, 1]
+  Matrix target_dhidden;  // [chunk, C]
+  Matrix dfinal_out;      // [N, C]
+  Matrix dx;              // [N, C] gradient of the residual stream
+  BlockGradients block_gradients;
 
-  Mode mode_ = Mode::kInference;
-  std::vector<BlockActivations> blocks_;  // L, or one that all layers use in turn
-  std::vector<Matrix> inputs_;            // [L][N, C] what recomputing starts from; else empty
-  Matrix final_in_;                       // [N, C] the last block's output
-  Matrix final_out_;                      // [N, C] after the final norm
-  Matrix final_rstd_;                     // [N, 1]
-  Matrix logp_;                           // [M, 1]
-  Matrix dlogp_;                          // [M, 1]
-  Matrix target_lse_;                     // [M, 1] log-sum-exp of each target's logits
-  Matrix target_hidden_;                  // [chunk, C] gathered rows of hidden
-  Matrix target_dhidden_;                 // [chunk, C]
-  Matrix logits_;                         // [chunk, V] all that ever exists of the logits
-  BlockGradients scratch_;                // empty for inference
-  Matrix dx_;                             // [N, C] gradient of the residual stream
-  std::vector<int32_t> positions_;        // [N] of the last forward's rows
-  Matrix dhidden_;                        // [N, C] gradient of final_out
+ private:
+  Workspace() = default;
+  // Calls visit(matrix, rows, cols) for every buffer: allocation and bytes() are derived from it.
+  template <typename Visit>
+  void for_each_buffer(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode,
+                       Visit&& visit);
 };
 
 }  // namespace minillm

@@ -15,6 +15,7 @@ void embedding_forward(View y, std::span<const Token> tokens, ConstView table) {
 // dtable[t_n] += dy_n. Several rows may name the same token, so threads divide the columns, not the
 // rows: every element is summed in ascending n by one thread.
 void embedding_backward(View dtable, ConstView dy, std::span<const Token> tokens) {
+  if (dtable.data == nullptr) return;
   for_column_blocks(dy.cols, [&](Index c0, Index c1) {
     for (Index n = 0; n < dy.rows; ++n) {
       Real* to = dtable.row(tokens[n]);

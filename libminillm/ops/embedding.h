@@ -14,7 +14,8 @@ namespace minillm {
 //   table   [V, C]  in
 void embedding_forward(View y, std::span<const Token> tokens, ConstView table);
 
-// Accumulates (+=) into dtable [V, C], given dy [N, C].
+// Accumulates (+=) into dtable [V, C], given dy [N, C]. A null dtable means that the table is
+// frozen: nothing is done.
 void embedding_backward(View dtable, ConstView dy, std::span<const Token> tokens);
 
 }  // namespace minillm

@@ -4,17 +4,18 @@
 #define LIBMINILLM_OPS_LINEAR_H_
 
 #include "libminillm/core/matrix.h"
-#include "libminillm/ops/gemm/gemm.h"  // Precision
+#include "libminillm/ops/gemm/gemm.h"  // Precision, PackedMatrix
 
 namespace minillm {
 
-// A weight matrix [out, in], and the same packed (PackedMatrix::pack_nt) if somebody has done so:
-// then the forward reads that.
+// A weight matrix [out, in] and what its products need to know of it.
 struct Weight {
   ConstView matrix;
-  const PackedMatrix* packed = nullptr;
-  Weight(ConstView matrix_, const PackedMatrix* packed_ = nullptr)
-      : matrix(matrix_), packed(packed_) {}
+  Precision precision = Precision::kFloat;  // what the factors of its products are rounded to
+  const PackedMatrix* packed = nullptr;     // the matrix, packed (pack_nt): then forward reads that
+
+  Weight() = default;
+  Weight(ConstView matrix_) : matrix(matrix_) {}
   Weight(View matrix_) : matrix(matrix_) {}
 };
 
@@ -22,14 +23,13 @@ struct Weight {
 //   x       [N, in]    in
 //   weight  [out, in]  in
 // Bit-identical for any number of threads and rows.
-void linear_forward(View y, ConstView x, Weight weight, Precision precision = Precision::kFloat);
+void linear_forward(View y, ConstView x, const Weight& weight);
 // y = residual + x W^T: a branch that ends in the residual stream. `residual` [N, out] may be y.
-void linear_forward_residual(View y, ConstView residual, ConstView x, Weight weight,
-                             Precision precision = Precision::kFloat);
+void linear_forward_residual(View y, ConstView residual, ConstView x, const Weight& weight);
 
-// Writes dx [N, in] and adds (+=) to dweight [out, in], given dy [N, out].
-void linear_backward(View dx, View dweight, ConstView dy, ConstView x, ConstView weight,
-                     Precision precision = Precision::kFloat);
+// Writes dx [N, in] and adds (+=) to dweight [out, in], given dy [N, out]. A null dweight means
+// that the weight is frozen: its product is skipped.
+void linear_backward(View dx, View dweight, ConstView dy, ConstView x, const Weight& weight);
 
 }  // namespace minillm
 

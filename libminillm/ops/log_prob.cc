@@ -3,29 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "libminillm/core/check.h"
 #include "libminillm/core/multiversion.h"
 #include "libminillm/ops/column_blocks.h"
 #include "libminillm/ops/elementary.h"
-#include "libminillm/ops/gemm/gemm.h"
 
 namespace minillm {
 namespace {
-
-using Chunk = std::span<const Target>;
-
-// logits of the chunk's targets: gathers their hidden rows, then one product.
-View chunk_logits(Chunk chunk, ConstView hidden, ConstView head, const HeadScratch& scratch,
-                  Precision precision) {
-  const Index rows = static_cast<Index>(chunk.size());
-  const View gathered = scratch.hidden.row_block(0, rows);
-#pragma omp parallel for schedule(static)
-  for (Index m = 0; m < rows; ++m)
-    std::copy_n(hidden.row(chunk[m].row), hidden.cols, gathered.row(m));
-  const View logits = scratch.logits.row_block(0, rows);
-  gemm_nt(logits, gathered, head, {}, precision);
-  return logits;
-}
 
 // lse = max + log sum_v exp(z_v - max);  subtracting the maximum keeps exp in range and changes
 // nothing.
@@ -51,112 +34,82 @@ void logits_backward(Real* z, Index size, Real lse, Token target, Real dlogp) {
   z[target] += dlogp;
 }
 
+// Calls body(begin, end) for targets [begin, end) in chunks as large as the scratch.
+template <typename Body>
+void for_chunks(Index begin, Index end, Index chunk, Body&& body) {
+  for (; begin < end; begin += chunk) body(begin, std::min(begin + chunk, end));
+}
+
+}  // namespace
+
+bool HeadPass::next() {
+  const Index M = static_cast<Index>(head_.targets.size()), room = head_.scratch.logits.rows;
+  if (head_.dhidden.data != nullptr && begin_ < end_) {
+    const bool there = end_ - begin_ <= room;  // forward's logits, of one chunk
+    for_chunks(begin_, end_, room, [&](Index begin, Index end) {
+      backward(begin, end, there ? head_.scratch.logits.row_block(0, end - begin) : View());
+    });
+  }
+  begin_ = end_;
+  if (begin_ == M) return false;
+  end_ = end_of_groups();
+  for_chunks(begin_, end_, room, [&](Index begin, Index end) { forward(begin, end); });
+  return true;
+}
+
+// As many targets from begin_ on as fit into the scratch in whole groups; at least one group.
+Index HeadPass::end_of_groups() const {
+  const Index M = static_cast<Index>(head_.targets.size());
+  const Index room = std::min(begin_ + head_.scratch.logits.rows, M);
+  if (group_ends_.empty() || room >= group_ends_.back()) return room;
+  const auto beyond = std::upper_bound(group_ends_.begin(), group_ends_.end(), room);
+  const bool fits = beyond != group_ends_.begin() && *(beyond - 1) > begin_;
+  return fits ? *(beyond - 1) : *beyond;
+}
+
+// Gathers the targets' hidden rows, then one product: logits of targets [begin, end).
+View HeadPass::logits(Index begin, Index end) const {
+  const View gathered = head_.scratch.hidden.row_block(0, end - begin);
+#pragma omp parallel for schedule(static)
+  for (Index m = begin; m < end; ++m)
+    std::copy_n(head_.hidden.row(head_.targets[m].row), gathered.cols, gathered.row(m - begin));
+  const View z = head_.scratch.logits.row_block(0, end - begin);
+  linear_forward(z, gathered, head_.weight);
+  return z;
+}
+
+void HeadPass::forward(Index begin, Index end) const {
+  const View z = logits(begin, end);
+#pragma omp parallel for schedule(static)
+  for (Index m = begin; m < end; ++m) {
+    const Real* row = z.row(m - begin);
+    head_.lse[m] = log_sum_exp(row, z.cols);
+    head_.logp[m] = row[head_.targets[m].token] - head_.lse[m];
+  }
+}
+
 //   dh += dz W        dW += dz^T h
 //
-// A row may have several targets (a prompt shared by two answers), so the scatter divides columns.
-void chunk_backward(View dhidden, View dhead, ConstView dz, ConstView head, Chunk chunk,
-                    const HeadScratch& scratch, Precision precision) {
-  const View gathered = scratch.hidden.row_block(0, dz.rows);
-  const View dgathered = scratch.dhidden.row_block(0, dz.rows);
-  gemm_nn(dgathered, dz, head, {}, precision);
-  gemm_tn(dhead, dz, gathered, dhead, precision);
-  for_column_blocks(dhidden.cols, [&](Index c0, Index c1) {
-    for (Index m = 0; m < dz.rows; ++m) {
-      Real* to = dhidden.row(chunk[m].row);
-      const Real* from = dgathered.row(m);
+// `z` are the logits if they are still there. A row may have several targets (a prompt shared by
+// two answers), so the scatter divides columns among the threads, not rows.
+void HeadPass::backward(Index begin, Index end, View z) const {
+  const auto none = [](Real x) { return x == 0; };
+  if (std::all_of(&head_.dlogp[begin], &head_.dlogp[begin] + (end - begin), none)) return;
+  if (z.data == nullptr) z = logits(begin, end);
+#pragma omp parallel for schedule(static)
+  for (Index m = begin; m < end; ++m)
+    logits_backward(z.row(m - begin), z.cols, head_.lse[m], head_.targets[m].token, head_.dlogp[m]);
+
+  const View dgathered = head_.scratch.dhidden.row_block(0, z.rows);
+  linear_backward(dgathered, head_.dweight, z, head_.scratch.hidden.row_block(0, z.rows),
+                  head_.weight);
+  for_column_blocks(head_.dhidden.cols, [&](Index c0, Index c1) {
+    for (Index m = begin; m < end; ++m) {
+      Real* to = head_.dhidden.row(head_.targets[m].row);
+      const Real* from = dgathered.row(m - begin);
       for (Index c = c0; c < c1; ++c) to[c] += from[c];
     }
   });
-}
-
-// Calls body(begin, chunk) for the targets in chunks as large as the scratch.
-template <typename Body>
-void for_chunks(std::span<const Target> targets, const HeadScratch& scratch, Body&& body) {
-  const size_t chunk_size = static_cast<size_t>(scratch.logits.rows);
-  for (size_t begin = 0; begin < targets.size(); begin += chunk_size)
-    body(begin, targets.subspan(begin, std::min(chunk_size, targets.size() - begin)));
-}
-
-}  // namespace
-
-void log_prob_forward(std::span<Real> logp, std::span<Real> lse, ConstView hidden, ConstView head,
-                      std::span<const Target> targets, HeadScratch scratch, Precision precision) {
-  for_chunks(targets, scratch, [&](size_t begin, Chunk chunk) {
-    const View z = chunk_logits(chunk, hidden, head, scratch, precision);
-#pragma omp parallel for schedule(static)
-    for (Index m = 0; m < z.rows; ++m) {
-      lse[begin + m] = log_sum_exp(z.row(m), z.cols);
-      logp[begin + m] = z(m, chunk[m].token) - lse[begin + m];
-    }
-  });
-}
-
-namespace {
-
-// log_prob_backward without clearing dhidden.
-void add_backward(View dhidden, View dhead, std::span<const Real> dlogp, ConstView hidden,
-                  ConstView head, Chunk targets, std::span<const Real> lse, HeadScratch scratch,
-                  Precision precision) {
-  for_chunks(targets, scratch, [&](size_t begin, Chunk chunk) {
-    const auto g = dlogp.subspan(begin, chunk.size());
-    if (std::all_of(g.begin(), g.end(), [](Real x) { return x == 0; })) return;
-    const View z = chunk_logits(chunk, hidden, head, scratch, precision);
-#pragma omp parallel for schedule(static)
-    for (Index m = 0; m < z.rows; ++m)
-      logits_backward(z.row(m), z.cols, lse[begin + m], chunk[m].token, g[m]);
-    chunk_backward(dhidden, dhead, z, head, chunk, scratch, precision);
-  });
-}
-
-// As many targets from `begin` on as fit into `chunk` in whole groups; at least one group.
-size_t end_of_groups(size_t begin, size_t count, size_t chunk, std::span<const Index> ends) {
-  const size_t room = std::min(begin + chunk, count);
-  if (ends.empty() || static_cast<Index>(room) >= ends.back()) return room;
-  const auto beyond = std::upper_bound(ends.begin(), ends.end(), static_cast<Index>(room));
-  const bool fits = beyond != ends.begin() && *(beyond - 1) > static_cast<Index>(begin);
-  return static_cast<size_t>(fits ? *(beyond - 1) : *beyond);
-}
-
-}  // namespace
-
-void log_prob_backward(View dhidden, View dhead, std::span<const Real> dlogp, ConstView hidden,
-                       ConstView head, std::span<const Target> targets, std::span<const Real> lse,
-                       HeadScratch scratch, Precision precision) {
-  parallel_fill(dhidden, 0);
-  add_backward(dhidden, dhead, dlogp, hidden, head, targets, lse, scratch, precision);
-}
-
-void log_prob_forward_backward(std::span<Real> logp, std::span<Real> lse, View dhidden, View dhead,
-                               std::span<const Real> dlogp, ConstView hidden, ConstView head,
-                               std::span<const Target> targets, HeadScratch scratch,
-                               Precision precision, const GroupedLoss& loss) {
-  parallel_fill(dhidden, 0);
-  const size_t room = static_cast<size_t>(scratch.logits.rows);
-  for (size_t begin = 0, end = 0; begin < targets.size(); begin = end) {
-    end = end_of_groups(begin, targets.size(), room, loss.ends);
-    const Chunk chunk = targets.subspan(begin, end - begin);
-    const auto gradient = [&] {
-      if (loss.gradient) loss.gradient(logp, static_cast<Index>(begin), static_cast<Index>(end));
-    };
-    const auto part = [&](auto span) { return span.subspan(begin, end - begin); };
-    if (chunk.size() > room) {
-      log_prob_forward(part(logp), part(lse), hidden, head, chunk, scratch, precision);
-      gradient();
-      add_backward(dhidden, dhead, part(dlogp), hidden, head, chunk, part(lse), scratch, precision);
-      continue;
-    }
-    const View z = chunk_logits(chunk, hidden, head, scratch, precision);
-#pragma omp parallel for schedule(static)
-    for (Index m = 0; m < z.rows; ++m) {
-      lse[begin + m] = log_sum_exp(z.row(m), z.cols);
-      logp[begin + m] = z(m, chunk[m].token) - lse[begin + m];
-    }
-    gradient();
-#pragma omp parallel for schedule(static)
-    for (Index m = 0; m < z.rows; ++m)
-      logits_backward(z.row(m), z.cols, lse[begin + m], chunk[m].token, dlogp[begin + m]);
-    chunk_backward(dhidden, dhead, z, head, chunk, scratch, precision);
-  }
 }
 
 }  // namespace minillm

@@ -3,63 +3,79 @@
 //
 //   z = h W^T      logp = z[target] - logsumexp(z)
 //
-// Objectives see logp and answer with dloss/dlogp; the vocabulary never crosses the seam. Rows are
-// taken a chunk at a time, so all logits never exist at once; backward computes a chunk's logits
-// again, unless the loss is such that both can be done in one go.
+// Objectives see logp and answer with dlogp = dloss/dlogp; the vocabulary never crosses the seam.
+// Targets are taken a chunk at a time, so all logits never exist at once. One driver serves
+// evaluation and every objective: it computes a group's log-probabilities, waits for dlogp, and
+// goes back through the same logits:
+//
+//   for (HeadPass pass(head, group_ends); pass.next();)
+//     ... read pass.logp(), write pass.dlogp(), both in [pass.begin(), pass.end()) ...
 
 #ifndef LIBMINILLM_OPS_LOG_PROB_H_
 #define LIBMINILLM_OPS_LOG_PROB_H_
 
-#include <functional>
 #include <span>
 
 #include "libminillm/core/matrix.h"
 #include "libminillm/core/token_batch.h"
-#include "libminillm/ops/gemm/gemm.h"  // Precision
+#include "libminillm/ops/linear.h"  // Weight
 
 namespace minillm {
 
 // Buffers for one chunk of targets.
 struct HeadScratch {
   View hidden;   // [chunk, C]
-  View dhidden;  // [chunk, C]; unused by forward
+  View dhidden;  // [chunk, C]; unused where there is no backward
   View logits;   // [chunk, V]
 };
 
-//   logp     [M]     out
-//   lse      [M]     out  log-sum-exp of each target's logits; backward needs it
-//   hidden   [N, C]  in
-//   head     [V, C]  in
-//   targets  [M]     in   REQUIRES rows in [0, N), tokens in [0, V)
-// Bit-identical for any chunk size, number of threads, and company of other targets.
-void log_prob_forward(std::span<Real> logp, std::span<Real> lse, ConstView hidden, ConstView head,
-                      std::span<const Target> targets, HeadScratch scratch,
-                      Precision precision = Precision::kFloat);
-
-// Writes dhidden [N, C] and adds (+=) to dhead [V, C], given dlogp [M]. A chunk whose dlogp is
-// all zero is skipped.
-void log_prob_backward(View dhidden, View dhead, std::span<const Real> dlogp, ConstView hidden,
-                       ConstView head, std::span<const Target> targets, std::span<const Real> lse,
-                       HeadScratch scratch, Precision precision = Precision::kFloat);
-
-// A loss whose gradient needs log-probabilities: those of a group of targets, before the gradient
-// of any of them is known (a preference pair). Empty for next-token prediction, where dlogp =
-// -weight.
-struct GroupedLoss {
-  // Group i is targets [ends[i-1], ends[i]); behind the last group every target stands alone.
-  std::span<const Index> ends;
-  // Called for all targets in turn, a few whole groups at a time: reads logp[begin, end), writes
-  // dlogp[begin, end).
-  std::function<void(std::span<const Real> logp, Index begin, Index end)> gradient;
+// What a pass through the head reads and writes.
+struct Head {
+  ConstView hidden;                 // [N, C]  in
+  Weight weight;                    // [V, C]  in
+  std::span<const Target> targets;  // [M]     in   REQUIRES rows in [0, N), tokens in [0, V)
+  std::span<Real> logp;             // [M]     out
+  std::span<Real> lse;              // [M]     out  log-sum-exp of each target's logits
+  std::span<Real> dlogp = {};       // [M]     in   the objective's answer; unused without dhidden
+  View dhidden = {};                // [N, C]  +=   null: forward only
+  View dweight = {};                // [V, C]  +=   null: frozen, its product is skipped
+  HeadScratch scratch;
 };
 
-// Both in one pass over the logits, where a group fits into the scratch; else its logits are
-// computed twice. Without groups, the same bits as the two calls.
-void log_prob_forward_backward(std::span<Real> logp, std::span<Real> lse, View dhidden, View dhead,
-                               std::span<const Real> dlogp, ConstView hidden, ConstView head,
-                               std::span<const Target> targets, HeadScratch scratch,
-                               Precision precision = Precision::kFloat,
-                               const GroupedLoss& loss = {});
+// log p(target) and, where `head` has dhidden, its backward. Bit-identical for any chunk size,
+// number of threads, and company of other targets; gradients for any number of threads.
+class HeadPass {
+ public:
+  // Group i is targets [group_ends[i-1], group_ends[i]): an objective that compares targets (a
+  // preference pair) sees all of a group before the gradient of any of it is needed. Targets after
+  // the last group are groups of one. A group that does not fit into the scratch has its logits
+  // computed twice.
+  explicit HeadPass(const Head& head, std::span<const Index> group_ends = {})
+      : head_(head), group_ends_(group_ends) {}
+
+  // Takes what was written to dlogp() back to dhidden and dweight, then computes the
+  // log-probabilities of the next few whole groups. Returns false when there are none left.
+  bool next();
+  // All that are left, where dlogp() does not depend on them: it is written already.
+  void finish() {
+    while (next()) continue;
+  }
+
+  Index begin() const { return begin_; }  // the targets whose log-probabilities next() computed
+  Index end() const { return end_; }
+  std::span<const Real> logp() const { return head_.logp; }  // [M], there up to end()
+  std::span<Real> dlogp() const { return head_.dlogp; }      // [M], read up to end() by next()
+
+ private:
+  View logits(Index begin, Index end) const;
+  void forward(Index begin, Index end) const;
+  void backward(Index begin, Index end, View logits) const;
+  Index end_of_groups() const;
+
+  Head head_;
+  std::span<const Index> group_ends_;
+  Index begin_ = 0, end_ = 0;
+};
 
 }  // namespace minillm
 

@@ -52,6 +52,7 @@ void rmsnorm_backward(View dx, View dweight, ConstView dy, ConstView x, ConstVie
 #pragma omp parallel for schedule(static)
   for (Index n = 0; n < x.rows; ++n)
     backward_row(dx.row(n), dy.row(n), x.row(n), weight.row(0), rstd(n, 0), x.cols);
+  if (dweight.data == nullptr) return;
   for_column_blocks(x.cols, [&](Index c0, Index c1) {
     for (Index n = 0; n < x.rows; ++n)
       backward_gain(dweight.row(0), dy.row(n), x.row(n), rstd(n, 0), c0, c1);

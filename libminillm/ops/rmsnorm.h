@@ -18,7 +18,7 @@ namespace minillm {
 void rmsnorm_forward(View y, View rstd, ConstView x, ConstView weight, Real epsilon);
 
 // Adds (+=) to dx [N, C], the residual stream, and dweight [1, C], given dy [N, C] and what forward
-// saw and saved.
+// saw and saved. A null dweight means that the gain is frozen: its sum is skipped.
 void rmsnorm_backward(View dx, View dweight, ConstView dy, ConstView x, ConstView weight,
                       ConstView rstd);
 

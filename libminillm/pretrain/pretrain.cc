@@ -102,7 +102,7 @@ TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
                           longest, config.train.batch_tokens, config.train.seed);
   std::optional<EvaluationText> held_out;
   Index held_out_rows = 0;
-  TrainingStage stage;
+  TrainingTask stage = model_task(model, &tokenizer);
   ConfigFields fields;
   list_fields(fields, config);
   stage.provenance =
@@ -121,23 +121,23 @@ TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
     };
   }
 
-  const Index accumulation = config.train.accumulation_steps;
   const Index max_rows = dataset.schedule().max_rows();
   const Workspace::Mode mode = workspace_mode(config.train);
   check_fits(options, model.config(), {max_rows, max_rows, mode, dataset.bytes(), held_out_rows},
              events);
   Workspace workspace(model.config(), max_rows, max_rows, mode);
-  stage.micro_step = [&](Index step, Index micro) {
-    const TokenBatch& batch = dataset.batch(step * accumulation + micro);
+  stage.micro_step = [&](Index i) {
+    const TokenBatch& batch = dataset.batch(i);
     model.forward(batch, workspace);
-    const auto dlogp = workspace.dlogp(batch.target_count());
-    next_token_gradient(dlogp, batch.targets);
-    const auto logp = model.log_probs_and_backward(batch, dlogp, workspace);
-    Contribution loss = next_token_loss(logp, batch.targets);
+    HeadPass head = model.head_pass(batch, workspace);
+    next_token_gradient(head.dlogp(), batch.targets);
+    head.finish();
+    model.backward(batch, workspace);
+    Contribution loss = next_token_loss(head.logp(), batch.targets);
     loss.tokens = batch.rows();
     return loss;
   };
-  stage.epoch = [&](Index step) { return dataset.schedule().epoch_at(step * accumulation); };
+  stage.epoch = [&](Index i) { return dataset.schedule().epoch_at(i); };
   stage.sample = make_sampler(model, tokenizer, config.data, /*chat=*/false);
   const auto preflight = [&] {
     if (!start.weights_hash.empty()) return;  // only a fresh model must know nothing
@@ -147,7 +147,7 @@ TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
     say(events, check_fresh_loss(loss.loss / loss.weight, model.config().vocab_size));
   };
   const Index steps = run_length(config.train, dataset.schedule().batches_in_first_epoch());
-  return run_stage(options, config.train, steps, model, tokenizer, run, stage, preflight, events);
+  return run_stage(options, config.train, steps, model.config(), run, stage, preflight, events);
 }
 
 }  // namespace minillm

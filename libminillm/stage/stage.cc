@@ -114,17 +114,16 @@ void check_fits(const StageOptions& options, const ModelConfig& config, const St
 }
 
 TrainOutcome run_stage(const StageOptions& options, const TrainConfig& config, Index steps,
-                       Model& model, const Tokenizer& tokenizer, RunDirectory& run,
-                       const TrainingStage& stage, const std::function<void()>& preflight,
-                       const TrainerEvents& events) {
+                       const ModelConfig& model, RunDirectory& run, const TrainingTask& task,
+                       const std::function<void()>& preflight, const TrainerEvents& events) {
   const auto existing = static_cast<int64_t>(checkpoints_to_try(options.out).size());
-  say(events, check_disk(disk_need(model.config(), config.keep_last, bool{stage.evaluate}),
-                         existing, free_disk_bytes(options.out), options.out));
+  say(events, check_disk(disk_need(model, config.keep_last, bool{task.evaluate}), existing,
+                         free_disk_bytes(options.out), options.out));
   if (options.dry_run) return TrainOutcome::kDryRun;
-  Trainer trainer(config, steps, model, &tokenizer, run);
-  if (options.resume) trainer.resume(stage);
+  Trainer trainer(config, steps, task, &run);
+  if (options.resume) trainer.resume();
   if (trainer.step() == 0) preflight();
-  return trainer.run(stage, events);
+  return trainer.run(events);
 }
 
 ProgressFunction progress_of(const TrainerEvents& events, const char* work) {

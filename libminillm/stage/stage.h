@@ -91,9 +91,8 @@ void check_fits(const StageOptions& options, const ModelConfig& config, const St
 // Trains, from the start or from the run's latest checkpoint. `preflight` holds the stage's own
 // checks; it is called before the first step, not on resume. A dry run does nothing.
 TrainOutcome run_stage(const StageOptions& options, const TrainConfig& config, Index steps,
-                       Model& model, const Tokenizer& tokenizer, RunDirectory& run,
-                       const TrainingStage& stage, const std::function<void()>& preflight,
-                       const TrainerEvents& events);
+                       const ModelConfig& model, RunDirectory& run, const TrainingTask& task,
+                       const std::function<void()>& preflight, const TrainerEvents& events);
 
 // Passes a message on if anybody listens.
 void say(const TrainerEvents& events, const std::string& message);

@@ -103,14 +103,19 @@ TEST(Step, AllocatesNothingOnceWarm) {
                                           std::vector{minillm_testing::random_tokens(20, 531, 2),
                                                       minillm_testing::random_tokens(20, 531, 3)});
     Workspace workspace = minillm_testing::training_workspace(model.config(), batch);
-    std::vector<Real> dlogp(batch.targets.size());
-    const auto step = [&](Index number) {
+    const std::vector<Index> group_ends = {batch.target_count() - 20, batch.target_count()};
+    const auto step = [&](Index number) {  // with a loss that looks at whole groups of targets
       std::ranges::fill(model.gradients(), Real{0});
-      std::ranges::fill(dlogp, Real{0});
       model.forward(batch, workspace);
-      const Contribution sum =
-          next_token_loss(dlogp, model.log_probs(batch, workspace), batch.targets);
-      model.backward(batch, dlogp, workspace);
+      Contribution sum;
+      for (HeadPass head = model.head_pass(batch, workspace, group_ends); head.next();) {
+        const auto part = [&](auto span) {
+          return span.subspan(size_t(head.begin()), size_t(head.end() - head.begin()));
+        };
+        sum += next_token_loss(part(head.dlogp()), part(head.logp()),
+                               part(std::span<const Target>(batch.targets)));
+      }
+      model.backward(batch, workspace);
       optimizer.update(model.parameters(), model.gradients(), 1 / sum.weight, 1e-3, number);
     };
     for (Index number = 1; number <= 10; ++number) step(number);
@@ -125,7 +130,8 @@ TEST(Decoding, AllocatesNothingOnceWarm) {
   const Model model = minillm_testing::random_model(minillm_testing::medium_config());
   Workspace workspace(model.config(), 8, 1, Workspace::Mode::kInference);
   KvCache cache(model.config(), 64);
-  TokenBatch batch{{1}, {{0, 1, 0, 50}}, {}};
+  TokenBatch batch{
+      .tokens = {1}, .segments = {{.begin = 0, .end = 1, .prefix_end = 50}}, .targets = {}};
   // Heads are handed to whichever thread is free: on a busy machine one may have none for a while.
   for (int i = 0; i < 200; ++i) model.forward(batch, workspace, &cache);
   const Allocations warm;

@@ -25,9 +25,9 @@ BlockActivations make_activations() {
           .attn_in = Matrix(N, C),
           .attn_rstd = Matrix(N, 1),
           .qkv = Matrix(N, QKV),
-          .mixed = Matrix(N, C),
+          .attn_out = Matrix(N, C),
           .lse = Matrix(N, H),
-          .mid = Matrix(N, C),
+          .residual = Matrix(N, C),
           .ffn_in = Matrix(N, C),
           .ffn_rstd = Matrix(N, 1),
           .gate_up = Matrix(N, 2 * F),
@@ -35,9 +35,9 @@ BlockActivations make_activations() {
 }
 
 BlockGradients make_gradients() {
-  return {.branch = Matrix(N, C),
+  return {.norm_in = Matrix(N, C),
           .qkv = Matrix(N, QKV),
-          .mixed = Matrix(N, C),
+          .attn_out = Matrix(N, C),
           .gate_up = Matrix(N, 2 * F),
           .act = Matrix(N, F)};
 }

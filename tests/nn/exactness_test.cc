@@ -68,9 +68,11 @@ TEST(Exactness, TrainsOnASequenceOf8192Tokens) {
   EXPECT_LT(bytes(8192), 2.01 * bytes(4096));
   Workspace workspace(config, batch.rows(), batch.target_count(), Workspace::Mode::kTraining);
   model.forward(batch, workspace);
-  const std::span<Real> dlogp = workspace.dlogp(batch.target_count());
-  std::ranges::fill(dlogp, Real{-1} / 8191);
-  const std::span<const Real> logp = model.log_probs_and_backward(batch, dlogp, workspace);
+  HeadPass head = model.head_pass(batch, workspace);
+  std::ranges::fill(head.dlogp(), Real{-1} / 8191);
+  head.finish();
+  model.backward(batch, workspace);
+  const std::span<const Real> logp = head.logp();
   EXPECT_GT(std::accumulate(logp.begin(), logp.end(), 0.0) / 8191, -10);
   double squares = 0;
   for (const Real g : model.gradients()) squares += double{g} * g;

@@ -59,10 +59,18 @@ TEST(GradientExactness, OnePassOverTheLogitsHasTheBitsOfTwo) {
   for (const int passes : {1, 2}) {
     std::ranges::fill(model.gradients(), Real{0});
     model.forward(batch, workspace);
-    const auto result = passes == 1 ? model.log_probs_and_backward(batch, dlogp, workspace)
-                                    : model.log_probs(batch, workspace);
-    logp[passes - 1].assign(result.begin(), result.end());
-    if (passes == 2) model.backward(batch, dlogp, workspace);
+    if (passes == 2) {
+      const auto result = model.log_probs(batch, workspace);
+      logp[1].assign(result.begin(), result.end());
+      model.backward(batch, dlogp, workspace);
+    } else {
+      HeadPass head = model.head_pass(batch, workspace);
+      while (head.next())
+        std::copy(&dlogp[size_t(head.begin())], &dlogp[0] + head.end(),
+                  &head.dlogp()[head.begin()]);
+      model.backward(batch, workspace);
+      logp[0].assign(head.logp().begin(), head.logp().end());
+    }
     gradients[passes - 1].assign(model.gradients().begin(), model.gradients().end());
   }
   expect_same_bits(logp[0], logp[1], "logp");
@@ -82,7 +90,7 @@ TEST(GradientExactness, RecomputedActivationsHaveTheBitsOfKeptOnes) {
     std::ranges::fill(model.gradients(), Real{0});
     for (int pass = 0; pass < 2; ++pass) {
       model.forward(batch, workspace);
-      model.log_probs_and_backward(batch, dlogp, workspace);
+      model.backward(batch, dlogp, workspace);
     }
     gradients.emplace_back(model.gradients().begin(), model.gradients().end());
   }
@@ -127,6 +135,58 @@ TEST(GradientExactness, RepeatingAPassRepeatsItsBits) {
   const std::vector<Real> first = run_backward(model, batch).gradients;
   run_backward(model, random_batch({90}, V, 50));
   expect_same_bits(run_backward(model, batch).gradients, first, "gradient");
+}
+
+// A null gradient view freezes a tensor: the others' gradients keep every bit, its own stays zero.
+TEST(GradientExactness, FrozenTensorsChangeNoBitOfTheOthers) {
+  ModelConfig config = medium_config();
+  config.tie_word_embeddings = false;
+  Model model = random_model(config);
+  const TokenBatch batch = random_batch({40, 70}, V);
+  const std::vector<Real> all = run_backward(model, batch).gradients;
+  std::vector<Real> dlogp(batch.targets.size());
+  next_token_gradient(dlogp, batch.targets);
+  for_each_tensor(config, [&](const std::string& name, const auto&, TensorKind, auto member) {
+    Gradients gradients = model.gradient_views();
+    member(gradients) = View();
+    std::ranges::fill(model.gradients(), Real{0});
+    Workspace workspace = minillm_testing::training_workspace(config, batch);
+    model.forward(batch, workspace);
+    HeadPass head = model.head_pass(batch, workspace, {}, gradients);
+    std::ranges::copy(dlogp, head.dlogp().begin());
+    head.finish();
+    model.backward(batch, workspace, gradients);
+    for (const TensorInfo& tensor : model.tensors().tensors()) {
+      const auto is = tensor_span(std::span<const Real>(model.gradients()), tensor);
+      const bool frozen =  // the parts of a fused matrix freeze together
+          std::ranges::all_of(is, [](Real g) { return g == 0; });
+      if (tensor.name == name) {
+        EXPECT_TRUE(frozen) << name;
+      }
+      if (!frozen) expect_same_bits(is, tensor_span(std::span(all), tensor), tensor.name);
+    }
+  });
+}
+
+// Nothing of a base model has a gradient: what an adapter on it is trained with.
+TEST(GradientExactness, AModelThatIsFrozenAsAWholePassesTheGradientOfItsHiddenStatesDown) {
+  Model model = random_model(medium_config());
+  const TokenBatch batch = random_batch({40, 70}, V);
+  Workspace workspace = minillm_testing::training_workspace(model.config(), batch);
+  Gradients frozen;
+  frozen.blocks.resize(model.weights().blocks.size());
+  std::vector<std::vector<Real>> dx;
+  for (const Gradients& gradients : {model.gradient_views(), frozen}) {
+    std::ranges::fill(model.gradients(), Real{0});
+    model.forward(batch, workspace);
+    HeadPass head = model.head_pass(batch, workspace, {}, gradients);
+    next_token_gradient(head.dlogp(), batch.targets);
+    head.finish();
+    model.backward(batch, workspace, gradients);
+    dx.push_back(minillm_testing::copy_rows(workspace.dx.top(batch.rows())));
+  }
+  expect_same_bits(dx[1], dx[0], "the gradient of the embeddings' output");
+  for (const Real g : model.gradients()) ASSERT_EQ(g, 0);
 }
 
 // One workspace serves every step: what a pass left in it must not reach the next.

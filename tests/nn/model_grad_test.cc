@@ -9,6 +9,7 @@
 
 #include "libminillm/objectives/next_token.h"
 #include "libminillm/objectives/preference.h"
+#include "libminillm/ops/score.h"
 #include "tests/testing/compare.h"
 #include "tests/testing/grad_check.h"
 #include "tests/testing/tiny_model.h"
@@ -90,6 +91,50 @@ TEST(ModelGradient, ThroughDpoWithTheSftTermMatchesCentralDifferences) {
     Contribution sum = dpo_loss(dlogp, logp, pairs.items, 0.3, 0);
     return sum += chosen_sft_loss(dlogp, logp, pairs.items, 0.4);
   });
+}
+
+// A second head on the same trunk: half the squared scores of some targets' rows, beside next-token
+// prediction.
+TEST(ModelGradient, OfTwoHeadsOnOneTrunkMatchesCentralDifferences) {
+  const minillm_testing::ThreadCount one(1);
+  TokenBatch batch = minillm_testing::random_batch({7, 1, 5}, V);
+  minillm_testing::append_shared_prompt(
+      batch, random_tokens(4, V, 1), std::vector{random_tokens(3, V, 2), random_tokens(2, V, 3)});
+  const size_t M = batch.targets.size();
+  for (const bool tied : {true, false}) {
+    Model model = minillm_testing::random_model(minillm_testing::tiny_config(tied));
+    Workspace workspace = minillm_testing::training_workspace(model.config(), batch);
+    Matrix weight(1, model.config().hidden_size), dweight(1, model.config().hidden_size);
+    std::ranges::copy(minillm_testing::random_values(weight.span().size(), 4),
+                      weight.span().begin());
+    std::vector<Real> scores(M), dscores(M);
+    const auto score_loss = [&] {
+      score_forward(scores, workspace.hidden(batch.rows()), weight.view(), batch.targets);
+      double sum = 0;
+      for (size_t m = 0; m < M; ++m) {
+        const double strength = static_cast<double>(m % 3);
+        sum += 0.5 * strength * scores[m] * scores[m];
+        dscores[m] = static_cast<Real>(strength * scores[m]);
+      }
+      return sum;
+    };
+    const auto loss = [&] {
+      model.forward(batch, workspace);
+      return next_token_loss(model.log_probs(batch, workspace), batch.targets).loss + score_loss();
+    };
+    loss();
+    HeadPass head = model.head_pass(batch, workspace);
+    next_token_gradient(head.dlogp(), batch.targets);
+    head.finish();
+    score_backward(workspace.dhidden(batch.rows()), dweight.view(), dscores,
+                   workspace.hidden(batch.rows()), weight.view(), batch.targets);
+    model.backward(batch, workspace);
+    for (const TensorInfo& tensor : model.tensors().tensors())
+      minillm_testing::expect_gradient(loss, tensor_span(model.parameters(), tensor),
+                                       tensor_span(model.gradients(), tensor), 1e-5,
+                                       tensor.name + (tied ? " (tied head)" : ""));
+    minillm_testing::expect_gradient(loss, weight.span(), dweight.span(), 1e-5, "score.weight");
+  }
 }
 
 }  // namespace

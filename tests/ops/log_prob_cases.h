@@ -17,7 +17,7 @@ using minillm::Target;
 struct HeadData {
   Matrix hidden, head, dhidden, dhead;
   std::vector<Target> targets;
-  std::vector<Real> logp, lse;
+  std::vector<Real> logp, lse, dlogp;
   Matrix scratch_hidden, scratch_dhidden, scratch_logits;
 
   HeadData(Index rows, Index width, Index vocab_size, std::vector<Target> targets_, Index chunk)
@@ -28,6 +28,7 @@ struct HeadData {
         targets(std::move(targets_)),
         logp(targets.size()),
         lse(targets.size()),
+        dlogp(targets.size()),
         scratch_hidden(chunk, width),
         scratch_dhidden(chunk, width),
         scratch_logits(chunk, vocab_size) {
@@ -37,10 +38,32 @@ struct HeadData {
   minillm::HeadScratch scratch() {
     return {scratch_hidden.view(), scratch_dhidden.view(), scratch_logits.view()};
   }
-  void forward() { log_prob_forward(logp, lse, hidden.view(), head.view(), targets, scratch()); }
-  void backward(std::span<const Real> dlogp) {
-    log_prob_backward(dhidden.view(), dhead.view(), dlogp, hidden.view(), head.view(), targets, lse,
-                      scratch());
+  // A pass that goes back, too.
+  minillm::HeadPass pass(std::span<const Index> group_ends = {}) {
+    return minillm::HeadPass({.hidden = hidden.view(),
+                              .weight = head.view(),
+                              .targets = targets,
+                              .logp = logp,
+                              .lse = lse,
+                              .dlogp = dlogp,
+                              .dhidden = dhidden.view(),
+                              .dweight = dhead.view(),
+                              .scratch = scratch()},
+                             group_ends);
+  }
+  void forward() {
+    minillm::HeadPass forward_only({.hidden = hidden.view(),
+                                    .weight = head.view(),
+                                    .targets = targets,
+                                    .logp = logp,
+                                    .lse = lse,
+                                    .scratch = scratch()});
+    forward_only.finish();
+  }
+  void backward(std::span<const Real> gradient) {
+    minillm::HeadPass both = pass();
+    std::ranges::copy(gradient, both.dlogp().begin());
+    both.finish();
   }
 };
 

@@ -1,4 +1,4 @@
-// log_prob_backward against central differences. Built in double only.
+// HeadPass against central differences. Built in double only.
 
 #include <gtest/gtest.h>
 

@@ -74,24 +74,20 @@ TEST(LogProb, HasTheSameBitsForAnyChunkAndCompany) {
   }
 }
 
-TEST(LogProb, ForwardAndBackwardInOneHaveTheBitsOfTheTwo) {
+TEST(LogProb, APassThatGoesBackHasTheLogProbabilitiesOfOneThatDoesNot) {
   std::vector<Real> dlogp = random_values(9, 3);
   dlogp[2] = 0;  // a target without loss
   for (const Index chunk : {1, 4, 20}) {
-    HeadData two(6, 37, 11, mixed_targets(), chunk), one(6, 37, 11, mixed_targets(), chunk);
-    two.forward();
-    two.backward(dlogp);
-    log_prob_forward_backward(one.logp, one.lse, one.dhidden.view(), one.dhead.view(), dlogp,
-                              one.hidden.view(), one.head.view(), one.targets, one.scratch());
-    expect_same_bits(one.logp, two.logp, "logp");
-    expect_same_bits(one.dhidden.span(), two.dhidden.span(), "dhidden");
-    expect_same_bits(one.dhead.span(), two.dhead.span(), "dhead");
+    HeadData forward(6, 37, 11, mixed_targets(), chunk), both(6, 37, 11, mixed_targets(), chunk);
+    forward.forward();
+    both.backward(dlogp);
+    expect_same_bits(both.logp, forward.logp, "logp");
   }
 }
 
 // A loss that needs a whole group's log-probabilities, whether the group fits into a chunk or not.
 TEST(LogProb, GroupsHaveTheGradientOfTwoPasses) {
-  const std::vector<Index> ends = {2, 7};  // targets 7 and 8 stand alone
+  const std::vector<Index> ends = {2, 7};  // targets 7 and 8 are groups of one
   const auto gradient_of = [](std::span<const Real> logp, Index begin, Index end) {
     Real sum = 0;
     for (Index m = begin; m < end; ++m) sum += logp[static_cast<size_t>(m)];
@@ -100,33 +96,47 @@ TEST(LogProb, GroupsHaveTheGradientOfTwoPasses) {
   for (const Index chunk : {1, 3, 5, 8, 20}) {
     HeadData two(6, 37, 11, mixed_targets(), chunk), one(6, 37, 11, mixed_targets(), chunk);
     two.forward();
-    std::vector<Real> expected(9), dlogp(9);
+    std::vector<Real> expected(9);
     for (const auto& [begin, end] : {std::pair<Index, Index>{0, 2}, {2, 7}, {7, 8}, {8, 9}})
       std::fill(expected.begin() + begin, expected.begin() + end,
                 gradient_of(two.logp, begin, end));
     two.backward(expected);
 
     Index done = 0;
-    const auto loss = [&](std::span<const Real> logp, Index begin, Index end) {
-      EXPECT_EQ(begin, done);
-      done = end;
-      while (begin < end) {  // a few whole groups
+    for (HeadPass pass = one.pass(ends); pass.next();) {
+      EXPECT_EQ(pass.begin(), done);
+      done = pass.end();
+      for (Index begin = pass.begin(); begin < pass.end();) {  // a few whole groups
         const Index group_end = begin < 2 ? 2 : begin < 7 ? 7 : begin + 1;
-        ASSERT_LE(group_end, end);
-        std::fill(dlogp.begin() + begin, dlogp.begin() + group_end,
-                  gradient_of(logp, begin, group_end));
+        ASSERT_LE(group_end, pass.end());
+        std::fill(&pass.dlogp()[begin], &pass.dlogp()[begin] + (group_end - begin),
+                  gradient_of(pass.logp(), begin, group_end));
         begin = group_end;
       }
-    };
-    log_prob_forward_backward(one.logp, one.lse, one.dhidden.view(), one.dhead.view(), dlogp,
-                              one.hidden.view(), one.head.view(), one.targets, one.scratch(),
-                              Precision::kFloat, {ends, loss});
+    }
     EXPECT_EQ(done, 9);
     expect_same_bits(one.logp, two.logp, "logp");
-    expect_same_bits(std::span<const Real>(dlogp), std::span<const Real>(expected), "dlogp");
+    expect_same_bits(std::span<const Real>(one.dlogp), std::span<const Real>(expected), "dlogp");
     EXPECT_LT(relative_distance(one.dhidden.span(), two.dhidden.span()), by_precision(1e-6, 1e-14));
     EXPECT_LT(relative_distance(one.dhead.span(), two.dhead.span()), by_precision(1e-6, 1e-14));
   }
+}
+
+TEST(LogProb, AFrozenHeadHasTheSameGradientOfTheHiddenStates) {
+  const std::vector<Real> dlogp = random_values(9, 3);
+  HeadData trained(6, 37, 11, mixed_targets(), 4), frozen(6, 37, 11, mixed_targets(), 4);
+  trained.backward(dlogp);
+  HeadPass pass({.hidden = frozen.hidden.view(),
+                 .weight = frozen.head.view(),
+                 .targets = frozen.targets,
+                 .logp = frozen.logp,
+                 .lse = frozen.lse,
+                 .dlogp = frozen.dlogp,
+                 .dhidden = frozen.dhidden.view(),
+                 .scratch = frozen.scratch()});
+  std::ranges::copy(dlogp, pass.dlogp().begin());
+  pass.finish();
+  expect_same_bits(frozen.dhidden.span(), trained.dhidden.span(), "dhidden");
 }
 
 TEST(LogProb, HasTheSameBitsForAnyNumberOfThreads) {
@@ -147,14 +157,13 @@ TEST(LogProb, HasTheSameBitsForAnyNumberOfThreads) {
   }
 }
 
-TEST(LogProb, BackwardTwiceDoublesTheHeadsGradientOnly) {
+TEST(LogProb, BackwardTwiceDoublesBothGradients) {
   const std::vector<Real> dlogp = random_values(9, 3);
   HeadData once(6, 37, 11, mixed_targets(), 4), twice(6, 37, 11, mixed_targets(), 4);
-  once.forward();
   once.backward(dlogp);
-  twice.forward();
   twice.backward(dlogp);
   twice.backward(dlogp);
+  for (Real& g : once.dhidden.span()) g *= 2;
   for (Real& g : once.dhead.span()) g *= 2;
   EXPECT_LT(relative_distance(twice.dhidden.span(), once.dhidden.span()),
             by_precision(1e-6, 1e-15));

@@ -40,15 +40,14 @@ TrainConfig saving_often() {
 void train(const std::string& directory, CopyTask& task, Trace* trace) {
   RunDirectory run(join_path(directory, "run"));
   TrainConfig config = saving_often();
-  Trainer trainer(config, config.steps, task.model, nullptr, run);
-  const TrainingStage stage = task.stage();
-  trainer.resume(stage);
+  Trainer trainer(config, config.steps, task.stage(), &run);
+  trainer.resume();
   TrainerEvents events;
   events.on_message = [&](const std::string& text) {
     if (trace != nullptr && text.starts_with("saved '"))
       trace->events.push_back({{}, trainer.state().step});
   };
-  trainer.run(stage, events);
+  trainer.run(events);
 }
 
 Trace record(const std::string& directory) {

@@ -47,6 +47,7 @@ struct CopyTask {
   minillm::Model model{copy_task_config()};
   minillm::Workspace workspace{copy_task_config(), 512, 512, minillm::Workspace::Mode::kTraining};
   std::vector<Real> dlogp;
+  Index accumulation = 1;  // as the config has it
   std::function<TokenBatch(Index step, Index micro)> batch_of = [](Index step, Index micro) {
     return copy_task_batch(4, static_cast<uint64_t>(1000 * step + micro));
   };
@@ -57,7 +58,8 @@ struct CopyTask {
 
   CopyTask() { model.initialize(1); }
 
-  minillm::Contribution micro_step(Index step, Index micro) {
+  minillm::Contribution micro_step(Index i) {
+    const Index step = i / accumulation, micro = i % accumulation;
     if (step == crash_step) throw std::runtime_error("crash");
     const TokenBatch batch = batch_of(step, micro);
     model.forward(batch, workspace);
@@ -84,10 +86,10 @@ struct CopyTask {
   }
 
   // A stage with everything; tests take away or replace what they need.
-  minillm::TrainingStage stage() {
-    minillm::TrainingStage stage;
-    stage.micro_step = [this](Index step, Index micro) { return micro_step(step, micro); };
-    stage.epoch = [](Index step) { return static_cast<double>(step) / 8; };
+  minillm::TrainingTask stage() {
+    minillm::TrainingTask stage = minillm::model_task(model, nullptr);
+    stage.micro_step = [this](Index i) { return micro_step(i); };
+    stage.epoch = [this](Index i) { return static_cast<double>(i / accumulation) / 8; };
     stage.take_step_metrics = [this] {
       const minillm::Metrics metrics = {{"sum_of_losses", step_losses},
                                         {"micro_steps", double(steps_seen)}};

@@ -76,6 +76,29 @@ TEST(Resume, ContinuesByteForByteWithSkippedStepsBeforeAndAfter) {
   expect_same_outcome(run, whole, 10);
 }
 
+// As reinforcement learning does it: how many micro-batches a step has comes out of the step.
+TEST(Resume, ContinuesByteForByteWhereStepsHaveDifferentNumbersOfMicroBatches) {
+  const auto stage_of = [](CopyTask& task) {
+    TrainingTask stage = task.stage();
+    stage.prepare = [](Index step) { return 1 + step % 3; };
+    stage.micro_step = [&task](Index i) { return task.micro_step(i); };
+    return stage;
+  };
+  TestRun whole;
+  CopyTask task;
+  whole.train(task, ten_steps(), stage_of(task));
+  for (Index stop : {1, 2, 3, 7}) {
+    SCOPED_TRACE(stop);
+    TestRun run;
+    CopyTask first, second;
+    run.stop_after = stop;
+    run.train(first, ten_steps(), stage_of(first));
+    run.stop_after = -1;
+    EXPECT_EQ(run.train(second, ten_steps(), stage_of(second), true), TrainOutcome::kFinished);
+    expect_same_outcome(run, whole, 10);
+  }
+}
+
 TEST(Resume, ContinuesByteForByteAfterACrashBetweenCheckpoints) {
   TestRun whole, run;
   CopyTask task, first, second;
@@ -144,7 +167,7 @@ TEST(Resume, RefusesOtherDataAndTouchesNothing) {
   run.stop_after = 5;
   run.train(first, ten_steps());
   const std::string metrics = read_file(run.directory.metrics_path());
-  TrainingStage stage = second.stage();
+  TrainingTask stage = second.stage();
   stage.provenance.hashes["train"] = "abd";
   EXPECT_ERROR(run.train(second, ten_steps(), stage, true),
                "the hash of 'train' was abc and is abd");

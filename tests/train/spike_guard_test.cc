@@ -78,12 +78,12 @@ TrainConfig guarded(const std::string& action) {
 
 // The copy task; the batches of the data steps `bad` have a loss and a gradient a thousand times
 // too large. `order` gives the data step of a step.
-TrainingStage spiking(CopyTask& task, std::set<Index> bad,
-                      std::function<Index(Index)> order = nullptr) {
-  TrainingStage stage = task.stage();
-  stage.micro_step = [&task, bad, order](Index step, Index micro) {
+TrainingTask spiking(CopyTask& task, std::set<Index> bad,
+                     std::function<Index(Index)> order = nullptr) {
+  TrainingTask stage = task.stage();
+  stage.micro_step = [&task, bad, order](Index step) {
     const Index data_step = order ? order(step) : step;
-    Contribution sum = task.micro_step(data_step, micro);
+    Contribution sum = task.micro_step(data_step);
     if (bad.contains(data_step)) {
       sum.loss *= 1000;
       for (Real& gradient : task.model.gradients()) gradient *= 1000;

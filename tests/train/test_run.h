@@ -25,7 +25,7 @@ using minillm::StepReport;
 using minillm::TrainConfig;
 using minillm::Trainer;
 using minillm::TrainerEvents;
-using minillm::TrainingStage;
+using minillm::TrainingTask;
 using minillm::TrainOutcome;
 
 inline std::vector<Real> copy(std::span<const Real> values) {
@@ -70,11 +70,12 @@ struct TestRun {
   int threads = 1;        // a model this small gains nothing from more
 
   // From the start, or continued if `resume`.
-  TrainOutcome train(CopyTask& task, const TrainConfig& config, const TrainingStage& stage,
+  TrainOutcome train(CopyTask& task, const TrainConfig& config, const TrainingTask& stage,
                      bool resume = false) {
     omp_set_num_threads(threads);
-    Trainer trainer(config, config.steps, task.model, nullptr, directory);
-    if (resume) trainer.resume(stage);
+    if (!stage.prepare) task.accumulation = config.accumulation_steps;
+    Trainer trainer(config, config.steps, stage, &directory);
+    if (resume) trainer.resume();
     TrainerEvents events;
     events.on_message = [this](const std::string& text) { messages.push_back(text); };
     events.on_sample = [this](const std::string& text) { samples.push_back(text); };
@@ -83,7 +84,7 @@ struct TestRun {
       if (on_step) on_step(report);
     };
     events.stop_requested = [this] { return reports.back().step == stop_after; };
-    return trainer.run(stage, events);
+    return trainer.run(events);
   }
   TrainOutcome train(CopyTask& task, const TrainConfig& config, bool resume = false) {
     return train(task, config, task.stage(), resume);

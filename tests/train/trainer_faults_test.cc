@@ -135,9 +135,9 @@ TEST(TrainerFaults, SkipsAStepWithoutTargetsWithLossZero) {
 
 TEST(TrainerFaults, NeverSavesWeightsThatAreNotFinite) {
   CopyTask task;
-  TrainingStage stage = task.stage();
+  TrainingTask stage = task.stage();
   stage.evaluate = nullptr;
-  stage.micro_step = [&](Index, Index) {
+  stage.micro_step = [&](Index) {
     task.model.parameters()[3] = std::numeric_limits<Real>::infinity();
     return Contribution{.loss = 1, .weight = 1, .tokens = 1};
   };
@@ -187,10 +187,9 @@ Contribution bad_micro_step(CopyTask& task, const BadNumber& bad, Index step) {
 
 TEST_P(BadNumbers, SkipTheStepAreCountedAndLeaveNoTrace) {
   CopyTask task;
-  TrainingStage stage = task.stage();
-  stage.micro_step = [&](Index step, Index micro) {
-    return step == 3 || step == 4 ? bad_micro_step(task, GetParam(), step)
-                                  : task.micro_step(step, micro);
+  TrainingTask stage = task.stage();
+  stage.micro_step = [&](Index step) {
+    return step == 3 || step == 4 ? bad_micro_step(task, GetParam(), step) : task.micro_step(step);
   };
   TrainConfig config = ten_steps();
   config.save_every = 1;
@@ -214,9 +213,9 @@ TEST_P(BadNumbers, SkipTheStepAreCountedAndLeaveNoTrace) {
 
   // The steps since are those of a run that had no such steps but the batches after them.
   CopyTask clean;
-  TrainingStage shifted = clean.stage();
-  shifted.micro_step = [&](Index step, Index micro) {
-    if (step != 3 && step != 4) return clean.micro_step(step, micro);
+  TrainingTask shifted = clean.stage();
+  shifted.micro_step = [&](Index step) {
+    if (step != 3 && step != 4) return clean.micro_step(step);
     return Contribution{};  // nothing to learn: skipped
   };
   TestRun other;
@@ -237,11 +236,11 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(TrainerFaults, AWeightThatGoesBadForGoodStopsTheRunAndSpoilsNoCheckpoint) {
   CopyTask task;
-  TrainingStage stage = task.stage();
+  TrainingTask stage = task.stage();
   stage.evaluate = nullptr;
-  stage.micro_step = [&](Index step, Index micro) {
+  stage.micro_step = [&](Index step) {
     if (step == 7) task.model.parameters()[3] = std::numeric_limits<Real>::quiet_NaN();
-    return task.micro_step(step, micro);
+    return task.micro_step(step);
   };
   TrainConfig config = ten_steps();
   config.steps = 40;

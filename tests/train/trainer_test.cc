@@ -119,7 +119,7 @@ TEST(Trainer, LogsTheMeanLossSinceTheLastLineWeightedByTargets) {
   config.steps = 6;
   config.log_every = 3;
   config.save_every = config.eval_every = 0;
-  TrainingStage stage = task.stage();
+  TrainingTask stage = task.stage();
   stage.evaluate = nullptr;
   TestRun run;
   run.train(task, config, stage);
@@ -154,7 +154,7 @@ TEST(Trainer, ShowsSamplesWhenAsked) {
   CopyTask task;
   TrainConfig config = ten_steps();
   config.sample_every = 4;
-  TrainingStage stage = task.stage();
+  TrainingTask stage = task.stage();
   stage.sample = [] { return "a sample"; };
   TestRun run;
   run.train(task, config, stage);
@@ -167,7 +167,7 @@ TEST(Trainer, KeepsTheBestAndTheLastCheckpoints) {
   config.save_every = 2;
   config.eval_every = 1;
   config.keep_last = 2;
-  TrainingStage stage = task.stage();
+  TrainingTask stage = task.stage();
   std::vector<double> losses = {1, 9, 8, 5, 7, 6, NAN, 8, 8, 8, 8};  // of steps 0 to 10: best is 3
   size_t next = 0;
   stage.evaluate = [&] { return Metrics{{"eval_loss", losses[next++]}}; };
@@ -184,9 +184,65 @@ TEST(Trainer, KeepsTheBestAndTheLastCheckpoints) {
   EXPECT_EQ(state->best_step, 3);
 }
 
+TEST(Trainer, MayHoldAMetricForBetterThatIsLarger) {
+  CopyTask task;
+  TrainConfig config = ten_steps();
+  config.eval_every = 1;
+  TrainingTask stage = task.stage();
+  stage.best_metric = "eval_accuracy";
+  stage.smaller_is_better = false;
+  std::vector<double> accuracies = {9, 1, 3, 7, 2, NAN, INFINITY, 7, 5, 4, 6};  // best is step 3
+  size_t next = 0;
+  stage.evaluate = [&] {
+    return Metrics{{"eval_loss", -1.0 * double(next)}, {"eval_accuracy", accuracies[next++]}};
+  };
+  TestRun run;
+  run.train(task, config, stage);
+  const auto state = Checkpoint::open(run.directory.path()).state();
+  EXPECT_EQ(state->best_eval_loss, 7);
+  EXPECT_EQ(state->best_step, 3);
+}
+
+TEST(Trainer, WithoutARunDirectoryTrainsTheSameBitsAndWritesNothing) {
+  CopyTask task, other;
+  TestRun run;
+  run.train(task, ten_steps());
+  std::vector<Metrics> lines;
+  TrainerEvents events;
+  events.on_log = [&](const Metrics& line) { lines.push_back(line); };
+  Trainer trainer(ten_steps(), 10, other.stage(), nullptr);
+  EXPECT_EQ(trainer.run(events), TrainOutcome::kFinished);
+  EXPECT_EQ(copy(other.model.parameters()), copy(task.model.parameters()));
+  EXPECT_EQ(lines.size(), read_metrics(run.directory).size());
+  EXPECT_EQ(trainer.step(), 10);
+  EXPECT_ERROR(trainer.resume(), "training: a run without a directory cannot be resumed");
+}
+
+TEST(Trainer, CountsMicroBatchesOverStepsAsAStepPreparesThem) {
+  CopyTask task;
+  TrainingTask stage = task.stage();
+  std::vector<Index> steps, micro_batches;
+  stage.prepare = [&](Index step) {
+    steps.push_back(step);
+    return 1 + step % 3;
+  };
+  stage.micro_step = [&](Index i) {
+    micro_batches.push_back(i);
+    return task.micro_step(i);
+  };
+  TrainConfig config = ten_steps();
+  config.steps = 5;
+  config.accumulation_steps = 7;  // `prepare` says otherwise
+  TestRun run;
+  run.train(task, config, stage);
+  EXPECT_THAT(steps, ElementsAre(0, 1, 2, 3, 4));
+  EXPECT_THAT(micro_batches, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8));
+  EXPECT_EQ(Checkpoint::open(run.directory.path()).state()->micro_batches, 9);
+}
+
 TEST(Trainer, RecordsLineageWithStepsAndTokens) {
   CopyTask task;
-  TrainingStage stage = task.stage();
+  TrainingTask stage = task.stage();
   LineageEntry parent;
   parent.stage = "pretrain";
   stage.ancestors = {parent};
@@ -206,13 +262,13 @@ TEST(Trainer, RefusesADirectoryThatHoldsARun) {
   TestRun run;
   run.train(task, ten_steps());
   EXPECT_ERROR(run.train(task, ten_steps()), "already holds a run");
-  EXPECT_ERROR(run.train(task, ten_steps()), "continue the run with --resume");
+  EXPECT_ERROR(run.train(task, ten_steps()), "continue the run with options.resume");
 }
 
 TEST(Trainer, RefusesARunWithoutSteps) {
   CopyTask task;
   TestRun run;
-  EXPECT_ERROR(Trainer(ten_steps(), 0, task.model, nullptr, run.directory),
+  EXPECT_ERROR(Trainer(ten_steps(), 0, task.stage(), &run.directory),
                "training: nothing to do: expected at least one step, got 0");
 }
 

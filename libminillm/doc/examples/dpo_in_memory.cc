@@ -32,18 +32,18 @@ int main(int argc, char** argv) try {
   Workspace workspace(model.config(), dataset.max_rows(), dataset.max_targets(),
                       Workspace::Mode::kTraining);
 
-  TrainingStage stage;
-  stage.provenance.stage = "dpo";
-  stage.provenance.parent = chat.weights_hash();
-  stage.provenance.hashes["template"] = kChatTemplateId;
-  if (chat.state()) stage.ancestors = chat.state()->lineage;
+  TrainingTask task = model_task(model, &tokenizer);
+  task.provenance.stage = "dpo";
+  task.provenance.parent = chat.weights_hash();
+  task.provenance.hashes["template"] = kChatTemplateId;
+  if (chat.state()) task.ancestors = chat.state()->lineage;
   PreferenceSums sums;
-  stage.micro_step = [&](Index step, Index) {
-    const PreferenceBatch& batch = dataset.batch(step);
-    const StepTotals totals = dataset.totals(step, step + 1);
+  task.micro_step = [&](Index i) {
+    const PreferenceBatch& batch = dataset.batch(i);
+    const StepTotals totals = dataset.totals(i, i + 1);
     model.forward(batch.tokens, workspace);
     const auto logp = model.log_probs(batch.tokens, workspace);
-    const auto dlogp = workspace.dlogp(batch.tokens.target_count());
+    std::vector<Real> dlogp(logp.size());
     Contribution loss = dpo_loss(dlogp, logp, batch.items, kBeta, /*label_smoothing=*/0, &sums);
     // The loss is divided by the pairs; the SFT term is a mean over chosen tokens.
     loss +=
@@ -54,7 +54,7 @@ int main(int argc, char** argv) try {
   };
 
   RunDirectory run(argc > 2 ? argv[2] : "runs/in-memory-aligned");
-  Trainer(config, /*steps=*/30, model, &tokenizer, run).run(stage, {});
+  Trainer(config, /*steps=*/30, task, &run).run();
   const RewardResult rewards =
       evaluate_rewards(pair_log_probs(model, all), pair_log_probs(chat.load_model(), all), kBeta);
   std::printf("pairs that moved the right way: %.0f of %.0f\n", rewards.accurate, rewards.pairs);

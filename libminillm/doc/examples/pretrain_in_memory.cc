@@ -59,16 +59,17 @@ int main(int argc, char** argv) try {
   BatchSchedule schedule(rows, config.batch_tokens, config.seed);
   Workspace workspace(shape, schedule.max_rows(), schedule.max_rows(), Workspace::Mode::kTraining);
 
-  TrainingStage stage;
-  stage.provenance.stage = "pretrain";
-  stage.micro_step = [&](Index step, Index) {
+  TrainingTask task = model_task(model, &tokenizer);
+  task.provenance.stage = "pretrain";
+  task.micro_step = [&](Index i) {
     TokenBatch batch;
-    for (const Index i : schedule.at(step)) append_text(batch, documents[size_t(i)]);
+    for (const Index d : schedule.at(i)) append_text(batch, documents[size_t(d)]);
     model.forward(batch, workspace);
-    const auto dlogp = workspace.dlogp(batch.target_count());
-    next_token_gradient(dlogp, batch.targets);
-    const auto logp = model.log_probs_and_backward(batch, dlogp, workspace);
-    Contribution loss = next_token_loss(logp, batch.targets);
+    HeadPass head = model.head_pass(batch, workspace);
+    next_token_gradient(head.dlogp(), batch.targets);
+    head.finish();
+    model.backward(batch, workspace);
+    Contribution loss = next_token_loss(head.logp(), batch.targets);
     loss.tokens = batch.rows();
     return loss;
   };
@@ -79,8 +80,8 @@ int main(int argc, char** argv) try {
   events.stop_requested = [&] { return last_loss < 0.2; };  // good enough: finish, save, return
 
   RunDirectory run(argc > 1 ? argv[1] : "runs/in-memory");
-  Trainer trainer(config, steps, model, &tokenizer, run);
-  const TrainOutcome outcome = trainer.run(stage, events);
+  Trainer trainer(config, steps, task, &run);
+  const TrainOutcome outcome = trainer.run(events);
   std::printf("%s after %d steps, loss %.3f\n",
               outcome == TrainOutcome::kInterrupted ? "stopped" : "finished", int(trainer.step()),
               last_loss);

@@ -28,18 +28,19 @@ int main(int argc, char** argv) try {
   const Index most = dataset.max_rows();
   Workspace workspace(model.config(), most, most, Workspace::Mode::kTraining);
 
-  TrainingStage stage;
-  stage.provenance.stage = "sft";
-  stage.provenance.parent = base.weights_hash();
-  stage.provenance.hashes["template"] = kChatTemplateId;
-  if (base.state()) stage.ancestors = base.state()->lineage;
-  stage.micro_step = [&](Index step, Index) {
-    const TokenBatch& batch = dataset.batch(step);
+  TrainingTask task = model_task(model, &tokenizer);
+  task.provenance.stage = "sft";
+  task.provenance.parent = base.weights_hash();
+  task.provenance.hashes["template"] = kChatTemplateId;
+  if (base.state()) task.ancestors = base.state()->lineage;
+  task.micro_step = [&](Index i) {
+    const TokenBatch& batch = dataset.batch(i);
     model.forward(batch, workspace);
-    const auto dlogp = workspace.dlogp(batch.target_count());
-    next_token_gradient(dlogp, batch.targets);
-    const auto logp = model.log_probs_and_backward(batch, dlogp, workspace);
-    Contribution loss = next_token_loss(logp, batch.targets);
+    HeadPass head = model.head_pass(batch, workspace);
+    next_token_gradient(head.dlogp(), batch.targets);
+    head.finish();
+    model.backward(batch, workspace);
+    Contribution loss = next_token_loss(head.logp(), batch.targets);
     loss.tokens = batch.rows();
     return loss;
   };
@@ -48,7 +49,7 @@ int main(int argc, char** argv) try {
   TrainerEvents events;
   events.on_step = [&](const StepReport& report) { last_loss = report.loss; };
   RunDirectory run(argc > 2 ? argv[2] : "runs/in-memory-chat");
-  Trainer(config, /*steps=*/40, model, &tokenizer, run).run(stage, events);
+  Trainer(config, /*steps=*/40, task, &run).run(events);
   std::printf("loss of the answers' tokens: %.3f\n", last_loss);
   return 0;
 } catch (const Error& error) {

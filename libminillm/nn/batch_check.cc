@@ -1,0 +1,70 @@
+#include "libminillm/nn/batch_check.h"
+
+#include <algorithm>
+
+#include "libminillm/core/check.h"
+
+namespace minillm {
+namespace {
+
+// While training, a prefix is the beginning of an earlier plain segment: its positions count from
+// 0, and attention_backward finds its owner. Segments before `s` are sorted by where they begin.
+bool begins_plain_segment(std::span<const Segment> before, const Segment& s) {
+  const auto owner = std::ranges::lower_bound(before, s.prefix_begin, {}, &Segment::begin);
+  return owner != before.end() && owner->begin == s.prefix_begin && s.prefix_end <= owner->end &&
+         owner->prefix_length() == 0;
+}
+
+}  // namespace
+
+void check_batch(const TokenBatch& batch, const ModelConfig& config, const Workspace& workspace,
+                 const KvCache* cache) {
+  MINILLM_CHECK(batch.rows() <= workspace.max_rows(),
+                "model: batch of {} rows: workspace has room for {}", batch.rows(),
+                workspace.max_rows());
+  for (const Token token : batch.tokens)
+    MINILLM_CHECK(0 <= token && token < config.vocab_size, "model: token id {}: expected 0 to {}",
+                  token, config.vocab_size - 1);
+  Index covered = 0;
+  for (size_t i = 0; i < batch.segments.size(); ++i) {
+    const Segment& s = batch.segments[i];
+    MINILLM_CHECK(s.begin == covered && s.end > s.begin,
+                  "model: segment [{}, {}): expected it to begin at row {}", s.begin, s.end,
+                  covered);
+    covered = s.end;
+    const Index length = s.prefix_length() + s.length();
+    MINILLM_CHECK(length <= config.max_position_embeddings,
+                  "model: sequence of {} tokens: expected at most max_position_embeddings = {}",
+                  length, config.max_position_embeddings);
+    const bool in_order = 0 <= s.prefix_begin && s.prefix_begin <= s.prefix_end;
+    const Index room = cache != nullptr ? cache->rows() - s.length() : s.begin;
+    MINILLM_CHECK(in_order && s.prefix_end <= room,
+                  "model: prefix [{}, {}): expected it within the first {} rows", s.prefix_begin,
+                  s.prefix_end, room);
+    MINILLM_CHECK(
+        cache != nullptr || s.prefix_length() == 0 ||
+            begins_plain_segment(std::span(batch.segments).first(i), s),
+        "model: prefix [{}, {}): expected the first rows of an earlier segment that has no prefix "
+        "itself",
+        s.prefix_begin, s.prefix_end);
+  }
+  MINILLM_CHECK(covered == batch.rows(), "model: segments cover {} rows: expected all {}", covered,
+                batch.rows());
+}
+
+void check_targets(const TokenBatch& batch, const ModelConfig& config, const Workspace& workspace) {
+  MINILLM_CHECK(batch.target_count() <= workspace.max_targets(),
+                "model: batch of {} targets: workspace has room for {}", batch.target_count(),
+                workspace.max_targets());
+  for (const Target& t : batch.targets)
+    MINILLM_CHECK(0 <= t.row && t.row < batch.rows() && 0 <= t.token && t.token < config.vocab_size,
+                  "model: target (row {}, token {}): expected row 0 to {}, token 0 to {}", t.row,
+                  t.token, batch.rows() - 1, config.vocab_size - 1);
+}
+
+void check_backward(const Workspace& workspace) {
+  MINILLM_CHECK(workspace.mode != Workspace::Mode::kInference,
+                "model: backward needs a training workspace");
+}
+
+}  // namespace minillm

@@ -1,0 +1,78 @@
+// TrainingTask: what a stage hands to the Trainer. TrainerEvents: what it hears from it.
+
+#ifndef LIBMINILLM_TRAIN_TRAINING_TASK_H_
+#define LIBMINILLM_TRAIN_TRAINING_TASK_H_
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "libminillm/checkpoint/checkpoint.h"
+#include "libminillm/objectives/contribution.h"
+#include "libminillm/train/metrics.h"
+
+namespace minillm {
+
+// What an optimizer moves: flat arrays that share one table of tensors. All of a model, or an
+// adapter on a model that stays as it is.
+struct Trainable {
+  const TensorTable* tensors = nullptr;
+  std::span<Real> parameters, gradients;  // of the table's size
+};
+
+// Optional members may be empty.
+struct TrainingTask {
+  Trainable trainable;
+  // What a checkpoint of the task holds, without optimizer and state, which the Trainer adds; and
+  // how the trainable is read back from one.
+  std::function<CheckpointContents()> contents;
+  std::function<void(const Checkpoint&)> load;
+
+  // Optional: called before each step, whose number of micro-batches it returns; without it that
+  // is train.accumulation_steps. `step` counts from 0, and on over steps that a rollback left out.
+  // May depend on the parameters: sampling from the model.
+  std::function<Index(Index step)> prepare;
+  // Micro-batch `i`, counted from 0 over all steps. With the step's preparation a pure function of
+  // i, so that i is the whole data cursor of a checkpoint. Adds its gradient (of the SUM) to
+  // trainable.gradients.
+  std::function<Contribution(Index i)> micro_step;
+  std::function<double(Index i)> epoch;        // optional: passes over the data before it
+  std::function<Metrics()> take_step_metrics;  // optional: sums since the last call, as means
+  std::function<Metrics()> evaluate;           // optional: held-out metrics
+  std::function<std::string()> sample;         // optional: a generated sample
+
+  // The metric of evaluate() that decides which checkpoint is the best one.
+  std::string best_metric = "eval_loss";
+  bool smaller_is_better = true;
+
+  LineageEntry provenance;  // this run's entry; steps and tokens are filled in
+  std::vector<LineageEntry> ancestors;
+};
+
+// A task that trains all of `model` and saves it with its tokenizer (may be null). Both must
+// outlive it.
+TrainingTask model_task(Model& model, const Tokenizer* tokenizer);
+
+struct StepReport {
+  Index step = 0;   // 1-based: steps done
+  Index steps = 0;  // total
+  double loss = 0, grad_norm = 0, learning_rate = 0, tokens_per_second = 0, seconds_left = 0;
+};
+
+// How the library speaks: it never prints.
+struct TrainerEvents {
+  std::function<void(const StepReport&)> on_step;      // after every step: for a progress bar
+  std::function<void(const Metrics&)> on_log;          // what was appended to metrics.jsonl
+  std::function<void(const std::string&)> on_message;  // skipped steps, saves, warnings
+  std::function<void(const std::string&)> on_sample;
+  // Long work that is no step: "tokenizing", "evaluating", ... (core/progress.h).
+  std::function<void(const char* work, double done, double total)> on_progress;
+  std::function<bool()> stop_requested;  // true: finish the step, save, return kInterrupted
+};
+
+enum class TrainOutcome { kFinished, kInterrupted, kDryRun };
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_TRAIN_TRAINING_TASK_H_
