@@ -49,7 +49,8 @@ void read_config_text(const ConfigFields& fields, const std::string& text, const
 // The table that --help prints: key, default, meaning.
 std::string config_help(const ConfigFields& fields);
 
-// A key whose value differs between two configs, with both values as TOML ("" if it is missing).
+// A key whose value is not the same in two configs, with both values as TOML ("" where the key is
+// missing).
 struct ConfigDifference {
   std::string key, before, after;
 };
