@@ -39,8 +39,8 @@ class TensorFiles {
 
   // Throws Error unless these are exactly the tensors of `table`, shape by shape.
   void check(const TensorTable& table) const;
-  // Reads one tensor; out.size() must be its size. Throws Error if there is none of that name, or if
-  // a value is not finite.
+  // Reads one tensor; out.size() must be its size. Throws Error if there is none of that name, or
+  // if a value is not finite.
   void read(std::string_view name, std::span<Real> out) const;
   // A part of one: elements from `first` on.
   void read_part(std::string_view name, Index first, std::span<Real> out) const;

@@ -71,7 +71,7 @@ Dataset<PreferencePair> read_preferences(const std::vector<std::string>& paths,
                                          BadRecordPolicy policy);
 
 // For minillm-inspect: which of the three kinds a file is (the first row that is any of them
-// decides), and reading as above under kSkip, but merely reporting a file without a usable record.
+// decides), and the same reading under kSkip, but a file without a usable record is only reported.
 enum class DatasetKind { kText, kConversations, kPreferences };
 DatasetKind detect_dataset_kind(const std::string& path);
 Dataset<Conversation> inspect_conversations(const std::string& path);

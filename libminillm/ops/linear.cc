@@ -15,9 +15,8 @@ void linear_forward_residual(View y, ConstView residual, ConstView x, Weight wei
     gemm_nt(y, x, weight.matrix, residual, precision);
 }
 
-// dx_ni  = sum_o dy_no w_oi        every output that x_ni fed sends its gradient back along the
-//                                  same weight
-// dw_oi += sum_n dy_no x_ni        every row that used w_oi adds its share
+// dx_ni  = sum_o dy_no w_oi     every output that x_ni fed sends its gradient back, same weight
+// dw_oi += sum_n dy_no x_ni     every row that used w_oi adds its share
 void linear_backward(View dx, View dweight, ConstView dy, ConstView x, ConstView weight,
                      Precision precision) {
   gemm_nn(dx, dy, weight, {}, precision);

@@ -1,4 +1,4 @@
-// Linear: y = x W^T, no bias. By far the most of the time goes here.
+// Linear: y = x W^T, no bias. By far most of the time is spent here.
 
 #ifndef LIBMINILLM_OPS_LINEAR_H_
 #define LIBMINILLM_OPS_LINEAR_H_
@@ -8,8 +8,8 @@
 
 namespace minillm {
 
-// A weight matrix [out, in], and the same packed (PackedMatrix::pack_nt) if somebody has done so:
-// then the forward reads that.
+// A weight matrix [out, in], and optionally the same matrix packed (PackedMatrix::pack_nt), which
+// forward then reads instead.
 struct Weight {
   ConstView matrix;
   const PackedMatrix* packed = nullptr;
