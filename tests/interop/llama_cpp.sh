@@ -91,7 +91,7 @@ for ours in generations:
     if text.strip(" ") == ours["text"].strip(" ") and stopped == (ours["stop_reason"] != "max_tokens"):
         same += 1
     else:
-        print(f"differs behind {ours['prompt']!r}:\n  ours   {ours['text']!r} ({ours['stop_reason']})\n  theirs {text!r}")
+        print(f"differs after {ours['prompt']!r}:\n  ours   {ours['text']!r} ({ours['stop_reason']})\n  theirs {text!r}")
     tokens += len(ours["token_ids"])
     ended += stopped
 print(f"{same} of {len(generations)} prompts: the same text ({tokens} tokens), {ended} ended by the model, in both")
@@ -144,7 +144,7 @@ fi
 
 # What a user of llama.cpp types and sees: its own engine renders the jinja text of the file, with its own system prompt.
 # (Without --jinja it guesses a template, and gives the tokenizer the turn in pieces: other ids where a space is forced.
-# With templates that end turns by a newline it puts a second one behind its system prompt: no comparison there.)
+# With templates that end turns by a newline it puts a second one after its system prompt: no comparison there.)
 echo "== 6. conversation mode"
 cat >converse.py <<'PYTHON'
 import json, subprocess, sys

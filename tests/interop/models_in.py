@@ -7,7 +7,7 @@
 For every shape (Llama 2, TinyLlama, Llama 3.2, Mistral: their config.json, small sizes, random weights) it compares
   1. the tensors of convert_hf_to_gguf.py with those of minillm-export, byte for byte (the factors of llama3's rotations
      to 1e-5), and its metadata, but for what names and describes the file (general.*);
-  2. 64 greedy tokens behind five prompts: llama-cli on the converter's file, minillm-generate on the directory.
+  2. 64 greedy tokens after five prompts: llama-cli on the converter's file, minillm-generate on the directory.
 """
 
 import atexit, json, os, pathlib, re, shutil, struct, subprocess, sys, tempfile
@@ -133,7 +133,7 @@ def run(*command, **options):
     return result.stdout.decode("utf-8", "replace")
 
 
-# Random weights say bytes that are no UTF-8; how many replacement characters stand for them is a matter of taste.
+# Random weights say bytes that are no UTF-8; how many replacement characters are shown for them is a matter of taste.
 def plain(text):
     return re.sub("\ufffd+", "\ufffd", text).strip(" ")
 
@@ -191,7 +191,7 @@ for name, model in models.items():
         if plain(text) == plain(generation["text"]):
             equal += 1
         else:
-            print(f"  behind {generation['prompt']!r}:\n    ours   {generation['text']!r}\n    theirs {text!r}")
+            print(f"  after {generation['prompt']!r}:\n    ours   {generation['text']!r}\n    theirs {text!r}")
         tokens += len(generation["token_ids"])
     print(f"  {equal} of {len(told)} greedy texts the same ({tokens} tokens)")
     failed |= equal != len(told)
