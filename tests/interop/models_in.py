@@ -21,8 +21,8 @@ data = pathlib.Path(os.environ.get("MINILLM_TEST_DATA", root / "../shared/data")
 sys.path.insert(0, str(source / "gguf-py"))
 import gguf
 
-# What the published models' config.json say, but for the sizes. `files`: of how many the weights are;
-# `pieces`: of the tokenizer, where the vocabulary is larger.
+# What the published models' config.json say, except for the sizes. `files`: number of weight files;
+# `pieces`: the tokenizer's, if the vocabulary is larger.
 small = {"hidden_size": 96, "intermediate_size": 160, "num_hidden_layers": 3, "hidden_act": "silu",
          "attention_bias": False, "mlp_bias": False, "initializer_range": 0.02, "use_cache": True, "bos_token_id": 1,
          "eos_token_id": 2, "pretraining_tp": 1}
