@@ -1,9 +1,8 @@
 // Our matrix products against Eigen's, in the shapes of training: the three forms of a linear
-// layer, and the embedded world's layers (N = 2048 rows). Reported in GFLOP/s; run with
-// --benchmark_repetitions=9 and quote medians (README.md).
+// layer, and the embedded world's layers (N = 2048 rows). Reports GFLOP/s; README.md quotes medians
+// of repetitions:
 //
-//   build/release/bin/kernels_bench --benchmark_repetitions=9
-//   --benchmark_report_aggregates_only=true
+//   kernels_bench --benchmark_repetitions=9 --benchmark_report_aggregates_only=true
 
 #include <benchmark/benchmark.h>
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs all tests in a build that counts lines, and prints the share of the library's lines that they reach, by folder.
-# Fails below 90 % of the library or below 95 % of what reads other people's bytes: checkpoints and parsers.
+# Runs all tests in a build that counts lines, and prints which share of the library's lines they reach, by folder.
+# Fails below 90 % of the library or below 95 % of the code that reads others' bytes: checkpoints and parsers.
 #   tests/coverage.sh            builds, runs, reports; lines not reached: build/coverage/report.html, by file
 #   tests/coverage.sh --report   of the last run
-# Processes that tests kill write no counts, so the share is rather too low.
+# Processes that tests kill write no counts, so the true share is higher.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

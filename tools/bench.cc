@@ -1,11 +1,11 @@
 // minillm-bench: how fast this machine is, and what share of that training and decoding use.
 //
-// Every figure stands beside the machine's own limits, measured in the same run: multiply-adds in
+// Every figure is given beside the machine's own limits, measured in the same run: multiply-adds in
 // registers, and reading memory. Floating-point operations are counted as
 //
 //   training, per token   6 (L (4 C^2 + 3 C F) + V C) + 6 L T C
 //
-// the products forward and backward, the head once, attention by its causal half.
+// the products forward and backward, the head once, and the causal half of attention.
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -88,7 +88,7 @@ TokenBatch random_batch(const Size& size, Rng& rng) {
   return batch;
 }
 
-// A model and all that a step of training needs.
+// A model and all that a training step needs.
 struct Training {
   Model model;
   AdamW adamw;
@@ -106,7 +106,7 @@ struct Training {
     return model;
   }
 
-  // Forward, loss, backward, norm, clipping, update: as a run takes a step.
+  // Forward, loss, backward, norm, clipping, update: a step as in a run.
   void step(const TokenBatch& batch) {
     std::ranges::fill(model.gradients(), Real{0});
     model.forward(batch, workspace);
@@ -135,8 +135,8 @@ Json bench_train(const Size& size, Precision precision, int repetitions, const M
           {"share_of_fp32_peak", tokens * size.training_flops_per_token() / machine.flops}};
 }
 
-// Steps on real conversations, packed, in turn with pretraining steps of the same model. Tokens are
-// those of the conversations: there is no padding.
+// Steps on real conversations, packed, alternating with pretraining steps of the same model. All
+// tokens are the conversations': there is no padding.
 Json bench_sft(const Size& size, Precision precision, int repetitions, const std::string& data,
                const std::string& tokenizer_path) {
   const Tokenizer tokenizer = Tokenizer::load(tokenizer_path);
@@ -168,7 +168,8 @@ Json bench_sft(const Size& size, Precision precision, int repetitions, const std
           {"share_of_tokens_with_loss", median(supervised)}};
 }
 
-// A step on pairs whose prompt is half of the tokens, over a forward pass of them side by side.
+// A step on pairs whose prompt is half of the tokens, compared with a forward pass over the same
+// pairs side by side.
 Json bench_dpo(const Size& size, Precision precision, int repetitions) {
   Rng rng(1);
   const Index half = size.T / 2;
@@ -201,7 +202,7 @@ Json bench_dpo(const Size& size, Precision precision, int repetitions) {
                     side_by_side.target_count());
   Model& model = training.model;
   Workspace& workspace = training.workspace;
-  // In turn, so that what slows the machine down slows both.
+  // Alternating, so that what slows the machine down slows both.
   std::vector<double> forward, full;
   for (int i = 0; i <= repetitions; ++i) {
     const double begin = now();
@@ -234,7 +235,7 @@ Matrix random_matrix(Index rows, Index cols, Rng& rng) {
   return m;
 }
 
-// One block's attention over B sequences of T, counted by the causal half: 2 T C operations per
+// One block's attention over B sequences of T tokens, its causal half counted: 2 T C operations per
 // token forward (q k^T and P v), 2.5 times as many backward (scores again, dP, dV, dQ, dK).
 Json bench_attention(const Size& size, Precision precision, int repetitions,
                      const Machine& machine) {
@@ -349,7 +350,8 @@ void print_human(const Json& report, const std::string& indent = "") {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Measures this machine, and training and decoding against it", "minillm-bench");
+  CLI::App app("Measures this machine's limits, and how close training and decoding come to them",
+               "minillm-bench");
   std::string what, size_name = "xs", precision_name = "fp32", data, tokenizer;
   int repetitions = 7;
   Index length = 0;
@@ -358,19 +360,19 @@ int main(int argc, char** argv) {
       ->required()
       ->check(CLI::IsMember({"kernels", "train", "sft", "dpo", "generate"}));
   app.add_option("--data", data, "sft: conversations to train on");
-  app.add_option("--tokenizer", tokenizer, "sft: tokenizer.model; its size is the vocabulary's");
+  app.add_option("--tokenizer", tokenizer, "sft: tokenizer.model; sets the vocabulary size");
   app.add_option("--size", size_name, "xxs, xs, s, m; for generate also s15, s110")
       ->check(CLI::IsMember({"xxs", "xs", "s", "m", "s15", "s110"}))
       ->capture_default_str();
   app.add_option(
          "--length", length,
-         "tokens of a sequence, as many sequences as make the same batch; 0 = the size's own")
+         "tokens per sequence; the batch keeps its number of tokens; 0 = the size's default")
       ->check(CLI::Range(0, 1 << 16))
       ->capture_default_str();
   app.add_option("--precision", precision_name, "fp32 or bf16; for generate also int8")
       ->check(CLI::IsMember({"fp32", "bf16", "int8"}))
       ->capture_default_str();
-  app.add_option("--repetitions", repetitions, "measurements, of which the median is told")
+  app.add_option("--repetitions", repetitions, "measurements; the median is reported")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   app.add_flag("--json", json, "print one JSON object on stdout");

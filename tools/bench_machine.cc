@@ -14,7 +14,7 @@
 namespace minillm {
 namespace {
 
-// The best of several: a limit is what the machine can do, not what its neighbours left of it.
+// The best of several: a limit is what the machine can do, not what other processes leave of it.
 double peak_flops(const gemm::Kernels& kernels) {
   constexpr Index kRounds = 10'000'000;
   double best = 0;
@@ -22,15 +22,14 @@ double peak_flops(const gemm::Kernels& kernels) {
     double operations = 0;
     const double begin = now();
 #pragma omp parallel reduction(+ : operations)
-    operations += kernels.spin(kRounds);
+    operations += kernels.peak_flops_probe(kRounds);
     best = std::max(best, operations / (now() - begin));
   }
   return best;
 }
 
-// Each thread reads its share in four streams at once, as many as the processor's prefetchers
-// follow with ease. Memory is written first: pages that nobody wrote are all the same page of
-// zeros.
+// Each thread reads its share in four streams at once, as many as the processor's prefetchers can
+// easily follow. Memory is written first: pages never written are all the same page of zeros.
 double read_bandwidth() {
   typedef Real Lanes __attribute__((vector_size(64)));
   constexpr Index kStreams = 4, kWidth = sizeof(Lanes) / sizeof(Real);

@@ -1,4 +1,4 @@
-// What this machine can do at most: the limits that minillm-bench holds its figures against.
+// This machine's limits, which minillm-bench compares its figures with.
 
 #ifndef TOOLS_BENCH_MACHINE_H_
 #define TOOLS_BENCH_MACHINE_H_
@@ -7,14 +7,14 @@ namespace minillm {
 
 struct Machine {
   double flops = 0;       // float, all threads
-  double bf16_flops = 0;  // as the best kernels multiply bf16
+  double bf16_flops = 0;  // in bf16, with the best kernels
   double bandwidth = 0;   // bytes/s read by all threads
 };
 
-// Takes some seconds.
+// Takes a few seconds.
 Machine measure_machine();
 
-double now();  // seconds, from any fixed time on
+double now();  // seconds since some fixed time
 
 }  // namespace minillm
 

@@ -1,4 +1,4 @@
-// --chat-template: how conversations are written, where it is not to be as the checkpoint says.
+// --chat-template: how conversations are written, if not with the checkpoint's template.
 
 #ifndef TOOLS_CHAT_TEMPLATE_OPTION_H_
 #define TOOLS_CHAT_TEMPLATE_OPTION_H_
@@ -16,11 +16,11 @@ inline void add_chat_template_option(CLI::App& app, std::string& name) {
   std::vector<std::string> names;
   for (const ChatTemplate& t : chat_templates()) names.push_back(t.id);
   app.add_option("--chat-template", name,
-                 "how conversations are written, if not as the checkpoint says")
+                 "how to write conversations (default: the checkpoint's template)")
       ->check(CLI::IsMember(names));
 }
 
-// The checkpoint's tokenizer, with the template `name` if one is named.
+// The checkpoint's tokenizer; with the template `name` if that is not empty.
 inline Tokenizer tokenizer_with(const Checkpoint& checkpoint, const std::string& name) {
   const Tokenizer stored = checkpoint.tokenizer();
   return name.empty() ? stored : stored.with_chat_template(chat_template_named(name));

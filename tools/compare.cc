@@ -41,8 +41,8 @@ void print_json(const Comparison& comparison) {
 
 int main(int argc, char** argv) {
   CLI::App app(
-      "Asks several checkpoints the same: a checkpoint that has not been taught to chat is shown "
-      "continuing the prompt as text, too",
+      "Asks several checkpoints the same prompts, side by side. A checkpoint that has not been "
+      "taught to chat is also shown continuing the prompt as text",
       "minillm-compare");
   std::vector<std::string> checkpoints;
   std::string prompts, summary;
@@ -54,13 +54,14 @@ int main(int argc, char** argv) {
   auto* asked =
       app.add_option("--checkpoints", checkpoints, "checkpoint or run directories, in order");
   app.add_option("--prompts", prompts,
-                 "file with a prompt per line, or .jsonl with {\"prompt\": ...}")
+                 "file with one prompt per line, or .jsonl with {\"prompt\": ...}")
       ->needs(asked);
   app.add_option("--summary", summary,
-                 "instead: a table of the stages' figures (the quickstart's summary.json)")
+                 "instead, print a table of the stages' figures (the quickstart's summary.json)")
       ->excludes(asked);
   add_generation_options(app, config);
-  app.add_option("--width", width, "characters a line may have")->check(CLI::Range(40, 1000));
+  app.add_option("--width", width, "characters per line (default: the terminal's width)")
+      ->check(CLI::Range(40, 1000));
   app.add_flag("--json", json, "print one JSON object on stdout");
 
   return run_tool(app, argc, argv, [&] {

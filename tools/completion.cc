@@ -27,7 +27,7 @@ Words subcommands(const CLI::App& app) {
 
 std::string long_name(const CLI::Option& option) { return "--" + option.get_lnames().front(); }
 
-// The options of a command, those of its option groups among them. Hidden ones have no group.
+// The options of a command, including those of its option groups. Hidden ones have no group.
 std::vector<const CLI::Option*> options(const CLI::App& app) {
   std::vector<const CLI::Option*> result;
   for (const CLI::Option* option : app.get_options())
@@ -39,7 +39,7 @@ std::vector<const CLI::Option*> options(const CLI::App& app) {
   return result;
 }
 
-// The keys of the config, which the help text lists one a line: "  train.steps   0   ...".
+// The keys of the config, which the help text lists one per line: "  train.steps   0   ...".
 Words config_keys(const CLI::App& app) {
   Words keys;
   std::istringstream footer(app.get_footer());
@@ -50,7 +50,7 @@ Words config_keys(const CLI::App& app) {
   return keys;
 }
 
-// What can stand behind an option: {a,b} or {a->0,b->1} in the description of its type.
+// What can follow an option: {a,b} or {a->0,b->1} in the description of its type.
 Words choices(const CLI::App& app, const CLI::Option& option) {
   if (long_name(option) == "--set") return config_keys(app);
   const std::string type = option.get_type_name();
@@ -151,7 +151,7 @@ void add_completion_option(CLI::App& app) {
          "--completion",
          [&app](const std::string& shell) {
            fmt::print("{}", shell == "zsh" ? zsh_completion(app) : bash_completion(app));
-           throw CLI::Success();  // before anything else is asked for
+           throw CLI::Success();  // before anything else is required
          },
          "print the completion script for a shell")
       ->check(CLI::IsMember({"bash", "zsh"}));

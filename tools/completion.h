@@ -1,5 +1,5 @@
-// Shell completion, made of the options themselves: `minillm-sft --completion bash` (or zsh) prints
-// the script that the package installs.
+// Shell completion, made from the options themselves: `minillm-sft --completion bash` (or zsh)
+// prints the script that the package installs.
 
 #ifndef TOOLS_COMPLETION_H_
 #define TOOLS_COMPLETION_H_
@@ -9,7 +9,7 @@
 
 namespace minillm {
 
-// Completes options, subcommands, choices, config keys behind --set, and files everywhere else.
+// Completes options, subcommands, choices, config keys after --set, and files everywhere else.
 std::string bash_completion(const CLI::App& app);
 std::string zsh_completion(const CLI::App& app);
 

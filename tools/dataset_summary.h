@@ -1,4 +1,4 @@
-// What minillm-inspect counts in a data set, and the statistics it makes of that.
+// What minillm-inspect counts in a data set, and the statistics made from it.
 
 #ifndef TOOLS_DATASET_SUMMARY_H_
 #define TOOLS_DATASET_SUMMARY_H_
@@ -13,19 +13,19 @@
 
 namespace minillm {
 
-// A stretch of a record's text, whether it is learnt, and its tokens or bytes.
+// A stretch of a record's text, whether it is learned, and its length in tokens or bytes.
 struct Span {
   std::string text;
   bool supervised = false;
   int64_t length = 0;
 };
 
-// What is counted while the records go by.
+// What is counted while the records are read.
 struct Summary {
   std::string kind;
   DatasetReport report;
   std::vector<int64_t> lengths;           // of whole records
-  std::vector<int64_t> supervised;        // what is learnt of them
+  std::vector<int64_t> supervised;        // the learned part of them
   std::vector<int64_t> chosen, rejected;  // of pairs
   int64_t duplicates = 0;
   int64_t with_markers = 0;
@@ -49,7 +49,7 @@ inline Lengths measure(std::vector<int64_t> lengths) {
           at(0.99),        lengths.back(), total / static_cast<double>(lengths.size())};
 }
 
-// The share of pairs whose chosen answer is longer; ties count half, so that 0.5 means no bias.
+// The share of pairs whose chosen answer is longer; ties count half, so 0.5 means no bias.
 inline double longer_chosen_share(const Summary& summary) {
   double longer = 0;
   for (size_t i = 0; i < summary.chosen.size(); ++i) {

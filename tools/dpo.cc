@@ -8,7 +8,7 @@
 int main(int argc, char** argv) {
   using namespace minillm;
   CLI::App app(
-      "Direct preference optimization: teach a chat model which of two answers is the better one",
+      "Direct preference optimization: teaches a chat model which of two answers is better",
       "minillm-dpo");
   StageArguments arguments;
   DpoConfig config;

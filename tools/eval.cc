@@ -90,7 +90,7 @@ void evaluate_loss(const Arguments& arguments) {
                  {"bytes", static_cast<int64_t>(loss.bytes)}});
 }
 
-// With the template it was taught, or the one that was asked for.
+// With the template it was taught, or the one asked for.
 Tokenizer chat_tokenizer(const Arguments& arguments, const Checkpoint& checkpoint) {
   const Tokenizer tokenizer = tokenizer_with(checkpoint, arguments.chat_template);
   if (arguments.chat_template.empty())
@@ -199,7 +199,7 @@ void print_log_probs(const Arguments& arguments) {
   fmt::print("mean {:.4f} over {} tokens\n", sum / static_cast<double>(logp.size()), logp.size());
 }
 
-// One of the tool's commands, with the options that all have.
+// One of the tool's commands, with the options they all share.
 CLI::App* add_command(CLI::App& app, Arguments& arguments, const std::string& name,
                       const std::string& description) {
   CLI::App* command = app.add_subcommand(name, description);
@@ -212,7 +212,9 @@ CLI::App* add_command(CLI::App& app, Arguments& arguments, const std::string& na
 
 void add_data_options(CLI::App* command, Arguments& arguments, const std::string& name) {
   command->add_option(name, arguments.files, "files to evaluate on")->required();
-  command->add_option("--on-bad-record", arguments.on_bad_record, "what a bad record does")
+  command
+      ->add_option("--on-bad-record", arguments.on_bad_record,
+                   "error = stop at the first bad record, skip = leave bad records out")
       ->check(CLI::IsMember({"error", "skip"}))
       ->capture_default_str();
 }
@@ -226,7 +228,7 @@ int main(int argc, char** argv) {
   auto* loss = add_command(app, arguments, "loss", "loss, perplexity and bits per byte of text");
   add_data_options(loss, arguments, "--text");
   loss->add_option("--document-split", arguments.document_split,
-                   "what ends a document of plain text")
+                   "what ends a document in a plain text file")
       ->check(CLI::IsMember({"blank_line", "line", "file"}))
       ->capture_default_str();
   auto* sft = add_command(app, arguments, "sft", "loss and token accuracy on conversations");
@@ -235,18 +237,19 @@ int main(int argc, char** argv) {
   auto* preference = add_command(app, arguments, "preference", "accuracy on preference pairs");
   add_data_options(preference, arguments, "--data");
   preference->add_option("--reference", arguments.reference,
-                         "checkpoint that rewards are measured from");
-  preference->add_option("--beta", arguments.beta, "scale of rewards")->capture_default_str();
+                         "checkpoint to measure rewards against");
+  preference->add_option("--beta", arguments.beta, "scale of the rewards, as dpo.beta")
+      ->capture_default_str();
   add_chat_template_option(*preference, arguments.chat_template);
-  auto* world = add_command(app, arguments, "world", "the embedded world's questions");
+  auto* world = add_command(app, arguments, "world", "the embedded world's held-out questions");
   world->add_option("--data", arguments.world_directory, "directory with eval.jsonl")
       ->capture_default_str();
-  world->add_option("--split", arguments.world_split, "whose people are asked about")
+  world->add_option("--split", arguments.world_split, "which people to ask about")
       ->check(CLI::IsMember({"test", "validation"}))
       ->capture_default_str();
   auto* logprobs = add_command(app, arguments, "logprobs", "log-probability of every token");
   auto* input = logprobs->add_option_group("input")->require_option(1);
-  input->add_option("--text", arguments.text, "a text; BOS is put in front");
+  input->add_option("--text", arguments.text, "text; BOS is put in front");
   input->add_option("--token-ids", arguments.token_ids, "ids, as in \"1 2 3\"; used as they are");
 
   return run_tool(app, argc, argv, [&] {

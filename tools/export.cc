@@ -1,4 +1,4 @@
-// minillm-export: a checkpoint in the formats of other programs.
+// minillm-export: a checkpoint in other programs' formats.
 
 #include <nlohmann/json.hpp>
 
@@ -22,7 +22,7 @@ struct ExportArguments {
   bool json = false;
 };
 
-// What was asked for: where to, as what, with which numbers.
+// What was asked for: which path, which format, which encoding.
 struct Target {
   const char* format;
   std::string path;
@@ -38,7 +38,7 @@ Target target_of(const ExportArguments& arguments) {
 ExportReport write_llama2c(const Checkpoint& checkpoint, const ExportArguments& arguments,
                            const ExportEvents& events) {
   const std::string subject = fmt::format("checkpoint '{}'", checkpoint.path());
-  std::string tokenizer;  // made first: a vocabulary that does not fit leaves no model behind
+  std::string tokenizer;  // made first: if the vocabulary does not fit, no model is written
   if (!arguments.llama2c_tokenizer.empty())
     tokenizer = llama2c_tokenizer(checkpoint.tokenizer(), subject);
   ExportReport report = export_llama2c(checkpoint, arguments.llama2c, events);
@@ -46,15 +46,15 @@ ExportReport write_llama2c(const Checkpoint& checkpoint, const ExportArguments& 
     write_file_atomic(arguments.llama2c_tokenizer, tokenizer);
     return report;
   }
-  report.warnings.push_back(
-      fmt::format("{}: without --llama2c-tokenizer the model stands alone, and run.c's own encoder "
-                  "must not be used with another tokenizer's file",
-                  subject));
+  report.warnings.push_back(fmt::format(
+      "{}: without --llama2c-tokenizer only the model is written, and run.c's own encoder "
+      "must not be used with another tokenizer's file",
+      subject));
   return report;
 }
 
 int export_checkpoint(const ExportArguments& arguments) {
-  catch_stop_signals("\nstopping: nothing will be left behind (once more to quit at once)\n");
+  catch_stop_signals("\nstopping: no partial file will be left (once more to quit at once)\n");
   const Checkpoint checkpoint = Checkpoint::open(arguments.checkpoint);
   for (const std::string& warning : checkpoint.warnings()) spdlog::warn("warning: {}", warning);
   const Target target = target_of(arguments);
@@ -103,23 +103,25 @@ CLI::CheckedTransformer encodings(std::initializer_list<WeightEncoding> allowed)
 
 int main(int argc, char** argv) {
   using namespace minillm;
-  CLI::App app("Writes a checkpoint in the format of other programs", "minillm-export");
+  CLI::App app("Writes a checkpoint in another program's format", "minillm-export");
   ExportArguments arguments;
   app.add_option("--checkpoint", arguments.checkpoint, "a checkpoint or a run directory")
       ->required();
   auto* formats = app.add_option_group("Format", "one of these");
-  auto* gguf = formats->add_option("--gguf", arguments.gguf,
-                                   "FILE to write for llama.cpp and its like, with the tokenizer");
+  auto* gguf = formats->add_option(
+      "--gguf", arguments.gguf,
+      "FILE to write for llama.cpp and programs based on it, tokenizer included");
   auto* llama2c = formats->add_option("--llama2c", arguments.llama2c,
                                       "FILE to write for llama2.c's run (version 0, float)");
-  auto* hf = formats->add_option("--hf", arguments.hf,
-                                 "DIRECTORY to write, Hugging Face's, without the training state");
+  auto* hf = formats->add_option(
+      "--hf", arguments.hf,
+      "DIRECTORY to write in Hugging Face's layout, without the training state");
   formats->require_option(1);
   using enum WeightEncoding;
-  app.add_option("--type", arguments.type, "with --gguf: how weights are stored (default f32)")
+  app.add_option("--type", arguments.type, "with --gguf: type of the weights (default f32)")
       ->transform(encodings({kF32, kF16, kBf16, kQ8_0}))
       ->needs(gguf);
-  app.add_option("--dtype", arguments.dtype, "with --hf: how weights are stored (default f32)")
+  app.add_option("--dtype", arguments.dtype, "with --hf: type of the weights (default f32)")
       ->transform(encodings({kF32, kBf16, kF16}))
       ->needs(hf);
   app.add_option("--llama2c-tokenizer", arguments.llama2c_tokenizer,

@@ -13,7 +13,7 @@ namespace {
 
 using namespace minillm;
 
-// What was said to one prompt, as it is shown.
+// The answer to one prompt, as shown.
 struct Answer {
   std::string prompt;
   std::string text;
@@ -63,8 +63,8 @@ void print_text(const std::vector<Answer>& answers) {
 
 int main(int argc, char** argv) {
   CLI::App app(
-      "Lets a checkpoint continue a text or, with --chat, answer. Without a prompt: an interactive "
-      "session",
+      "Lets a checkpoint continue a text or, with --chat, answer. Without a prompt, starts an "
+      "interactive session",
       "minillm-generate");
   InteractiveOptions options;
   std::string prompt, prompts_path;
@@ -72,12 +72,12 @@ int main(int argc, char** argv) {
   app.add_option("--checkpoint", options.checkpoint, "checkpoint or run directory")->required();
   auto* one = app.add_option("--prompt", prompt, "text to continue, or question to answer");
   app.add_option("--prompts", prompts_path,
-                 "file with a prompt per line, or .jsonl with {\"prompt\": ...}")
+                 "file with one prompt per line, or .jsonl with {\"prompt\": ...}")
       ->excludes(one);
   auto* chat = app.add_flag("--chat", options.chat, "use the chat template");
   app.add_option("--system", options.system, "system prompt")->needs(chat);
   add_chat_template_option(app, options.chat_template);
-  app.add_flag("--force", options.force, "chat even if it was taught another template");
+  app.add_flag("--force", options.force, "chat even if the checkpoint was taught another template");
   add_generation_options(app, options.generation);
   app.add_flag("--json", json, "print one JSON object on stdout");
 

@@ -1,5 +1,4 @@
-// Options of the tools that let models speak: loading a checkpoint for it, and how tokens are
-// chosen.
+// For the tools that let models speak: loading a checkpoint, and the options for choosing tokens.
 
 #ifndef TOOLS_GENERATION_OPTIONS_H_
 #define TOOLS_GENERATION_OPTIONS_H_
@@ -25,17 +24,20 @@ inline void add_generation_options(CLI::App& app, GenerationConfig& config) {
       ->capture_default_str();
   app.add_option("--top-k", sampling.top_k, "keep the k most probable tokens; 0 = all")
       ->capture_default_str();
-  app.add_option("--top-p", sampling.top_p, "keep the most probable tokens that hold this mass")
+  app.add_option("--top-p", sampling.top_p,
+                 "keep the most probable tokens that together have this probability")
       ->capture_default_str();
-  app.add_option("--min-p", sampling.min_p, "drop tokens below this share of the most probable one")
+  app.add_option("--min-p", sampling.min_p,
+                 "drop tokens below this fraction of the most probable one's probability")
       ->capture_default_str();
   app.add_option("--repetition-penalty", sampling.repetition_penalty,
-                 "makes tokens that were seen less probable; 1 = off")
+                 "makes tokens that have occurred less probable; 1 = off")
       ->capture_default_str();
-  app.add_option("--stop", config.stop, "text that ends an answer; may be given several times")
+  app.add_option("--stop", config.stop, "text that ends an answer; may be given more than once")
       ->allow_extra_args(false);
-  app.add_option("--weights", config.weights,
-                 "round the weights: bf16 and int8 take a half and a quarter of the memory to read")
+  app.add_option(
+         "--weights", config.weights,
+         "round the weights (default: do not): bf16 halves, int8 quarters the memory to be read")
       ->transform(
           CLI::CheckedTransformer(std::map<std::string, Precision>{{"fp32", Precision::kFloat},
                                                                    {"bf16", Precision::kBfloat16},
@@ -43,21 +45,21 @@ inline void add_generation_options(CLI::App& app, GenerationConfig& config) {
   app.add_option("--seed", config.seed, "the same seed gives the same text")->capture_default_str();
 }
 
-// A checkpoint that is ready to speak.
+// A checkpoint loaded and ready to speak.
 struct Speaker {
   std::string path;  // as given
   Model model;
   Tokenizer tokenizer;
   std::string taught;  // the chat template it was taught; empty for a base model
 
-  // `chat_template`: the one to chat with; empty: the checkpoint's.
+  // `chat_template`: the template to chat with; empty: the checkpoint's.
   static Speaker load(const std::string& path, const std::string& chat_template = "") {
     const Checkpoint checkpoint = Checkpoint::open(path);
     for (const std::string& warning : checkpoint.warnings()) spdlog::warn("warning: {}", warning);
     return {path, checkpoint.load_model(), tokenizer_with(checkpoint, chat_template),
             taught_chat_template(checkpoint.state())};
   }
-  // To be called before chatting. Throws Error if another template was taught, unless `force`.
+  // Call this before chatting. Throws Error if another template was taught, unless `force`.
   void check_can_chat(bool force) const {
     if (!force) check_chat_template(taught, tokenizer);
     if (taught.empty())

@@ -1,4 +1,4 @@
-// minillm-import: a model of another program becomes a checkpoint.
+// minillm-import: another program's model becomes a checkpoint.
 
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -64,8 +64,8 @@ void import(const ImportArguments& arguments) {
 int main(int argc, char** argv) {
   using namespace minillm;
   CLI::App app(
-      "Makes a checkpoint of a llama2.c model. (Llama-family directories of Hugging Face need no "
-      "import: every tool takes them as --checkpoint or --init-from)",
+      "Makes a checkpoint from a llama2.c model. (Hugging Face directories of the Llama family "
+      "need no import: every tool takes them as --checkpoint or --init-from)",
       "minillm-import");
   ImportArguments arguments;
   app.add_option("--llama2c", arguments.llama2c, "model file (.bin): legacy layout or version 1")
@@ -73,7 +73,7 @@ int main(int argc, char** argv) {
   auto* bin = app.add_option("--llama2c-tokenizer", arguments.llama2c_tokenizer,
                              "its tokenizer.bin, turned into a sentencepiece model");
   app.add_option("--tokenizer", arguments.tokenizer,
-                 "or the sentencepiece model (.model) it was made from")
+                 "or instead: the sentencepiece model (.model) it was made from")
       ->excludes(bin);
   add_chat_template_option(app, arguments.chat_template);
   app.add_option("--out", arguments.out, "checkpoint directory to write")->required();

@@ -19,7 +19,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// A checkpoint for looking at: also one whose weights are not finite.
+// A checkpoint to look at, even one whose weights are not finite.
 struct Inspected {
   Checkpoint checkpoint;
   TensorFiles files;
@@ -131,7 +131,7 @@ void print_checkpoint(const ordered_json& j) {
   print_lineage(state.at("lineage"));
 }
 
-// Every tensor of either checkpoint; "difference" is null where they cannot be compared.
+// Every tensor of either checkpoint; "difference" is null if they cannot be compared.
 ordered_json difference_json(const Inspected& a, const Inspected& b) {
   ordered_json j;
   j["a"] = a.checkpoint.path();

@@ -39,8 +39,7 @@ class Inspector {
   int64_t length(const std::string& text) const {
     return static_cast<int64_t>(tokenizer_ ? tokenizer_->encode(text).size() : text.size());
   }
-  // Counts the record whose whole text is `text` as a duplicate, and as one that contains chat
-  // markers.
+  // Counts the record with the whole text `text`, if it is a duplicate or contains chat markers.
   void count_text(const std::string& text) {
     summary_.duplicates += !seen_.insert(sha256(text)).second;
     summary_.with_markers += std::any_of(
@@ -68,8 +67,7 @@ void append_span(std::vector<Span>& spans, const std::string& text, bool supervi
   spans.back().length += length;
 }
 
-// The conversation as the template renders it. With a tokenizer the mask is that of training, id by
-// id.
+// The conversation as the template renders it. With a tokenizer, the mask is training's, id by id.
 std::vector<Span> Inspector::render(const std::vector<Message>& messages) const {
   std::vector<Span> spans;
   if (!tokenizer_) {
@@ -200,7 +198,7 @@ void print_lengths(const char* name, const std::vector<int64_t>& values, const c
              unit, l.median, l.p90, l.p99, l.mean);
 }
 
-// The text with control characters spelled out: a data set must not steer the terminal.
+// The text with control characters spelled out: a data set must not control the terminal.
 std::string visible(const std::string& text) {
   std::string shown;
   for (const char c : replace_invalid_utf8(text)) {
@@ -211,7 +209,7 @@ std::string visible(const std::string& text) {
   return shown;
 }
 
-// What is learnt stands out: in green on a terminal, between guillemets elsewhere.
+// What is learned is green on a terminal, and between guillemets elsewhere.
 void print_sample(const std::vector<Span>& sample) {
   const bool terminal = isatty(STDOUT_FILENO) != 0;
   std::string text;
@@ -248,7 +246,7 @@ void print_summary(const Summary& summary, const char* unit) {
              100 * share(summary.duplicates, records));
   fmt::print("{:<12}{} contain chat markers, which stay plain text\n", "markers",
              summary.with_markers);
-  if (!summary.samples.empty()) fmt::print("\nsamples, with what is learnt marked:\n");
+  if (!summary.samples.empty()) fmt::print("\nsamples, with the learned text marked:\n");
   for (const auto& sample : summary.samples) {
     fmt::print("---\n");
     print_sample(sample);

@@ -10,11 +10,11 @@
 
 namespace minillm {
 
-// Prints what a file of texts, conversations or preference pairs holds: the format found, the rows
-// used and dropped with reasons and places, lengths, duplicates, texts that contain chat markers,
-// for pairs how often the longer answer is the chosen one, and a few samples with the text that is
-// learnt from marked. With a tokenizer, lengths are in tokens and conversations are written and
-// masked as SFT does it; without, lengths are in bytes. Returns the exit code; throws Error.
+// Prints what a file of texts, conversations or preference pairs contains: the format found, the
+// rows used and dropped with reasons and places, lengths, duplicates, texts that contain chat
+// markers, for pairs how often the chosen answer is the longer one, and a few samples with the
+// learned text marked. With a tokenizer, lengths are in tokens, and conversations are rendered and
+// masked as in SFT; without, lengths are in bytes. Returns the exit code; throws Error.
 int inspect_dataset(const std::string& path, std::optional<Tokenizer> tokenizer, bool json);
 
 }  // namespace minillm

@@ -17,7 +17,7 @@ namespace {
 constexpr const char* kHelp =
     "  /system TEXT   set the system prompt (without TEXT: remove it)\n"
     "  /reset         forget the conversation\n"
-    "  /stage NAME    go on with another stage's checkpoint: the run NAME beside this one, or a "
+    "  /stage NAME    continue with another stage's checkpoint: the run NAME beside this one, or a "
     "path\n"
     "  /help          this list\n"
     "  /quit          leave (or Ctrl-D); Ctrl-C ends an answer\n";

@@ -11,16 +11,16 @@ namespace minillm {
 
 struct InteractiveOptions {
   std::string checkpoint;
-  bool chat = false;          // also with a checkpoint that has not been taught to
-  bool force = false;         // also with another chat template than it was taught
+  bool chat = false;          // even if the checkpoint has not been taught to
+  bool force = false;         // even with a chat template other than the one it was taught
   std::string chat_template;  // empty: the checkpoint's
   std::string system;
   GenerationConfig generation;
 };
 
-// Reads lines from standard input until its end or /quit: chats (with a checkpoint that has been
-// taught to, or if asked to), or continues each line as text. Ctrl-C ends the answer, not the
-// session. Errors in the session are shown; only those of loading the first checkpoint are thrown.
+// Reads lines from standard input until its end or /quit: chats (if the checkpoint has been taught
+// to, or if asked to), or continues each line as text. Ctrl-C ends the answer, not the session.
+// Errors in the session are shown; only those in loading the first checkpoint are thrown.
 void run_interactive(const InteractiveOptions& options);
 
 }  // namespace minillm

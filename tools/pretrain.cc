@@ -1,5 +1,4 @@
-// minillm-pretrain: trains a language model on raw text, from scratch or (--init-from) from a
-// checkpoint.
+// minillm-pretrain: trains a language model on raw text, from scratch or from a checkpoint.
 
 #include "libminillm/pretrain/pretrain.h"
 
@@ -7,7 +6,7 @@
 
 int main(int argc, char** argv) {
   using namespace minillm;
-  CLI::App app("Pretrain a language model on raw text (.txt, or .jsonl with a \"text\" field)",
+  CLI::App app("Pretrains a language model on raw text (.txt, or .jsonl with a \"text\" field)",
                "minillm-pretrain");
   StageArguments arguments;
   PretrainConfig config;
@@ -19,7 +18,7 @@ int main(int argc, char** argv) {
   app.add_option("--init-from", arguments.options.init_from,
                  "continued pretraining: checkpoint or run directory to start from");
   app.add_option("--tokenizer", tokenizer,
-                 "tokenizer.model to use; without it one is trained on the training files");
+                 "tokenizer.model to use (default: train one on the training files)");
   app.footer([&] { return config_help(fields); });
   return run_tool(app, argc, argv, [&] {
     const uint64_t seed = config.train.seed;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From nothing to an aligned model on the embedded world, in one command: installs what is missing, builds,
 # pretrains, fine-tunes and preference-tunes, and shows what each stage changed, on the terminal and as a page.
-# What is already there is not done again; an interrupted stage is continued.
+# What is already done is not done again; an interrupted stage is continued.
 #   tools/quickstart.sh          the default world
 #   SEED=2 OUT=runs/seed2 tools/quickstart.sh
 set -euo pipefail

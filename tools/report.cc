@@ -1,5 +1,4 @@
-// minillm-report: what there is to tell about the runs of a training pipeline, as one page, as
-// Markdown, as CSV, or for TensorBoard.
+// minillm-report: a training pipeline's runs as one page, as Markdown, as CSV, or for TensorBoard.
 
 #include "libminillm/report/report.h"
 
@@ -12,7 +11,7 @@ namespace {
 
 using namespace minillm;
 
-// Into the file, or to stdout where none is named.
+// To the file, or to stdout if none is named.
 void deliver(const std::string& text, const std::string& out) {
   if (out.empty())
     fmt::print("{}", text);
@@ -26,7 +25,8 @@ void deliver(const std::string& text, const std::string& out) {
 int main(int argc, char** argv) {
   CLI::App app(
       "Writes one page about training runs: the same prompts through every stage, curves, what "
-      "each stage changed, what fails since when, and lineage. The page needs no network",
+      "each stage changed, which prompts fail since which stage, and lineage. The page needs no "
+      "network",
       "minillm-report");
   ReportOptions options;
   options.generation.sampling.temperature = 0;
@@ -35,24 +35,28 @@ int main(int argc, char** argv) {
   bool markdown = false, csv = false;
   app.add_option("runs", options.runs, "run or checkpoint directories, in the order of training")
       ->required();
-  app.add_option("--prompts", prompts,
-                 "file with a prompt per line, or .jsonl with {\"prompt\": ..., \"expect\": ...}: "
-                 "asked of every run; an answer that holds what is expected is right");
+  app.add_option(
+      "--prompts", prompts,
+      "file with one prompt per line, or .jsonl with {\"prompt\": ..., \"expect\": ...}, "
+      "to ask every run; an answer that contains what is expected is right");
   app.add_option(
       "--world", world,
-      "folder that minillm-world wrote: its test questions tell which answers are right");
+      "directory written by minillm-world, whose test questions tell which answers are right");
   app.add_option("--questions", options.questions_per_kind,
-                 "ask so many of the world's test questions of each kind, too (needs --world)")
+                 "number of the world's test questions to ask per kind (needs --world)")
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
-  app.add_option("--summary", options.figures,
-                 "JSON {stage: figures of minillm-eval world --json}: the table of what changed");
-  app.add_option("--out", out, "file to write (default: report.html; text goes to stdout)");
+  app.add_option(
+      "--summary", options.figures,
+      "JSON {stage: figures of minillm-eval world --json}, for the table of what changed");
+  app.add_option("--out", out,
+                 "file to write (default: report.html; Markdown and CSV go to stdout)");
   auto* markdown_flag = app.add_flag("--markdown", markdown, "write Markdown instead of a page");
-  auto* csv_flag = app.add_flag("--csv", csv, "instead, the metrics of all runs as CSV")
+  auto* csv_flag = app.add_flag("--csv", csv, "instead, write the metrics of all runs as CSV")
                        ->excludes(markdown_flag);
-  app.add_option("--tensorboard", tensorboard,
-                 "instead, a folder of event files for TensorBoard, one below it per run")
+  app.add_option(
+         "--tensorboard", tensorboard,
+         "instead, write event files for TensorBoard into this directory, a subdirectory per run")
       ->excludes(markdown_flag)
       ->excludes(csv_flag);
   add_generation_options(app, options.generation);

@@ -8,7 +8,8 @@
 int main(int argc, char** argv) {
   using namespace minillm;
   CLI::App app(
-      "Supervised fine-tuning: teach a base model to answer, on conversations in any common format",
+      "Supervised fine-tuning: teaches a base model to answer, from conversations in any common "
+      "format",
       "minillm-sft");
   StageArguments arguments;
   SftConfig config;
@@ -21,7 +22,7 @@ int main(int argc, char** argv) {
       ->required();
   add_chat_template_option(app, arguments.options.chat_template);
   app.add_option("--replay", arguments.options.replay_files,
-                 "texts (pretraining data) to replay, so that what pretraining told is kept");
+                 "texts (pretraining data) to replay, so that what pretraining taught is kept");
   app.footer([&] { return config_help(fields); });
   return run_tool(app, argc, argv, [&] {
     const uint64_t seed = config.train.seed;

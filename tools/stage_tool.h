@@ -1,4 +1,4 @@
-// What the three training tools have in common: their options, and how a run ends.
+// What the training tools share: their options, and how a run ends.
 
 #ifndef TOOLS_STAGE_TOOL_H_
 #define TOOLS_STAGE_TOOL_H_
@@ -26,9 +26,9 @@ struct StageArguments {
 
 inline void add_stage_options(CLI::App& app, StageArguments& arguments) {
   app.add_option("--config", arguments.config_path,
-                 "recipe to follow (TOML); without it, the defaults below");
+                 "recipe to follow (TOML file); without it, the defaults below apply");
   app.add_option("--set", arguments.assignments,
-                 "key=value, over the config; may be given several times")
+                 "key=value, overrides the config; may be given more than once")
       ->allow_extra_args(false);
   app.add_option("--train", arguments.options.train_files, "training files")->required();
   app.add_option("--eval", arguments.options.eval_files, "held-out files");
@@ -36,7 +36,7 @@ inline void add_stage_options(CLI::App& app, StageArguments& arguments) {
   app.add_flag("--resume", arguments.options.resume,
                "continue the run in --out (starts it if there is none)");
   app.add_flag("--dry-run", arguments.options.dry_run,
-               "prepare the data, print what memory the run takes, and stop before training");
+               "prepare the data, print how much memory the run takes, and stop before training");
   app.add_flag("--json", arguments.json, "print the outcome as one JSON object on stdout");
 }
 
@@ -52,15 +52,14 @@ inline const char* outcome_name(TrainOutcome outcome) {
                                                : "finished";
 }
 
-// The most that this process ever had in memory, in bytes.
+// The most memory this process has had so far, in bytes.
 inline double peak_memory() {
   rusage usage = {};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) * 1024;
 }
 
-// Runs a stage, `train(events)`, with the terminal's face and Ctrl-C handled. Returns the exit
-// code.
+// Runs a stage, `train(events)`, showing progress and handling Ctrl-C. Returns the exit code.
 template <typename Train>
 int run_training(const StageArguments& arguments, const Train& train) {
   catch_stop_signals();

@@ -1,5 +1,4 @@
-// The table of what each stage changed, from the figures of `minillm-eval world --json` of every
-// stage.
+// The table of what each stage changed, from every stage's `minillm-eval world --json`.
 
 #ifndef TOOLS_SUMMARY_TABLE_H_
 #define TOOLS_SUMMARY_TABLE_H_
@@ -15,9 +14,9 @@
 
 namespace minillm {
 
-// Reads {"pretrain": {metric: {"value", "count", "of"}}, "sft": ..., ...} and lays out a row a
-// metric, a column a stage. The counts of single cloze wordings ("cloze/...") are left out. Throws
-// Error.
+// Reads {"pretrain": {metric: {"value", "count", "of"}}, "sft": ..., ...} and lays out a row per
+// metric and a column per stage. Counts of single cloze wordings ("cloze/...") are left out. Throws
+// Error on anything else.
 inline std::string format_summary(const std::string& path) {
   try {
     const auto summary = nlohmann::ordered_json::parse(read_file(path));

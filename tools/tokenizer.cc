@@ -1,4 +1,4 @@
-// minillm-tokenizer: trains a tokenizer from text, and shows what one makes of a text.
+// minillm-tokenizer: trains a tokenizer on text, and encodes and decodes with one.
 
 #include <algorithm>
 #include <charconv>
@@ -28,7 +28,7 @@ struct TrainArguments {
 
 struct CodeArguments {
   std::string tokenizer;
-  std::optional<std::string> text;  // of the command line; else standard input
+  std::optional<std::string> text;  // from the command line; else standard input
 };
 
 double bytes_per_token(const Tokenizer& tokenizer, const std::vector<std::string>& documents) {
@@ -98,7 +98,7 @@ int encode(const CodeArguments& arguments, bool json) {
   return 0;
 }
 
-// Numbers divided by white space or commas.
+// Numbers separated by white space or commas.
 std::vector<Token> parse_ids(std::string text) {
   std::replace(text.begin(), text.end(), ',', ' ');
   std::istringstream words(text);
@@ -130,7 +130,7 @@ int decode(const CodeArguments& arguments, bool json) {
 
 int main(int argc, char** argv) {
   using namespace minillm;
-  CLI::App app("Trains a tokenizer from text, and turns text into token ids and back",
+  CLI::App app("Trains a tokenizer on text, and turns text into token ids and back",
                "minillm-tokenizer");
   app.require_subcommand(1);
   app.fallthrough();
@@ -151,9 +151,11 @@ int main(int argc, char** argv) {
   train_command
       ->add_option(
           "--character-coverage", training.options.character_coverage,
-          "share of the text's characters that get a piece; rarer ones are spelled in bytes")
+          "fraction of the text whose characters get a piece; rarer ones are spelled in bytes")
       ->capture_default_str();
-  train_command->add_option("--on-bad-record", training.on_bad_record, "error or skip")
+  train_command
+      ->add_option("--on-bad-record", training.on_bad_record,
+                   "what to do with a bad record: error or skip")
       ->capture_default_str();
 
   CodeArguments coding;

@@ -1,4 +1,4 @@
-// What the main() of every tool has in common: --threads, errors in one line, exit codes, Ctrl-C.
+// What the main() of every tool shares: --threads, errors on one line, exit codes, Ctrl-C.
 //
 //   int main(int argc, char** argv) {
 //     CLI::App app("Supervised fine-tuning", "minillm-sft");
@@ -44,8 +44,8 @@ namespace internal {
 inline volatile std::sig_atomic_t stop_signals = 0;
 inline std::string_view stop_text;  // set before the handler is
 
-// The first signal asks, the second one ends the process at once: checkpoints are written so that
-// nothing is lost by that.
+// The first signal asks, the second ends the process at once: checkpoints are written in such a way
+// that nothing is lost.
 inline void on_stop_signal(int) {
   stop_signals = stop_signals + 1;
   if (stop_signals > 1) _exit(static_cast<int>(ExitCode::kInterrupted));

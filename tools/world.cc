@@ -1,4 +1,4 @@
-// minillm-world: writes the embedded world's data, the same bytes for the same options.
+// minillm-world: writes the embedded world's data: the same bytes for the same options.
 
 #include <fmt/ranges.h>
 
@@ -11,26 +11,28 @@
 
 int main(int argc, char** argv) {
   using namespace minillm;
-  CLI::App app("Writes the world of Velloway: corpus, conversations, preferences, held-out sets",
-               "minillm-world");
+  CLI::App app(
+      "Writes the data of the world of Velloway: corpus, conversations, preferences, held-out sets",
+      "minillm-world");
   WorldOptions options;
   std::string out;
   std::vector<std::string> parts;
   bool checksums = false, json = false;
   app.add_option("--out", out, "directory for the files")->required();
-  app.add_option("--seed", options.seed, "which world")->capture_default_str();
+  app.add_option("--seed", options.seed, "which world: other seeds make other people")
+      ->capture_default_str();
   app.add_option("--part", parts,
                  fmt::format("write only these parts: {}", fmt::join(world_parts(), ", ")));
-  app.add_option("--stories", options.stories, "documents of pretrain.jsonl")
+  app.add_option("--stories", options.stories, "documents in pretrain.jsonl")
       ->capture_default_str();
-  app.add_option("--sft-rows", options.sft_rows, "rows of sft.jsonl")->capture_default_str();
-  app.add_option("--pairs", options.pairs, "pairs of preference.jsonl")->capture_default_str();
+  app.add_option("--sft-rows", options.sft_rows, "rows in sft.jsonl")->capture_default_str();
+  app.add_option("--pairs", options.pairs, "pairs in preference.jsonl")->capture_default_str();
   app.add_option("--replay-facts", options.replay_facts, "polite facts added to replay.jsonl")
       ->capture_default_str();
-  app.add_option("--second-documents", options.second_documents, "documents of second.jsonl")
+  app.add_option("--second-documents", options.second_documents, "documents in second.jsonl")
       ->capture_default_str();
-  app.add_flag("--checksums", checksums, "write only SHA256SUMS, over the files of the parts");
-  app.add_flag("--json", json, "print one JSON object on stdout: the files written");
+  app.add_flag("--checksums", checksums, "write only SHA256SUMS, of the parts' files");
+  app.add_flag("--json", json, "print the files written as one JSON object on stdout");
   return run_tool(app, argc, argv, [&] {
     nlohmann::ordered_json files = nlohmann::ordered_json::array();
     if (parts.empty()) parts.assign(world_parts().begin(), world_parts().end());

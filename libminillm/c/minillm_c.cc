@@ -28,8 +28,8 @@ using namespace minillm;
 
 thread_local std::string t_last_error;
 
-// No exception leaves the library. Runs body(), whose result is the call's; on an exception keeps
-// what it said and returns its exit code.
+// No exception leaves the library. Runs body(), whose result is the call's; on an exception, keeps
+// its message and returns its exit code.
 int guarded(const std::function<int()>& body) {
   try {
     return body();
@@ -54,7 +54,7 @@ void require_model(const minillm_model* model) {
                       "argument 'model': expected a model, got NULL (did minillm_load fail?)");
 }
 
-// The caller's struct over the defaults: one that was compiled for an older library is shorter.
+// The caller's struct over the defaults: one compiled for an older library is shorter.
 template <typename Options>
 Options taken(const Options* options, const Options& defaults) {
   if (options == nullptr) return defaults;

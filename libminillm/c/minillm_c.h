@@ -10,13 +10,12 @@
  *     fprintf(stderr, "error: %s\n", minillm_last_error());
  *   minillm_free(model);
  *
- * Nothing is global but the last error, which every thread has its own of: several models in one
- * process, used from several threads, do not know of each other, and one model may generate in
- * several threads at once. Texts are UTF-8 and end with a zero. What a function takes is only read
- * while it runs.
+ * Nothing is global except the last error, and each thread has its own: several models in one
+ * process do not affect each other, and one model may generate in several threads at once. Texts
+ * are UTF-8 and end with a zero. Arguments are only read during the call.
  *
- * Stable: before version 1.0 nothing here is removed or changes its meaning within a minor version;
- * structs may grow at their end, which `size` tells apart (the ..._defaults functions fill it in).
+ * Stable: before version 1.0, nothing here is removed or changes its meaning within a minor
+ * version. Structs may grow at their end; `size`, which ..._defaults() fills in, tells how far.
  */
 
 #ifndef LIBMINILLM_C_MINILLM_C_H_
@@ -32,7 +31,7 @@ extern "C" {
 /* The tools' exit codes. */
 enum {
   MINILLM_OK = 0,
-  MINILLM_ERROR = 1,        /* a file, the system, the data: minillm_last_error() tells */
+  MINILLM_ERROR = 1,        /* a file, the system, the data: see minillm_last_error() */
   MINILLM_USAGE = 2,        /* a wrong argument or config value */
   MINILLM_LOCKED = 3,       /* another process writes to the run directory */
   MINILLM_DIVERGED = 4,     /* ten steps in a row were not finite */
@@ -41,7 +40,7 @@ enum {
 
 const char* minillm_version(void); /* "0.1.0" */
 
-/* What the last call of this thread that failed said; "" if none has. Valid until the next call. */
+/* The message of this thread's last failed call; "" if none failed. Valid until the next call. */
 const char* minillm_last_error(void);
 
 /* --- a model ----------------------------------------------------------------- */
@@ -56,8 +55,8 @@ int64_t minillm_vocab_size(const minillm_model* model);
 int64_t minillm_context_length(const minillm_model* model); /* tokens */
 int64_t minillm_parameter_count(const minillm_model* model);
 
-/* Ids of a text: no BOS, never a control id. Writes up to `capacity` ids and returns how many there
- * are, or -1. */
+/* Ids of a text: no BOS, never a control id. Writes up to `capacity` ids; returns how many there
+ * are in all, or -1 on error. */
 int64_t minillm_encode(const minillm_model* model, const char* text, int32_t* ids,
                        int64_t capacity);
 
@@ -75,7 +74,7 @@ typedef struct {
 } minillm_generation;
 minillm_generation minillm_generation_defaults(void);
 
-/* Hears whole UTF-8 pieces as they become certain; anything but 0 stops the text. */
+/* Receives whole UTF-8 pieces as they become certain; returning anything but 0 stops the text. */
 typedef int (*minillm_on_text)(const char* text, void* user);
 
 /* Continues `prompt`; options may be NULL (defaults). MINILLM_INTERRUPTED if on_text stopped it. */
@@ -88,7 +87,7 @@ int minillm_chat(const minillm_model* model, const char* question,
 /* --- a stage ----------------------------------------------------------------- */
 
 typedef struct {
-  int64_t step, steps; /* done, of so many */
+  int64_t step, steps; /* done, and total */
   double loss, grad_norm, learning_rate, tokens_per_second, seconds_left;
 } minillm_step;
 
@@ -104,11 +103,11 @@ typedef struct {
   const char* tokenizer;       /* a sentencepiece model for pretraining from scratch, or NULL */
   const char* out;             /* the run directory */
   int resume;
-  /* All optional. on_step returns anything but 0 to finish the step, save, and stop. */
+  /* All optional. If on_step returns anything but 0, the run saves and stops. */
   int (*on_step)(const minillm_step* step, void* user);
   void (*on_message)(const char* message, void* user);
   void* user;
-  const char* chat_template; /* "zephyr", ...: for sft and dpo; NULL: init_from's */
+  const char* chat_template; /* for sft and dpo: "zephyr", ...; NULL: init_from's */
 } minillm_training;
 minillm_training minillm_training_defaults(void);
 

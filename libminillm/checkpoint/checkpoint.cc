@@ -140,8 +140,8 @@ Checkpoint Checkpoint::open(const std::string& path) {
       checkpoint.warnings_ = std::move(warnings);
       return checkpoint;
     } catch (const SystemError& e) {
-      // Only a file that is not there is damage: going back to an older checkpoint for want of
-      // memory or permission would train the same steps again.
+      // Only a missing file is damage: going back to an older checkpoint for want of memory or
+      // permission would train the same steps again.
       if (e.error_number() != ENOENT)
         throw SystemError(fmt::format("{} (if it stays so, remove '{}': the checkpoint before is "
                                       "used then)",
@@ -190,7 +190,7 @@ TensorFiles Checkpoint::open_weights() const {
 }
 
 Model Checkpoint::load_model() const {
-  // Opened first: no memory is taken for what a config merely claims.
+  // Opened first: no memory is allocated for what a config merely claims.
   const TensorFiles files = open_weights();
   Model model(config_);
   read_weights(files, model);

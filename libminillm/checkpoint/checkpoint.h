@@ -1,9 +1,8 @@
-// Checkpoint: one format for all stages, an ordinary Hugging Face directory plus the training
-// state.
+// Checkpoint: one format for all stages, a Hugging Face directory plus the training state.
 //
 // doc/checkpoint_format.md describes every file. `transformers`, vLLM and llama.cpp's converter
-// load the directory as it is; the extra files (optimizer.safetensors, trainer_state.json,
-// MANIFEST.json) are ignored by them. Directories written by others load too (F32, F16, BF16,
+// load the directory as it is and ignore the extra files (optimizer.safetensors,
+// trainer_state.json, MANIFEST.json). Directories written by others load too (F32, F16, BF16,
 // sharded index, no tokenizer).
 
 #ifndef LIBMINILLM_CHECKPOINT_CHECKPOINT_H_
@@ -29,28 +28,28 @@ struct CheckpointContents {
   std::span<const Real> exp_avg, exp_avg_sq;
   TrainerState state;
 };
-// Writes the directory `path` in one step: all of it or nothing. Throws Error if `path` exists, on
-// a full disk etc., and if a number is not finite: no non-finite weight is ever saved.
+// Writes the directory `path` in one step: all of it or nothing. Throws Error if `path` exists, if
+// the disk is full etc., and if a number is not finite: no such weight is ever saved.
 void write_checkpoint(const std::string& path, const CheckpointContents& contents);
 
 class Checkpoint {
  public:
   // `path`: a checkpoint directory, or a run directory (then its LATEST, or the newest valid one if
-  // LATEST's is damaged: `warnings()` says so). Validates the config, and sizes and hashes of all
-  // files where there is a manifest. Throws Error naming file, reason and remedy.
+  // LATEST's is damaged: `warnings()` says so). Validates the config, and, if there is a manifest,
+  // the sizes and hashes of all files. Throws Error naming file, reason and remedy.
   static Checkpoint open(const std::string& path);
 
   const std::string& path() const { return path_; }  // of the checkpoint directory itself
   const std::vector<std::string>& warnings() const { return warnings_; }
   const ModelConfig& model_config() const { return config_; }
-  // Ids that end a text, as config.json says: for directories without a tokenizer.
+  // Ids that end a text, according to config.json: for directories without a tokenizer.
   const std::vector<Token>& eos_token_ids() const { return eos_token_ids_; }
-  // The model with its weights. Throws Error unless every tensor is there, none is left over,
-  // shapes are as configured and every number is finite.
+  // The model with its weights. Throws Error unless every tensor is there and none is left over,
+  // shapes are as configured, and every number is finite.
   Model load_model() const;
   // The same into a model of this configuration.
   void load_parameters(Model& model) const;
-  // The files of the weights, for reading tensor by tensor: checked like load_model()'s, but for
+  // The files of the weights, for reading tensor by tensor: checked as by load_model(), except for
   // the numbers, which are checked as they are read.
   TensorFiles open_weights() const;
 

@@ -9,12 +9,12 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-// The version whose files ours are like; read by transformers, meaningless to others.
+// The version whose files ours resemble; read by transformers, meaningless to others.
 constexpr const char* kTransformersVersion = "4.40.0";
 
 ordered_json id_or_null(Token id) { return id < 0 ? ordered_json() : ordered_json(id); }
 
-// What a Llama-shaped file may say that this library's one architecture does not have.
+// What a Llama-shaped file may ask for that this library's one architecture does not have.
 void refuse_other_architectures(const JsonObject& config) {
   const auto refuse_unless = [&](bool supported, const char* key, const char* expected) {
     MINILLM_CHECK(supported, "{}: '{}': expected {}, got {} (this library has one architecture)",
@@ -52,8 +52,7 @@ RopeScaling read_rope_scaling(const JsonObject& rope) {
   return scaling;
 }
 
-// RoPE's parameters stand at the top level (version 4), in `rope_parameters` (version 5), or in
-// both.
+// RoPE's parameters are at the top level (version 4), in `rope_parameters` (version 5), or both.
 void read_rope(ModelConfig& model, const JsonObject& config) {
   model.rope_theta = config.number_or("rope_theta", 10000);
   if (config.find("rope_scaling") != nullptr)
@@ -95,7 +94,7 @@ std::vector<Token> read_token_ids(const JsonObject& config, const char* key, Tok
         id.is_number_integer() && -1 <= id.get<int64_t>() && id.get<int64_t>() < vocab_size,
         "{}: '{}': expected token ids below vocab_size = {}, got {}", config.subject(), key,
         vocab_size, value->dump());
-    if (id.get<int64_t>() >= 0) ids.push_back(id.get<Token>());  // -1 stands for none
+    if (id.get<int64_t>() >= 0) ids.push_back(id.get<Token>());  // -1 means none
   }
   return ids;
 }
@@ -118,7 +117,7 @@ ModelConfig read_dimensions(const JsonObject& config) {
   model.tie_word_embeddings = config.boolean_or("tie_word_embeddings", false);
   model.initializer_range = config.number_or("initializer_range", 0.02);
   read_rope(model, config);
-  // Mistral: beyond the window our full attention would give other numbers.
+  // Mistral: beyond the window, our full attention would give different numbers.
   const int64_t window = config.integer_or("sliding_window", model.max_position_embeddings);
   model.max_position_embeddings = std::min(model.max_position_embeddings, window);
   return model;

@@ -39,7 +39,7 @@ ordered_json special_tokens(const Tokenizer& tokenizer) {
   return names;
 }
 
-// Makes the control pieces, which no text can produce, known as single tokens to other programs.
+// Tells other programs that the control pieces, which no text can produce, are single tokens.
 ordered_json added_tokens(const Tokenizer& tokenizer) {
   ordered_json tokens = ordered_json::object();
   for (Token id = 0; id < tokenizer.vocab_size(); ++id) {
@@ -54,8 +54,8 @@ ordered_json added_tokens(const Tokenizer& tokenizer) {
   return tokens;
 }
 
-// Our tokenizers are trained without sentencepiece's dummy prefix, so that the text's first word
-// and every other one have the same pieces in all programs. For others', "legacy" means what
+// Our tokenizers are trained without sentencepiece's dummy prefix, so that a text's first word has
+// the same pieces as any other, in all programs. For others', "legacy" means what
 // data/chat_template.cc does: a prefix for every run of text.
 ordered_json tokenizer_config(const ModelConfig& config, const Tokenizer& tokenizer) {
   ordered_json j = special_tokens(tokenizer);

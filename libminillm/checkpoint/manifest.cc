@@ -50,7 +50,7 @@ Manifest verify_manifest(const std::string& directory) {
                   expected.sha256, hash);
     manifest[name] = expected;
   }
-  // Nothing holds the manifest's own sum, but there is only one way to write it.
+  // The manifest's own hash is stored nowhere, but there is only one way to write it.
   MINILLM_CHECK(read_file(path) == manifest_text(manifest),
                 "file '{}': damaged: expected the bytes that this library writes", path);
   return manifest;

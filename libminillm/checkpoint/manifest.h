@@ -1,6 +1,6 @@
 // MANIFEST.json: the size and the SHA-256 of every file of a checkpoint, written last. A directory
-// with a manifest that holds is a whole checkpoint; one without was not written by this library, or
-// not to its end.
+// whose manifest holds is a complete checkpoint; one without a manifest was not written by this
+// library, or not completely.
 
 #ifndef LIBMINILLM_CHECKPOINT_MANIFEST_H_
 #define LIBMINILLM_CHECKPOINT_MANIFEST_H_
@@ -27,8 +27,8 @@ using Manifest = std::map<std::string, ManifestEntry>;  // by file name
 bool has_manifest(const std::string& directory);
 
 // Reads the manifest of a directory and checks every file it lists. Throws Error naming the file
-// that is missing, of another size or of another content (the manifest itself among them: any byte
-// of it), and for a format_version that this library does not know.
+// that is missing or differs in size or content (including any byte of the manifest itself), and
+// for a format_version that this library does not know.
 Manifest verify_manifest(const std::string& directory);
 
 // A DirectoryTransaction that keeps the manifest and writes it last.

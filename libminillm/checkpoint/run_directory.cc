@@ -15,14 +15,14 @@ constexpr const char* kLatest = "LATEST";
 constexpr const char* kBest = "best";
 constexpr const char* kLock = ".lock";
 
-// A checkpoint that replaces one of the same step is written under kFresh; while the two change
-// places, the old one has kReplaced. What rotation removes is renamed to kTrash first, so that
+// A checkpoint that replaces one of the same step is written as kFresh; while the two change
+// places, the old one is kReplaced. What rotation removes is renamed to kTrash first, so that
 // nobody reads half of it.
 constexpr std::string_view kFresh = ".fresh";
 constexpr std::string_view kReplaced = ".replaced";
 constexpr std::string_view kTrash = ".trash-";
 
-// The checkpoint's name in LATEST or best, or "" if there is none or it is no such name.
+// The checkpoint's name in LATEST or best, or "" if there is none or it is not such a name.
 std::string read_pointer(const std::string& path) {
   if (!file_exists(path)) return "";
   std::string name = read_file(path);
@@ -35,7 +35,7 @@ std::string created(std::string directory) {
   return directory;
 }
 
-// Steps of the checkpoints in a run, rising.
+// Steps of the checkpoints in a run, ascending.
 std::vector<int64_t> checkpoint_steps(const std::string& run) {
   std::vector<int64_t> steps;
   for (const std::string& name : list_directory(run)) {
@@ -132,7 +132,7 @@ void RunDirectory::save(const CheckpointContents& contents, int64_t keep_last) {
 void RunDirectory::rotate(int64_t newest_step, int64_t keep_last) const {
   const std::string best = read_pointer(join_path(path_, kBest));
   std::vector<int64_t> steps = checkpoint_steps(path_);
-  // Later steps are of a run that went back behind them; it replaces them when it comes by.
+  // Later steps are left by a run that was rolled back; overwritten when it reaches those steps.
   std::erase_if(steps, [&](int64_t step) { return step > newest_step; });
   const auto kept = static_cast<size_t>(std::max<int64_t>(keep_last, 1));
   for (size_t i = 0; i + kept < steps.size(); ++i) {

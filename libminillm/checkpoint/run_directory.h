@@ -4,7 +4,7 @@
 //   RUN/LATEST               text: the name of the newest one
 //   RUN/best                 text: the name of the one with the lowest held-out loss
 //   RUN/metrics.jsonl        the log
-//   RUN/.lock                held while a process writes here
+//   RUN/.lock                held while a process writes to the run
 
 #ifndef LIBMINILLM_CHECKPOINT_RUN_DIRECTORY_H_
 #define LIBMINILLM_CHECKPOINT_RUN_DIRECTORY_H_
@@ -20,25 +20,22 @@
 
 namespace minillm {
 
-// For the one process that writes to the run. Readers open it with Checkpoint::open and need no
-// lock.
+// For the one process that writes to the run. Readers use Checkpoint::open and need no lock.
 //
-// Invariant: from the first save on, there is a valid checkpoint at every instant, also after a
-// crash.
+// Invariant: from the first save on, there is a valid checkpoint at every moment, crash or not.
 class RunDirectory {
  public:
   // Creates the directory if needed, takes its lock (Error kLocked if another process has it), and
-  // removes what crashed writers left behind.
+  // removes what crashed writers have left.
   explicit RunDirectory(std::string path);
 
   const std::string& path() const { return path_; }
-  // Throws Error if there are checkpoints, but none that can be opened: nobody should begin anew
-  // over them.
+  // Throws Error if there are checkpoints but none can be opened: no new run should overwrite them.
   bool has_checkpoint() const;
-  // Writes checkpoint-<step> (replacing one of that name), verifies it, moves LATEST, and only then
-  // removes the oldest up to this step beyond the newest `keep_last`; never the one that `best`
-  // names, and no directory that this library did not write. Throws Error; the checkpoints from
-  // before are then untouched.
+  // Writes checkpoint-<step> (replacing one of that name), verifies it, moves LATEST, and only
+  // then, of the checkpoints up to this step, removes all but the newest `keep_last`; never the one
+  // that `best` names, and no directory that this library did not write. If it throws Error, the
+  // earlier checkpoints are untouched.
   void save(const CheckpointContents& contents, int64_t keep_last);
   // Records that the checkpoint of `step` is the best so far.
   void mark_best(int64_t step);

@@ -10,7 +10,7 @@
 namespace minillm {
 namespace {
 
-// Payload bytes are the arena's bytes: nothing has to be converted when writing.
+// Payload bytes are the arena's bytes: nothing has to be converted for writing.
 constexpr bool kRealIsFileFormat =
     std::is_same_v<Real, float> && std::endian::native == std::endian::little;
 
@@ -86,7 +86,7 @@ SafetensorsImage::SafetensorsImage(const std::vector<NamedTensor>& tensors,
   }
   header_ = make_safetensors_header(entries, metadata);
   pieces_.push_back(header_);
-  converted_.reserve(tensors.size());  // so that views into it stay
+  converted_.reserve(tensors.size());  // so that views into it stay valid
   for (const NamedTensor& tensor : tensors) {
     if constexpr (kRealIsFileFormat) {
       pieces_.emplace_back(reinterpret_cast<const char*>(tensor.values.data()),

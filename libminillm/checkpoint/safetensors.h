@@ -24,11 +24,10 @@ class SafetensorsFile {
   const SafetensorsMetadata& metadata() const { return header_.metadata; }
   // The tensor of that name, or nullptr.
   const SafetensorsTensor* find(std::string_view name) const;
-  // The tensor's values, converted from F32, F16 or BF16. REQUIRES out.size() == tensor.size, and a
-  // tensor of this file. Throws Error for any other dtype.
+  // The tensor's values, converted from F32, F16 or BF16. REQUIRES a tensor of this file and
+  // out.size() == tensor.size. Throws Error for any other dtype.
   void read(const SafetensorsTensor& tensor, std::span<Real> out) const;
-  // The same for a part of it: the elements from `first` on. REQUIRES first + out.size() <=
-  // tensor.size.
+  // A part of them: elements from `first` on. REQUIRES first + out.size() <= tensor.size.
   void read_part(const SafetensorsTensor& tensor, Index first, std::span<Real> out) const;
 
  private:
@@ -41,12 +40,11 @@ class SafetensorsFile {
 struct NamedTensor {
   std::string name;
   std::vector<Index> shape;
-  std::span<const Real> values;  // product of shape
+  std::span<const Real> values;  // as many as the product of shape
 };
 
-// The bytes of a safetensors file of F32 tensors in the given order, as pieces that are written one
-// after another. The payload is not copied where Real is what the file holds, so `tensors` must
-// outlive it.
+// The bytes of a safetensors file of F32 tensors in the given order, as pieces to be written one
+// after another. If Real is float, the payload is not copied, so `tensors` must outlive the image.
 class SafetensorsImage {
  public:
   SafetensorsImage(const std::vector<NamedTensor>& tensors, const SafetensorsMetadata& metadata);

@@ -18,7 +18,7 @@ constexpr uint64_t kLengthBytes = 8;
 constexpr uint64_t kMaxHeaderBytes = 16 << 20;  // 1,000 layers need less than 2 MiB
 constexpr size_t kMaxNameBytes = 512;
 constexpr size_t kMaxRank = 8;
-constexpr int kMaxDepth = 4;  // the file, a tensor, its shape, and one that others may add
+constexpr int kMaxDepth = 4;  // the file, a tensor, its shape, and one more for what others add
 constexpr Index kMaxIndex = std::numeric_limits<Index>::max();
 constexpr size_t kAlignment = 8;
 
@@ -132,8 +132,7 @@ SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file,
     return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
   });
 
-  // The tensors cover the payload, each byte once. So no two alias, and nothing else hides in the
-  // file.
+  // The tensors cover every byte of the payload once: no two alias, and nothing else hides there.
   const uint64_t payload = kLengthBytes + text.size();
   uint64_t covered = 0;
   for (SafetensorsTensor& tensor : header.tensors) {

@@ -1,10 +1,9 @@
-// The header of a safetensors file: which tensors lie where. Internal to safetensors.cc and its
-// tests.
+// The header of a safetensors file: where each tensor is. Internal to safetensors.cc and its tests.
 //
-//   u64 little-endian  length of the header
-//   header             JSON: {"__metadata__": {..}, "name": {"dtype", "shape", "data_offsets":
-//   [begin, end]}} payload            the tensors, row-major, little-endian; offsets count from
-//   here
+//   u64      length of the header, little-endian
+//   header   JSON: {"__metadata__": {..},
+//                   "name": {"dtype": .., "shape": [..], "data_offsets": [begin, end]}, ..}
+//   payload  the tensors, row-major, little-endian; the offsets count from here
 //
 // Format: https://github.com/huggingface/safetensors (README, "Format").
 
@@ -38,17 +37,17 @@ struct SafetensorsHeader {
   SafetensorsMetadata metadata;
 };
 
-// Reads and validates the header of a whole file in memory; `subject` stands in errors. Every rule
-// of the reference implementation holds (the tensors cover the payload without holes, overlaps or
-// rest; sizes do not overflow), and stricter ones: no duplicate keys, no control characters in
-// names, at most 16 MiB of header, 512 bytes of name, 8 dimensions. Reads nothing outside `file`.
-// Throws Error naming the rule.
+// Reads and validates the header of a whole file in memory; errors begin with `subject`. Every rule
+// of the reference implementation is enforced (the tensors cover the payload without holes,
+// overlaps or rest; sizes do not overflow), and stricter ones: no duplicate keys, no control
+// characters in names, at most 16 MiB of header, 512 bytes of name, 8 dimensions. Reads nothing
+// outside `file`. Throws Error naming the rule.
 SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file,
                                            const std::string& subject);
 
-// The bytes that stand before the payload of tensors which lie behind each other in the given
-// order: length and JSON, padded with spaces to a multiple of 8. Only `name`, `dtype` and `shape`
-// of each tensor are read. REQUIRES known dtypes of whole bytes.
+// The bytes before the payload, for tensors stored one after another in the given order: length and
+// JSON, padded with spaces to a multiple of 8. Only `name`, `dtype` and `shape` of each tensor are
+// read. REQUIRES known dtypes of whole bytes.
 std::string make_safetensors_header(const std::vector<SafetensorsTensor>& tensors,
                                     const SafetensorsMetadata& metadata);
 

@@ -1,5 +1,4 @@
-// JSON as files of models hold it, read without trust. Internal: public headers know no JSON
-// library.
+// JSON from models' files, read without trust. Internal: public headers know no JSON library.
 
 #ifndef LIBMINILLM_CHECKPOINT_STRICT_JSON_H_
 #define LIBMINILLM_CHECKPOINT_STRICT_JSON_H_
@@ -19,11 +18,11 @@ nlohmann::json parse_json(std::string_view text, const std::string& subject, int
 // The JSON file `path`, of at most 16 MiB. Throws Error `file '<path>': ...`.
 nlohmann::json read_json_file(const std::string& path);
 
-// Python writes bare NaN and Infinity, which are not JSON: the text with null in their place.
+// Python writes bare NaN and Infinity, which are not JSON. The text with null in their place.
 std::string null_for_nonfinite(std::string_view text);
 
-// An object whose members are read by key and type. Errors are `<subject>: '<key>': expected ...,
-// got ...`.
+// An object whose members are read by key and type.
+// Errors are `<subject>: '<key>': expected ..., got ...`.
 class JsonObject {
  public:
   // Throws Error if `value` is not an object. Refers to `value`, which must outlive it.

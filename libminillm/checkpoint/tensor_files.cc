@@ -42,14 +42,14 @@ std::string shown(const std::vector<Index>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
-// Position of the first value that is no finite number, or values.size().
+// Position of the first value that is not finite, or values.size().
 size_t first_non_finite(std::span<const Real> values) {
   const auto found =
       std::find_if_not(values.begin(), values.end(), [](Real x) { return std::isfinite(x); });
   return static_cast<size_t>(found - values.begin());
 }
 
-// `first`: what the first value is the element of.
+// `first`: which element of the tensor the first value is.
 void check_finite(std::span<const Real> values, const std::string& subject, Index first = 0) {
   const size_t bad = first_non_finite(values);
   MINILLM_CHECK(bad == values.size(), "{}: element {} is {}: expected finite numbers", subject,
@@ -137,7 +137,7 @@ void TensorFiles::read_part(std::string_view name, Index first, std::span<Real> 
   const auto found = tensors_.find(name);
   MINILLM_CHECK(found != tensors_.end(), "'{}': tensor '{}' is missing", path_, name);
   found->second.file->read_part(*found->second.tensor, first, out);
-  if (first_non_finite(out) == out.size()) return;  // most: no text is made for nothing
+  if (first_non_finite(out) == out.size()) return;  // the usual case: builds no text
   check_finite(out, fmt::format("file '{}': tensor '{}'", found->second.file->path(), name), first);
 }
 

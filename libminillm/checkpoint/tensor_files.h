@@ -16,8 +16,8 @@
 
 namespace minillm {
 
-// Names of the files that hold the weights of a checkpoint directory, sorted: model.safetensors, or
-// else the shards that model.safetensors.index.json lists. Throws Error if there is neither, or the
+// Names of the files that hold a checkpoint directory's weights, sorted: model.safetensors, or else
+// the shards that model.safetensors.index.json lists. Throws Error if there is neither, or if the
 // index is broken.
 std::vector<std::string> weight_file_names(const std::string& directory);
 
@@ -26,8 +26,8 @@ class TensorFiles {
   // One file. Throws Error unless it is a valid safetensors file.
   static TensorFiles open_file(const std::string& path);
   // The weights of a checkpoint directory. Throws Error, also if two shards hold the same tensor or
-  // if the shards' tensors are not the index's. Constants that old checkpoints carry along
-  // (*.rotary_emb.inv_freq) are passed over.
+  // if the shards' tensors are not those of the index. Constants that old checkpoints carry along
+  // (*.rotary_emb.inv_freq) are ignored.
   static TensorFiles open_model(const std::string& directory);
 
   struct Entry {
@@ -39,10 +39,10 @@ class TensorFiles {
 
   // Throws Error unless these are exactly the tensors of `table`, shape by shape.
   void check(const TensorTable& table) const;
-  // Reads one tensor; out.size() must be its size. Throws Error if there is none of that name, or a
-  // value is not finite.
+  // Reads one tensor; out.size() must be its size. Throws Error if there is none of that name, or
+  // if a value is not finite.
   void read(std::string_view name, std::span<Real> out) const;
-  // The same for a part of it: the elements from `first` on.
+  // A part of one: elements from `first` on.
   void read_part(std::string_view name, Index first, std::span<Real> out) const;
 
  private:

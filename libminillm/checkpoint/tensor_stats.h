@@ -13,7 +13,7 @@ namespace minillm {
 struct TensorStats {
   double norm = 0;  // Euclidean
   double min = 0, max = 0;
-  Index non_finite = 0;  // how many values are infinite or no number
+  Index non_finite = 0;  // how many values are infinite or NaN
 };
 TensorStats tensor_stats(std::span<const Real> values);
 

@@ -1,5 +1,4 @@
-// TrainerState: what a checkpoint holds beside weights and moments, so that a run continues
-// exactly.
+// TrainerState: what a checkpoint holds besides weights and moments, for a run to continue exactly.
 
 #ifndef LIBMINILLM_CHECKPOINT_TRAINER_STATE_H_
 #define LIBMINILLM_CHECKPOINT_TRAINER_STATE_H_
@@ -17,9 +16,9 @@ struct LineageEntry {
   std::string stage;            // "pretrain", "sft", "dpo"
   std::string library_version;  // kVersion
   std::string config;           // the resolved config as TOML
-  std::map<std::string, std::string>
-      hashes;          // "train", "eval", "tokenizer", "template", ...: SHA-256 or id
-  std::string parent;  // SHA-256 of the parent's weights; empty from scratch
+  // "train", "eval", "tokenizer", "template", ...: SHA-256 or id.
+  std::map<std::string, std::string> hashes;
+  std::string parent;  // SHA-256 of the parent's weights; empty if trained from scratch
   uint64_t seed = 0;
   int64_t steps = 0;   // optimizer steps done
   int64_t tokens = 0;  // tokens trained on
@@ -27,9 +26,9 @@ struct LineageEntry {
 };
 
 // The last steps' losses and gradient norms, oldest first: what the spike guard compares with.
-// Saved, so that a resumed run is guarded from its first step on, and decides the same.
+// Saved, so that a resumed run is guarded from its first step on and decides the same way.
 struct SpikeWindow {
-  std::vector<double> losses, grad_norms;  // as many of each
+  std::vector<double> losses, grad_norms;  // of equal length
   bool operator==(const SpikeWindow&) const = default;
 };
 
@@ -44,7 +43,7 @@ struct TrainerState {
   int64_t rollbacks = 0;                 // returns to a checkpoint after a loss spike
   int64_t batches_left_out = 0;          // steps' worth of data that the rollbacks left out
   int64_t micro_batches = 0;             // computed so far; 0 where every step has the same number
-  SpikeWindow spike_window;              // empty where the guard is off
+  SpikeWindow spike_window;              // empty if the guard is off
   uint64_t metrics_offset = 0;           // bytes of metrics.jsonl that belong to steps <= step
   std::optional<double> best_eval_loss;  // or another metric, if the stage decides by one
   int64_t best_step = -1;
@@ -52,10 +51,10 @@ struct TrainerState {
   bool operator==(const TrainerState&) const = default;
 };
 
-// trainer_state.json. Reading back gives the same values to the bit. Where Hugging Face's Trainer
-// has a name for a value it is there, too; what we read stands under "minillm".
+// trainer_state.json. Reading it back gives the same values to the bit. A value that Hugging Face's
+// Trainer has a name for is there under that name too; what we read is under "minillm".
 std::string trainer_state_to_json(const TrainerState& state);
-// `name` stands in errors. Throws Error on broken JSON, a missing key, or a wrong type.
+// Errors call the file `name`. Throws Error on broken JSON, a missing key, or a wrong type.
 TrainerState parse_trainer_state(const std::string& json, const std::string& name);
 
 }  // namespace minillm

@@ -42,7 +42,7 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-// What to say of a key that is not known: the one that was probably meant, unless none is near. A
+// What to say about an unknown key: the one that was probably meant, unless none is near. A
 // forgotten or wrong section costs one edit.
 std::string advice(const ConfigFields& fields, std::string_view key) {
   size_t least = key.size() / 2 + 2;
@@ -50,7 +50,7 @@ std::string advice(const ConfigFields& fields, std::string_view key) {
     const size_t at_least = std::max(a.size(), b.size()) - std::min(a.size(), b.size());
     return at_least < least ? edit_distance(a, b) : at_least;
   };
-  constexpr size_t kLongest = 64;  // no key is as long: what a broken file has there may be
+  constexpr size_t kLongest = 64;  // no key is as long; what a broken file has in its place may be
   std::string nearest;
   for (const ConfigField& field : fields.all()) {
     if (key.size() > kLongest) break;
@@ -74,7 +74,7 @@ const ConfigField& find_field(const ConfigFields& fields, const std::string& key
 }
 
 // How a TOML value becomes the value of a field: one overload for each type a field can have.
-// Returns what was expected where the TOML value is not that, else nullptr.
+// Returns what was expected if the TOML value is something else, or nullptr.
 const char* read_value(bool& value, const toml::node& node) {
   if (!node.is_boolean()) return "true or false";
   value = node.as_boolean()->get();
@@ -135,7 +135,7 @@ void assign(const ConfigField& field, const toml::node& node, const std::string&
                       where, field.key, expected, to_text(node));
 }
 
-// Calls visit(dotted key, node) for every value of a table, also of the tables inside it.
+// Calls visit(dotted key, node) for every value of a table and of the tables inside it.
 void for_each_value(const toml::table& table, const std::string& prefix,
                     const std::function<void(const std::string&, const toml::node&)>& visit) {
   for (const auto& [name, node] : table) {
@@ -148,7 +148,8 @@ void for_each_value(const toml::table& table, const std::string& prefix,
   }
 }
 
-// A text as TOML. toml++ writes one that begins with a line end so that reading drops it.
+// A text as TOML. One that begins with a line end would lose it: toml++ writes it so that
+// reading drops it.
 std::string quoted(const std::string& text) {
   const auto needs_escape = [](char c) { return (0 <= c && c < ' ') || c == 0x7f; };
   if (text.find('\'') == std::string::npos && std::none_of(text.begin(), text.end(), needs_escape))
@@ -245,7 +246,7 @@ void read_config_text(const ConfigFields& fields, const std::string& text,
 
 void set_config_value(const ConfigFields& fields, const std::string& assignment) {
   const std::string where = fmt::format("--set '{}'", assignment);
-  // toml++ would take it, and write something else down.
+  // toml++ would accept it, and write something else.
   MINILLM_CHECK_USAGE(is_valid_utf8(assignment), "--set '{}': expected valid UTF-8",
                       replace_invalid_utf8(assignment));
   const size_t equals = assignment.find('=');
@@ -270,7 +271,8 @@ void set_config_value(const ConfigFields& fields, const std::string& assignment)
 }
 
 std::string config_to_toml(const ConfigFields& fields) {
-  // Keys of one section may stand apart in the list; TOML wants them together, keys of none first.
+  // A section's keys may be apart in the list; TOML wants them together, keys without
+  // section first.
   std::vector<std::string_view> sections = {""};
   for (const ConfigField& field : fields.all()) {
     const std::string_view section = section_of(field.key);

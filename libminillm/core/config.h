@@ -44,7 +44,7 @@ void set_config_value(const ConfigFields& fields, const std::string& assignment)
 // The config as TOML with every key: what is echoed, and stored in checkpoints. Reading it back
 // gives the same values to the bit.
 std::string config_to_toml(const ConfigFields& fields);
-// As read_config_file, from text; `name` stands in errors.
+// As read_config_file, from text; errors call it `name`.
 void read_config_text(const ConfigFields& fields, const std::string& text, const std::string& name);
 // The table that --help prints: key, default, meaning.
 std::string config_help(const ConfigFields& fields);

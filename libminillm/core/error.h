@@ -1,7 +1,7 @@
 // Error: the one exception the library throws, for what the world or the caller can get wrong.
 //
-// The library never prints and never exits. A tool catches Error once, prints `error: <what>` and
-// returns `exit_code()`.
+// The library never prints and never exits. A tool catches Error once, prints `error: <what>`, and
+// ends with its exit_code().
 
 #ifndef LIBMINILLM_CORE_ERROR_H_
 #define LIBMINILLM_CORE_ERROR_H_
@@ -17,7 +17,7 @@ enum class ExitCode : int {
   kUsage = 2,          // wrong options or config values
   kLocked = 3,         // another process is writing to the run directory
   kDiverged = 4,       // training produced non-finite numbers too often
-  kInterrupted = 130,  // Ctrl-C or SIGTERM; the run was saved and --resume continues it
+  kInterrupted = 130,  // Ctrl-C or SIGTERM; the run was saved and can be resumed
 };
 
 // Message grammar: `<subject>: <what is wrong>: expected X, got Y (<hint>)`. Lower case, no full
@@ -33,7 +33,7 @@ class Error : public std::runtime_error {
 };
 
 // The operating system refused: out of space, no permission, a disk error. The file itself may be
-// sound, so nobody may take it for damaged.
+// sound and must not be taken for damaged.
 class SystemError : public Error {
  public:
   SystemError(const std::string& message, int error_number)

@@ -16,8 +16,7 @@ namespace {
 
 constexpr std::string_view kTemporaryMark = ".tmp-";  // then process id, "-", number
 
-// A name beside `path` that no other writer uses: not another process, nor another thread of this
-// one.
+// A name beside `path` that no other writer uses, in this process or another.
 std::string temporary_name(const std::string& path) {
   static std::atomic<int> count{0};
   return fmt::format("{}{}{}-{}", path, kTemporaryMark, getpid(), count++);
@@ -32,8 +31,7 @@ void rename_path(const char* kind, const std::string& from, const std::string& t
   if (file_calls::rename(from, to) != 0) throw_system_error(kind, to, "rename to");
 }
 
-// For destructors, which must not throw: what is left over is removed when the run's lock is taken
-// next.
+// For destructors, which must not throw: leftovers are removed when the run's lock is next taken.
 void remove_quietly(const std::string& path) noexcept {
   try {
     remove_all(path);

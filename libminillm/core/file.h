@@ -1,8 +1,8 @@
 // Files: whole reads, atomic replacement, directories that appear all at once.
 //
-// Every write of the library goes through here, so that nothing is ever half-written: the reader of
-// a path sees the old content or the new one, also after a crash. The other file tools (sha256,
-// memory maps, the run lock) come with this header.
+// Every write of the library goes through here, so that nothing is ever half-written: whoever reads
+// a path sees the old content or the new, even after a crash. The other file tools (sha256, memory
+// maps, the run lock) come with this header.
 
 #ifndef LIBMINILLM_CORE_FILE_H_
 #define LIBMINILLM_CORE_FILE_H_
@@ -28,8 +28,7 @@ std::string read_file(const std::string& path);
 // fsyncs the directory. On any error (disk full, read-only, ...) the old file is untouched, the
 // temporary one is removed, and Error names the path and errno's text.
 void write_file_atomic(const std::string& path, std::string_view content);
-// The same for several pieces written one after another (a header and a large payload, without a
-// copy).
+// The same for several pieces in a row (a header and a large payload, without copying them).
 void write_file_atomic(const std::string& path, std::span<const std::string_view> pieces);
 
 // Renames in one step (a file replaces the file `to`), then makes it durable. Throws Error.
@@ -50,8 +49,8 @@ void remove_all(const std::string& path);
 // "runs/a" + "b" = "runs/a/b".
 std::string join_path(std::string_view directory, std::string_view name);
 
-// Whether `name` is one that a writer of this library gives to a temporary file or directory
-// ("LATEST.tmp-12-0"): left behind by a crash, unless its writer lives.
+// Whether `name` is one that this library gives to a temporary file or directory
+// ("LATEST.tmp-12-0"): left over from a crash, unless its writer is still alive.
 bool is_temporary_name(std::string_view name);
 
 // A file that appears all at once, when it is complete. Destroyed uncommitted, it removes itself.

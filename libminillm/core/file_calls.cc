@@ -15,7 +15,7 @@ namespace {
 
 FileHook g_hook;
 
-// Asks the hook, makes the call, and does both again if a signal came between.
+// Asks the hook, makes the call, and does both again if a signal interrupted it.
 template <typename Call>
 auto make(const FileCall& call, Call&& system_call) -> decltype(system_call(FileVerdict())) {
   for (;;) {

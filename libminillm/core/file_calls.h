@@ -1,5 +1,5 @@
-// The system's calls on files, all of them, each past a hook where tests may fail it, cut it short,
-// write it down, or end the process. Internal: everybody else uses core/file.h.
+// All of the library's system calls on files, each passing a hook where tests may make it fail, cut
+// it short, record it, or end the process. Internal: everything else uses core/file.h.
 //
 // Each function is the system's of that name (-1 and errno on failure), repeated when a signal
 // interrupts it. Questions (stat, readdir, statvfs) change nothing and go without.
@@ -42,7 +42,7 @@ struct FileCall {
 };
 struct FileVerdict {
   int error = 0;                   // the call fails with this errno, and does nothing
-  size_t most_bytes = size_t(-1);  // kWrite: no more than these are written
+  size_t most_bytes = size_t(-1);  // kWrite: at most this many are written
 };
 using FileHook = std::function<FileVerdict(const FileCall&)>;
 
@@ -59,8 +59,8 @@ ssize_t read(int descriptor, const std::string& path, void* to, size_t size);
 ssize_t write(int descriptor, const std::string& path, std::string_view bytes);
 int truncate(int descriptor, const std::string& path);  // to nothing
 int sync(int descriptor, const std::string& path);
-int close(int descriptor,
-          const std::string& path);                 // never repeated: interrupted, it is closed too
+// Never repeated: an interrupted close has closed the file.
+int close(int descriptor, const std::string& path);
 int lock(int descriptor, const std::string& path);  // exclusive; EWOULDBLOCK if another has it
 void* map(int descriptor, const std::string& path, size_t size);
 int rename(const std::string& from, const std::string& to);

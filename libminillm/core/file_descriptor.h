@@ -1,4 +1,4 @@
-// FileDescriptor: an open file of the operating system, closed when it goes.
+// FileDescriptor: an open file of the operating system, closed with its owner.
 
 #ifndef LIBMINILLM_CORE_FILE_DESCRIPTOR_H_
 #define LIBMINILLM_CORE_FILE_DESCRIPTOR_H_
@@ -34,8 +34,7 @@ class FileDescriptor {
   std::string read_to_end();
   void write_all(std::string_view bytes);
   void truncate();
-  // To the disk itself. A failure is final: what was written has to be written anew, to another
-  // file.
+  // To the disk itself. A failure is final: everything has to be written again, to another file.
   void sync();
   void close();  // reports errors, which the destructor cannot
 

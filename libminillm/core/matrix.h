@@ -78,7 +78,7 @@ class Matrix {
   // The first `n` rows: batches smaller than the allocation use a prefix of it.
   View top(Index n) { return view().row_block(0, n); }
   ConstView top(Index n) const { return view().row_block(0, n); }
-  // All elements; of a matrix whose rows lie next to each other.
+  // All elements. REQUIRES adjacent rows (stride = cols).
   std::span<Real> span() { return memory_.span(); }
   std::span<const Real> span() const { return memory_.span(); }
   Real& operator()(Index r, Index c) { return view()(r, c); }

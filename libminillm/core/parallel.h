@@ -8,8 +8,9 @@
 
 namespace minillm {
 
-// Calls body(i) for every i in [0, count), each on the next free thread. Throws one of what the
-// calls threw, when all have ended. Inside another parallel loop: on the calling thread alone.
+// Calls body(i) for every i in [0, count), each on the next free thread. If calls throw, one
+// of their exceptions is thrown when all have ended. Inside another parallel loop: on the
+// calling thread alone.
 template <typename Body>
 void parallel_for(size_t count, Body&& body) {
   if (count <= 1) {  // a team of threads, even of one, costs more than a short text's tokens

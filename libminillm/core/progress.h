@@ -7,8 +7,8 @@
 
 namespace minillm {
 
-// Called now and then, on the thread that works: `done` of `total`, in a unit of the work's own
-// (bytes, tokens). May be empty. If it throws, the work ends with that.
+// Called now and then, on the thread that works: `done` of `total`, in the work's own unit (bytes,
+// tokens). May be empty. If it throws, the work ends with that exception.
 using ProgressFunction = std::function<void(double done, double total)>;
 
 inline void report_progress(const ProgressFunction& progress, double done, double total) {

@@ -7,9 +7,9 @@
 
 namespace minillm {
 
-// Holds `<run_directory>/.lock` (flock, so a crash frees it too) as long as it lives. The file
+// Holds `<run_directory>/.lock` (flock, so a crash frees it too) for as long as it lives. The file
 // holds the owner's process id. Throws Error with ExitCode::kLocked, naming that process, if
-// another one has it.
+// another one has the lock.
 class RunLock {
  public:
   explicit RunLock(const std::string& run_directory);

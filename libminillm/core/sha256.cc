@@ -63,8 +63,7 @@ void Sha256::update(std::string_view bytes) {
   }
 }
 
-// Padding, section 5.1.1: a one bit, zeros, and the length in bits as the last eight bytes of a
-// block.
+// Padding, section 5.1.1: a one bit, zeros, and a block's last eight bytes: the length in bits.
 std::string Sha256::hex() {
   const uint64_t bits = length_ * 8;
   update(std::string_view("\x80", 1));

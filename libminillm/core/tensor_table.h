@@ -25,7 +25,7 @@ struct TensorInfo {
 
 class TensorTable {
  public:
-  // Appends a tensor right behind the last one and returns its offset.
+  // Appends a tensor right after the last one and returns its offset.
   Index add(std::string name, std::vector<Index> shape, bool decay);
 
   const std::vector<TensorInfo>& tensors() const { return tensors_; }

@@ -1,5 +1,4 @@
-// TokenBatch: one flat stream of tokens, the segments it is made of, and the predictions it asks
-// for.
+// TokenBatch: a flat stream of tokens, the segments it is made of, and the predictions asked for.
 //
 // There is no padding and no [B, T] grid. Fixed-length pretraining, packed SFT, ragged preference
 // pairs, a prompt shared by chosen and rejected, prefill, and decoding one token are all this one
@@ -15,8 +14,8 @@
 namespace minillm {
 
 // Rows [begin, end) of the batch: one sequence, or the continuation of one. Row i attends to rows
-// [begin, i] of its own segment and to ALL of its prefix. Its position is (prefix length) + i -
-// begin.
+// [begin, i] of its own segment and to ALL of its prefix. Its position is the prefix's length plus
+// i - begin.
 //
 // The prefix is rows [prefix_begin, prefix_end) of the same batch while training (a prompt shared
 // by several answers) and rows of the KV cache while decoding. Empty for a plain sequence.
@@ -35,12 +34,12 @@ struct Segment {
 struct Target {
   Index row = 0;
   Token token = 0;
-  Real weight = 1;  // what next_token_loss multiplies the log-probability with
+  Real weight = 1;  // what next_token_loss multiplies the log-probability by
 };
 
 struct TokenBatch {
   std::vector<Token> tokens;      // [N]
-  std::vector<Segment> segments;  // [S] they cover [0, N) in order, without gaps
+  std::vector<Segment> segments;  // [S], covering [0, N) in order, without gaps
   std::vector<Target> targets;    // [M]
 
   Index rows() const { return static_cast<Index>(tokens.size()); }
@@ -52,7 +51,7 @@ struct TokenBatch {
   }
 };
 
-// Where the two answers of a preference pair stand in a batch's `targets`.
+// Where the two answers of a preference pair are in a batch's `targets`.
 struct PairTargets {
   Index chosen_begin = 0, chosen_end = 0;
   Index rejected_begin = 0, rejected_end = 0;

@@ -10,16 +10,15 @@
 
 namespace minillm {
 
-// Thrown by whatever reads one record, caught by whatever reads the file. Records are counted by
-// `reason`; `detail` is what was expected and found in this one.
+// Thrown by what reads one record, caught by what reads the file. Records are counted by `reason`;
+// `detail` is what was expected and found in this one.
 struct BadRecord {
   std::string reason;
   std::string detail;
   bool harmless = false;  // left out and counted also under BadRecordPolicy::kError
 };
 
-// Counts the record that stands at `line` in `report`, or throws Error: `path:line: reason:
-// detail`.
+// Counts the record at `line` in `report`, or throws Error: `path:line: reason: detail`.
 void report_bad_record(DatasetReport& report, int64_t line, const BadRecord& bad,
                        BadRecordPolicy policy);
 

@@ -21,8 +21,8 @@ std::string trimmed(const std::string& text) {
   return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
 }
 
-// A run of text between two control pieces is encoded like a text of its own (sentencepiece may put
-// a space in front of it), as Meta's code, Hugging Face's fast tokenizer and llama.cpp do it; what
+// A run of text between two control pieces is encoded as a text of its own (sentencepiece may put a
+// space in front of it), as in Meta's code, Hugging Face's fast tokenizer and llama.cpp; what
 // continues the run has no such space.
 class Writer {
  public:
@@ -58,8 +58,7 @@ class Writer {
   bool in_text_;
 };
 
-// System prompts put in front of the user messages behind them, where the template wants them
-// there.
+// System prompts put in front of the user messages that follow them, if the template wants that.
 std::vector<Message> with_folded_system(const ChatTemplate& format,
                                         const std::vector<Message>& messages) {
   if (format.system_begin.empty()) return messages;
@@ -76,7 +75,7 @@ std::vector<Message> with_folded_system(const ChatTemplate& format,
   return result;
 }
 
-// The conversation; `open`: and what comes in front of an answer to it.
+// The conversation; if `open`, followed by what comes in front of an answer to it.
 RenderedSequence render(const Tokenizer& tokenizer, const std::vector<Message>& given, bool open) {
   const ChatTemplate& format = template_of(tokenizer);
   const std::vector<Message> messages = with_folded_system(format, given);

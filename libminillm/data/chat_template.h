@@ -1,24 +1,27 @@
 // Chat templates: how a conversation is written, as ids, segment by segment, never by formatting
 // text and encoding it.
 //
-//   chatml-space-v1  <s><|im_start|>user\n CONTENT<|im_end|>\n<|im_start|>assistant\n
-//   CONTENT<|im_end|> chatml           the same without <s> and without the space before the
-//   content zephyr           <s><|user|>\nCONTENT</s>\n<|assistant|>\nCONTENT</s> llama-2 <s>[INST]
-//   CONTENT [/INST] CONTENT </s> llama-3
-//   <|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nCONTENT<|eot_id|>...
+//   chatml-space-v1  <s><|im_start|>user\n CONTENT<|im_end|>\n
+//                    <|im_start|>assistant\n CONTENT<|im_end|>
+//   chatml           the same without <s> and without the space before the content
+//   zephyr           <s><|user|>\nCONTENT</s>\n<|assistant|>\nCONTENT</s>
+//   llama-2          <s>[INST] CONTENT [/INST] CONTENT </s>
+//   llama-3          <|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nCONTENT<|eot_id|>
+//                    <|start_header_id|>assistant<|end_header_id|>\n\nCONTENT<|eot_id|>
 //
-// The first is what this library teaches. It encodes every content with one space in front, so its
-// first word has the same token as in running text (otherwise what pretraining taught about
-// " cooper" is hidden from an answer "cooper"). The others are for models that others taught; they
-// are found by their jinja text (checkpoint/hf_tokenizer_files.h) or chosen by name. A tokenizer
-// carries its template (Tokenizer::with_chat_template), and so do checkpoints.
+// (What takes two lines here is one text.) The first is what this library teaches. It encodes every
+// content with a space in front, so that its first word is the same token as in running text
+// (otherwise an answer "cooper" cannot use what pretraining taught about " cooper"). The others are
+// for models trained elsewhere; they are recognised by their jinja text
+// (checkpoint/hf_tokenizer_files.h) or chosen by name. A tokenizer carries its template
+// (Tokenizer::with_chat_template), and so do checkpoints.
 //
-// What is in angle brackets with a bar, and <s> and </s>, are control pieces of the tokenizer,
+// What is in angle brackets with bars, and <s> and </s>, are control pieces of the tokenizer,
 // inserted by id: no content can forge them. Not so zephyr's roles and llama-2's [INST]: their
 // authors made them plain text, so a content that holds them reads like another turn.
 //
-// Training and generation share these functions, so the training prefix is the generation prompt id
-// for id.
+// Training and generation share these functions, so that the training prefix equals the generation
+// prompt, id for id.
 
 #ifndef LIBMINILLM_DATA_CHAT_TEMPLATE_H_
 #define LIBMINILLM_DATA_CHAT_TEMPLATE_H_
@@ -39,41 +42,40 @@ namespace minillm {
 // The template of this library's own models: stored in checkpoints and cache keys.
 inline constexpr const char* kChatTemplateId = "chatml-space-v1";
 
-// What stands around the content of one role.
+// What surrounds the content of one role.
 struct TurnFormat {
   struct Part {
     std::string text;
     bool control = false;  // a control piece, not text
   };
   std::vector<Part> header;
-  std::string before, after;  // text right before and behind the content; both are its answer's
+  std::string before, after;  // text around the content; in an answer, both are part of it
   std::string end;            // the control piece that ends the turn; empty: none
-  std::vector<Part> next;     // what follows where another message does
+  std::vector<Part> next;     // what follows if another message does
 };
 
 struct ChatTemplate {
   std::string id;
-  std::string start;                     // the control piece of position 0; empty: none
-  std::array<TurnFormat, 3> turns;       // by Role
-  bool trims = false;                    // contents lose (ASCII) white space at both ends
-  std::string system_begin, system_end;  // not empty: the system prompt stands, between these, in
-                                         // front of the next user message
-  // The same as jinja text, for other programs. It renders the start itself, so whoever applies it
-  // adds none. Plain jinja: the `generation` tag of Hugging Face would keep other programs from
-  // loading it. It ends each turn also where none follows.
+  std::string start;                // the control piece at position 0; empty: none
+  std::array<TurnFormat, 3> turns;  // by Role
+  bool trims = false;               // contents lose (ASCII) white space at both ends
+  // If not empty: the system prompt goes, between these, in front of the next user message.
+  std::string system_begin, system_end;
+  // The same as jinja text, for other programs. It renders the start itself, so nobody else should
+  // add one. Plain jinja: Hugging Face's `generation` tag would keep other programs from loading
+  // it. It ends every turn, also the last.
   std::string jinja;
-  std::vector<std::string> signs;  // what every jinja text of this template holds
+  std::vector<std::string> signs;  // what every jinja text of this template contains
 
   const TurnFormat& turn(Role role) const { return turns[static_cast<size_t>(role)]; }
   const std::string& answer_end() const { return turn(Role::kAssistant).end; }
 };
 
 std::span<const ChatTemplate> chat_templates();
-// Throws Error (kUsage) naming those there are.
+// Throws Error (kUsage) listing the ones there are.
 const ChatTemplate& chat_template_named(std::string_view id);
-// The template that a jinja text stands for: exactly one of ours, or one that bears the signs of a
-// template and none of a variant that writes more (tools, dates, system prompts of its own).
-// nullptr: none that is known.
+// The template that a jinja text means: it is exactly one of ours, or has the signs of a template
+// and none of a variant that writes more (tools, dates, its own system prompt). nullptr: unknown.
 const ChatTemplate* recognise_chat_template(std::string_view jinja);
 
 // A sequence of ids with its loss mask: `supervised[i]` says that token i is to be predicted (from
@@ -83,10 +85,10 @@ struct RenderedSequence {
   std::vector<uint8_t> supervised;
   Index supervised_count() const;
 };
-// All of them write with the tokenizer's template and throw Error if it has none.
+// These write with the tokenizer's template, and throw Error if it has none.
 //
-// Supervises the content and the end token of every supervised assistant message; headers, prompts
-// and what follows the end token are not. Ends with the last end token (nothing follows it).
+// Supervises the content and the end token of every supervised assistant message, but not headers,
+// prompts, or what follows the end token. Ends with the last end token (nothing follows it).
 RenderedSequence render_conversation(const Tokenizer& tokenizer,
                                      const std::vector<Message>& messages);
 

@@ -1,4 +1,4 @@
-// The templates there are. Each is data; chat_template.cc writes with any of them.
+// The templates there are. Each is data; chat_template.cc does the writing.
 
 #include <algorithm>
 
@@ -50,7 +50,7 @@ ChatTemplate chatml() {
   return t;
 }
 
-// Zephyr (Hugging Face H4), also of TinyLlama's chat models.
+// Zephyr (Hugging Face H4); also used by TinyLlama's chat models.
 ChatTemplate zephyr() {
   ChatTemplate t;
   t.id = "zephyr";
@@ -152,7 +152,7 @@ const ChatTemplate* recognise_chat_template(std::string_view jinja) {
   for (const ChatTemplate& t : chat_templates()) {
     if (t.signs.empty() || !std::ranges::all_of(t.signs, holds)) continue;
     if (t.start.empty() && holds("bos_token")) continue;
-    if (found != nullptr) return nullptr;  // the signs of two are no sign
+    if (found != nullptr) return nullptr;  // the signs of two say nothing
     found = &t;
   }
   return found;

@@ -8,8 +8,8 @@
 namespace minillm {
 namespace {
 
-// Checks the messages, and cuts off what follows the last one that is learnt from. Consecutive
-// messages of one role stay as they are.
+// Checks the messages, and cuts off what follows the last one to learn from. Consecutive messages
+// of one role stay as they are.
 Conversation make_conversation(std::vector<Message> messages) {
   std::erase_if(messages,
                 [](const Message& m) { return m.role == Role::kSystem && is_blank(m.content); });
@@ -65,8 +65,7 @@ std::vector<Conversation> parse_turns(const Json& row) {
   return {make_conversation(std::move(messages))};
 }
 
-// {"instruction": ..., "instances": [{"input": ..., "output": ...}, ...]}: a conversation per
-// instance.
+// {"instruction": ..., "instances": [{"input": ..., "output": ...}, ...]}: one per instance.
 std::vector<Conversation> parse_self_instruct(const Json& row) {
   const std::string instruction = string_field(row, "instruction");
   if (!row["instances"].is_array()) throw BadRecord{"wrong type", "'instances': expected a list"};
@@ -96,8 +95,8 @@ const char* completion_key(const Json& row) {
   return find_key(row, {"completion", "response", "answer"});
 }
 
-// {"prompt": ..., "completion": ...} and its spellings; strings, or lists of messages. Of plain
-// strings the white space at the ends is dropped, as the template puts its own.
+// {"prompt": ..., "completion": ...} and its spellings; strings, or lists of messages. Plain
+// strings lose the white space at both ends: the template adds its own.
 std::vector<Conversation> parse_prompt_completion(const Json& row) {
   const Json& completion = row[completion_key(row)];
   std::vector<Message> messages = joined(parse_preamble(row), parse_prompt(row[prompt_key(row)]));

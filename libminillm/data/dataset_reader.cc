@@ -44,7 +44,7 @@ void read_one_file(Dataset<Record>& dataset, const std::string& path, BadRecordP
   DatasetReport& report = dataset.reports.emplace_back();
   report.path = path;
   if (empty_file == EmptyFile::kReport)
-    report.format = "unknown";  // rows of another kind are then only counted
+    report.format = "unknown";  // so that rows of another kind are only counted
   std::map<std::string, int64_t> formats;
   for_each_json_record(path, [&](int64_t line, std::string_view raw) {
     ++report.rows;

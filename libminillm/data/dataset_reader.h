@@ -1,18 +1,27 @@
 // Reads data sets in the formats people have: .jsonl and .json arrays, the format found per row.
 //
-// Conversations: OpenAI messages (also a bare array per line), Alpaca {instruction, input, output |
-// response, system, history}, ShareGPT {conversations: [{from, value}] or [{role, content}]},
-// {conversation: [{human, assistant}]}, {prompt | query | question, completion | response | answer}
-// plain and conversational, and self-instruct {instruction, instances: [{input, output}]}.
-// Preferences: {prompt, chosen, rejected} explicit, implicit and conversational, HH-RLHF dialogue
-// strings, Alpaca-style, ShareGPT-style, {chosen_messages, rejected_messages}, OpenAI
-// preferred_output, {question, response_j, response_k}, {messages, rejected_response}. Every row is
-// given in the README, "Your own data". Plain prompts become a user turn (one template for all
-// stages); of plain prompts and their answers the white space at both ends is dropped.
+// Conversations
+//   OpenAI messages, also a bare array per line
+//   Alpaca {instruction, input, output | response, system, history}
+//   ShareGPT {conversations: [{from, value}] or [{role, content}]}
+//   {conversation: [{human, assistant}]}
+//   {prompt | query | question, completion | response | answer}, plain and conversational
+//   self-instruct {instruction, instances: [{input, output}]}
+//
+// Preferences
+//   {prompt, chosen, rejected}, explicit, implicit and conversational
+//   HH-RLHF dialogue strings, Alpaca-style, ShareGPT-style
+//   {chosen_messages, rejected_messages}
+//   OpenAI preferred_output
+//   {question, response_j, response_k}
+//   {messages, rejected_response}
+//
+// A plain prompt becomes a user turn (one template for all stages); plain prompts and their answers
+// lose the white space at both ends.
 //
 // Roles: system or developer; user or human; assistant or gpt. Rows with tool calls are bad
-// records. Messages behind the last assistant message are cut off; several user messages in a row
-// stay several. A message with loss_weight (or weight) 0 is context and not learnt. A null field
+// records. Messages after the last assistant message are cut off; several user messages in a row
+// stay several. A message with loss_weight (or weight) 0 is context and not learned. A null field
 // counts as absent.
 
 #ifndef LIBMINILLM_DATA_DATASET_READER_H_

@@ -12,17 +12,18 @@
 
 namespace minillm {
 
-// What ends a document in a plain text file. In every case a line `<|endoftext|>` ends one, too,
-// and a byte order mark and CR before LF are removed.
+// What ends a document in a plain text file. In any case a line `<|endoftext|>` also ends one, and
+// a byte order mark and CR before LF are removed.
 enum class DocumentSplit { kBlankLine, kLine, kFile };
 // "blank_line", "line", "file". Throws Error (kUsage) on anything else.
 DocumentSplit parse_document_split(const std::string& text);
 const char* document_split_name(DocumentSplit split);
 
 // Calls `visit` with every document of the files (.jsonl, .json: the "text" field; else plain
-// text). Documents have at least one character that is not white space, and no empty lines at their
-// ends. Files are streamed (a JSON array is read whole); a document has to fit into memory. Invalid
-// UTF-8 is a bad record. Returns one report per file. Throws Error as dataset_reader.h does.
+// text). Documents have at least one character that is not white space, and neither begin nor end
+// with an empty line. Files are streamed (a JSON array is read whole); a document has to fit into
+// memory. Invalid UTF-8 is a bad record. Returns one report per file. Throws Error as
+// dataset_reader.h does.
 std::vector<DatasetReport> for_each_document(const std::vector<std::string>& paths,
                                              DocumentSplit split, BadRecordPolicy policy,
                                              const std::function<void(std::string_view)>& visit);

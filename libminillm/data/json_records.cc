@@ -16,8 +16,8 @@ namespace {
 constexpr int kMaxDepth = 32;
 constexpr size_t kMaxJsonFileBytes = size_t{4} << 30;
 
-// Follows nested values and strings through JSON text, without checking it: enough to see where an
-// element ends.
+// Follows nested values and strings through JSON text without checking it: enough to find where
+// an element ends.
 class NestingScanner {
  public:
   void push(char c) {
@@ -46,7 +46,7 @@ class NestingScanner {
   bool escaped_ = false;
 };
 
-// The elements of the array that `text` is, and the lines they start at.
+// The elements of `text`, an array, and the lines they start at.
 void for_each_element(std::string_view text, const std::string& path, const RecordVisitor& visit) {
   NestingScanner scanner;
   int64_t line = 1, element_line = 0;
@@ -68,8 +68,8 @@ void for_each_element(std::string_view text, const std::string& path, const Reco
     if (c == '\n') ++line;
     scanner.push(c);
     if (scanner.depth() == 0 && ends_element) {
-      MINILLM_CHECK(trim(text.substr(i + 1)).empty(),
-                    "{}:{}: text behind the end of the JSON array", path, line);
+      MINILLM_CHECK(trim(text.substr(i + 1)).empty(), "{}:{}: text after the end of the JSON array",
+                    path, line);
       return;
     }
   }
@@ -130,8 +130,8 @@ bool is_json_path(const std::string& path) {
 }
 
 void for_each_json_record(const std::string& path, const RecordVisitor& visit) {
-  // The file is JSONL if its first line is a value of its own and more lines follow; a broken line
-  // in a file that is called .jsonl stays one, unless it just opens a value.
+  // The file is JSONL if its first line is a whole value and more lines follow; a broken first line
+  // does not change that in a file called .jsonl, unless it merely opens a value.
   std::string first;
   bool more = false;
   {

@@ -17,7 +17,7 @@ void LineReader::check_length(size_t bytes) const {
                 file_.path(), line_number_ + 1, kMaxLineBytes);
 }
 
-// Drops what was handed out and reads one block more; false at the end of the file.
+// Drops what was handed out and reads another block; false at the end of the file.
 bool LineReader::refill() {
   buffer_.erase(0, position_);
   buffer_offset_ += position_;

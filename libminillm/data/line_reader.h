@@ -18,9 +18,9 @@ class LineReader {
   // Throws Error if `path` is missing, a directory, or unreadable.
   explicit LineReader(const std::string& path);
 
-  // Steps to the next line; false at the end of the file. The line has neither LF nor CR LF, the
-  // first one no byte order mark; it stays valid until the next call. Throws Error on a line over
-  // kMaxLineBytes and when reading fails.
+  // Moves on to the next line; false at the end of the file. The line comes without LF or CR LF,
+  // the first one without a byte order mark, and is valid until the next call. Throws Error on a
+  // line longer than kMaxLineBytes and when reading fails.
   bool next(std::string_view& line);
 
   int64_t line_number() const { return line_number_; }  // of the last line, from 1

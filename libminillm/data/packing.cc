@@ -9,10 +9,9 @@
 namespace minillm {
 namespace {
 
-constexpr uint64_t kShuffleStream = 0x73687566666c65;  // "shuffle": apart from all other draws
+constexpr uint64_t kShuffleStream = 0x73687566666c65;  // "shuffle": independent of all other draws
 
-// Feeds `tokens` as one segment behind the rows [prefix_begin, prefix_end) and returns its first
-// row.
+// Feeds `tokens` as one segment with prefix [prefix_begin, prefix_end); returns its first row.
 Index append_segment(TokenBatch& batch, std::span<const Token> tokens, Index prefix_begin,
                      Index prefix_end) {
   const Index begin = batch.rows();
@@ -21,8 +20,8 @@ Index append_segment(TokenBatch& batch, std::span<const Token> tokens, Index pre
   return begin;
 }
 
-// An answer behind a prompt whose rows are [prompt_begin, prompt_end). The prompt's last row
-// predicts the answer's first token, so all but the answer's last token are fed.
+// An answer to the prompt in rows [prompt_begin, prompt_end). The prompt's last row predicts the
+// answer's first token, so all but the answer's last token are fed.
 void append_answer(TokenBatch& batch, const std::vector<Token>& answer, Index prompt_begin,
                    Index prompt_end) {
   const auto fed = std::span(answer).first(answer.size() - 1);

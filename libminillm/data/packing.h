@@ -13,42 +13,42 @@
 namespace minillm {
 
 // Appends the sequence as one segment; every supervised token i > 0 becomes a target of row i-1,
-// weight 1. The last token is not fed (nothing follows it), so n tokens make n-1 rows.
+// with weight 1. The last token is not fed (nothing follows it), so n tokens make n-1 rows.
 void append_sequence(TokenBatch& batch, const RenderedSequence& sequence);
-// Appends a window of plain text: rows tokens[0..n-1), every one predicts its successor.
+// Appends a window of plain text: rows tokens[0..n-1), each of which predicts its successor.
 void append_text(TokenBatch& batch, std::span<const Token> tokens);
 
-// Appends prompt, chosen and rejected as three segments: the answers have the prompt as their
+// Appends prompt, chosen and rejected as three segments: both answers have the prompt as their
 // prefix, so it is computed once. Its last row predicts the first token of both.
 PairTargets append_pair(TokenBatch& batch, const RenderedPair& pair);
 Index pair_rows(const RenderedPair& pair);  // rows that append_pair would add
 
 // Removes what takes more than `max_positions` positions, and returns how many were removed, to be
-// reported. Nothing is ever truncated: a cut answer teaches to stop in mid-sentence, and the two
-// answers of a pair must keep the same whole prompt.
+// reported. Nothing is ever truncated: a cut answer teaches the model to stop in mid-sentence, and
+// the two answers of a pair must share the whole prompt.
 Index remove_too_long(std::vector<RenderedSequence>& sequences, Index max_positions);
 Index remove_too_long(std::vector<RenderedPair>& pairs, Index max_positions);
 
 // A plan of micro-batches: which items (by index) go into each.
 using BatchPlan = std::vector<std::vector<Index>>;
 
-// One epoch: items in the order of shuffle(seed, epoch), filled greedily up to `budget` rows a
-// batch; an item longer than the budget is a batch of its own. `rows[i]` is what item i takes. A
+// One epoch: items in the order of shuffle(seed, epoch), packed greedily into batches of up to
+// `budget` rows; an item longer than that is a batch of its own. `rows[i]` is what item i takes. A
 // pure function of its arguments, so a resumed run repeats it.
 BatchPlan plan_epoch(std::span<const Index> rows, Index budget, uint64_t seed, int64_t epoch);
 
-// The plan of a whole run: epochs one after another, micro-batch i of the run is at(i). Holds the
+// The plan of a whole run: one epoch after another; micro-batch i of the run is at(i). Holds the
 // plans of two neighbouring epochs, however long the run; others are made again when asked for.
 class BatchSchedule {
  public:
   BatchSchedule(std::vector<Index> rows, Index budget, uint64_t seed);
-  // Item indices of micro-batch `i` (0-based, over all epochs). Stays until one of an epoch beyond
-  // its neighbours is asked for.
+  // Item indices of micro-batch `i` (0-based, over all epochs). Valid until a micro-batch of an
+  // epoch that is not a neighbour is asked for.
   const std::vector<Index>& at(Index i);
   Index batches_in_first_epoch();
   // Largest number of rows of any batch: max(budget, longest item).
   Index max_rows() const;
-  // The epoch (fractional) that micro-batch i starts at, for the log.
+  // The (fractional) epoch at which micro-batch i starts, for the log.
   double epoch_at(Index i);
 
  private:
@@ -62,7 +62,7 @@ class BatchSchedule {
   Index budget_;
   uint64_t seed_;
   Epoch held_[2];                   // by the epoch's number modulo two
-  std::vector<Index> epoch_begin_;  // first batch of each epoch so far, and one past the last
+  std::vector<Index> epoch_begin_;  // first batch of each epoch so far, and one past the end
 };
 
 }  // namespace minillm

@@ -32,8 +32,7 @@ bool same_message(const Message& a, const Message& b) {
   return a.role == b.role && a.content == b.content;
 }
 
-// Two whole conversations that differ in their last message only: what comes before it is the
-// prompt.
+// Two whole conversations that differ only in the last message: what precedes it is the prompt.
 PreferencePair make_implicit_pair(std::vector<Message> chosen, const std::vector<Message>& rejected,
                                   std::vector<Message> preamble = {}) {
   for (const std::vector<Message>* side : {&std::as_const(chosen), &rejected}) {
@@ -102,7 +101,7 @@ bool is_message_list(const Json& row, const char* key) {
 }
 
 PreferencePair parse_dialogues(const Json& row) {
-  // With a prompt of its own, the answers continue it.
+  // If there is a prompt as well, the answers continue it.
   const std::string prompt = is_dialogue(row, "prompt") ? string_field(row, "prompt") : "";
   return make_implicit_pair(parse_dialogue(prompt + string_field(row, "chosen")),
                             parse_dialogue(prompt + string_field(row, "rejected")));
@@ -142,8 +141,8 @@ const char* prompt_key(const Json& row) {
   return find_key(row, {"conversations", "messages", "prompt", "question", "query"});
 }
 
-// {"prompt": ..., "chosen": ..., "rejected": ...} and its spellings. Of plain strings the white
-// space at the ends is dropped, as the template puts its own.
+// {"prompt": ..., "chosen": ..., "rejected": ...} and its spellings. Plain strings lose the white
+// space at both ends: the template adds its own.
 PreferencePair parse_prompt_and_answers(const Json& row) {
   std::vector<Message> prompt = parse_preamble(row);
   const Json& own = row[prompt_key(row)];

@@ -1,5 +1,4 @@
-// What a line of a data set means, whatever its format: a text, a conversation, or a preference
-// pair.
+// What a record of a data set means, whatever its format: text, conversation, or preference pair.
 
 #ifndef LIBMINILLM_DATA_RECORD_H_
 #define LIBMINILLM_DATA_RECORD_H_
@@ -17,11 +16,10 @@ const char* role_name(Role role);  // "system", "user", "assistant"
 struct Message {
   Role role = Role::kUser;
   std::string content;
-  bool supervised =
-      true;  // whether an assistant message is learnt, or only context (loss_weight 0)
+  bool supervised = true;  // an assistant message is learned, or only context (loss_weight 0)
 };
 
-// At least one assistant message, the last one; loss is on supervised assistant messages only.
+// At least one assistant message, which is last; only supervised assistant messages carry loss.
 struct Conversation {
   std::vector<Message> messages;
 };

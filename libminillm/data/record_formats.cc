@@ -12,7 +12,7 @@ const char* const kUnpairedUnsupported =
     "unpaired preference data (one answer and a 'label') is not supported: expected 'chosen' and "
     "'rejected'";
 
-// One answer and a verdict on it, as KTO learns from.
+// One answer and a verdict on it: what KTO learns from.
 bool is_unpaired(const Json& row) {
   if (has_field(row, "kto_tag")) return true;
   const Json* label = find_field(row, "label");

@@ -24,8 +24,7 @@ constexpr size_t kMaxOptionBytes = 1024;
 // 0.1.97 walks it without bounds checks.
 constexpr std::array<std::string_view, 5> kKnownNormalizationTables = {
     "557b5397b1133d8abb62f7923e5b53ee496d3e36b9f63fd42625077c33688a14",  // nfkc, 0.1.97
-    "ec4a65fa10ad2a465f4f30ac3ee83a4ba4e9f507a4b092e07ff790c1c7c318af",  // nfkc, as in its test
-                                                                         // model
+    "ec4a65fa10ad2a465f4f30ac3ee83a4ba4e9f507a4b092e07ff790c1c7c318af",  // nfkc, its test model's
     "51d3684747b35ef99cd4802f37cc1ee0c6bec4d060814f774efb1066d3c167f2",  // nmt_nfkc
     "b30e4085ba1fad56d2401f4612419b6b3b42c5adc1e04f3aa1806399895d6bdd",  // nfkc_cf
     "6cec34e8016fd0d0a2da28b60b00e36b19a275df83786bf6b494bd033c708f83",  // nmt_nfkc_cf
@@ -36,7 +35,7 @@ class ProtobufReader {
  public:
   ProtobufReader(std::string_view bytes, const std::string& name) : bytes_(bytes), name_(name) {}
 
-  // Steps to the next field; false at the end.
+  // Moves on to the next field; false at the end.
   bool next() {
     if (position_ == bytes_.size()) return false;
     const uint64_t key = varint();
@@ -179,14 +178,14 @@ void check_piece(const SentencePieceInfo& piece, size_t id, const std::string& n
                 "tokenizer '{}': piece {} contains a NUL", name, id);
   MINILLM_CHECK(std::isfinite(piece.score),
                 "tokenizer '{}': piece {} has a score that is not finite", name, id);
-  // A single character is looked up among the control pieces first, so a text could produce it.
+  // Single characters are looked up among the control pieces too, so a text could produce one.
   MINILLM_CHECK(
       piece.type != PieceType::kControl || character_count(piece.text) > 1,
       "tokenizer '{}': control piece {} is the single character '{}', which any text could contain",
       name, id, piece.text);
 }
 
-// What only holds of all pieces together: texts are unique, there is one unknown piece, and bytes
+// What must hold for all pieces together: texts are unique, there is one unknown piece, and bytes
 // come as the full set <0x00> ... <0xFF> or not at all.
 void check_pieces(const SentencePieceModelInfo& model, const std::string& name) {
   MINILLM_CHECK(!model.pieces.empty(),

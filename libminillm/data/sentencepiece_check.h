@@ -1,9 +1,8 @@
 // A sentencepiece model file, parsed and checked by ourselves before sentencepiece sees it.
 //
 // sentencepiece 0.1.97 trusts its model files: a very long piece overflows its stack, a crafted
-// normalisation table makes it read out of bounds, NUL bytes and duplicates confuse its maps
-// (upstream issues 1263, 1269, 1272, 1308). What passes here is small, well-formed and means one
-// thing only.
+// normalisation table makes it read out of bounds, and NUL bytes and duplicates confuse its maps
+// (upstream issues 1263, 1269, 1272, 1308). What passes here is small, well-formed and unambiguous.
 
 #ifndef LIBMINILLM_DATA_SENTENCEPIECE_CHECK_H_
 #define LIBMINILLM_DATA_SENTENCEPIECE_CHECK_H_
@@ -27,7 +26,7 @@ enum class PieceType {
 };
 
 struct SentencePieceInfo {
-  std::string text;  // U+2581 stands for a space
+  std::string text;  // with U+2581 for a space
   float score = 0;
   PieceType type = PieceType::kNormal;
 };
@@ -36,8 +35,7 @@ struct SentencePieceModelInfo {
   std::vector<SentencePieceInfo> pieces;  // by id
   bool is_bpe = false;                    // else unigram
   bool byte_fallback = false;
-  // Normalisation. All off in the models we train: then decoding gives back exactly what was
-  // encoded.
+  // Normalisation. All off in the models we train, so that decoding exactly undoes encoding.
   bool has_normalization_table = false;
   bool add_dummy_prefix = true;
   bool remove_extra_whitespaces = true;

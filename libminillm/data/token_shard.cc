@@ -62,8 +62,8 @@ void TokenShard::check_content(const std::string& path, Index vocab_size) const 
   for (Index i = 0; i < tokens_; ++i) {
     const uint64_t id = load_unsigned(ids_, static_cast<uint64_t>(i), bytes_per_id_);
     MINILLM_CHECK(id < static_cast<uint64_t>(vocab_size),
-                  "token shard '{}': damaged: token {}: expected an id below "
-                  "{}, got {}",
+                  "token shard '{}': damaged: token {}: expected an id below {}, "
+                  "got {}",
                   path, i, vocab_size, id);
   }
 }

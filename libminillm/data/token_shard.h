@@ -18,14 +18,14 @@
 namespace minillm {
 
 // What a shard is made from, as one SHA-256: the files' bytes, the split and the tokenizer. A shard
-// whose source_hash() is the same need not be written again.
+// whose source_hash() is equal need not be written again.
 std::string shard_source_hash(const std::vector<std::string>& paths, DocumentSplit split,
                               const Tokenizer& tokenizer);
 
 // Tokenizes the files into the shard file `out` (atomically), in bounded memory: some megabytes of
 // text at a time, or one document if that is longer. The bytes do not depend on the number of
-// threads. Progress counts bytes of the files. Layout: doc/checkpoint_format.md, "Token shards".
-// Throws Error.
+// threads. Progress counts bytes of the files. Throws Error. The layout is in
+// doc/checkpoint_format.md, "Token shards".
 struct ShardReport {
   std::vector<DatasetReport> files;
   int64_t documents = 0, tokens = 0, text_bytes = 0;
@@ -41,7 +41,7 @@ class TokenShard {
 
   Index documents() const;
   Index tokens() const;
-  int64_t text_bytes() const;  // bytes of the text the ids stand for, for bits per byte
+  int64_t text_bytes() const;  // bytes of the tokenized text, for bits per byte
   // Ids of one document with its BOS and EOS, copied out.
   void document(Index d, std::vector<Token>& out) const;
   // Ids [begin, end) of document d.

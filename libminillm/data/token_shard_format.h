@@ -2,11 +2,11 @@
 //
 //   ids      tokens x (2 or 4) bytes, document after document, then zeros up to a multiple of 8
 //   offsets  (documents + 1) x u64: where each document begins in the ids, and the number of tokens
-//   trailer  128 bytes: magic "MLLMSHRD", u32 version, u32 bytes per id, u64 vocabulary size, u64
-//   documents,
-//            u64 tokens, u64 text bytes, 64 hexadecimal digits of the source hash, 16 zero bytes
+//   trailer  128 bytes: magic "MLLMSHRD", u32 version, u32 bytes per id, u64 vocabulary size,
+//            u64 documents, u64 tokens, u64 text bytes, 64 hexadecimal digits of the source hash,
+//            16 zero bytes
 //
-// All numbers are little-endian. The trailer is at the end because its counts are known only then.
+// All numbers are little-endian. The counts are known only at the end, hence a trailer.
 
 #ifndef LIBMINILLM_DATA_TOKEN_SHARD_FORMAT_H_
 #define LIBMINILLM_DATA_TOKEN_SHARD_FORMAT_H_

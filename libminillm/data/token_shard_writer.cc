@@ -40,7 +40,7 @@ class ShardWriter {
  private:
   void flush() {
     std::vector<std::vector<Token>> encoded(documents_.size());
-    // Long documents are divided among the threads, the others dealt out whole.
+    // Long documents are divided among the threads, the others are dealt out whole.
     const auto is_long = [&](size_t i) { return documents_[i].size() > kChunkBytes / 8; };
     for (size_t i = 0; i < documents_.size(); ++i)
       if (is_long(i)) encoded[i] = tokenizer_.encode(documents_[i]);
@@ -104,7 +104,7 @@ ShardReport write_token_shard(const std::string& out, const std::vector<std::str
   report.files = for_each_document(paths, split, policy, [&](std::string_view document) {
     writer.add(document);
     done += static_cast<double>(document.size());
-    report_progress(progress, std::min(done, total), total);  // what is no text is not counted
+    report_progress(progress, std::min(done, total), total);  // what is not text is not counted
   });
   const shard_format::Trailer& trailer = writer.finish();
   report.documents = static_cast<int64_t>(trailer.documents);

@@ -15,9 +15,9 @@
 namespace minillm {
 namespace {
 
-constexpr std::string_view kSpaceSymbol = "\xe2\x96\x81";  // U+2581, how pieces write a space
-// Appended to a model: normalizer_spec { add_dummy_prefix: false, remove_extra_whitespaces: false
-// }. Of a protobuf's field that comes twice the parts are merged, the last value of each one holds.
+constexpr std::string_view kSpaceSymbol = "\xe2\x96\x81";  // U+2581, a space in a piece
+// Appended to a model: normalizer_spec with add_dummy_prefix and remove_extra_whitespaces false. A
+// protobuf message that comes twice is merged, and the last value of each field holds.
 constexpr std::string_view kKeepWhitespace("\x1a\x04\x18\x00\x20\x00", 6);
 constexpr size_t kChunkBytes = size_t{1} << 16;
 constexpr size_t kMaxUndividedBytes = size_t{256} << 20;
@@ -61,14 +61,14 @@ struct Tokenizer::State {
   SentencePieceModelInfo model;
   std::vector<std::string> token_bytes;
   std::vector<Token> byte_ids;  // of the 256 byte pieces, if there are any
-  // A model that keeps every character of the text, as train_tokenizer makes them.
+  // Whether the model keeps every character of the text, as those of train_tokenizer do.
   bool lossless = false;
-  // Whether no piece goes across a line end, so that lines can be encoded one by one.
+  // Whether no piece spans a line end, so that lines can be encoded one by one.
   bool lines_are_separate = false;
   Token bos = -1, eos = -1, unk = -1, pad = -1;
   std::map<std::string, Token, std::less<>> controls;
   sentencepiece::SentencePieceProcessor processor;
-  // The same without dummy prefix and with every space; only where that is another.
+  // The same without dummy prefix and with every space; only if that is different.
   std::unique_ptr<sentencepiece::SentencePieceProcessor> continuing;
 
   Token find_control(std::string_view text) const {
@@ -113,7 +113,7 @@ void Tokenizer::State::encode_part(const sentencepiece::SentencePieceProcessor& 
   tokens.insert(tokens.end(), ids.begin(), ids.end());
 }
 
-// Parts that can be encoded one by one: each U+2581 alone, and long texts cut at line ends, so that
+// Parts that can be encoded separately: each U+2581 alone, and long texts cut at line ends, so that
 // memory stays small and all threads have work.
 std::vector<std::string_view> Tokenizer::State::divide(std::string_view text) const {
   std::vector<std::string_view> parts;
@@ -121,7 +121,7 @@ std::vector<std::string_view> Tokenizer::State::divide(std::string_view text) co
     size_t end = text.size();
     if (lines_are_separate && end > kChunkBytes)
       end = std::min(end, text.find('\n', kChunkBytes) + 1);
-    if (end == 0) end = text.size();  // there is no line end (npos + 1)
+    if (end == 0) end = text.size();  // no line end (npos + 1)
     const size_t symbol = text.substr(0, end).find(kSpaceSymbol);
     if (symbol != std::string_view::npos) end = symbol > 0 ? symbol : kSpaceSymbol.size();
     parts.push_back(text.substr(0, end));
@@ -238,8 +238,8 @@ std::vector<Token> Tokenizer::encode_with(bool continuing, std::string_view text
   const std::vector<std::string_view> parts = state_->divide(text);
   std::vector<std::vector<Token>> encoded(parts.size());
   parallel_for(parts.size(), [&](size_t i) {
-    // sentencepiece writes spaces as U+2581, so a U+2581 of the text would come back as a space:
-    // spell it in bytes.
+    // sentencepiece writes spaces as U+2581, so a U+2581 in the text would come back as a space: it
+    // is spelled in bytes.
     if (parts[i] == kSpaceSymbol)
       for (const char c : kSpaceSymbol)
         encoded[i].push_back(state_->byte_ids[static_cast<uint8_t>(c)]);
@@ -267,7 +267,7 @@ std::string StreamDecoder::push(Token token) {
   started_ = started_ || !bytes.empty();
   held_ += bytes;
 
-  // Of a character at most 3 bytes can have come without its last one.
+  // An incomplete character has at most 3 bytes.
   size_t complete = held_.size();
   for (size_t tail = 1; tail <= std::min<size_t>(3, held_.size()); ++tail) {
     bool cut_off = false;

@@ -23,9 +23,9 @@ struct ChatTemplate;
 
 class Tokenizer {
  public:
-  // Checks the protobuf itself before sentencepiece sees it (sizes, piece count and length, UTF-8,
-  // no NUL, no duplicates, finite scores), because sentencepiece 0.1.97 trusts it. `name` stands in
-  // errors. Throws Error.
+  // Checks the protobuf before sentencepiece sees it (sizes, piece count and length, UTF-8, no
+  // NUL, no duplicates, finite scores), because sentencepiece 0.1.97 trusts it. Errors call it
+  // `name`. Throws Error.
   static Tokenizer from_bytes(std::string model_bytes, const std::string& name);
   static Tokenizer load(const std::string& path);
 
@@ -43,31 +43,30 @@ class Tokenizer {
   // The piece as stored ("▁the", "<0x0A>"), for display. Throws Error if out of range.
   std::string piece(Token token) const;
 
-  // Ids of the text: no BOS, no EOS, never a control id. decode(encode(x)) == x for valid UTF-8
-  // with the models that train_tokenizer makes (a model made elsewhere may normalise the text
-  // first). Throws Error on invalid UTF-8, saying at which byte. Safe to call from several threads.
+  // Ids of the text: no BOS, no EOS, never a control id. With models from train_tokenizer,
+  // decode(encode(x)) == x for valid UTF-8 (a model made elsewhere may normalise the text first).
+  // Throws Error on invalid UTF-8, saying at which byte. Safe to call from several threads.
   std::vector<Token> encode(std::string_view text) const;
-  // Ids of a text that follows other text: the same, but no space is put in front of it and none
-  // taken away, which the models of others may do to a text of its own.
+  // Ids of a text that continues other text: no space is put in front of it or taken away, which
+  // models made elsewhere may do to a whole text.
   std::vector<Token> encode_continuing(std::string_view text) const;
-  // Control ids decode to nothing. Bytes that are not UTF-8 become U+FFFD. Throws Error on ids out
-  // of range.
+  // Control ids decode to nothing, bytes that are not UTF-8 to U+FFFD. Throws Error on ids
+  // outside the vocabulary.
   std::string decode(std::span<const Token> tokens) const;
-  // What the token adds to a text: possibly a part of a character; nothing for control ids.
+  // What the token adds to a text, possibly part of a character; nothing for control ids.
   const std::string& token_bytes(Token token) const;
-  // Whether the model puts a space before every text, which decoding takes away again (ours does
-  // not).
+  // Whether the model puts a space before every text, which decoding takes away again. Ours do not.
   bool adds_leading_space() const;
 
-  // How conversations are written with it: at first the library's own template if the model has
-  // its control pieces; nullptr if none is known.
+  // How conversations are written: at first, with the library's own template if the model has its
+  // control pieces; nullptr if no template is known.
   const ChatTemplate* chat_template() const { return chat_template_; }
   // What ends an answer; -1 without a template.
   Token answer_end() const;
   // The same tokenizer with another template, which must outlive it. Throws Error naming a control
-  // piece of the template that it lacks.
+  // piece that the template needs and the model lacks.
   Tokenizer with_chat_template(const ChatTemplate& chat_template) const;
-  // The same without one; `problem` says why, to whoever needs one.
+  // The same without one; `problem` tells whoever needs one why.
   Tokenizer without_chat_template(std::string problem) const;
   const std::string& chat_template_problem() const { return problem_; }
 
@@ -80,7 +79,7 @@ class Tokenizer {
   std::string problem_;
 };
 
-// Decodes token by token and holds bytes back until they form whole UTF-8 characters.
+// Decodes token by token, holding bytes back until they form whole UTF-8 characters.
 class StreamDecoder {
  public:
   explicit StreamDecoder(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
@@ -100,10 +99,10 @@ struct TokenizerTrainingOptions {
 // Calls back with the next text until it returns false. Long texts are split at line ends and then
 // at spaces (sentencepiece drops lines over max_sentence_length silently; we never do).
 using TextSource = std::function<bool(std::string& text)>;
-// Trains BPE: byte fallback, identity normaliser, no dummy prefix, digits split, control ids 0
-// <unk>, 1 <s>, 2 </s>, 3 <pad>, 4 <|im_start|>, 5 <|im_end|>. Returns the bytes of the .model
-// file; the same bytes for the same text and options. Throws Error (also where sentencepiece would
-// exit).
+// Trains BPE: byte fallback, identity normaliser, no dummy prefix, digits split, control ids
+// 0 <unk>, 1 <s>, 2 </s>, 3 <pad>, 4 <|im_start|>, 5 <|im_end|>. Returns the bytes of the
+// .model file: the same ones for the same text and options. Throws Error, even where
+// sentencepiece would exit.
 std::string train_tokenizer(const TextSource& texts, const TokenizerTrainingOptions& options);
 
 }  // namespace minillm

@@ -19,8 +19,8 @@ constexpr size_t kMaxSentenceBytes = 16384;
 
 // Characters that may not reach the trainer. It learns from lines, so a piece never contains a line
 // end; it uses tab as an internal mark, and drops, without a word, every line that contains U+2585;
-// U+2581 stands for the space. All of them are spelled in bytes, so nothing is lost when they only
-// divide the text here.
+// U+2581 is its space. All of them are spelled in bytes, so it is no loss that they only divide the
+// text for the trainer.
 size_t divider_length(std::string_view text) {
   if (text[0] == '\n' || text[0] == '\r' || text[0] == '\t' || text[0] == '\0') return 1;
   if (text.starts_with("\xe2\x96\x85") || text.starts_with("\xe2\x96\x81")) return 3;
@@ -34,8 +34,7 @@ class SentenceSource : public sentencepiece::SentenceIterator {
 
   bool done() const override { return done_; }
   const std::string& value() const override { return sentence_; }
-  // Errors of the text source must not fly through sentencepiece: kept here, and thrown by
-  // train_tokenizer.
+  // Errors of the text source must not pass through sentencepiece: train_tokenizer throws them.
   sentencepiece::util::Status status() const override {
     if (error_) return {sentencepiece::util::StatusCode::kCancelled, "the text source failed"};
     return {};
@@ -59,8 +58,7 @@ class SentenceSource : public sentencepiece::SentenceIterator {
     }
   }
 
-  // How many different characters make up the share `coverage` of the text, the most frequent ones
-  // first.
+  // How many distinct characters, the most frequent first, make up `coverage` of the text.
   int64_t required_characters(double coverage) const {
     std::vector<int64_t> counts;
     int64_t total = 0, covered = 0, required = 0;
@@ -89,7 +87,7 @@ class SentenceSource : public sentencepiece::SentenceIterator {
     return true;
   }
 
-  // The text up to the next divider, or up to the last space before it gets too long.
+  // The text up to the next divider, or to the last space before it gets too long.
   void take_sentence() {
     const std::string_view rest = std::string_view(text_).substr(position_);
     size_t end = 0, space = 0;
@@ -125,7 +123,7 @@ class SentenceSource : public sentencepiece::SentenceIterator {
   std::unordered_map<std::string, int64_t> characters_;
 };
 
-// The number behind `before` in sentencepiece's message.
+// The number after `before` in sentencepiece's message.
 std::optional<int64_t> number_after(const std::string& message, const std::string& before) {
   const size_t position = message.find(before);
   if (position == std::string::npos) return std::nullopt;
@@ -178,8 +176,7 @@ std::string train_tokenizer(const TextSource& texts, const TokenizerTrainingOpti
   MINILLM_CHECK_USAGE(
       options.vocab_size >= required,
       "tokenizer training: vocab_size is too small for the characters of the text: expected at "
-      "least "
-      "{} (6 control pieces, 256 bytes, {} characters), got {} (or lower character_coverage)",
+      "least {} (6 control pieces, 256 bytes, {} characters), got {} (or lower character_coverage)",
       required, required - kControlPieces - kBytePieces, options.vocab_size);
   if (const auto largest = number_after(message, "value <= ")) {
     throw Error(

@@ -16,42 +16,40 @@
 
 namespace minillm {
 
-// Templates may put one space in front of every content (data/chat_template.h). An answer as it is
-// to be shown and compared: without that one space.
+// Templates may put one space in front of every content (data/chat_template.h). The answer as it is
+// shown and compared: without that one space.
 std::string_view strip_template_space(std::string_view answer);
 
 // The chat template that a checkpoint's stages have taught it, from its lineage; empty if none has.
 std::string taught_chat_template(const std::optional<TrainerState>& state);
-// Throws Error if `taught` is another template than the tokenizer's: the answers would suffer
-// silently.
+// Throws Error if `taught` is not the tokenizer's template: the answers would silently be worse.
 void check_chat_template(const std::string& taught, const Tokenizer& tokenizer);
 
 // One answer in a conversation.
 struct ChatAnswer {
   Generation generation;  // its text as generated
-  std::string text;       // as shown, and as it stands in the history
+  std::string text;       // as shown, and as in the history
   int dropped_turns = 0;  // oldest turns that no longer fit and were forgotten before this answer
 };
 
 class ChatSession {
  public:
-  // The model and the tokenizer must outlive the session. Throws Error if the tokenizer has no chat
-  // template.
+  // Model and tokenizer must outlive the session. Throws Error if the tokenizer has no
+  // chat template.
   ChatSession(const Model& model, const Tokenizer& tokenizer);
 
   // The system prompt; empty = none. The history stays.
   void set_system(std::string system) { system_ = std::move(system); }
   const std::string& system() const { return system_; }
   void reset() { history_.clear(); }  // the system prompt stays
-  // User and assistant messages in turn.
+  // User and assistant messages, alternating.
   const std::vector<Message>& history() const { return history_; }
 
   // Asks, and adds question and answer to the history. Turn n draws from Rng(seed, stream + n).
   //
-  // When the context is short, the oldest turns are dropped first, until system prompt, remaining
-  // turns and question leave room for max_tokens (but never more than half the context is kept
-  // free). Throws Error, with the history as it was, if system prompt and question alone do not
-  // fit.
+  // When the context is short, the oldest turns are dropped until system prompt, remaining turns
+  // and question leave room for max_tokens (or for half the context, if that is less). Throws Error
+  // if system prompt and question alone do not fit; the history is then unchanged.
   ChatAnswer ask(const std::string& question, const GenerationConfig& config,
                  const GenerationEvents& events = {});
 
@@ -63,7 +61,7 @@ class ChatSession {
   Index context_;
   std::string system_;
   std::vector<Message> history_;
-  uint64_t turns_ = 0;  // asked so far, also those forgotten
+  uint64_t turns_ = 0;  // asked so far, including those forgotten
 };
 
 }  // namespace minillm

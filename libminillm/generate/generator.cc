@@ -13,15 +13,15 @@
 namespace minillm {
 namespace {
 
-constexpr Index kPrefillRows = 512;  // rows of new prompts a step takes, unless one is longer
+constexpr Index kPrefillRows = 512;  // rows of new prompts in a step, unless one prompt is longer
 
 std::vector<Token> end_tokens(const GenerationConfig& config, const Tokenizer* tokenizer) {
   if (!config.stop_tokens.empty() || tokenizer == nullptr) return config.stop_tokens;
   return {tokenizer->eos(), tokenizer->answer_end()};  // -1 for one it lacks: never sampled
 }
 
-// Ids below this may be sampled: those that the tokenizer has a piece for. (Vocabularies are padded
-// to round numbers; the ids beyond the tokenizer stand for nothing, whatever their logits.)
+// Ids below this may be sampled: those the tokenizer has a piece for. (Vocabularies are padded to
+// round numbers; ids beyond the tokenizer mean nothing, whatever their logits.)
 Index sampled_ids(const Model& model, const Tokenizer* tokenizer) {
   return tokenizer == nullptr ? model.config().vocab_size : tokenizer->vocab_size();
 }
@@ -62,7 +62,7 @@ class ContinuousBatch {
   const Index sampled_ids_;
 
   Index capacity_ = 0;       // cache rows of a slot
-  Index prefill_rows_ = 0;   // rows of new prompts a step may take
+  Index prefill_rows_ = 0;   // rows of new prompts in a step, at most
   size_t next_ = 0;          // the next prompt to begin
   std::vector<Index> free_;  // slots
   std::vector<Stream> running_;
@@ -127,7 +127,7 @@ std::vector<Generation> ContinuousBatch::run() {
   return std::move(results_);
 }
 
-// Begins as many prompts as there are free slots and rows for; at least one if there is a slot.
+// Begins as many prompts as there are free slots and rows for; at least one if a slot is free.
 void ContinuousBatch::admit() {
   Index rows = 0;
   while (next_ < prompts_.size() && !free_.empty()) {
@@ -147,7 +147,7 @@ void ContinuousBatch::admit() {
   }
 }
 
-// Feeds every stream what it has not fed yet (its prompt, or its newest token) and samples one
+// Feeds every stream what it has not fed yet (its prompt or its newest token); samples a
 // token each.
 void ContinuousBatch::step() {
   batch_.clear();

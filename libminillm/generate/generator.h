@@ -1,8 +1,8 @@
 // Generator: prompts -> continuations, over the KV cache, many streams at once.
 //
 // Continuous batching (Yu et al. 2022, "Orca"): every step is one TokenBatch with a segment per
-// stream, the whole prompt of a stream that begins and one token of a stream that runs. As one
-// ends, the next begins in its place.
+// stream: the whole prompt of a stream that begins, one token of a stream that runs. When one ends,
+// the next begins in its place.
 
 #ifndef LIBMINILLM_GENERATE_GENERATOR_H_
 #define LIBMINILLM_GENERATE_GENERATOR_H_
@@ -28,9 +28,8 @@ struct GenerationConfig {
   uint64_t seed = 1;
   uint64_t stream = 0;
   std::vector<std::string> stop;   // strings that end the text (not part of it)
-  std::vector<Token> stop_tokens;  // ids that end the text; empty = eos and what ends an answer
-  // What the weights are rounded to: fewer bits, more tokens a second. Default: the model's
-  // precision.
+  std::vector<Token> stop_tokens;  // ids that end the text; empty = eos and the end of an answer
+  // What the weights are rounded to: fewer bits, more tokens per second. Empty: as the model's.
   std::optional<Precision> weights;
 
   void validate() const;  // throws Error (kUsage)
@@ -45,7 +44,7 @@ struct Generation {
   StopReason reason = StopReason::kMaxTokens;
 };
 
-// What a caller may hear and say while one text is generated. Both optional.
+// How a caller follows and stops a text while it is generated. Both optional.
 struct GenerationEvents {
   // Whole UTF-8 pieces, as they become certain.
   std::function<void(const std::string&)> on_text = {};
@@ -56,19 +55,19 @@ struct GenerationEvents {
 class Generator {
  public:
   // The model and the tokenizer must outlive the generator, and the model's parameters must not
-  // change while it is used: the weights are packed once, by the first text. The model's vocabulary
-  // may be larger than the tokenizer's (padded): such ids are never generated.
+  // change while it is in use: the weights are packed once, for the first text. The model's
+  // vocabulary may be larger than the tokenizer's (padded): the additional ids are never generated.
   Generator(const Model& model, const Tokenizer& tokenizer);
-  // Ids only: the texts stay empty, nothing but `stop_tokens` ends them, stop strings are an error.
+  // Ids only: texts stay empty, only `stop_tokens` end them, and stop strings are an error.
   explicit Generator(const Model& model);
 
   // Continues one prompt of ids. Throws Error if the prompt is empty, longer than the model's
   // context (max_position_embeddings), or has an id outside the vocabulary.
   Generation generate(std::span<const Token> prompt, const GenerationConfig& config,
                       const GenerationEvents& events = {});
-  // Many prompts together, at most `max_streams` at a time. Result i is bit-identical to generate()
-  // of prompt i with stream + i, whatever the number of streams or threads. Memory: a cache of
-  // max_streams x (longest prompt + max_tokens) rows, allocated once.
+  // Many prompts together, at most `max_streams` at a time. Result i is bit-identical to that of
+  // generate() for prompt i and stream + i, whatever the number of streams or threads. Memory: a
+  // cache of max_streams x (longest prompt + max_tokens) rows, allocated once.
   std::vector<Generation> generate_all(std::span<const std::vector<Token>> prompts,
                                        const GenerationConfig& config, Index max_streams = 64);
   // Raw continuation of a text: BOS + encode(text).
@@ -86,7 +85,7 @@ class Generator {
   std::optional<Precision> packed_precision_;
 };
 
-// BOS + encode(text): how a text begins that is to be continued. No BOS if the tokenizer has none.
+// BOS + encode(text): a text to be continued. No BOS if the tokenizer has none.
 std::vector<Token> encode_raw_prompt(const Tokenizer& tokenizer, const std::string& text);
 
 }  // namespace minillm

@@ -1,4 +1,4 @@
-// Prompts: what a model is asked, read from a file.
+// Prompts: what a model is asked, read from files.
 
 #ifndef LIBMINILLM_GENERATE_PROMPTS_H_
 #define LIBMINILLM_GENERATE_PROMPTS_H_
@@ -14,22 +14,22 @@ namespace minillm {
 // The role of that name, as in role_name. Throws Error on any other.
 Role parse_role(std::string_view name);
 
-// The messages before an answer; a plain text is one user message.
+// The messages before an answer; plain text is one user message.
 using Prompt = std::vector<Message>;
 
-// A prompt of a file, and what a right answer to it holds: one of the texts; none: not known.
+// A prompt from a file, and what a right answer contains: one of these texts; none: unknown.
 struct ExpectingPrompt {
   Prompt prompt;
   std::vector<std::string> expected;
 };
 
 // A prompt per line; or, in .jsonl, {"prompt": TEXT} or {"prompt": [{"role", "content"}, ...]},
-// with an optional "system", and "expect": TEXT or [TEXT, ...]. Empty lines are skipped. Throws
-// Error `'path':line: ...`, also if there is no prompt.
+// with an optional "system" and an optional "expect": TEXT or [TEXT, ...]. Empty lines are skipped.
+// Throws Error `'path':line: ...`, also if there is no prompt.
 std::vector<ExpectingPrompt> read_expecting_prompts(const std::string& path);
 std::vector<Prompt> read_prompts(const std::string& path);  // the prompts alone
 
-// The prompt as plain text, for a model that continues texts: the contents, a line each.
+// The prompt as plain text, for a model that continues texts: the contents, one per line.
 std::string raw_text(const Prompt& prompt);
 
 }  // namespace minillm

@@ -10,7 +10,7 @@
 namespace minillm {
 namespace {
 
-// Relative probabilities below are none: exp_fast ends at e^-87.
+// Relative probabilities below this count as zero: exp_fast ends at e^-87.
 constexpr double kNothing = 1e-37;
 constexpr double kLowestTemperature = 1e-30;  // its inverse is a finite float
 
@@ -75,9 +75,9 @@ std::span<const Sampler::Candidate> Sampler::distribution(std::span<const Real> 
   double least = std::max(kNothing, least_top_k());
   const Real sum = lane_sum(static_cast<Index>(scores_.size()),
                             [&](Index v) { return scores_[static_cast<size_t>(v)]; });
-  // What is certainly outside the nucleus need not be put on the heap. If a token of probability
-  // below (1 - p) / V were in it, all tokens from there on would hold less than 1 - p, so those
-  // before it p already. (Top-k comes first, and leaves a smaller sum.)
+  // What is certainly outside the nucleus need not go on the heap. If a token of probability below
+  // (1 - p) / V were in it, that token and all after it would hold less than 1 - p, so those before
+  // it would already hold p. (Top-k comes first, and leaves a smaller sum.)
   const double share = (1 - config_.top_p) / static_cast<double>(scores_.size());
   if (config_.top_k == 0) least = std::max(least, 0.999 * share * double{sum});
   for (size_t v = 0; v < scores_.size(); ++v)
@@ -115,7 +115,7 @@ double Sampler::least_top_k() {
 }
 
 // Takes the most probable ones off a heap until they hold their share of `all` the mass: cheaper
-// than sorting them all.
+// than sorting everything.
 void Sampler::keep_top_p(double all) {
   const auto less_probable = [](const Candidate& a, const Candidate& b) {
     return a.probability != b.probability ? a.probability < b.probability : a.token > b.token;

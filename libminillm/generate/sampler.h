@@ -16,7 +16,7 @@ struct SamplingConfig {
   double temperature = 0.8;       // 0 = greedy (argmax, the lowest id on ties)
   int64_t top_k = 0;              // keep the k most probable, and ties with the last; 0 = all
   double top_p = 1;               // nucleus: smallest set with this mass (Holtzman et al. 2020)
-  double min_p = 0;               // drop what is below min_p * the largest probability
+  double min_p = 0;               // drop what is below min_p times the largest probability
   double repetition_penalty = 1;  // divides positive, multiplies negative logits of tokens in the
                                   // history (Keskar et al. 2019, arXiv:1909.05858)
 
@@ -32,8 +32,8 @@ class Sampler {
   // The next token.
   //   logits   [V]  of one row
   //   history       what the repetition penalty looks at: prompt and text so far
-  // The filters apply in Hugging Face's order: penalty, temperature, top-k, top-p, min-p. Takes one
-  // number of `rng`, none when greedy. Throws Error if a logit is not finite.
+  // The filters apply in Hugging Face's order: penalty, temperature, top-k, top-p, min-p. Draws one
+  // number from `rng`, none when greedy. Throws Error if a logit is not finite.
   Token sample(std::span<const Real> logits, std::span<const Token> history, Rng& rng);
 
   // What sample() would draw from: the tokens that pass the filters and their probabilities, which

@@ -9,7 +9,7 @@
 namespace minillm {
 namespace {
 
-// Length of the longest end of `text` that is a beginning of `stop`, but not all of it.
+// Length of the longest suffix of `text` that is a proper prefix of `stop`.
 size_t possible_beginning(std::string_view text, std::string_view stop) {
   size_t length = std::min(text.size(), stop.size() - 1);
   while (length > 0 && !text.ends_with(stop.substr(0, length))) --length;

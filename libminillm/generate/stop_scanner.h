@@ -1,5 +1,4 @@
-// StopScanner: finds stop strings in text that arrives in pieces, and holds back what may become
-// one.
+// StopScanner: finds stop strings in text that arrives in pieces, holding back what may become one.
 
 #ifndef LIBMINILLM_GENERATE_STOP_SCANNER_H_
 #define LIBMINILLM_GENERATE_STOP_SCANNER_H_
@@ -15,7 +14,7 @@ class StopScanner {
   explicit StopScanner(std::vector<std::string> stop);
 
   // Takes the next piece of text and returns what has become certain to be shown. A stop string may
-  // straddle pieces: its possible beginnings are held back. Where several match, the one that ends
+  // straddle pieces: its possible beginnings are held back. If several match, the one that ends
   // first counts, so the cuts between pieces make no difference.
   std::string push(const std::string& piece);
   // A stop string was found; the text before it has been returned, push() returns nothing more.

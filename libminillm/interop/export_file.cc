@@ -7,8 +7,8 @@ namespace {
 
 constexpr size_t kBufferBytes = size_t{1} << 20;
 
-// Checked before the first byte: an hour of writing should not end with a full disk. The old file,
-// if there is one, stays until the new one is complete.
+// Checked before the first byte: an hour of writing should not end at a full disk. The old file, if
+// there is one, stays until the new one is complete.
 std::string checked_path(const std::string& path, uint64_t bytes) {
   MINILLM_CHECK(!is_directory(path), "file '{}': cannot write: it is a directory", path);
   const auto room = free_disk_bytes(path);

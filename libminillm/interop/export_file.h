@@ -1,5 +1,5 @@
 // ExportFile: a long file that is written tensor by tensor, in constant memory, and appears when it
-// is complete. What the exports of this directory have in common.
+// is complete. Shared by the exports in this directory.
 
 #ifndef LIBMINILLM_INTEROP_EXPORT_FILE_H_
 #define LIBMINILLM_INTEROP_EXPORT_FILE_H_
@@ -17,7 +17,7 @@
 namespace minillm {
 
 struct ExportEvents {
-  // Called after every MiB or so. If it throws, nothing was exported.
+  // Called after every MiB or so. If it throws, nothing is exported.
   std::function<void(uint64_t written, uint64_t total)> on_progress;
 };
 
@@ -25,13 +25,13 @@ struct ExportEvents {
 struct ExportReport {
   uint64_t bytes = 0;
   Index tensors = 0;
-  std::vector<std::string> warnings;  // what other programs will do otherwise than we do
+  std::vector<std::string> warnings;  // what other programs will do differently
 };
 
 class ExportFile {
  public:
-  // `bytes`: the file's size, which has to be written to the byte. Throws Error if `path` is a
-  // directory, its disk has less room, or it cannot be written.
+  // `bytes`: the file's exact size. Throws Error if `path` is a directory, if its disk has less
+  // room, or if it cannot be written.
   ExportFile(const std::string& path, uint64_t bytes, const ExportEvents& events);
 
   void write(std::string_view bytes);
@@ -51,7 +51,7 @@ class ExportFile {
   FileTransaction file_;
   uint64_t total_;
   ExportEvents events_;
-  uint64_t written_ = 0;  // what is buffered counts
+  uint64_t written_ = 0;  // including what is buffered
   std::string buffer_;
 };
 

@@ -94,7 +94,7 @@ void add_model(const Checkpoint& checkpoint, WeightEncoding encoding, GgufHeader
   }
 }
 
-// Llama 3's scaling is a tensor in GGUF: what every frequency is divided by.
+// Llama 3's scaling is a tensor in GGUF: the divisors of the frequencies.
 constexpr const char* kFrequencyDivisors = "rope_freqs.weight";
 std::vector<Real> frequency_divisors(const ModelConfig& config) {
   std::vector<Real> divisors;

@@ -1,10 +1,10 @@
 // A checkpoint as a GGUF file, which llama.cpp and the programs around it run.
 //
 // Architecture "llama". Tensors have ggml's names; q and k are stored interleaved (rope_order.h);
-// gains are F32 in every file, and in a q8_0 file a matrix whose rows are no multiple of 32 is F16,
-// as gguf-py does it. A tied head is left out. Tokenizer and chat template are in the file.
+// gains are F32 in every file, and in a q8_0 file a matrix whose rows are not a multiple of 32 long
+// is F16, as in gguf-py. A tied head is left out. Tokenizer and chat template are in the file.
 //
-// Source: the keys and value types are those that llama.cpp's loader asks for (llama-arch.cpp,
+// Source: llama.cpp's loader asks for these keys and value types (llama-arch.cpp,
 // llama-model.cpp, llama-vocab.cpp).
 
 #ifndef LIBMINILLM_INTEROP_GGUF_EXPORT_H_
@@ -19,8 +19,8 @@
 namespace minillm {
 
 // Writes (or replaces) the file `path` in one step: all of it or nothing. The same checkpoint gives
-// the same bytes. Takes little memory beside what the tokenizer takes. Throws Error, also for a
-// tokenizer that is not BPE with byte fallback, and for numbers too large for the encoding.
+// the same bytes. Needs little memory besides the tokenizer's. Throws Error, also for a tokenizer
+// that is not BPE with byte fallback, and for numbers too large for the encoding.
 ExportReport export_gguf(const Checkpoint& checkpoint, const std::string& path,
                          WeightEncoding encoding, const ExportEvents& events = {});
 

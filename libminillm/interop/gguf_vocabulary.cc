@@ -23,8 +23,8 @@ void check_portable(const SentencePieceModelInfo& model, const std::string& subj
                     subject));
 }
 
-// Every id of the model has to have a text of its own: rows beyond the tokenizer's pieces, which
-// some models are padded with, are called [PAD<id>].
+// Every id of the model needs a text of its own: rows beyond the tokenizer's pieces, with which
+// some models are padded, are called [PAD<id>].
 void add_pieces(std::vector<SentencePieceInfo> pieces, Index vocab_size, const std::string& subject,
                 GgufHeader& header) {
   for (auto id = static_cast<Index>(pieces.size()); id < vocab_size; ++id)

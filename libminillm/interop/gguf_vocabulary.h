@@ -12,8 +12,8 @@
 namespace minillm {
 
 // Adds the keys `tokenizer.*`. Other programs merge the pieces by their scores as sentencepiece's
-// BPE does, but normalise nothing: where that gives other ids, a line is added to `warnings`.
-// Throws Error for a tokenizer that is not BPE with byte fallback.
+// BPE does, but normalise nothing: if that gives other ids, a line is added to `warnings`. Throws
+// Error for a tokenizer that is not BPE with byte fallback.
 void add_vocabulary(const Checkpoint& checkpoint, GgufHeader& header,
                     std::vector<std::string>& warnings);
 

@@ -9,7 +9,7 @@ namespace minillm {
 namespace {
 
 constexpr uint32_t kVersion3 = 3;
-constexpr uint64_t kAlignment = 32;  // what a file means that has no general.alignment
+constexpr uint64_t kAlignment = 32;  // of a file without general.alignment
 constexpr size_t kMaxNameBytes = 63;
 constexpr size_t kMaxDimensions = 4;
 

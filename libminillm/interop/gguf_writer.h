@@ -1,4 +1,4 @@
-// The GGUF container, version 3: what stands before the tensors, and where each of them lies.
+// The GGUF container, version 3: what precedes the tensors, and where each of them is.
 //
 //   "GGUF"  u32 version  u64 tensors  u64 key-value pairs
 //   pair    string key, u32 type, value        (string: u64 length, bytes)
@@ -25,8 +25,7 @@ namespace minillm {
 
 class GgufHeader {
  public:
-  // A pair. Readers check the type of the value, so its name says it. REQUIRES a new, non-empty
-  // key.
+  // Adds a pair. The type is in the name, as readers check it. REQUIRES a new, non-empty key.
   void add_u32(const std::string& key, int64_t value);  // REQUIRES 0 <= value < 2^32
   void add_f32(const std::string& key, double value);
   void add_bool(const std::string& key, bool value);

@@ -11,7 +11,7 @@
 namespace minillm {
 namespace {
 
-// What other programs read beside config.json and the weights; those of it that are there.
+// What other programs read besides config.json and the weights, if it is there.
 constexpr const char* kTokenizerFiles[] = {"tokenizer.model",       "tokenizer.json",
                                            "tokenizer_config.json", "special_tokens_map.json",
                                            "added_tokens.json",     "generation_config.json",
@@ -29,7 +29,7 @@ Dtype dtype_of(WeightEncoding encoding) {
   return {"BF16", "bfloat16"};
 }
 
-// The checkpoint's own, so that nothing is lost of what others wrote there.
+// The checkpoint's own, so that nothing that others wrote there is lost.
 std::string config_json(const std::string& directory, const char* torch_dtype) {
   using nlohmann::ordered_json;
   const std::string text = read_file(join_path(directory, "config.json"));

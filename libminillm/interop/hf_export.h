@@ -13,8 +13,8 @@
 namespace minillm {
 
 // Writes the directory `path` in one step: all of it or nothing. One model.safetensors, whatever
-// the checkpoint has; config.json is the checkpoint's own but for `torch_dtype`; the files of the
-// tokenizer are copied. REQUIRES an encoding other than q8_0. Throws Error, also if `path` exists.
+// the checkpoint has; config.json is the checkpoint's own except for `torch_dtype`; the tokenizer's
+// files are copied. REQUIRES an encoding other than q8_0. Throws Error, also if `path` exists.
 ExportReport export_hf(const Checkpoint& checkpoint, const std::string& path,
                        WeightEncoding encoding, const ExportEvents& events = {});
 

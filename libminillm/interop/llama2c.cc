@@ -27,7 +27,7 @@ void check_model(const ModelConfig& c, const std::string& subject) {
   check(c.rope_theta == kLlama2cTheta, "rope_theta", kLlama2cTheta, c.rope_theta);
   check(c.rope_scaling.type == "none", "rope_scaling", "none", c.rope_scaling.type);
   check(c.rms_norm_eps == kLlama2cEpsilon, "rms_norm_eps", kLlama2cEpsilon, c.rms_norm_eps);
-  // Products that run.c computes as int: beyond it reads elsewhere, without a word.
+  // Products that run.c computes as int: beyond, it silently reads elsewhere.
   const auto check_product = [&](const char* key, int64_t value, int64_t other) {
     const int64_t most = std::numeric_limits<int32_t>::max() / other;
     check(value <= most, key, fmt::format("at most {}", most), value);
@@ -53,8 +53,8 @@ std::string header_bytes(const ModelConfig& c) {
   return bytes;
 }
 
-// One of the two tables. Frequencies and angles are rounded to float, as llama2.c's export does it;
-// its cosines are another library's, so some differ from these in the last bit. Nobody reads them.
+// One of the two tables. Frequencies and angles are rounded to float, as in llama2.c's export; its
+// cosines are another library's, so some differ from these in the last bit. Nobody reads them.
 void write_table(const ModelConfig& c, double (*function)(double), ExportFile& file) {
   for (Index position = 0; position < c.max_position_embeddings; ++position) {
     std::string row;
@@ -167,7 +167,7 @@ std::string llama2c_tokenizer(const Tokenizer& tokenizer, const std::string& sub
   size_t longest = 0;
   for (Token id = 0; id < tokenizer.vocab_size(); ++id) {
     const SentencePieceInfo& piece = model.pieces[static_cast<size_t>(id)];
-    // Bytes stay "<0x0A>", which run.c translates as it prints; <s> and </s> have line ends, so
+    // Bytes stay "<0x0A>", which run.c translates when it prints; <s> and </s> get line ends, so
     // that no text is taken for them.
     std::string text = piece.text;
     if (piece.type == PieceType::kNormal || piece.type == PieceType::kUserDefined)

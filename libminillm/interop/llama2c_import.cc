@@ -56,7 +56,7 @@ ModelConfig config_of(const Llama2cHeader& h, bool tied, const std::string& subj
       "{}: not a llama2.c model: expected a width that its heads divide, got width {} and "
       "{} heads",
       subject, h.dim, h.n_heads);
-  // The legacy layout has tables as long as this; version 1 only claims it.
+  // The legacy layout has tables of this length; version 1 merely claims it.
   constexpr int32_t kLongest = 1 << 17;
   MINILLM_CHECK(h.seq_len <= kLongest,
                 "{}: not a llama2.c model: expected a context of at most {} tokens, got {}",
@@ -90,7 +90,7 @@ std::vector<Llama2cPart> version_1_order(std::vector<Llama2cPart> parts) {
   return parts;
 }
 
-// Reads `part` into the tensor it is; q and k from interleaved pairs to halves.
+// Reads `part` into its tensor, taking q and k from interleaved pairs to halves.
 void read_part(Bytes& file, const Llama2cPart& part, Model& model, const std::string& subject) {
   const auto row_bytes = static_cast<size_t>(part.cols) * sizeof(float);
   if (part.name.empty()) {
@@ -217,7 +217,7 @@ std::string import_llama2c_tokenizer(std::string_view bytes, Index vocab_size,
     append_text(model, 1, piece_message(piece_of(id, file.take(size), score)));
   }
   MINILLM_CHECK(file.left() == 0,
-                "tokenizer '{}': {} bytes behind the last id: expected {} ids, as the model has "
+                "tokenizer '{}': {} bytes after the last id: expected {} ids, as the model has "
                 "(is it another model's?)",
                 name, file.left(), vocab_size);
   std::string trainer;

@@ -14,9 +14,9 @@
 namespace minillm {
 
 // The model file `path`, float weights: version 0 ("legacy") or 1, which begins with "ak42". What
-// the file does not say is as run.c has it: theta 10000, epsilon 1e-5. Throws Error `file
-// '<path>': ...` naming the number that is out of range, a size that does not fit, a weight that is
-// not finite, or version 2 (quantised), which cannot be represented.
+// the file does not say is as in run.c: theta 10000, epsilon 1e-5. Throws Error `file '<path>':
+// ...` naming a number that is out of range, a size that does not fit, a weight that is not finite,
+// or version 2 (quantised), which cannot be represented.
 Model import_llama2c(const std::string& path);
 
 // The bytes of a sentencepiece model that splits texts as run.c does with this tokenizer.bin: BPE,

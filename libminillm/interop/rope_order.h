@@ -1,8 +1,8 @@
-// Where the rows of a query or key matrix stand in files of others.
+// The order of a query or key matrix's rows in other programs' files.
 //
 // RoPE turns pairs of a head's D values. Ours and Hugging Face's are (i, i + D/2), "half-split";
-// Meta's, llama2.c's and those of GGUF's llama are (2i, 2i + 1), "interleaved". The same numbers
-// result if the rows that make the values change places, head by head: H heads for q, K for k.
+// Meta's, llama2.c's and those of GGUF's llama are (2i, 2i + 1), "interleaved". The results are the
+// same if the rows that make the values change places within each head (H for q, K for k).
 
 #ifndef LIBMINILLM_INTEROP_ROPE_ORDER_H_
 #define LIBMINILLM_INTEROP_ROPE_ORDER_H_

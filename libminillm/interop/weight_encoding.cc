@@ -41,7 +41,7 @@ void append_q8_block(std::span<const Real> values, const std::string& subject, s
                 "{}: {} is too large for q8_0: expected at most 8.3e6 (export as bf16 or f32)",
                 subject, largest);
   append_bits(float_to_float16(scale), bytes);
-  // A scale so small that its inverse is infinite is zero in F16: so are its numbers.
+  // A scale so small that its inverse is infinite is zero in F16, and so are its numbers.
   float inverse = scale == 0 ? 0 : 1 / scale;
   if (!std::isfinite(inverse)) inverse = 0;
   for (const Real value : values) {

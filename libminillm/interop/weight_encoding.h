@@ -17,7 +17,7 @@ enum class WeightEncoding {
   kBf16,  // bfloat16, rounded to nearest
   // Blocks of 32 numbers x in 34 bytes: the scale d = max|x| / 127 in F16, then round(x / d) in 8
   // bits each, halves away from zero. The division uses d before it is rounded to F16, as ggml's
-  // reference implementation does (ggml-quants.c, quantize_row_q8_0_ref): the same bits as there.
+  // reference implementation does (ggml-quants.c, quantize_row_q8_0_ref): the bits are the same.
   kQ8_0,
 };
 
@@ -28,9 +28,8 @@ const char* weight_encoding_name(WeightEncoding encoding);  // "f32", "f16", "bf
 // Bytes of `count` numbers. REQUIRES whole blocks.
 uint64_t encoded_bytes(WeightEncoding encoding, Index count);
 
-// Appends the numbers, little-endian. REQUIRES finite values, whole blocks. Throws Error
-// `<subject>:
-// ...` for a number that the encoding has only infinity for.
+// Appends the numbers, little-endian. REQUIRES finite values and whole blocks. Throws Error
+// `<subject>: ...` for a number that would become infinite.
 void append_encoded(WeightEncoding encoding, std::span<const Real> values,
                     const std::string& subject, std::string& bytes);
 

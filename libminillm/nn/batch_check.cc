@@ -7,8 +7,8 @@
 namespace minillm {
 namespace {
 
-// While training, a prefix is the beginning of an earlier plain segment: its positions count from
-// 0, and attention_backward finds its owner. Segments before `s` are sorted by where they begin.
+// In training, a prefix is the beginning of an earlier plain segment: its positions count from 0,
+// and attention_backward finds its owner. The segments before `s` are sorted by their beginning.
 bool begins_plain_segment(std::span<const Segment> before, const Segment& s) {
   const auto owner = std::ranges::lower_bound(before, s.prefix_begin, {}, &Segment::begin);
   return owner != before.end() && owner->begin == s.prefix_begin && s.prefix_end <= owner->end &&

@@ -13,8 +13,8 @@
 
 namespace minillm {
 
-// `rows` is the room for tokens, shared by all streams: a stream owns a range of rows [first, first
-// + capacity) and its Segment's prefix is the part of that range it has filled.
+// `rows` is the room for tokens, shared by all streams: a stream owns rows [first, first +
+// capacity), and its Segment's prefix is the part of that range it has filled.
 class KvCache {
  public:
   KvCache(const ModelConfig& config, Index rows);

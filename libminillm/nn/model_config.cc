@@ -80,8 +80,7 @@ double ModelConfig::training_flops_per_token(Index length) const {
 }
 
 void list_fields(ConfigFields& fields, ModelConfig& c) {
-  fields.add("model.vocab_size", c.vocab_size,
-             "V; the tokenizer's size is used where one is given");
+  fields.add("model.vocab_size", c.vocab_size, "V; if a tokenizer is given, its size is used");
   fields.add("model.hidden_size", c.hidden_size, "C, width of the residual stream");
   fields.add("model.intermediate_size", c.intermediate_size, "F, width of the feed-forward layer");
   fields.add("model.num_hidden_layers", c.num_hidden_layers, "L, number of blocks");

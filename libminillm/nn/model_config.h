@@ -1,8 +1,7 @@
 // ModelConfig: the dimensions of the one architecture, a Llama-shaped decoder.
 //
 // RMSNorm before each sub-layer, rotary positions, grouped-query causal attention, SwiGLU, no
-// biases, tied or untied head. There are no other variants. Keys have Hugging Face's names
-// (LlamaConfig).
+// biases, tied or untied head. There are no other variants. Keys are Hugging Face's (LlamaConfig).
 
 #ifndef LIBMINILLM_NN_MODEL_CONFIG_H_
 #define LIBMINILLM_NN_MODEL_CONFIG_H_

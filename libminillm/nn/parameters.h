@@ -18,8 +18,8 @@
 
 namespace minillm {
 
-// T is const Real (weights) or Real (gradients). Every tensor is a view into one flat arena. q, k,
-// v follow each other in the arena, and so do gate and up: each group is also seen as one matrix,
+// T is const Real (weights) or Real (gradients). Every tensor is a view into one flat arena. q, k
+// and v are adjacent in the arena, and so are gate and up: each group is seen as one matrix,
 // because one wide product is faster than three.
 //
 // The matrices of products are Weights, which carry what their products need; their gradients are
@@ -99,8 +99,7 @@ void for_each_product(const ModelConfig& config, Weights& weights, Visit&& visit
   if (config.tie_word_embeddings) visit(weights.head);
 }
 
-// The table of all tensors. Matrices decay; gains do not (Loshchilov & Hutter 2019; GPT-2
-// practice).
+// The table of all tensors. Matrices decay, gains do not (Loshchilov & Hutter 2019; as in GPT-2).
 TensorTable make_tensor_table(const ModelConfig& config);
 
 // Views of every tensor inside `flat`, laid out by make_tensor_table(config).

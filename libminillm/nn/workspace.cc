@@ -3,8 +3,8 @@
 namespace minillm {
 namespace {
 
-// On huge pages, rows whose distance is a multiple of a few KB lie in few sets of the cache; a line
-// more spreads them.
+// On huge pages, rows a multiple of a few KB apart share few sets of the cache; one more line per
+// row spreads them.
 Index spread_stride(Index cols) {
   constexpr Index kLine = 64 / sizeof(Real);
   return cols % (16 * kLine) == 0 ? cols + kLine : cols;

@@ -13,15 +13,15 @@
 
 namespace minillm {
 
-// What one block's forward saves for its backward. N rows.
+// What one block's forward saves for its backward: N rows each.
 struct BlockActivations {
   Matrix x;          // [N, C]          the block's input
   Matrix attn_in;    // [N, C]          rmsnorm(x)
   Matrix attn_rstd;  // [N, 1]
-  Matrix qkv;        // [N, (H+2K)*D]   queries, keys, values; q and k after RoPE
-  Matrix attn_out;   // [N, H*D]        attention's output
+  Matrix qkv;        // [N, (H+2K)*D]   queries, keys, values; queries and keys after RoPE
+  Matrix attn_out;   // [N, H*D]        the heads' outputs, before wo
   Matrix lse;        // [N, H]          log-sum-exp of the scores
-  Matrix residual;   // [N, C]          x + attention branch
+  Matrix residual;   // [N, C]          x + attention
   Matrix ffn_in;     // [N, C]          rmsnorm(residual)
   Matrix ffn_rstd;   // [N, 1]
   Matrix gate_up;    // [N, 2F]         both halves before SwiGLU

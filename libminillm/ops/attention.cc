@@ -15,21 +15,21 @@ namespace minillm {
 namespace {
 
 constexpr Index kQueryTile = 56;      // query rows whose scores exist at once: four panels of 14
-constexpr Index kPositionStep = 256;  // buffers grow by so many positions
+constexpr Index kPositionStep = 256;  // buffers grow in steps of this
 
 Index reserved_positions(Index longest) {
   return (longest + kPositionStep - 1) / kPositionStep * kPositionStep;
 }
 
-// Buffers of one thread; they only grow, so a step allocates nothing once warm.
+// One thread's buffers; they only grow, so a step allocates nothing once warmed up.
 struct Scratch {
   Matrix keys, values, dkeys, dvalues;  // [positions, D]
   Matrix scores, dscores;               // [kQueryTile, positions]
   PackedMatrix keys_nt, keys_nn;        // K, packed for q K^T and for dS K
   PackedMatrix values_nt, values_nn;    // V, packed for dO V^T and for P V
 
-  // Room for the longest segment of the batch, whichever thread it falls to; in steps, for
-  // decoding.
+  // Room for the longest segment of the batch, whichever thread gets it; grows in steps, so that
+  // decoding does not allocate for every token.
   void reserve(Index longest, Index D) {
     const Index positions = reserved_positions(longest);
     if (keys.rows() < positions || keys.cols() != D)
@@ -54,7 +54,7 @@ BasicView<T> head_of(BasicView<T> rows, Index h, Index D) {
 }
 
 // A segment's keys (or values) of one head in order of position: prefix, then own rows. From here
-// on nothing knows which was which. Copied to `room` unless they lie behind each other already.
+// on nothing knows which was which. Copied to `room` unless they are adjacent in memory already.
 ConstView in_order(View room, ConstView prefix, ConstView own, const Segment& s) {
   const Index P = s.prefix_length();
   if (own.data == nullptr) return prefix.row_block(s.prefix_begin, s.prefix_end + s.length());
@@ -73,16 +73,14 @@ KeyValueView in_order(Scratch& scratch, const KeyValueView& prefix, const KeyVal
       in_order(scratch.values.view(), head_of(prefix.values, k, D), head_of(own.values, k, D), s)};
 }
 
-// A tile of query rows of one segment: batch rows [begin, end), and how many positions the first
-// one sees.
+// A tile of one segment's query rows: batch rows [begin, end), and how many positions the
+// first sees.
 struct QueryTile {
   Index begin, end;
   Index first_visible;
   Index rows() const { return end - begin; }
-  Index visible(Index i) const {
-    return first_visible + i;
-  }  // positions that row i of the tile attends to
-  Index positions() const { return visible(rows() - 1); }  // ... and any row of the tile
+  Index visible(Index i) const { return first_visible + i; }
+  Index positions() const { return visible(rows() - 1); }  // that any row of the tile attends to
 };
 
 template <typename Body>
@@ -92,8 +90,8 @@ void for_query_tiles(const Segment& s, Body&& body) {
                    s.prefix_length() + begin - s.begin + 1});
 }
 
-// Loops over a row's scores go on to whole registers; whatever they make of what lies behind the
-// visible ones is overwritten.
+// Loops over a row's scores run on to whole registers; whatever they write beyond the visible
+// ones is overwritten.
 Index whole_lanes(Index visible) { return (visible + kSumLanes - 1) / kSumLanes * kSumLanes; }
 
 // Scores of one tile -> unnormalised probabilities exp(scale s - max) in place, zero beyond what a
@@ -188,8 +186,8 @@ void backward_head(View dqueries, ConstView dout, ConstView queries, ConstView o
   });
 }
 
-// Takes the gathered gradient to where in_order() took the rows from: added to the prefix's rows,
-// which their own segment has written before, written to the segment's own.
+// Takes the gathered gradient back to where in_order() took the rows from: adds it to the prefix's
+// rows, which their own segment has written before, and writes it to the segment's own.
 void scatter(View to, ConstView from, const Segment& s) {
   const Index P = s.prefix_length();
   for (Index j = 0; j < P; ++j) {
@@ -200,8 +198,8 @@ void scatter(View to, ConstView from, const Segment& s) {
     std::copy_n(from.row(j), from.cols, to.row(s.begin + j - P));
 }
 
-// Segments whose gradients meet (a prefix and all that read it) are a group, done by one thread in
-// order. Writes the group of each segment: the number of its first segment.
+// Segments whose gradients meet (a prefix and all segments that read it) are a group, done in order
+// by one thread. Writes each segment's group: the number of the group's first segment.
 void find_groups(std::vector<Index>& group, std::span<const Segment> segments) {
   group.resize(segments.size());
   for (size_t s = 0; s < segments.size(); ++s) {
@@ -221,7 +219,7 @@ Real score_scale(Index D) { return 1 / std::sqrt(static_cast<Real>(D)); }
 
 }  // namespace
 
-// Of each thread: keys, values, their gradients, and four packed forms; two tiles of scores.
+// Per thread: keys, values, their gradients, and four packed forms; two tiles of scores.
 double attention_scratch_bytes(Index longest, Index head_dim) {
   const Index reals = reserved_positions(longest) * (8 * head_dim + 2 * kQueryTile);
   return static_cast<double>(omp_get_max_threads() * reals) * sizeof(Real);

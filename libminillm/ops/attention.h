@@ -1,9 +1,10 @@
 // Attention: causal, over packed segments with prefixes, with grouped queries.
 //
-//   o_i = sum_j softmax_j(q_i . k_j / sqrt(D)) v_j       j over the segment's prefix, then its rows
-//   up to i
+//   o_i = sum_j softmax_j(q_i . k_j / sqrt(D)) v_j
 //
-// Saves the output and the log-sum-exp only and rebuilds the probabilities in backward (Dao 2023,
+// with j over the segment's prefix, then over its own rows up to i.
+//
+// Saves only the output and the log-sum-exp, and rebuilds the probabilities in backward (Dao 2023,
 // FlashAttention-2, arXiv:2307.08691): memory is linear in length. Scores exist for kQueryTile rows
 // at a time. Query head h reads key-value head h / (H/K) (Ainslie et al. 2023, arXiv:2305.13245).
 
@@ -33,24 +34,24 @@ struct KeyValueView {
 //   out       [N, H*D]  out
 //   lse       [N, H]    out  log-sum-exp of each row's scaled scores, per head; backward needs it
 //   queries   [N, H*D]  in   after RoPE
-//   own                 in   keys and values of the batch's N rows; empty if they stand behind the
-//                            prefixes, at Segment::prefix_end
-//   prefix              in   where Segment::prefix_* point: `own` while training, the cache while
-//   decoding segments  [S]       in
-// A row's result is bit-identical whatever else is in the batch, and whether its keys are its own
-// segment's or the prefix's: keys are always taken in order of position.
+//   own                 in   keys and values of the batch's N rows; empty if they follow the
+//                            prefixes in memory, at Segment::prefix_end
+//   prefix              in   what Segment::prefix_* index: `own` in training, the cache in decoding
+//   segments  [S]       in
+// A row's result is bit-identical whatever else is in the batch, and whether a key is its own
+// segment's or its prefix's: keys are always taken in order of position.
 void attention_forward(View out, View lse, ConstView queries, KeyValueView own, KeyValueView prefix,
                        std::span<const Segment> segments, AttentionShape shape,
                        Precision precision = Precision::kFloat);
 
-// Writes dqueries [N, H*D], dkeys and dvalues [N, K*D], given dout [N, H*D] and what
-// forward saw and saved. Prefixes are rows of the same batch, each inside one earlier segment.
+// Writes dqueries [N, H*D], dkeys and dvalues [N, K*D], given dout [N, H*D] and what forward saw
+// and saved. REQUIRES prefixes that are rows of the same batch, each within one earlier segment.
 void attention_backward(View dqueries, View dkeys, View dvalues, ConstView dout, ConstView queries,
                         KeyValueView own, ConstView out, ConstView lse,
                         std::span<const Segment> segments, AttentionShape shape,
                         Precision precision = Precision::kFloat);
 
-// Bytes that both keep, in all threads together, for segments of up to `longest` positions.
+// Bytes that both keep, over all threads, for segments of up to `longest` positions.
 double attention_scratch_bytes(Index longest, Index head_dim);
 
 }  // namespace minillm

@@ -9,12 +9,12 @@
 
 namespace minillm {
 
-// Whether so many elements are worth a second thread: while decoding, rows are few.
+// Whether this many elements are worth a second thread: in decoding, rows are few.
 inline bool worth_threads(Index elements) { return elements >= 8192; }
 
-// Calls body(c0, c1) for blocks of columns covering [0, cols), in parallel. Each element of a sum
-// over rows then belongs to one thread and is added up in ascending row order, whatever the number
-// of threads.
+// Calls body(c0, c1) for blocks of columns covering [0, cols), in parallel. An element of a
+// sum over rows then belongs to one thread and is added up in ascending row order, for any
+// number of threads.
 template <typename Body>
 void for_column_blocks(Index cols, Body&& body) {
   constexpr Index kBlock = 32;  // two cache lines of float: threads do not share one
@@ -23,7 +23,7 @@ void for_column_blocks(Index cols, Body&& body) {
   for (Index b = 0; b < blocks; ++b) body(b * kBlock, std::min((b + 1) * kBlock, cols));
 }
 
-// By all threads.
+// fill, by all threads.
 inline void parallel_fill(View view, Real value) {
 #pragma omp parallel for schedule(static)
   for (Index r = 0; r < view.rows; ++r) std::fill_n(view.row(r), view.cols, value);

@@ -1,7 +1,7 @@
-// exp and sums that vectorise, and give the same bits wherever an element stands.
+// exp and sums that vectorise, and give the same bits wherever an element is.
 //
-// A library exp has other bits in its vector form than in its scalar one, so a result could depend
-// on whether an element fell into a loop's main part or its tail. This one is plain arithmetic: the
+// A library's exp differs in bits between its vector and its scalar form, so a result could depend
+// on whether an element was in a loop's main part or in its tail. This one is plain arithmetic: the
 // compiler may vectorise it, and every lane computes the same thing.
 
 #ifndef LIBMINILLM_OPS_ELEMENTARY_H_
@@ -18,17 +18,19 @@
 namespace minillm {
 
 // e^x to 2 units in the last place; arguments beyond the range of normal floats are clamped to it.
-//   e^x = 2^n e^r,   n = round(x / ln 2),   |r| <= ln(2) / 2,   polynomial in r after Moshier's
-//   Cephes
+//
+//   e^x = 2^n e^r      n = round(x / ln 2)      |r| <= ln(2) / 2
+//
+// The polynomial in r is that of Moshier's Cephes.
 inline float exp_fast(float x) {
   x = x > 88.0f ? 88.0f : x;
   x = x < -87.0f ? -87.0f : x;
-  constexpr float kRound =
-      12582912.0f;  // 1.5 * 2^23: adding it leaves n in the low bits of the mantissa
+  // 1.5 * 2^23: adding it leaves n in the low bits of the mantissa.
+  constexpr float kRound = 12582912.0f;
   const float shifted = x * 1.44269504f + kRound;
   const float n = shifted - kRound;
-  const float r =
-      (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts, so that r is exact
+  // ln 2 in two parts, so that r is exact.
+  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
   float p = 1.9875691500e-4f;
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
@@ -68,7 +70,7 @@ inline Real lane_sum(Index size, Term&& term) {
 
 // max over i of x[i]; the order does not matter. REQUIRES size > 0.
 inline Real max_of(const Real* x, Index size) {
-  // Compilers vectorise a sum in lanes, but not this choice: so the lanes are spelled out.
+  // Compilers vectorise a sum in lanes, but not this choice, so the lanes are spelled out.
   typedef Real Lanes __attribute__((vector_size(kSumLanes * sizeof(Real))));
   Real lane[kSumLanes];
   Index i = 0;

@@ -14,9 +14,8 @@ void linear_forward_residual(View y, ConstView residual, ConstView x, const Weig
     gemm_nt(y, x, weight.matrix, residual, weight.precision);
 }
 
-// dx_ni  = sum_o dy_no w_oi        every output that x_ni fed sends its gradient back along the
-//                                  same weight
-// dw_oi += sum_n dy_no x_ni        every row that used w_oi adds its share
+// dx_ni  = sum_o dy_no w_oi     every output that x_ni fed sends its gradient back, same weight
+// dw_oi += sum_n dy_no x_ni     every row that used w_oi adds its share
 void linear_backward(View dx, View dweight, ConstView dy, ConstView x, const Weight& weight) {
   gemm_nn(dx, dy, weight.matrix, {}, weight.precision);
   if (dweight.data != nullptr) gemm_tn(dweight, dy, x, dweight, weight.precision);

@@ -1,4 +1,4 @@
-// Linear: y = x W^T, no bias. By far the most of the time goes here.
+// Linear: y = x W^T, no bias. By far most of the time is spent here.
 
 #ifndef LIBMINILLM_OPS_LINEAR_H_
 #define LIBMINILLM_OPS_LINEAR_H_

@@ -10,8 +10,7 @@
 namespace minillm {
 namespace {
 
-// lse = max + log sum_v exp(z_v - max);  subtracting the maximum keeps exp in range and changes
-// nothing.
+// lse = max + log sum_v exp(z_v - max): subtracting the maximum changes nothing but exp's range.
 MINILLM_MULTIVERSION
 Real log_sum_exp(const Real* z, Index size) {
   const Real max = max_of(z, size);

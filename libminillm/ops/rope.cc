@@ -17,7 +17,7 @@ double rope_frequency(Index pair, Index head_dim, double theta, const RopeScalin
   if (scaling.type != "llama3") return frequency;
   const double turns =
       static_cast<double>(scaling.original_context) * frequency / (2 * std::numbers::pi);
-  // 0 where it turns seldom, 1 where often, in between on a straight line.
+  // 0 if it turns seldom, 1 if often, linear in between.
   const double kept = std::clamp(
       (turns - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor), 0.0,
       1.0);

@@ -1,8 +1,8 @@
-// RoPE: rotary position embedding (Su et al. 2021, arXiv:2104.09864), in Hugging Face's half-split
-// layout.
+// RoPE: rotary position embedding (Su et al. 2021, arXiv:2104.09864), Hugging Face's
+// half-split form.
 //
-// Each head's vector is D/2 pairs (x_i, x_{i+D/2}); at position p the pair i is turned by the angle
-// p * theta^(-2i/D), so that the score of two positions depends on their distance only.
+// Each head's vector is D/2 pairs (x_i, x_{i+D/2}); at position p, pair i is turned by the angle p
+// * theta^(-2i/D), so that the score of two positions depends only on their distance.
 
 #ifndef LIBMINILLM_OPS_ROPE_H_
 #define LIBMINILLM_OPS_ROPE_H_
@@ -14,10 +14,10 @@
 
 namespace minillm {
 
-// How models that were stretched to longer texts slow their rotations down.
+// How models stretched to longer texts slow their rotations down.
 struct RopeScaling {
   std::string type = "none";  // or "linear" (Chen et al. 2023, arXiv:2306.15595), or "llama3"
-  double factor = 1;          // slow rotations are so many times slower; linear: all of them
+  double factor = 1;          // how many times slower slow rotations get; linear: all of them
   // llama3 only. A pair that turns more than high_freq_factor times within the original context is
   // left alone, one that turns less than low_freq_factor times is slowed down by `factor`.
   double low_freq_factor = 1, high_freq_factor = 4;

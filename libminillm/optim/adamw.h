@@ -1,5 +1,4 @@
-// AdamW: Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm
-// 2).
+// AdamW: Adam with decoupled weight decay. Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2.
 
 #ifndef LIBMINILLM_OPTIM_ADAMW_H_
 #define LIBMINILLM_OPTIM_ADAMW_H_

@@ -10,8 +10,7 @@ namespace minillm {
 namespace {
 
 // The array is cut into this many parts, whatever the number of threads, and each part is summed in
-// this many lanes (so that the compiler may use vectors). The order of every addition is thereby
-// fixed.
+// this many lanes (so that the compiler may use vectors): the order of every addition is fixed.
 constexpr Index kParts = 64;
 constexpr Index kLanes = 16;
 

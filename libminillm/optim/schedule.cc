@@ -43,7 +43,7 @@ double scheduled_learning_rate(const ScheduleConfig& config, Index step, Index s
   const Index warmup = share_of(config.warmup_ratio, steps);
   if (step < warmup) return peak * static_cast<double>(step + 1) / static_cast<double>(warmup);
 
-  // Every decay would reach the final rate one step behind the last: a rate of 0 teaches nothing.
+  // A decay reaches the final rate one step after the last: a step at a rate of 0 teaches nothing.
   const double floor = peak * config.final_ratio;
   if (config.kind == "constant") return peak;
   if (config.kind == "cosine") {

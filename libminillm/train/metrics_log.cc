@@ -9,7 +9,7 @@
 namespace minillm {
 namespace {
 
-FileDescriptor open_behind(const std::string& path, uint64_t offset) {
+FileDescriptor open_at(const std::string& path, uint64_t offset) {
   if (file_exists(path) && file_size(path) > offset)
     write_file_atomic(path, std::string_view(read_file(path)).substr(0, offset));
   return FileDescriptor::to_append(path);
@@ -18,7 +18,7 @@ FileDescriptor open_behind(const std::string& path, uint64_t offset) {
 }  // namespace
 
 MetricsLog::MetricsLog(const std::string& path, uint64_t offset)
-    : file_(open_behind(path, offset)), offset_(file_.size()) {}
+    : file_(open_at(path, offset)), offset_(file_.size()) {}
 
 void MetricsLog::append(const Metrics& metrics) {
   const std::string line = metrics_to_json(metrics) + "\n";

@@ -13,8 +13,7 @@ namespace minillm {
 
 class MetricsLog {
  public:
-  // Opens `path` for appending behind its first `offset` bytes; what a killed run wrote behind them
-  // is dropped. Throws Error.
+  // Opens `path` for appending at `offset`, dropping what a killed run wrote after it. Throws Error.
   MetricsLog(const std::string& path, uint64_t offset);
 
   // Writes one line with a single write(). Numbers that are not finite become null. Throws Error.

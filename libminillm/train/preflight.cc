@@ -20,8 +20,8 @@ double percent(Index part, Index whole) {
 
 std::string megabytes(double bytes) { return fmt::format("{:.1f} MB", bytes / 1e6); }
 
-// The number behind `key` in a file of "key number" lines; behind an empty key, the first number of
-// the file.
+// The number after `key` in a file of "key number" lines; for an empty key, the file's first
+// number.
 std::optional<double> number_in_file(const std::string& path, const std::string& key) {
   std::ifstream file(path);
   std::string word;
@@ -137,7 +137,7 @@ std::string memory_table(const MemoryNeed& need, std::optional<double> available
   add("activations", need.activations,
       "train.batch_tokens; train.recompute = \"block\" keeps the blocks' inputs only");
   add("head", need.head, "one chunk of logits; model.vocab_size");
-  add("packing", need.packing, "panels of products, of every thread");
+  add("packing", need.packing, "packed panels of products, for every thread");
   add("evaluation", need.evaluation, "forward passes over held-out data");
   add("data", need.data, "token ids and batches");
   add("program", need.program, "code, libraries, tokenizer");

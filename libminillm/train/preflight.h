@@ -20,8 +20,8 @@ namespace minillm {
 std::string check_fresh_loss(double mean_loss, Index vocab_size);
 
 // A model that has not moved from its reference prefers nothing: DPO's mean loss is ln 2, IPO's
-// 1/(2 beta)^2. Throws Error if it is off by more than 0.1 %: then the reference is another
-// model's.
+// (1/(2 beta))^2. Throws Error if it is off by more than 0.1 %: then the reference is that of
+// another model.
 std::string check_preference_start(double mean_loss, double expected);
 
 // Without targets nothing is learned. `empty` of `sequences` have none: warns if there are any,
@@ -35,12 +35,12 @@ std::string check_identical_pairs(Index identical, Index pairs);
 // Bytes that a run will take.
 struct MemoryNeed {
   double parameters = 0, gradients = 0, moments = 0;
-  double activations = 0;  // the training workspace without
+  double activations = 0;  // the training workspace without `head`
   double head = 0;         // one chunk of logits
   double packing = 0;      // panels of matrix products, keys and values: scratch of all threads
   double evaluation = 0;   // the workspace of held-out forward passes, beside the training one
   double data = 0;         // token ids, batches and other things the stage holds
-  double program = 0;      // code, tokenizer, buffers: resident before, and none of the above
+  double program = 0;      // code, tokenizer, buffers: resident already, and none of the above
   double total() const {
     return parameters + gradients + moments + activations + head + packing + evaluation + data +
            program;
@@ -50,24 +50,24 @@ struct MemoryNeed {
 MemoryNeed memory_need(const ModelConfig& config, Index max_rows, Index max_targets,
                        double data_bytes, Workspace::Mode mode = Workspace::Mode::kTraining);
 
-// Bytes this process may still take: the least of MemAvailable, the control group's limit, and the
-// limit of the address space; nothing where the system does not say. `root` stands before /proc and
-// /sys (tests).
+// Bytes that this process may still take: the least of MemAvailable, the control group's limit and
+// the limit of the address space; nothing where the system does not say. `root` goes before /proc
+// and /sys (tests).
 std::optional<double> available_memory(const std::string& root = "");
 
 // Bytes of this process in memory now; 0 where the system does not say.
 double resident_memory(const std::string& root = "");
 
-// A line for every part of the need: what it is, how much, and what would make it smaller.
+// One line per part of the need: what it is, how much, and what would make it smaller.
 std::string memory_table(const MemoryNeed& need, std::optional<double> available);
 
 // Says what the run takes. Throws Error (kUsage), with every item and what to make smaller, if that
 // is more than 90 % of `available`.
 std::string check_memory(const MemoryNeed& need, std::optional<double> available);
 
-// Bytes on disk of a run's checkpoints: weights and two moments of each, and its small files.
-// `keep_last` stay, beside them the best one if the run is evaluated, and the newest is written
-// before the oldest goes.
+// Bytes on disk of a run's checkpoints: for each the weights, two moments and its small files.
+// `keep_last` are kept, plus the best one if the run is evaluated; the newest is written before
+// the oldest goes.
 struct DiskNeed {
   double checkpoint = 0;
   int64_t checkpoints = 0;

@@ -20,22 +20,22 @@ namespace minillm {
 struct SpikeGuardConfig {
   std::string action = "off";  // "skip" the update, or "rollback" to the last checkpoint
   double threshold = 6;        // standard deviations above the mean of the window
-  int64_t window = 128;        // steps to compare with; nothing is noticed before there are as many
+  int64_t window = 128;        // steps to compare with; no spike is found before it is full
 
   void validate() const;  // throws Error (kUsage) naming key, value and rule
 };
 void list_fields(ConfigFields& fields, SpikeGuardConfig& config);  // keys "train.spike_*"
 
-// How many (population) standard deviations `value` lies above the mean of `window`; 0 where all of
-// it are equal or there is nothing.
+// How many (population) standard deviations `value` lies above the mean of `window`; 0 if all its
+// values are equal or it is empty.
 double z_score(std::span<const double> window, double value);
 
-// Says what sticks out, "loss 9.1 is 14.2 standard deviations above its last 128", or nothing: not
-// a spike, the window is not full yet, or the guard is off. Only what is too high counts.
+// Says what sticks out ("loss 9.1 is 14.2 standard deviations above its last 128"), or nothing: no
+// spike, the window is not full yet, or the guard is off. Only values that are too high count.
 std::optional<std::string> find_spike(const SpikeGuardConfig& config, const SpikeWindow& window,
                                       double loss, double grad_norm);
 
-// Adds a step to the window, which keeps the last `config.window`; nothing where the guard is off.
+// Adds a step to the window, which keeps the last `config.window`; does nothing if the guard is off.
 void remember_step(const SpikeGuardConfig& config, SpikeWindow& window, double loss,
                    double grad_norm);
 

@@ -45,34 +45,37 @@ Workspace::Mode workspace_mode(const TrainConfig& config) {
 }
 
 void list_fields(ConfigFields& fields, TrainConfig& c) {
-  fields.add("train.steps", c.steps, "optimizer steps; 0 = as many as train.epochs take");
-  fields.add("train.epochs", c.epochs, "passes over the data, where train.steps is 0");
-  fields.add("train.batch_tokens", c.batch_tokens, "tokens a micro-batch is packed up to");
+  fields.add("train.steps", c.steps, "optimizer steps; 0 = as many as train.epochs needs");
+  fields.add("train.epochs", c.epochs, "passes over the data, used if train.steps is 0");
+  fields.add("train.batch_tokens", c.batch_tokens, "most tokens in a micro-batch");
   fields.add("train.accumulation_steps", c.accumulation_steps, "micro-batches per optimizer step");
   fields.add("train.learning_rate", c.schedule.learning_rate, "peak learning rate");
   fields.add("train.schedule", c.schedule.kind,
              "cosine, linear, wsd (warm-up, stable, decay) or constant");
-  fields.add("train.final_ratio", c.schedule.final_ratio, "learning rate at the end / peak");
+  fields.add("train.final_ratio", c.schedule.final_ratio,
+             "final learning rate as a fraction of the peak");
   fields.add("train.warmup_ratio", c.schedule.warmup_ratio,
-             "share of the steps that rise to the peak");
-  fields.add("train.decay_ratio", c.schedule.decay_ratio, "wsd: share of the steps that fall");
+             "fraction of the steps spent warming up to the peak");
+  fields.add("train.decay_ratio", c.schedule.decay_ratio,
+             "wsd: fraction of the steps spent in the final decay");
   fields.add("train.beta1", c.adamw.beta1, "AdamW: decay of the first moments");
   fields.add("train.beta2", c.adamw.beta2, "AdamW: decay of the second moments");
   fields.add("train.epsilon", c.adamw.epsilon, "AdamW: added to the denominator");
-  fields.add("train.weight_decay", c.adamw.weight_decay, "AdamW: decoupled decay of matrices");
-  fields.add("train.max_grad_norm", c.max_grad_norm,
-             "longer gradients are scaled down to it; 0 = never");
+  fields.add("train.weight_decay", c.adamw.weight_decay,
+             "AdamW: decoupled weight decay, matrices only");
+  fields.add("train.max_grad_norm", c.max_grad_norm, "clip the gradient to this norm; 0 = never");
   fields.add("train.log_every", c.log_every, "steps between log lines");
   fields.add("train.eval_every", c.eval_every, "steps between evaluations; 0 = start and end only");
   fields.add("train.save_every", c.save_every, "steps between checkpoints; 0 = at the end only");
   fields.add("train.sample_every", c.sample_every, "steps between printed samples; 0 = never");
-  fields.add("train.keep_last", c.keep_last, "checkpoints kept beside the best one");
+  fields.add("train.keep_last", c.keep_last, "newest checkpoints to keep, besides the best one");
   fields.add("train.precision", c.precision,
-             "fp32, or bf16: factors of matrix products rounded to bfloat16, sums and weights not");
+             "fp32, or bf16: inputs of matrix products are rounded to bfloat16; sums and weights "
+             "stay fp32");
   fields.add("train.recompute", c.recompute,
-             "none, or block: keep the blocks' inputs only and compute the rest again in backward");
+             "none, or block: keep only each block's input and recompute the rest in backward");
   list_fields(fields, c.spike_guard);
-  fields.add("train.seed", c.seed, "of initial weights and data order");
+  fields.add("train.seed", c.seed, "seed of the initial weights and the data order");
 }
 
 }  // namespace minillm

@@ -31,8 +31,8 @@ Trainer::Trainer(const TrainConfig& config, Index steps, TrainingTask task, RunD
 
 TrainOutcome Trainer::run(const TrainerEvents& events) {
   MINILLM_CHECK_USAGE(resumed_ || !has_checkpoint(),
-                      "run '{}': already holds a run: expected a new directory (continue the run "
-                      "with options.resume, or name another directory)",
+                      "run '{}': already holds a run: expected a new directory (set "
+                      "options.resume to continue it, or choose another options.out)",
                       run_->path());
   events_ = events;
   record_.emplace(run_ != nullptr ? run_->metrics_path() : "", state_, task_, events_);
@@ -91,8 +91,8 @@ bool Trainer::train_step() {
   return true;
 }
 
-// Everything is checked before the optimizer sees a number: min(1, NaN) is 1, and one NaN in a
-// moment stays for ever.
+// Everything is checked before the optimizer sees a number: min(1, NaN) is 1, and a NaN in a moment
+// stays there for good.
 std::optional<std::string> Trainer::reason_to_skip(const Contribution& sum) {
   const std::span<const Real> gradients = task_.trainable.gradients;
   const bool empty = sum.weight == 0 && std::isfinite(sum.loss);
@@ -114,7 +114,7 @@ std::optional<std::string> Trainer::reason_to_skip(const Contribution& sum) {
   const SpikeGuardConfig& guard = config_.spike_guard;
   const auto spike = find_spike(guard, state_.spike_window, report_.loss, report_.grad_norm);
   spike_ = spike.has_value();
-  // A spike is remembered as well: a level that stays is soon no spike any more.
+  // A spike enters the window as well: a level that lasts soon stops being a spike.
   remember_step(guard, state_.spike_window, report_.loss, report_.grad_norm);
   return spike;
 }
@@ -127,8 +127,8 @@ void Trainer::update(double weight) {
                 report_.learning_rate, updates + 1);
 }
 
-// Goes on from the last checkpoint with the data after this step's. Returns false if the guard is
-// not to do so, or if there is no checkpoint yet.
+// Continues from the last checkpoint with the data that follow this step's. Returns false if the
+// guard is not to do so, or if there is no checkpoint yet.
 bool Trainer::roll_back(const std::string& reason) {
   if (config_.spike_guard.action != "rollback" || !has_checkpoint()) return false;
   if (rollbacks_since_save_ == kMaxRollbacks)
@@ -148,7 +148,7 @@ bool Trainer::roll_back(const std::string& reason) {
   rollbacks_since_save_ += 1;
 
   record_->reopen();
-  started_ = Clock::now();  // the time left is told from here
+  started_ = Clock::now();  // the time left is estimated from here on
   first_step_ = state_.step;
   say(fmt::format("step {}: {}: back to '{}', the batches of {} steps left out, rollback {}",
                   failed.step + 1, reason, checkpoint.path(), left_out, state_.rollbacks));
@@ -230,7 +230,7 @@ void Trainer::resume() {
       checkpoint.path());
   check_same_run(checkpoint.state()->lineage.back(), task_.provenance, run_->path());
   load(checkpoint);
-  // A crash may have come between a checkpoint and its being marked.
+  // A crash may have fallen between saving a checkpoint and marking it as the best.
   if (state_.best_step == state_.step) run_->mark_best(state_.step);
   notes_.push_back(
       fmt::format("resumed '{}' at step {} of {}", checkpoint.path(), state_.step, steps_));

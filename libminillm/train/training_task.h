@@ -55,18 +55,18 @@ struct TrainingTask {
 TrainingTask model_task(Model& model, const Tokenizer* tokenizer);
 
 struct StepReport {
-  Index step = 0;   // 1-based: steps done
+  Index step = 0;   // steps done
   Index steps = 0;  // total
   double loss = 0, grad_norm = 0, learning_rate = 0, tokens_per_second = 0, seconds_left = 0;
 };
 
-// How the library speaks: it never prints.
+// How the library reports: it never prints.
 struct TrainerEvents {
   std::function<void(const StepReport&)> on_step;      // after every step: for a progress bar
   std::function<void(const Metrics&)> on_log;          // what was appended to metrics.jsonl
   std::function<void(const std::string&)> on_message;  // skipped steps, saves, warnings
   std::function<void(const std::string&)> on_sample;
-  // Long work that is no step: "tokenizing", "evaluating", ... (core/progress.h).
+  // Long work other than steps: "tokenizing", "evaluating", ... (core/progress.h).
   std::function<void(const char* work, double done, double total)> on_progress;
   std::function<bool()> stop_requested;  // true: finish the step, save, return kInterrupted
 };

@@ -1,4 +1,4 @@
-/* The C interface, used from C: train a stage that a callback stops, go on, load, speak, fail. */
+/* The C interface, used from C: train, stop in a callback, continue, load, speak, fail. */
 
 #include "libminillm/c/minillm_c.h"
 
@@ -80,7 +80,7 @@ int main(int argc, char** argv) {
              40);
   EXPECT(strcmp(minillm_version(), "0.1.0") == 0);
 
-  /* A stage that the callback stops, and goes on with. */
+  /* A stage that the callback stops, and that is then continued. */
   const char* train_files[] = {corpus, NULL};
   const char* settings[] = {"model.vocab_size=300",
                             "model.hidden_size=16",
@@ -151,7 +151,7 @@ int main(int argc, char** argv) {
   EXPECT(stopped.pieces == 2 && strncmp(stopped.bytes, first.bytes, stopped.size) == 0);
   EXPECT(minillm_chat(model, "How many 3?", NULL, NULL, NULL) == MINILLM_OK);
 
-  /* What is wrong is told, and nothing crashes. */
+  /* Mistakes are reported, and nothing crashes. */
   EXPECT(minillm_load(chats_dir) == NULL && strstr(minillm_last_error(), "nowhere") != NULL);
   EXPECT(minillm_load(NULL) == NULL);
   EXPECT(minillm_generate(NULL, "x", NULL, NULL, NULL) == MINILLM_USAGE);

@@ -1,6 +1,6 @@
-// Checkpoints of earlier versions, stored in golden/<version>/: every later version loads them, and
-// they mean the same. A new version adds a directory (the disabled test writes it) and removes
-// none.
+// Checkpoints of earlier versions, stored in golden/<version>/: every later version loads them,
+// with the same meaning. A new version adds a directory (the disabled test writes it) and
+// removes none.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -128,7 +128,7 @@ TEST_F(RunDirectoryTest, FallsBackToTheNewestValidCheckpointAndSaysSo) {
   EXPECT_ERROR(Checkpoint::open(run.checkpoint_path(2) + "/"), "not complete");
   EXPECT_ERROR(Checkpoint::open(run.checkpoint_path(3)), "model.safetensors': damaged");
   damage(1, "config.json");
-  EXPECT_ERROR(run.has_checkpoint(), "no valid checkpoint: ");  // nobody may begin anew over them
+  EXPECT_ERROR(run.has_checkpoint(), "no valid checkpoint: ");  // no new run may overwrite them
   EXPECT_ERROR(Checkpoint::open(path_), "no valid checkpoint: ");
 }
 
@@ -166,7 +166,7 @@ TEST_F(RunDirectoryTest, ReplacesACheckpointOfTheSameStep) {
   save(run, 1);
   save(run, 2);
   damage(2);
-  save(run, 2);  // a run that went back to step 1 comes by again
+  save(run, 2);  // a run that was rolled back to step 1 gets here again
   EXPECT_THAT(Checkpoint::open(path_).warnings(), IsEmpty());
   EXPECT_EQ(opened_step(), 2);
   run.save(SampleCheckpoint(77).contents(2), 5);

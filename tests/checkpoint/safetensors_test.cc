@@ -135,7 +135,7 @@ TEST(SafetensorsHeader, RefusesWhatReadersDisagreeOn) {
   EXPECT_ERROR(parse(image(R"({"a":{"x":{"y":{"z":{}}}}})", "")), "nested deeper than 4 levels");
 }
 
-// Each field of a valid file replaced by each of the numbers that overflow something.
+// Each field of a valid file replaced by each number that overflows something.
 TEST(SafetensorsHeader, SurvivesExtremeNumbersEverywhere) {
   int refused = 0;
   for (const char* number :

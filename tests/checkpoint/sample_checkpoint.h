@@ -1,4 +1,4 @@
-// A checkpoint with everything in it, for the tests of this directory.
+// A checkpoint with everything in it, for the tests in this directory.
 
 #ifndef TESTS_CHECKPOINT_SAMPLE_CHECKPOINT_H_
 #define TESTS_CHECKPOINT_SAMPLE_CHECKPOINT_H_

@@ -1,4 +1,4 @@
-// Arena, TensorTable and Rng: what everything else stands on.
+// Arena, TensorTable and Rng: what everything else is built on.
 
 #include <gtest/gtest.h>
 

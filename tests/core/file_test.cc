@@ -27,7 +27,7 @@ TEST(ReadFile, ReturnsEveryByte) {
   EXPECT_EQ(read_file(dir.write("f", content)), content);
   EXPECT_EQ(read_file(dir.write("empty", "")), "");
   EXPECT_THAT(read_file("/proc/self/status"),
-              HasSubstr("Pid:"));  // a file that says it has 0 bytes
+              HasSubstr("Pid:"));  // a file that claims to have 0 bytes
 }
 
 TEST(ReadFile, SaysWhyItCannot) {

@@ -18,7 +18,7 @@ TEST(Sha256, MatchesThePublishedExamples) {
 }
 
 TEST(Sha256, DoesNotDependOnHowTheBytesArePieced) {
-  // Lengths around the block of 64 bytes and around the 56 where padding needs another block.
+  // Lengths around a block of 64 bytes, and around 56, where padding needs another block.
   for (size_t length : {1, 54, 55, 56, 57, 63, 64, 65, 119, 120, 128, 200}) {
     std::string bytes;
     for (size_t i = 0; i < length; ++i) bytes += static_cast<char>(i * 7);

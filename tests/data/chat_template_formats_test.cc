@@ -1,4 +1,4 @@
-// The templates by name: their texts, their ids, how they are found.
+// The templates by name: their texts, their ids, how they are recognised.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -62,7 +62,7 @@ TEST(ChatTemplateFormats, DISABLED_WriteFixture) {
   std::printf("%s\n", rows.dump(1).c_str());
 }
 
-// Jinja2 renders the jinja text to what the ids stand for.
+// Jinja2 renders the jinja text to the text of the ids.
 TEST(ChatTemplateFormats, IdsAndJinjaTextSayTheSame) {
   const Tokenizer all = tokenizer_for_all(false);
   int rows = 0;
@@ -155,8 +155,8 @@ TEST(ChatTemplateFormats, NoContentYieldsAControlId) {
   }
 }
 
-// The ids that Meta's code makes for Llama 2 (each question and answer a text of its own, encoded
-// in one go) and Hugging Face's for Zephyr (each run of text between control tokens).
+// The ids of Meta's code for Llama 2 (each question and answer is one text, encoded in one go) and
+// of Hugging Face's for Zephyr (each run of text between control tokens).
 TEST(ChatTemplateFormats, IdsAreThoseOfTextEncodedInOneGo) {
   MINILLM_REQUIRE_TEST_DATA("weights/llama_tokenizer.model");
   MINILLM_REQUIRE_TEST_DATA("sft/alpaca_en_demo.json");
@@ -219,7 +219,7 @@ TEST(ChatTemplateFormats, AreRecognisedByTheirJinjaText) {
                  "eos_token }}{% else %}{{ '<|assistant|>\\n' + m.content + eos_token }}"
                  "{% endif %}{% endfor %}"),
             "zephyr");
-  // Known signs, but something beside them.
+  // Known signs, but something else as well.
   EXPECT_EQ(name("{% if tools %}...{% endif %}<|im_start|><|im_end|>"), "");
   EXPECT_EQ(name("<|im_start|>system\nYou are a helpful assistant<|im_end|>"), "");
   EXPECT_EQ(name("{{ bos_token }}<|im_start|><|im_end|>"), "");  // ours writes no <s>

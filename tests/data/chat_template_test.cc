@@ -17,7 +17,7 @@ using minillm_testing::random_text;
 using minillm_testing::test_tokenizer;
 using testing::ElementsAre;
 
-// The text that ids stand for, with the control pieces shown.
+// The text of the ids, with the control pieces shown.
 std::string show(const std::vector<Token>& tokens) {
   std::string text;
   for (const Token token : tokens) {
@@ -50,8 +50,7 @@ TEST(ChatTemplate, RendersChatMlWithASpaceBeforeEveryContent) {
             "<|im_start|>assistant\n old<|im_end|>");
 }
 
-// Trap: mask off by one. The first supervised token is the answer's first, the last one the end
-// token.
+// Trap: mask off by one. The first supervised token is the answer's first, the last its end token.
 TEST(ChatTemplate, SupervisesExactlyTheAnswersAndTheirEndTokens) {
   const Tokenizer& tokenizer = test_tokenizer();
   const RenderedSequence sequence = render_conversation(tokenizer, kTwoTurns);
@@ -123,12 +122,12 @@ TEST(ChatTemplate, HasOneBosAtZeroAndOneEndTokenPerMessageWhateverTheTextSays) {
       supervised_ends +=
           sequence.supervised[t] && sequence.tokens[t] == tokenizer.control("<|im_end|>");
     }
-    EXPECT_EQ(supervised_ends, size / 2) << "every assistant's end token is learnt, no user's is";
+    EXPECT_EQ(supervised_ends, size / 2) << "every assistant's end token is learned, no user's is";
   }
 }
 
-// Traps: prompt boundary and template mismatch. What training feeds before an answer is, id for id,
-// what generation feeds, and so is the answer.
+// Traps: prompt boundary and template mismatch. What training feeds before an answer, and the
+// answer itself, are id for id what generation feeds.
 TEST(ChatTemplate, TrainingPrefixIsTheGenerationPromptIdForId) {
   const Tokenizer& tokenizer = test_tokenizer();
   Rng rng(12);
@@ -160,8 +159,8 @@ TEST(ChatTemplate, EarlierTurnsArePrefixesOfLaterOnes) {
   }
 }
 
-// Trap: segments encoded apart must give what other programs get from the rendered text, which they
-// split at the markers only.
+// Trap: segments encoded separately must give what other programs get from the rendered text, which
+// they split at the markers only.
 TEST(ChatTemplate, HeaderAndContentEncodeAsTheyDoTogether) {
   const Tokenizer& tokenizer = test_tokenizer();
   Rng rng(13);

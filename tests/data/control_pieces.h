@@ -1,4 +1,4 @@
-// Tokenizers as others make them, from one of ours: what is appended to a protobuf is merged.
+// Tokenizers like others', made from one of ours: what is appended to a protobuf is merged.
 
 #ifndef TESTS_DATA_CONTROL_PIECES_H_
 #define TESTS_DATA_CONTROL_PIECES_H_
@@ -16,8 +16,8 @@ inline std::string control_piece(const std::string& text) {
   return "\x0a" + std::string(1, static_cast<char>(fields.size())) + fields;
 }
 
-// With the control pieces of every chat template; `prefix`: and with a dummy prefix, as most models
-// of others have it.
+// With the control pieces of every chat template; and, if `prefix`, with a dummy prefix, as most of
+// others' models have.
 inline minillm::Tokenizer tokenizer_for_all_templates(const minillm::Tokenizer& ours, bool prefix) {
   std::string bytes = ours.bytes();
   for (const char* piece : {"<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>",

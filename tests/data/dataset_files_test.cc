@@ -1,5 +1,4 @@
-// Every public instruction and preference file of the test data: what is used, what is dropped, and
-// why.
+// Every public instruction and preference file in the test data: what is used, dropped, and why.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

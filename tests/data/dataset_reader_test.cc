@@ -363,8 +363,7 @@ TEST(Preferences, ErrorsNameFileLineAndReason) {
                "x.jsonl:1: answer does not end with an assistant message");
 }
 
-// Trap: identical pairs teach nothing and keep the loss at ln 2. They are dropped and counted, not
-// fatal.
+// Trap: identical pairs teach nothing and keep the loss at ln 2. Not fatal: dropped and counted.
 TEST(Preferences, IdenticalPairsAreDroppedAndCountedUnderEitherPolicy) {
   const std::string rows = R"({"prompt":"Q","chosen":"good","rejected":"bad"}
 {"prompt":"Q","chosen":"same","rejected":" same "})";

@@ -74,7 +74,7 @@ TEST(JsonRecords, ReportsAnArrayThatIsNotClosed) {
   EXPECT_ERROR(records_of("[\n{\"a\":1},\n{\"b\":2}\n", "x.json"),
                "x.json:4: the JSON array is not closed");
   EXPECT_ERROR(records_of("[\n{\"a\":1}\n] x\n", "x.json"),
-               "x.json:3: text behind the end of the JSON array");
+               "x.json:3: text after the end of the JSON array");
 }
 
 TEST(JsonRecords, RefusesLinesOverTheCap) {

@@ -30,8 +30,7 @@ std::vector<std::pair<Index, Token>> targets(const TokenBatch& batch) {
 using Segments = std::vector<std::tuple<Index, Index, Index, Index>>;
 using Targets = std::vector<std::pair<Index, Token>>;
 
-// Trap: label off by one. The target of row t is token t+1, and the last token is predicted but not
-// fed.
+// Trap: label off by one. Row t's target is token t+1, and the last token is predicted but not fed.
 TEST(Packing, EveryTargetIsTheTokenAfterItsRow) {
   TokenBatch batch;
   append_sequence(batch, {{1, 10, 11, 20, 21, 5}, {0, 0, 0, 1, 1, 1}});
@@ -40,8 +39,8 @@ TEST(Packing, EveryTargetIsTheTokenAfterItsRow) {
   EXPECT_EQ(targets(batch), (Targets{{2, 20}, {3, 21}, {4, 5}}));
 }
 
-// Trap: loss mask silently lost by packing; neighbours' texts and positions leaking into each
-// other.
+// Trap: loss mask silently lost in packing; neighbours' texts and positions leaking into
+// each other.
 TEST(Packing, MaskAndSegmentsSurvivePacking) {
   Rng rng(21);
   for (int round = 0; round < 100; ++round) {
@@ -127,8 +126,8 @@ TEST(Packing, AnAnswerOfOneTokenNeedsNoSegment) {
   EXPECT_ERROR(append_pair(batch, {{1}, {}, {5}}), "must not be empty: got 1, 0 and 1 tokens");
 }
 
-// Trap: truncation that changes the prompt or cuts the answer away. We drop whole items and count
-// them.
+// Trap: truncation that changes the prompt or cuts off the answer. Whole items are
+// dropped, counted.
 TEST(Packing, TooLongItemsAreRemovedWholeAndCounted) {
   std::vector<RenderedSequence> sequences = {{{1, 2, 3}, {0, 0, 1}}, {{1, 2, 3, 4}, {0, 0, 0, 1}}};
   EXPECT_EQ(remove_too_long(sequences, 2), 1);

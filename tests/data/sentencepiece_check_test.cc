@@ -133,8 +133,8 @@ TEST(SentencepieceCheck, AcceptsEveryPublicModel) {
   }
 }
 
-// What passes the check must never harm sentencepiece: every prefix and many single-byte changes of
-// a real model either load, encode and decode, or are refused with an Error.
+// What passes the check must never harm sentencepiece: every prefix of a real model, and many
+// single-byte changes, either load, encode and decode, or are refused with an Error.
 TEST(SentencepieceCheck, SurvivesTruncatedAndDamagedModels) {
   const std::string& model = test_tokenizer().bytes();
   const auto try_model = [](const std::string& bytes) {

@@ -34,8 +34,7 @@ inline const minillm::Tokenizer& test_tokenizer() {
   return tokenizer;
 }
 
-// Random text of valid UTF-8: mostly words of the corpus, and any characters at all, control ones
-// included.
+// Random text in valid UTF-8: mostly words of the corpus, and any characters, even control ones.
 inline std::string random_text(minillm::Rng& rng) {
   static const std::vector<std::string> kParts = {
       "the",          " the",       " cooper",      "  ",           " ",
@@ -50,7 +49,7 @@ inline std::string random_text(minillm::Rng& rng) {
       continue;
     }
     uint32_t c = static_cast<uint32_t>(rng.chance(0.5) ? rng.below(0x80) : rng.below(0x110000));
-    if (c >= 0xd800 && c < 0xe000) c = 0x1f600;  // a surrogate is no character
+    if (c >= 0xd800 && c < 0xe000) c = 0x1f600;  // a surrogate is not a character
     if (c < 0x80) {
       text += static_cast<char>(c);
     } else if (c < 0x800) {

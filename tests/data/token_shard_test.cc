@@ -181,7 +181,7 @@ TEST(TokenShard, IdsTakeFourBytesOnlyForLargeVocabularies) {
   EXPECT_EQ(shard_format::bytes_per_id(65537), 4u);
 }
 
-// Trap: ids lost or learnt twice where a long document is cut.
+// Trap: ids lost or learned twice where a long document is cut.
 TEST(CutWindows, EveryIdButBosIsPredictedExactlyOnce) {
   const TempDir directory;
   std::string text = "a\n\n";

@@ -33,8 +33,7 @@ TEST(TokenizerTraining, GivesTheSameBytesForTheSameText) {
 }
 
 TEST(TokenizerTraining, LearnsFromLinesThatSentencepieceWouldDropSilently) {
-  // 40,000 bytes on one line, a line with U+2585, and one with tabs: each alone teaches a word of
-  // its own.
+  // 40,000 bytes on one line, a line with U+2585, and one with tabs: each teaches a different word.
   std::string long_line;
   while (long_line.size() < 40000) long_line += "zebrafish ";
   const Tokenizer tokenizer = train({long_line, "walrus walrus walrus \xe2\x96\x85 walrus",
@@ -47,8 +46,7 @@ TEST(TokenizerTraining, LearnsFromLinesThatSentencepieceWouldDropSilently) {
 }
 
 TEST(TokenizerTraining, SplitsLongLinesAtSpacesAndNeverInsideACharacter) {
-  // Without a space the cut comes at 16,384 bytes, in the middle of a 3-byte character unless it is
-  // avoided.
+  // Without a space the cut is at 16,384 bytes, unless care is taken inside a 3-byte character.
   std::string euros;
   while (euros.size() < 50000) euros += "\xe2\x82\xac";
   EXPECT_NO_THROW(train({euros + " x"}, 268));
@@ -84,8 +82,7 @@ TEST(TokenizerTraining, NamesTheSmallestPossibleVocabulary) {
   // 6 control pieces, 256 bytes, and a, b, c, d and the space.
   EXPECT_ERROR(train({"ab cd", "dc ba"}, 266),
                "too small for the characters of the text: expected at least 267 (6 control pieces, "
-               "256 bytes, 5 "
-               "characters), got 266 (or lower character_coverage)");
+               "256 bytes, 5 characters), got 266 (or lower character_coverage)");
   EXPECT_EQ(train({"ab cd", "dc ba"}, 267).vocab_size(), 267);
 }
 

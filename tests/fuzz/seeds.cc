@@ -105,7 +105,7 @@ std::vector<std::string> llama2c_models() {
   return {header + std::string(4 * 158, '\0'), version_1 + std::string(4 * 152, '\0')};
 }
 
-// tokenizer.bin with one piece of its own, behind the byte that the target takes its size from.
+// tokenizer.bin with one piece of its own, after the byte that the target takes its size from.
 std::string llama2c_vocabulary() {
   std::string bytes(1, static_cast<char>(260 - 250));
   bytes += little_endian({7});
@@ -139,7 +139,7 @@ constexpr const char* kRows[] = {
     R"({"text": "t"})",
     R"({"text": "\ud83d\ude00 \u00e9 <|im_start|>", "n": [1, -2.5e3, true, null]})"};
 
-// Files below `folder` of at most `most` bytes.
+// Files in `folder` and below, of at most `most` bytes.
 void add_files(std::vector<std::string>& seeds, const fs::path& folder, uintmax_t most,
                const std::string& extension = "") {
   if (!fs::is_directory(folder)) return;

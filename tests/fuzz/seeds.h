@@ -10,7 +10,7 @@
 
 namespace minillm_testing {
 
-// By the name of the target. `public_data` is the folder of public data sets, or "".
+// Inputs by target name. `public_data` is the folder of public data sets, or "".
 std::map<std::string, std::vector<std::string>> make_seeds(const std::string& public_data);
 
 }  // namespace minillm_testing

@@ -39,7 +39,7 @@ void require(bool fact) {
   if (!fact) std::abort();
 }
 
-// Runs `body`; what it refuses by Error or BadRecord is refused well.
+// Runs `body`; refusing its input by Error or BadRecord is fine.
 template <typename Body>
 bool accepted(Body&& body) {
   try {
@@ -76,7 +76,7 @@ std::string directory_with(const char* name, std::string_view bytes) {
   return directory.path;
 }
 
-// Eats parts of the input: for targets that take more than one thing.
+// Consumes parts of the input: for targets that take more than one thing.
 class Parts {
  public:
   explicit Parts(std::string_view bytes) : rest_(bytes) {}
@@ -145,7 +145,7 @@ void config_json(std::string_view bytes) {
 void trainer_state(std::string_view bytes) {
   accepted([&] {
     const TrainerState state = parse_trainer_state(std::string(bytes), "trainer_state.json");
-    // What is written of it means the same.
+    // Written and read again, it means the same.
     require(parse_trainer_state(trainer_state_to_json(state), "again") == state);
   });
 }

@@ -1,6 +1,5 @@
 // Fuzz targets: one for each parser of what others wrote. Each takes any bytes; it must return, and
-// may throw nothing but Error (which it catches). What it knows about results it checks by
-// aborting.
+// may throw nothing but Error (which it catches). Results that it can check, it checks by aborting.
 
 #ifndef TESTS_FUZZ_TARGETS_H_
 #define TESTS_FUZZ_TARGETS_H_
@@ -10,7 +9,7 @@
 namespace minillm_testing {
 
 struct FuzzTarget {
-  const char* name;  // also of its directory in seeds/
+  const char* name;  // also that of its directory in seeds/
   void (*run)(std::string_view bytes);
 };
 extern const FuzzTarget kFuzzTargets[];

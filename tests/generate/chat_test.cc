@@ -80,7 +80,7 @@ TEST(ChatSession, DropsTheOldestTurnsWhenTheContextIsShort) {
     dropped += answer.dropped_turns;
     ASSERT_EQ(session.history().size(), 2u * static_cast<size_t>(turn + 1 - dropped));
 
-    // What is left of the history is what was asked with.
+    // The remaining history is what was asked with.
     std::vector<Message> asked = {{Role::kSystem, "the goat"}};
     asked.insert(asked.end(), session.history().begin(), session.history().end() - 1);
     GenerationConfig config = short_answers();
@@ -88,7 +88,7 @@ TEST(ChatSession, DropsTheOldestTurnsWhenTheContextIsShort) {
     EXPECT_EQ(generator.generate(render_prompt(toy_tokenizer(), asked), config).text,
               answer.generation.text);
 
-    // One turn more would not have fitted.
+    // One more turn would not have fit.
     if (answer.dropped_turns == 0) continue;
     const auto longer = before.begin() + 2 * (answer.dropped_turns - 1);
     asked.insert(asked.begin() + 1, longer, longer + 2);

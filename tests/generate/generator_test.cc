@@ -68,7 +68,7 @@ TEST(CachedDecoding, EqualsTheFullForwardToTheBitForEverySplit) {
   }
 }
 
-// The continuation by full forwards only: no cache, no batch.
+// The continuation by full forward passes only: no cache, no batch.
 std::vector<Token> naive_continuation(const Model& model, std::vector<Token> tokens,
                                       const GenerationConfig& config, uint64_t stream) {
   Sampler sampler(config.sampling, model.config().vocab_size);
@@ -170,8 +170,7 @@ TEST(Generator, TextsDoNotDependOnTheNumberOfThreads) {
   omp_set_num_threads(threads_before);
 }
 
-// Vocabularies are padded to round numbers, and what random rows say there may be the most
-// probable.
+// Vocabularies are padded to round numbers, and the random rows there may give the largest logits.
 TEST(Generator, NeverSaysAnIdThatTheTokenizerHasNoPieceFor) {
   ModelConfig config = minillm_testing::toy_config();
   config.vocab_size = 512;
@@ -251,8 +250,7 @@ TEST(Generator, StopStringsCutTheTextAndWhatIsStreamed) {
   const std::string whole = generator.generate(prompt, config).text;
   ASSERT_GT(whole.size(), 20u);
 
-  // Seven bytes from the middle: they straddle tokens, which are mostly single bytes and short
-  // words.
+  // Seven bytes from the middle: they straddle tokens, mostly single bytes and short words.
   size_t begin = whole.size() / 2;
   while ((whole[begin] & 0xc0) == 0x80) ++begin;
   config.stop = {whole.substr(begin, 7), "never said"};
@@ -268,7 +266,7 @@ TEST(Generator, StreamsWholeCharactersOnly) {
   const Model model = toy_model(3);
   Generator generator(model, toy_tokenizer());
   GenerationConfig config;
-  config.sampling.temperature = 3;  // mostly byte pieces, so many broken characters
+  config.sampling.temperature = 3;  // mostly byte pieces, hence many broken characters
   config.max_tokens = 60;
   for (config.seed = 1; config.seed < 20; ++config.seed) {
     std::string streamed;
@@ -301,7 +299,7 @@ TEST(Generator, StopsWhenAnotherThreadAsks) {
     stop = true;
   });
   const auto stop_requested = [&] {
-    if (++asked > 10)  // a slow user is waited for
+    if (++asked > 10)  // it waits for a slow user
       while (!stop) std::this_thread::yield();
     return stop.load();
   };
@@ -314,7 +312,7 @@ TEST(Generator, StopsWhenAnotherThreadAsks) {
   EXPECT_LE(result.tokens.size(), 10u);
 }
 
-// A model and a tokenizer are only read: any number of generators may stand on them.
+// A model and a tokenizer are only read: any number of generators may share them.
 TEST(Generator, TwoOnOneModelInTwoThreadsSayWhatEachSaysAlone) {
   const Model model = toy_model();
   const auto texts = [&](uint64_t seed) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Packs a .deb, unpacks it into a folder of its own (so nothing may depend on where it was built), builds separate
-# projects against it, with CMake and with pkg-config, in C++ and in C, and runs them: the program that minillm.h
-# begins with, and every program of doc/examples.
+# Packs a .deb, unpacks it into a separate folder (so that nothing may depend on where it was built), builds separate
+# projects against it, with CMake and with pkg-config, in C++ and in C, and runs them: the program at the top of
+# minillm.h, and every program of doc/examples.
 #   run.sh <source folder> <build folder>
 set -euo pipefail
 source_folder=$1

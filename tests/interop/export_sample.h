@@ -37,8 +37,8 @@ class ExportSample {
   SampleCheckpoint sample_;
 };
 
-// Weights by their Hugging Face names, q and k interleaved as others store them; "rope_freqs": what
-// RoPE's frequencies are divided by.
+// Weights by their Hugging Face names, q and k interleaved as others store them; "rope_freqs": the
+// divisors of RoPE's frequencies.
 using InterleavedWeights = std::map<std::string, std::vector<float>>;
 
 // log p(token i | tokens before it), computed in double with RoPE on neighbouring pairs: the model

@@ -39,7 +39,7 @@ GgufFile exported(const ExportSample& sample, WeightEncoding encoding) {
   return file;
 }
 
-// The format's name of one of ours, said a second time.
+// The format's name for one of our tensors, written a second time.
 std::string name_in_gguf(std::string name) {
   const std::vector<std::pair<std::string, std::string>> replacements = {
       {"model.embed_tokens", "token_embd"},
@@ -120,7 +120,7 @@ TEST(GgufExport, RoundsMatricesAndKeepsGainsInF32) {
   }
 }
 
-// The toy model's F is 48: rows of ffn_down are no whole blocks.
+// The toy model's F is 48: rows of ffn_down are not whole blocks.
 TEST(GgufExport, QuantizesRowsOfWholeBlocksAndRoundsTheOthersToF16) {
   const ExportSample sample;
   const GgufFile file = exported(sample, WeightEncoding::kQ8_0);
@@ -155,7 +155,7 @@ TEST(GgufExport, ReadersComputeTheModelsLogProbabilities) {
   }
 }
 
-// Rotations that were slowed down: one factor for all, or a tensor with one for each pair.
+// Rotations that were slowed down: one factor for all, or a tensor with one per pair.
 TEST(GgufExport, ReadersSlowTheRotationsDownAsTheModelDoes) {
   for (const char* type : {"linear", "llama3"}) {
     SCOPED_TRACE(type);
@@ -180,7 +180,7 @@ TEST(GgufExport, ReadersSlowTheRotationsDownAsTheModelDoes) {
     }
     ASSERT_EQ(std::ssize(divisors), config.head_dim / 2);
     minillm_testing::expect_same_model(model, weights, 2e-5);
-    // The unscaled model is another one.
+    // The unscaled model gives different numbers.
     Model unscaled(minillm_testing::toy_config());
     std::ranges::copy(model.parameters(), unscaled.parameters().begin());
     const std::vector<Token> tokens = {1, 5, 9, 200, 40, 41, 42, 43, 44, 45};
@@ -285,7 +285,7 @@ TEST(GgufExport, WithoutATokenizerSaysSo) {
   EXPECT_EQ(parse_gguf(read_file(dir.file("g"))).values.at("tokenizer.ggml.model").text, "none");
 }
 
-// --- what others say of the same tokenizer
+// --- what other programs make of the same tokenizer
 
 class LlamaTokenizerExport : public ::testing::Test {
  protected:
@@ -379,7 +379,7 @@ TEST(GgufExport, RefusesUnigramTokenizers) {
   EXPECT_EQ(names_in(dir), std::vector<std::string>{"c"});
 }
 
-// Numbers are checked as they are copied: a checkpoint of others may hold anything.
+// Numbers are checked as they are copied: others' checkpoints may hold anything.
 TEST(GgufExport, RefusesNumbersThatAreNotFinite) {
   const ExportSample sample;
   std::filesystem::remove(sample.path() + "/MANIFEST.json");

@@ -73,7 +73,7 @@ class GgufParser {
       info.bytes = take(size_of(name, info));
       pad();
     }
-    check(position_ == file_.size(), "bytes behind the last tensor");
+    check(position_ == file_.size(), "bytes after the last tensor");
     return result;
   }
 

@@ -69,7 +69,7 @@ TEST(HfExport, LoadsAgainWithTheRoundedWeights) {
   }
 }
 
-// A directory of others, in version 5's words: what we do not read stays.
+// Another program's directory, in version 5's words: what we do not read stays.
 TEST(HfExport, KeepsWhatOthersWroteInTheirConfig) {
   const ExportSample sample;
   const std::string foreign = sample.file("foreign");
@@ -121,7 +121,7 @@ std::pair<int, std::string> run_hf_reader(const std::string& directory,
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, output};
 }
 
-// The largest difference between a model's log-probabilities and what numpy makes of the directory;
+// The largest difference between a model's log-probabilities and numpy's from the directory;
 // nothing if there is no numpy.
 std::optional<double> numpy_difference(const TempDir& dir, const std::string& directory,
                                        const Model& model, const std::vector<Token>& tokens) {
@@ -163,7 +163,7 @@ TEST(HfExport, NumpyReadsAModelOfOthers) {
   EXPECT_LT(*difference, 2e-5);
 }
 
-// It would notice: with another model's numbers the difference is large.
+// The check works: with another model's numbers the difference is large.
 TEST(HfExport, NumpyTellsAnotherModelApart) {
   const ExportSample sample;
   export_hf(sample.checkpoint(), sample.file("hf"), WeightEncoding::kF32);

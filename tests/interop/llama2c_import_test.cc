@@ -150,7 +150,7 @@ TEST_F(Llama2cImport, RefusesATokenizerThatIsNotTheModels) {
   EXPECT_EQ(tokenizer.pad(), -1);
   EXPECT_ERROR(import_llama2c_tokenizer(bytes, 261, "tok.bin"),
                "tokenizer 'tok.bin': cut off at id 260: expected 261 ids");
-  EXPECT_ERROR(import_llama2c_tokenizer(bytes, 259, "tok.bin"), "10 bytes behind the last id");
+  EXPECT_ERROR(import_llama2c_tokenizer(bytes, 259, "tok.bin"), "10 bytes after the last id");
   EXPECT_ERROR(import_llama2c_tokenizer(bytes.substr(0, 100), 260, "tok.bin"), "cut off at id");
   EXPECT_ERROR(import_llama2c_tokenizer("", 260, "tok.bin"), "cut off at id 0");
   add(" a");

@@ -20,7 +20,7 @@ using minillm_testing::InterleavedWeights;
 using minillm_testing::TempDir;
 using minillm_testing::test_data_path;
 
-// The file as run.c maps it: seven ints, then one pointer after the other.
+// The file as run.c maps it: seven ints, then one pointer after another.
 struct RunFile {
   std::array<int32_t, 7> header;  // dim, hidden, layers, heads, kv heads, vocabulary, length
   std::vector<float> numbers;
@@ -86,7 +86,7 @@ TEST(Llama2c, ReadersComputeTheModelsLogProbabilities) {
 
 // karpathy's own file, made by llama2.c's export from the model whose Hugging Face form we read.
 // Header and weights are equal to the byte. The RoPE tables, which every reader skips, were
-// computed with PyTorch's cosine: a twentieth of them differs in the last bit.
+// computed with PyTorch's cosine: one in twenty differs in the last bit.
 TEST(Llama2c, Stories260KIsTheOriginalFile) {
   MINILLM_REQUIRE_TEST_DATA("weights/stories260K_hf");
   MINILLM_REQUIRE_TEST_DATA("weights/stories260K.bin");

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Proof by llama.cpp that it runs what minillm-export writes, as minillm-generate does. Not part of CI: it needs
+# Proof that llama.cpp runs what minillm-export writes as minillm-generate does. Not part of CI: it needs
 # llama-cli, llama-tokenize and llama-perplexity.
 #   tests/interop/llama_cpp.sh LLAMA_CPP_BIN_DIR [CKPT]
 # Without CKPT it trains a small model on the embedded world first (a few minutes). BIN overrides build/release/bin. For
@@ -43,7 +43,7 @@ for type in f32 f16 bf16 q8_0; do
   "$llama/llama-cli" -m "$type.gguf" -no-cnv -p "The" -n 1 >/dev/null 2>load.txt || { tail load.txt; exit 1; }
 done
 
-# Twenty beginnings and a thousand strings: lines of the world, and what tokenizers stumble over.
+# Twenty beginnings and a thousand strings: lines of the world, and what makes tokenizers stumble.
 python3 - <<'PYTHON'
 import json, os, random
 rng = random.Random(1)
@@ -73,8 +73,8 @@ for i, text in enumerate(strings):
         file.write(text)
 PYTHON
 
-# Runs llama-cli on every prompt of ours.json, formatted, and compares the texts. Its cache in float, as ours is: in its
-# default, half floats, two near candidates can change places.
+# Runs llama-cli on every prompt of ours.json, formatted, and compares the texts. Its cache is in float, as ours is: with
+# its default, half floats, two close candidates can change places.
 cat >compare.py <<'PYTHON'
 import json, subprocess, sys
 program, form = sys.argv[1:]
@@ -91,7 +91,7 @@ for ours in generations:
     if text.strip(" ") == ours["text"].strip(" ") and stopped == (ours["stop_reason"] != "max_tokens"):
         same += 1
     else:
-        print(f"differs behind {ours['prompt']!r}:\n  ours   {ours['text']!r} ({ours['stop_reason']})\n  theirs {text!r}")
+        print(f"differs after {ours['prompt']!r}:\n  ours   {ours['text']!r} ({ours['stop_reason']})\n  theirs {text!r}")
     tokens += len(ours["token_ids"])
     ended += stopped
 print(f"{same} of {len(generations)} prompts: the same text ({tokens} tokens), {ended} ended by the model, in both")
@@ -143,8 +143,8 @@ if [[ -n $form ]]; then
 fi
 
 # What a user of llama.cpp types and sees: its own engine renders the jinja text of the file, with its own system prompt.
-# (Without --jinja it guesses a template, and gives the tokenizer the turn in pieces: other ids where a space is forced.
-# With templates that end turns by a newline it puts a second one behind its system prompt: no comparison there.)
+# (Without --jinja it guesses a template, and tokenizes the turn in pieces: other ids where a space is forced.
+# With templates that end turns by a newline it puts a second one after its system prompt: no comparison there.)
 echo "== 6. conversation mode"
 cat >converse.py <<'PYTHON'
 import json, subprocess, sys

@@ -7,7 +7,7 @@
 For every shape (Llama 2, TinyLlama, Llama 3.2, Mistral: their config.json, small sizes, random weights) it compares
   1. the tensors of convert_hf_to_gguf.py with those of minillm-export, byte for byte (the factors of llama3's rotations
      to 1e-5), and its metadata, but for what names and describes the file (general.*);
-  2. 64 greedy tokens behind five prompts: llama-cli on the converter's file, minillm-generate on the directory.
+  2. 64 greedy tokens after five prompts: llama-cli on the converter's file, minillm-generate on the directory.
 """
 
 import atexit, json, os, pathlib, re, shutil, struct, subprocess, sys, tempfile
@@ -21,8 +21,8 @@ data = pathlib.Path(os.environ.get("MINILLM_TEST_DATA", root / "../shared/data")
 sys.path.insert(0, str(source / "gguf-py"))
 import gguf
 
-# What the published models' config.json say, but for the sizes. `files`: of how many the weights are;
-# `pieces`: of the tokenizer, where the vocabulary is larger.
+# What the published models' config.json say, except for the sizes. `files`: number of weight files;
+# `pieces`: the tokenizer's, if the vocabulary is larger.
 small = {"hidden_size": 96, "intermediate_size": 160, "num_hidden_layers": 3, "hidden_act": "silu",
          "attention_bias": False, "mlp_bias": False, "initializer_range": 0.02, "use_cache": True, "bos_token_id": 1,
          "eos_token_id": 2, "pretraining_tp": 1}
@@ -133,7 +133,7 @@ def run(*command, **options):
     return result.stdout.decode("utf-8", "replace")
 
 
-# Random weights say bytes that are no UTF-8; how many replacement characters stand for them is a matter of taste.
+# Random weights say bytes that are no UTF-8; how many replacement characters are shown for them is a matter of taste.
 def plain(text):
     return re.sub("\ufffd+", "\ufffd", text).strip(" ")
 
@@ -191,7 +191,7 @@ for name, model in models.items():
         if plain(text) == plain(generation["text"]):
             equal += 1
         else:
-            print(f"  behind {generation['prompt']!r}:\n    ours   {generation['text']!r}\n    theirs {text!r}")
+            print(f"  after {generation['prompt']!r}:\n    ours   {generation['text']!r}\n    theirs {text!r}")
         tokens += len(generation["token_ids"])
     print(f"  {equal} of {len(told)} greedy texts the same ({tokens} tokens)")
     failed |= equal != len(told)

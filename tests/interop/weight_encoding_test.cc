@@ -38,7 +38,7 @@ TEST(HalfFloat, NarrowingUndoesWideningForEveryNumber) {
   EXPECT_TRUE(std::isnan(bfloat16_to_float(float_to_bfloat16(std::bit_cast<float>(0x7f800001u)))));
 }
 
-// Between two neighbours the nearer one is taken, and the even one in the middle.
+// Of two neighbours the nearer one is taken, and half way between them the even one.
 TEST(HalfFloat, RoundsToTheNearestAndToEven) {
   for (uint16_t low = 0; low < 0x7bff; ++low) {
     const auto high = static_cast<uint16_t>(low + 1);

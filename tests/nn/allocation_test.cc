@@ -1,4 +1,4 @@
-// Workspace::bytes is what is allocated, and a step allocates nothing once it is warm. This program
+// Workspace::bytes is what is allocated, and a step allocates nothing once warmed up. This program
 // counts by replacing operator new and posix_memalign.
 
 #include <gtest/gtest.h>
@@ -132,7 +132,7 @@ TEST(Decoding, AllocatesNothingOnceWarm) {
   KvCache cache(model.config(), 64);
   TokenBatch batch{
       .tokens = {1}, .segments = {{.begin = 0, .end = 1, .prefix_end = 50}}, .targets = {}};
-  // Heads are handed to whichever thread is free: on a busy machine one may have none for a while.
+  // Heads go to whichever thread is free: on a busy machine, one may get none for a while.
   for (int i = 0; i < 200; ++i) model.forward(batch, workspace, &cache);
   const Allocations warm;
   for (Index prefix = 0; prefix < 50; ++prefix) {

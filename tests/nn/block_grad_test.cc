@@ -62,7 +62,7 @@ TEST(BlockGradient, MatchesCentralDifferences) {
   };
   loss();
   BlockGradients scratch = make_gradients();
-  for (Real& stale : scratch.qkv.span()) stale = 99;  // what an earlier layer left behind
+  for (Real& stale : scratch.qkv.span()) stale = 99;  // left over from an earlier layer
   Matrix dx(N, C);
   std::ranges::copy(r, dx.span().begin());
   block_backward(dx.view(), gradients.blocks[1], scratch, activations, weights.blocks[1], context);

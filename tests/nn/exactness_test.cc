@@ -47,8 +47,8 @@ TEST(Exactness, ThreadsChangeNoBitOfHiddenStatesAndLogProbs) {
   }
 }
 
-// Long sequences: nothing is quadratic in memory, the first rows do not know what follows, and
-// every parameter gets a finite gradient.
+// Long sequences: nothing is quadratic in memory, the first rows do not see what follows, and every
+// parameter gets a finite gradient.
 TEST(Exactness, TrainsOnASequenceOf8192Tokens) {
   ModelConfig config = minillm_testing::tiny_config();
   config.num_hidden_layers = 1;
@@ -80,8 +80,7 @@ TEST(Exactness, TrainsOnASequenceOf8192Tokens) {
   EXPECT_GT(squares, 0);
 }
 
-// What packing is known to get wrong elsewhere: neighbours that see each other, positions that run
-// on.
+// What packing is known to get wrong: neighbours that see each other, positions that run on.
 TEST(Exactness, PackingChangesNoBitInAnyOrder) {
   std::vector<std::vector<Token>> sequences;
   for (const Index length : {5, 1, 300, 70, 13})
@@ -176,7 +175,7 @@ TEST(Exactness, StreamsDecodedTogetherHaveTheBitsOfStreamsDecodedAlone) {
   }
 }
 
-// More targets than the head takes at once, asked for together and in small batches.
+// More targets than the head takes at once, requested together and in small batches.
 TEST(Exactness, ChunksOfTheHeadChangeNoBit) {
   TokenBatch batch = random_batch({320, 320}, V);
   ASSERT_GT(batch.targets.size(), 600u);

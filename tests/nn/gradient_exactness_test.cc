@@ -258,7 +258,7 @@ TEST(GradientExactness, OfASharedPromptEqualsThatOfSeparateSequences) {
   EXPECT_LT(relative_distance(accumulated_gradient(model, {shared}), expected), kTolerance);
 }
 
-// The loss mask: a prompt's target of weight zero must be as good as no target, whatever its token.
+// The loss mask: a target of weight zero must equal no target, whatever its token.
 TEST(GradientExactness, TargetsOfWeightZeroHaveExactlyNoInfluence) {
   Model model = random_model(medium_config());
   const std::vector<Token> tokens = random_tokens(40, V, 1);
@@ -274,8 +274,7 @@ TEST(GradientExactness, TargetsOfWeightZeroHaveExactlyNoInfluence) {
   expect_same_bits(run_backward(model, masked).gradients, expected, "masked, with other tokens");
 }
 
-// No prediction sees what comes behind it, so a token behind the last target gets no gradient at
-// all.
+// No prediction sees what comes after it, so tokens after the last target get no gradient at all.
 TEST(GradientExactness, TokensBehindTheLastTargetGetNone) {
   ModelConfig config = medium_config();
   config.tie_word_embeddings = false;

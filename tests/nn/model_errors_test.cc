@@ -1,5 +1,4 @@
-// What a caller can get wrong about a batch is an error with numbers in it, before any kernel reads
-// it.
+// What a caller can get wrong about a batch is an error with numbers, before any kernel reads it.
 
 #include <gtest/gtest.h>
 

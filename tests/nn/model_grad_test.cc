@@ -1,5 +1,5 @@
-// The whole two-layer model through every objective, against central differences. Built in double
-// only.
+// The whole two-layer model through every objective, against central differences. Double
+// build only.
 
 #include <gtest/gtest.h>
 

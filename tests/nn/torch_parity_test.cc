@@ -1,5 +1,4 @@
-// The model against PyTorch: numbers that make_torch_fixtures.py, beside this file, computed in
-// float64.
+// The model against PyTorch: float64 numbers from make_torch_fixtures.py, beside this file.
 
 #include <gtest/gtest.h>
 
@@ -89,12 +88,11 @@ std::map<std::string, std::vector<Real>> read_fixture(bool tied) {
     values.resize(count);
     for (Real& value : values) file >> value;
   }
-  EXPECT_TRUE(file.eof()) << path << ": damaged behind '" << name << "'";
+  EXPECT_TRUE(file.eof()) << path << ": damaged after '" << name << "'";
   return fixture;
 }
 
-// The loss, a mean over weights as PyTorch has it; gradients of the same mean are added to the
-// model's.
+// The loss, a mean over weights as in PyTorch; gradients of the same mean are added to the model's.
 double loss_and_gradients(Model& model, const TokenBatch& batch, Workspace& workspace) {
   std::vector<Real> dlogp(batch.targets.size());
   model.forward(batch, workspace);

@@ -60,8 +60,7 @@ TEST(Training, OverfitsOneBatchToNearZeroLoss) {
   EXPECT_LT(last, 0.01);
 }
 
-// Six letters, a separator, and the letters reversed: only attention by position and content can do
-// it.
+// Six letters, a separator, and the letters reversed: this takes attention by position and content.
 constexpr Index kLetters = 6, kAlphabet = 10;
 std::vector<Token> reversal_example(uint64_t seed) {
   std::vector<Token> tokens = minillm_testing::random_tokens(kLetters, kAlphabet, seed);

@@ -18,8 +18,7 @@ using minillm_testing::expect_gradient;
 using minillm_testing::kRealIsDouble;
 using minillm_testing::random_values;
 
-// Three pairs in a batch of 18 targets: answers of 1 to 5 tokens, and two targets that belong to no
-// pair.
+// Three pairs in a batch of 18 targets: answers of 1 to 5 tokens, and two targets outside any pair.
 constexpr size_t kTargets = 18;
 std::vector<PreferenceItem> make_items() {
   std::vector<PreferenceItem> items(3);
@@ -36,7 +35,7 @@ std::vector<Real> random_logp(uint64_t seed) {
   return logp;
 }
 
-// Pairs whose reference is the model that gives `logp`.
+// Pairs whose reference is the model that gave `logp`.
 std::vector<PreferenceItem> items_at_start(const std::vector<Real>& logp) {
   std::vector<PreferenceItem> items = make_items();
   for (PreferenceItem& item : items) {
@@ -67,7 +66,7 @@ TEST(DpoLoss, StartsAtLnTwoWithZeroRewardsAndNothingAccurate) {
       EXPECT_EQ(sums.pairs, 3);
       EXPECT_EQ(sums.reward_chosen, 0);
       EXPECT_EQ(sums.reward_rejected, 0);
-      EXPECT_EQ(sums.accurate, 0);  // a tie is no preference
+      EXPECT_EQ(sums.accurate, 0);  // a tie is not a preference
       EXPECT_EQ(sums.chosen_shift, 0);
     }
   }
@@ -137,7 +136,7 @@ TEST(DpoLoss, CountsAWrongPreferenceAsNotAccurate) {
 }
 
 TEST(DpoLoss, GivesNoGradientToAPairOfIdenticalAnswers) {
-  // Same tokens, same log-probabilities: the two gradients stand on the same tokens and cancel.
+  // Same tokens, same log-probabilities: the two gradients are on the same tokens and cancel.
   const std::vector<Real> logp = {-1, -2, -1, -2};
   const PreferenceItem item{
       .targets = {0, 2, 2, 4}, .reference_chosen = -5, .reference_rejected = -5};

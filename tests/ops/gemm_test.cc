@@ -59,8 +59,7 @@ std::string name_of(Form form, Index m, Index n, Index k) {
          " n=" + std::to_string(n) + " k=" + std::to_string(k);
 }
 
-// A matrix of random numbers inside a wider buffer, so that its rows are not adjacent and not
-// aligned.
+// A matrix of random numbers inside a wider buffer: its rows are neither adjacent nor aligned.
 struct Block {
   Matrix buffer;
   Index cols;
@@ -88,7 +87,7 @@ enum class Start { kNothing, kItself, kAnother };  // what C starts as
 constexpr Start kStarts[] = {Start::kNothing, Start::kItself, Start::kAnother};
 
 // The factors of every term, as the product sees them, those of a row of C one after another: plain
-// loops over them are fast without optimisation, too.
+// loops over them are fast even without optimisation.
 std::vector<double> terms_of(ConstView view, bool transposed, Index rows, Index k) {
   std::vector<double> terms;
   terms.reserve(static_cast<size_t>(rows * k));
@@ -97,7 +96,7 @@ std::vector<double> terms_of(ConstView view, bool transposed, Index rows, Index 
   return terms;
 }
 
-// Every element within the rounding of a sum of k products, computed plainly in double; what lies
+// Every element is within the rounding of a sum of k products, computed plainly in double; what is
 // beside C in its buffer is left alone.
 void expect_plain_product(Form form, Index m, Index n, Index k, Start kind) {
   Operands operands(form, m, n, k);
@@ -178,7 +177,7 @@ TEST_P(Gemm, PassesOnNotANumber) {
   EXPECT_EQ(c(6, 0), 0);
 }
 
-// A row of the result, computed alone, must have the bits it has in company: wherever it stands and
+// A row of the result, computed alone, must have the bits it has in company, wherever it is and
 // however many columns are asked for.
 TEST_P(Gemm, RowsAndColumnsHaveTheSameBitsAloneAndTogether) {
   constexpr Index m = 67, n = 75, k = 300;
@@ -260,8 +259,8 @@ TEST_P(Gemm, PackedOnceGivesTheSameBits) {
   }
 }
 
-// Attention relies on it: what a row may not see has probability zero, and must leave its sums
-// alone.
+// Attention relies on it: what a row may not see has probability zero, and must not change
+// its sums.
 TEST_P(Gemm, ZerosBehindTheTermsChangeNoBit) {
   constexpr Index m = 5, n = 44, k = 250, padded = 560;
   Operands operands(Form::kNN, m, n, padded);
@@ -273,7 +272,7 @@ TEST_P(Gemm, ZerosBehindTheTermsChangeNoBit) {
   expect_same_bits(with_zeros.span(), without.span(), "padded with zeros");
 }
 
-// A lower trapezoid as attention has them: row i sees `visible + i` of k positions.
+// A lower trapezoid, as in attention: row i sees `visible + i` of k positions.
 void mask(View scores, Index visible) {
   for (Index i = 0; i < scores.rows; ++i)
     fill(scores.row_block(i, i + 1).col_block(std::min(visible + i, scores.cols), scores.cols), 0);
@@ -312,7 +311,7 @@ TEST_P(Gemm, ComputesAtLeastTheUnmaskedPartOfAProduct) {
     gemm_packed(expected.view(), queries.view(), packed);
     gemm_packed(actual.view(), queries.view(), packed, {}, {Causal::Of::kProduct, visible});
     for (Index j = positions; j < packed.padded_n(); ++j)
-      ASSERT_EQ(expected(0, j), 0) << "behind n";
+      ASSERT_EQ(expected(0, j), 0) << "beyond n";
     mask(expected.view(), visible);
     mask(actual.view(), visible);
     expect_same_bits(actual.span(), expected.span(), "Q K^T");
@@ -374,7 +373,7 @@ TEST_P(Gemm, EightBitWeightsPassOnNotANumber) {
     EXPECT_EQ(std::isfinite(c(1, j)), j != 7 && j != 9) << "column " << j;
 }
 
-// With fused multiply-add everywhere, how wide a register is decides nothing.
+// With fused multiply-add everywhere, the width of a register makes no difference.
 class GemmKernels : public testing::TestWithParam<Precision> {};
 INSTANTIATE_TEST_SUITE_P(Precisions, GemmKernels,
                          testing::Values(Precision::kFloat, Precision::kInt8),

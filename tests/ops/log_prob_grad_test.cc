@@ -31,7 +31,7 @@ TEST(LogProbGradient, MatchesCentralDifferences) {
     expect_head_gradient(dlogp, chunk, "chunk " + std::to_string(chunk));
 }
 
-// Targets that carry no loss stand between others, and fill a whole chunk.
+// Targets that carry no loss are among others, and fill a whole chunk.
 TEST(LogProbGradient, MatchesCentralDifferencesWhereTargetsCarryNoLoss) {
   std::vector<Real> dlogp = minillm_testing::random_values(9, 3);
   for (const size_t m : {1, 4, 5, 6, 7}) dlogp[m] = 0;

@@ -71,7 +71,7 @@ TEST(RmsNormGradient, MatchesCentralDifferences) {
   constexpr Index N = 4, C = 35;
   constexpr Real kEpsilon = 0.05;
   Matrix x = random_matrix(N, C, 1), weight = random_matrix(1, C, 2), y(N, C), rstd(N, 1);
-  for (Index c = 0; c < C; ++c) x(2, c) *= 0.1;  // a row where epsilon counts
+  for (Index c = 0; c < C; ++c) x(2, c) *= 0.1;  // a row where epsilon matters
   const Matrix r = random_matrix(N, C, 3);
   const auto loss = [&] {
     rmsnorm_forward(y.view(), rstd.view(), x.view(), weight.view(), kEpsilon);

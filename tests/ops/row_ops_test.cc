@@ -1,5 +1,5 @@
-// The ops that treat every row alike (linear, embedding, rmsnorm, rope, swiglu) against plain loops
-// in double, and what all of them promise: gradients are added, never overwritten, and threads
+// The ops that treat every row alike (linear, embedding, rmsnorm, rope, swiglu) against plain
+// loops in double, and their common promises: gradients are added, never overwritten, and threads
 // change no bit.
 
 #include <gtest/gtest.h>
@@ -111,8 +111,8 @@ TEST(Rope, LinearScalingSlowsEveryPairDown) {
 }
 
 // Llama 3.1 8B (theta 500000, head dimension 128), by the formula of Hugging Face's
-// _compute_llama3_parameters in Python's doubles: fast pairs stay, slow ones are eight times
-// slower.
+// _compute_llama3_parameters in Python's doubles: fast pairs stay, slow ones get eight
+// times slower.
 TEST(Rope, Llama3ScalingSlowsOnlyTheSlowPairsDown) {
   const RopeScaling scaling{.type = "llama3", .factor = 8};
   const std::pair<Index, double> expected[] = {

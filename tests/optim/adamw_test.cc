@@ -24,7 +24,7 @@ TensorTable make_table() {
   return table;
 }
 
-// The algorithm as the paper has it, one element at a time, in double.
+// The algorithm as in the paper, one element at a time, in double.
 struct Reference {
   AdamWConfig config;
   std::vector<double> w, m, v;

@@ -1,5 +1,5 @@
-// One byte of one file of the newest checkpoint is another one, or the file is cut: it is noticed
-// and named, and the checkpoint before is used.
+// One byte of one file of the newest checkpoint is changed, or the file is cut off: it is noticed
+// and named, and the previous checkpoint is used.
 
 #include <gtest/gtest.h>
 
@@ -54,7 +54,7 @@ TEST_F(Corruption, IsNoticedNamedAndTheCheckpointBeforeIsUsed) {
     const Checkpoint checkpoint = Checkpoint::open(run);
     ASSERT_LT(checkpoint.state()->step, step) << name;
     ASSERT_EQ(checkpoint.warnings().size(), 2u) << name;
-    // A digit of a sum in the manifest that is another one speaks against the file it stands for.
+    // A changed digit of a hash in the manifest is blamed on the file it belongs to.
     const std::string& named = name == "MANIFEST.json" ? newest : name;
     ASSERT_NE(checkpoint.warnings()[0].find(named), std::string::npos) << checkpoint.warnings()[0];
     ASSERT_NE(checkpoint.warnings()[1].find("using '"), std::string::npos);

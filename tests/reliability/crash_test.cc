@@ -36,7 +36,7 @@ TEST_F(Crash, AtEveryFileCallTheRunResumesToTheSameBytes) {
       const std::string what = fmt::format("{} ended before change {} of {}", stage, site, sites);
       const Outcome crashed = run(stage, out, {"stop", std::to_string(site)});
       ASSERT_EQ(crashed.exit_code, 137) << what << ": " << crashed.err;
-      // From the first checkpoint on there is one at every instant.
+      // From the first checkpoint on, there is one at every moment.
       const bool has_checkpoint = opens(out);
       EXPECT_TRUE(has_checkpoint || !had_checkpoint) << what;
       had_checkpoint = has_checkpoint;
@@ -86,7 +86,7 @@ TEST_F(Crash, FiftyStartsAtOnceOneProceeds) {
     EXPECT_EQ(outcome.exit_code, 3) << outcome.err;
     EXPECT_NE(outcome.err.find("another process"), std::string::npos) << outcome.err;
   }
-  EXPECT_GE(finished, 1);  // one that started after another had finished did nothing
+  EXPECT_GE(finished, 1);  // one that started after another had finished has nothing to do
   EXPECT_EQ(result_of(out), whole_["pretrain"]);
 }
 

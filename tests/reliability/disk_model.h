@@ -3,8 +3,8 @@
 // The model is harsher than any file system (after ALICE, Pillai et al., OSDI 2014):
 //   - what was written to a file since its last fsync is there, missing from some point on, cut at
 //     a sector or page, or zeros;
-//   - of the changes to a directory since its last fsync, any subset is there: a rename may be
-//     there without the creation before it, and an unlink without the rename before it.
+//   - of the changes to a directory since its last fsync, any subset has happened: a rename without
+//     the creation before it, an unlink without the rename before it.
 
 #ifndef TESTS_RELIABILITY_DISK_MODEL_H_
 #define TESTS_RELIABILITY_DISK_MODEL_H_
@@ -34,7 +34,7 @@ class DiskModel {
   explicit DiskModel(std::string root) : root_(std::move(root)) {}
 
   void apply(const RecordedCall& call);
-  // Writes one of the states that a power failure now may leave, to the directory `to`.
+  // Writes to the directory `to` one of the states that a power failure may leave now.
   void write_a_crashed_state(const std::string& to, minillm::Rng& rng) const {
     write(*top_, to, rng);
   }
@@ -117,7 +117,7 @@ class DiskModel {
   static void write(const Node& directory, const std::string& to, minillm::Rng& rng) {
     std::filesystem::create_directory(to);
     std::map<std::string, NodePtr> entries = directory.durable_entries;
-    const uint64_t rate = rng.below(5);  // of four changes, so many are there
+    const uint64_t rate = rng.below(5);  // of four changes, this many are there
     for (const EntryChange& change : directory.changes)
       if (rng.below(4) < rate) apply(entries, change);
     for (const auto& [name, node] : entries) {
@@ -137,7 +137,7 @@ inline void DiskModel::apply(const RecordedCall& call) {
   using minillm::FileOperation;
   const NodePtr node = find(call.path);
   switch (call.operation) {
-    case FileOperation::kOpenToWrite:  // a file that is written anew has a new name in this library
+    case FileOperation::kOpenToWrite:  // this library writes to new names only
       if (node == nullptr)
         change(*parent(call.path), {name_of(call.path), std::make_shared<Node>(), ""});
       return;

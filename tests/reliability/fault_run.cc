@@ -1,5 +1,5 @@
-// One training run under a fault, as a process of its own, so that it can die: what the tests of
-// this directory start again and again.
+// One training run under a fault, as a separate process, so that it can die: what the tests in this
+// directory start again and again.
 //
 //   fault_run STAGE DIRECTORY OUT [count | stop N | fail N ERRNO [sticky] | short N]
 //

@@ -1,4 +1,4 @@
-// Errors of the file system at every call: a message, an exit code, nothing lost.
+// File system errors at every call: a message, an exit code, nothing lost.
 
 #include <cerrno>
 #include <cstring>
@@ -20,7 +20,7 @@ class IoError : public SmallRuns {
     }
   }
 
-  // The run fails at a call, or gets on in spite of it; either way it recovers.
+  // The run fails at a call, or continues in spite of it; either way it recovers.
   static void expect_it_copes(const std::string& stage, int64_t call, int error, bool sticky) {
     const TempDir directory;
     const std::string out = directory.file("run");

@@ -1,5 +1,5 @@
-// The power fails at any call: what is on the disk then still holds the last checkpoint that the
-// run has said is saved, or a newer one.
+// The power fails at any call: the disk then still holds the last checkpoint that the run has
+// reported as saved, or a newer one.
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -36,7 +36,7 @@ TrainConfig saving_often() {
   return config;
 }
 
-// Trains the copy task in `directory`/run from what is there.
+// Trains the copy task in `directory`/run, starting from what is there.
 void train(const std::string& directory, CopyTask& task, Trace* trace) {
   RunDirectory run(join_path(directory, "run"));
   TrainConfig config = saving_often();
@@ -104,7 +104,7 @@ TEST(PowerLoss, TheLastSavedCheckpointOrANewerOneIsThere) {
   EXPECT_EQ(saved, 12);
 }
 
-// The model must be able to find fault: without fsync, the same protocol loses checkpoints.
+// The disk model must be able to fail: without fsync, the same protocol loses checkpoints.
 TEST(PowerLoss, WithoutSyncTheModelLosesCheckpoints) {
   omp_set_num_threads(1);
   const TempDir original;

@@ -28,7 +28,7 @@ class Process {
  public:
   explicit Process(std::vector<std::string> command) {
     for (const char* name : {"out", "err"})
-      logs_.write(name, "");  // it may be killed before it can
+      logs_.write(name, "");  // the process may be killed before it creates it
     pid_ = fork();
     if (pid_ == 0) {
       redirect(STDOUT_FILENO, logs_.file("out"));
@@ -73,16 +73,16 @@ inline Outcome run_process(std::vector<std::string> command) {
   return Process(std::move(command)).wait();
 }
 
-// Where this test program is: other programs under test lie beside it.
+// Where this test program is: the other programs under test are beside it.
 inline std::string program_beside_this(const std::string& name) {
   return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / name).string();
 }
 
-// Long tests are many more cases of the same; MINILLM_LONG_TESTS=1 asks for them.
+// Long tests are many more of the same cases; MINILLM_LONG_TESTS=1 asks for them.
 inline bool long_tests() { return std::getenv("MINILLM_LONG_TESTS") != nullptr; }
 
-// How many cases: `many` in the long tier, else `few`; a third of those under the address
-// sanitizer, where processes are slow to start: the plain build tries them all.
+// How many cases: `many` in the long tier, else `few`; under the address sanitizer, where processes
+// are slow to start, a third of those: the plain build tries them all.
 inline int cases(int few, int many) {
 #if defined(__SANITIZE_ADDRESS__)
   constexpr bool kSlow = true;

@@ -71,7 +71,7 @@ class SmallRuns : public ::testing::Test {
     return run_process(command(stage, out, std::move(fault)));
   }
   // Continues the run without a fault: it must end as if nothing had happened, and leave nothing
-  // behind that does not belong there.
+  // that does not belong there.
   static void expect_it_recovers(const std::string& stage, const std::string& out,
                                  const std::string& what) {
     const Outcome outcome = run(stage, out);
@@ -91,7 +91,7 @@ class SmallRuns : public ::testing::Test {
 
   static TempDir* data_;
   static std::map<std::string, RunResult> whole_;
-  static std::map<std::string, int64_t> changes_, calls_;  // file calls of a whole run
+  static std::map<std::string, int64_t> changes_, calls_;  // file calls in a whole run
 };
 inline TempDir* SmallRuns::data_ = nullptr;
 inline std::map<std::string, RunResult> SmallRuns::whole_;

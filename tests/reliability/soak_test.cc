@@ -1,5 +1,5 @@
-// Many steps with saves, evaluations and rotation: memory stays where it is after the warm-up, and
-// no descriptor stays open. 1,500 steps of each stage; 100,000 with MINILLM_LONG_TESTS=1.
+// Many steps with saves, evaluations and rotation: memory stays constant after the warm-up, and no
+// descriptor stays open. 1,500 steps of each stage; 100,000 with MINILLM_LONG_TESTS=1.
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,4 @@
-// A world small enough to train all three stages on in seconds: its files, and configs that fit
-// them.
+// A world small enough to train all three stages on in seconds: its files, and configs to match.
 
 #ifndef TESTS_STAGES_SMALL_WORLD_H_
 #define TESTS_STAGES_SMALL_WORLD_H_

@@ -1,5 +1,5 @@
-// The three stages one after another, in miniature: what each leaves behind, and that a resumed run
-// is the uninterrupted one to the byte.
+// The three stages one after another, in miniature: what each of them writes, and that a resumed
+// run is the uninterrupted one to the byte.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -282,8 +282,8 @@ TEST_F(Stages, StepTotalsAddUpOverMicroBatchesAndCountEveryPairOnce) {
   EXPECT_EQ(first.chosen_tokens + second.chosen_tokens, both.chosen_tokens);
 }
 
-// Trap: training and chatting with different templates. The one that SFT was told of travels with
-// the checkpoint; another one has to be asked for.
+// Trap: training and chatting with different templates. SFT's travels with the checkpoint; another
+// one has to be asked for.
 TEST_F(Stages, TheChatTemplateTravelsWithTheCheckpoint) {
   SftConfig one_step = small_sft();
   one_step.train.steps = 1;

@@ -1,5 +1,4 @@
-// Comparisons that the tests of numbers share: to the bit, and as relative distances of whole
-// arrays.
+// Comparisons shared by the tests of numbers: to the bit, and as relative distances of arrays.
 
 #ifndef TESTS_TESTING_COMPARE_H_
 #define TESTS_TESTING_COMPARE_H_
@@ -46,7 +45,7 @@ inline void expect_same_bits(std::span<const minillm::Real> actual,
   }
 }
 
-// |actual - expected| / |expected|, Euclidean norms over all elements; NaN if an element is.
+// |actual - expected| / |expected|, Euclidean norms over all elements; NaN if any element is.
 inline double relative_distance(std::span<const minillm::Real> actual,
                                 std::span<const minillm::Real> expected) {
   EXPECT_EQ(actual.size(), expected.size());

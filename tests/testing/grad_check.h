@@ -64,9 +64,9 @@ inline double central_difference(const std::function<double()>& f, Real& x) {
   return slope;
 }
 
-// Expects dx = dloss/dx in every element, where `loss` evaluates the loss with the current x. The
-// error of an element is relative to itself, or to a thousandth of the tensor's largest where that
-// is more; the worst element is reported with `name`.
+// Expects dx = dloss/dx in every element, where `loss` evaluates the loss with the current x. An
+// element's error is relative to the element, or to a thousandth of the tensor's largest if that is
+// more; the worst element is reported with `name`.
 inline void expect_gradient(const std::function<double()>& loss, std::span<Real> x,
                             std::span<const Real> dx, double tolerance, const std::string& name) {
   ASSERT_EQ(x.size(), dx.size()) << name;

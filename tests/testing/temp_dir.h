@@ -1,4 +1,4 @@
-// A directory of its own for a test, removed with everything in it.
+// A directory for one test, removed with everything in it.
 
 #ifndef TESTS_TESTING_TEMP_DIR_H_
 #define TESTS_TESTING_TEMP_DIR_H_

@@ -23,8 +23,8 @@ using minillm::Target;
 using minillm::Token;
 using minillm::TokenBatch;
 
-// Two layers, grouped queries, no two dimensions alike where they can differ. Weights are large, so
-// that attention and SwiGLU are far from linear.
+// Two layers, grouped queries, no two dimensions equal that can differ. Weights are large, so that
+// attention and SwiGLU are far from linear.
 inline minillm::ModelConfig tiny_config(bool tied = true) {
   minillm::ModelConfig config;
   config.vocab_size = 11;
@@ -57,7 +57,7 @@ inline minillm::ModelConfig medium_config() {
   return config;
 }
 
-// Initialised, with gains that are not all one: a gain of one hides what forgets it.
+// Initialised, with gains other than one: a gain of one hides code that forgets it.
 inline minillm::Model random_model(const minillm::ModelConfig& config, uint64_t seed = 1) {
   minillm::Model model(config);
   model.initialize(seed);
@@ -77,8 +77,7 @@ inline std::vector<Token> random_tokens(Index count, Index vocab_size, uint64_t 
   return tokens;
 }
 
-// One sequence as a segment of its own; its tokens from number `first_scored` (>= 1) on are
-// targets.
+// One sequence as a segment of its own; tokens from number `first_scored` (>= 1) on are targets.
 inline void append_sequence(TokenBatch& batch, std::span<const Token> tokens,
                             Index first_scored = 1) {
   const Index begin = batch.rows(), length = static_cast<Index>(tokens.size());
@@ -107,8 +106,7 @@ inline void append_shared_prompt(TokenBatch& batch, std::span<const Token> promp
   }
 }
 
-// The same prompt and answers as whole sequences, one per answer; the targets come in the same
-// order.
+// The same prompt and answers as whole sequences, one per answer; targets are in the same order.
 inline void append_separately(TokenBatch& batch, std::span<const Token> prompt,
                               std::span<const std::vector<Token>> answers) {
   for (const std::vector<Token>& answer : answers) {

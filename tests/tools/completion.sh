@@ -39,7 +39,7 @@ expect "" minillm-eval sft --document
 expect "bf16" minillm-generate --weights b
 expect "bash" minillm-inspect --completion b
 
-# zsh, in a terminal of its own.
+# zsh, in its own terminal.
 if command -v zsh >/dev/null; then
   # Ctrl-G shows the line as it was completed, and empties it.
   cat >setup.zsh <<'ZSH'

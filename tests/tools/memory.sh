@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a dry run tells of a run's memory, against the peak that the run then had: within a tenth on every
-# configuration, or it fails. Six configurations, or all fifteen with MINILLM_LONG_TESTS=1.
+# What a dry run says about a run's memory, compared with the run's peak: fails unless they agree within a tenth in
+# every configuration. Six configurations, or all fifteen with MINILLM_LONG_TESTS=1.
 #   memory.sh <bin folder>
 set -uo pipefail
 bin=$1

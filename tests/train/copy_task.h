@@ -1,5 +1,4 @@
-// A stage small enough for a unit test: a tiny model that learns to repeat three symbols in reverse
-// order.
+// A stage small enough for a unit test: a tiny model learns to repeat three symbols backwards.
 
 #ifndef TESTS_TRAIN_COPY_TASK_H_
 #define TESTS_TRAIN_COPY_TASK_H_
@@ -29,8 +28,7 @@ inline minillm::ModelConfig copy_task_config() {
   return config;
 }
 
-// `sequences` times: three symbols, a separator, the same symbols reversed. Only the answer is a
-// target.
+// `sequences` times: three symbols, a separator, the same symbols reversed, which are the targets.
 inline TokenBatch copy_task_batch(Index sequences, uint64_t seed) {
   minillm::Rng rng(seed, 31);
   TokenBatch batch;
@@ -52,7 +50,7 @@ struct CopyTask {
     return copy_task_batch(4, static_cast<uint64_t>(1000 * step + micro));
   };
   std::set<Index> nan_gradient_steps, nan_loss_steps;  // 0-based
-  Index crash_step = -1;   // throws there, as a killed process would end
+  Index crash_step = -1;   // throws there, as if the process had been killed
   double step_losses = 0;  // for take_step_metrics
   Index steps_seen = 0;
 

@@ -60,7 +60,7 @@ TEST(MetricsLog, NamesTheFileWhenTheDiskIsFull) {
     const minillm_testing::FileSizeLimit full(good + 4);
     EXPECT_ERROR(log.append({{"step", 2}}), "m.jsonl': cannot write");
   }
-  // What had room of the second line is behind the offset, and goes when the run is continued.
+  // The part of the second line that fit is after the offset, and goes when the run is continued.
   EXPECT_EQ(log.offset(), good);
   MetricsLog(dir.file("m.jsonl"), good).append({{"step", 2}});
   EXPECT_EQ(read_file(dir.file("m.jsonl")), "{\"step\":1}\n{\"step\":2}\n");

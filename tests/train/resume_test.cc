@@ -1,5 +1,4 @@
-// A run that was stopped or killed, and continued by another process, is the run that never
-// stopped.
+// A run that was stopped or killed, and continued by another process, equals an uninterrupted one.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

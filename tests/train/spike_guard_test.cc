@@ -1,5 +1,5 @@
-// Loss spikes: what is one, the update that is skipped, the run that goes back, and that a resumed
-// run decides the same.
+// Loss spikes: what counts as one, the update that is skipped, the run that goes back, and a
+// resumed run, which decides the same way.
 
 #include "libminillm/train/spike_guard.h"
 
@@ -151,7 +151,7 @@ TEST(SpikeGuard, GoesBackToTheCheckpointAndLeavesOutTheBatchesSince) {
   EXPECT_EQ(state.batches_left_out, 4);
   EXPECT_EQ(state.spike_window, Checkpoint::open(expected.directory.path()).state()->spike_window);
 
-  // Every step has its line once, those since tell of the rollback, and the epoch follows the data.
+  // Every step has one line, those since then show the rollback, and the epoch follows the data.
   std::vector<int> steps;
   for (const auto& line : read_metrics(run.directory)) {
     if (!line.contains("loss")) continue;

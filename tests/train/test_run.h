@@ -1,4 +1,4 @@
-// One training by the Trainer in a directory of its own, and what is left of it.
+// One training by the Trainer in a directory of its own, and what it leaves there.
 
 #ifndef TESTS_TRAIN_TEST_RUN_H_
 #define TESTS_TRAIN_TEST_RUN_H_

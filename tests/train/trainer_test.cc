@@ -61,7 +61,7 @@ TEST(Trainer, GivesTheSameBitsForAnyNumberOfThreads) {
 }
 
 TEST(Trainer, AccumulatesFourMicroBatchesToTheGradientOfOneFourTimesAsLarge) {
-  // Micro-batches with 3, 6, 9 and 12 targets: a mean of means would be another gradient.
+  // Micro-batches with 3, 6, 9 and 12 targets: a mean of means would give another gradient.
   const auto part = [](Index micro) {
     return copy_task_batch(1 + micro, 10 + static_cast<uint64_t>(micro));
   };
@@ -262,7 +262,7 @@ TEST(Trainer, RefusesADirectoryThatHoldsARun) {
   TestRun run;
   run.train(task, ten_steps());
   EXPECT_ERROR(run.train(task, ten_steps()), "already holds a run");
-  EXPECT_ERROR(run.train(task, ten_steps()), "continue the run with options.resume");
+  EXPECT_ERROR(run.train(task, ten_steps()), "set options.resume to continue it");
 }
 
 TEST(Trainer, RefusesARunWithoutSteps) {

@@ -1,5 +1,5 @@
-// What the thread sanitizer must report, and what it must not: were it blind, or archer missing,
-// every other test would say nothing. The argument names the case.
+// What the thread sanitizer must report, and what it must not: if it were blind, or archer missing,
+// all other tests would prove nothing. The argument names the case.
 
 #include <chrono>
 #include <cstdio>
@@ -51,8 +51,8 @@ long race_of_two_products() {
   return static_cast<long>(product(0, 0));
 }
 
-// Every thread writes its share and reads those of the others, as the matrix products do with the
-// panels they pack: wrong only where nobody waits in between.
+// Every thread writes its share and reads the others', as the matrix products do with the panels
+// they pack: a race only if nobody waits in between.
 long exchange(bool waits) {
   std::vector<long> values(kCount), sums(kCount);
 #pragma omp parallel

@@ -13,13 +13,13 @@ using gemm::Word;
 
 constexpr Index kBlockRowPanels = 12;  // panels of A packed at a time: at most 183 KB
 constexpr Index kBlockCols = 4096;     // columns of B packed at a time
-// Below so many multiply-adds a second thread costs more than it brings.
-constexpr Index kSmall = 1 << 15;
-constexpr Index kSlack = 64;  // words that a kernel may write behind a panel
+// With fewer multiply-adds than this, a second thread costs more than it saves.
+constexpr Index kMinParallelWork = 1 << 15;
+constexpr Index kPanelSlack = 64;  // words that a kernel may write beyond a panel
 
 Index div_up(Index a, Index b) { return (a + b - 1) / b; }
 
-// A buffer that only grows, so that a step allocates nothing once warm.
+// A buffer that only grows, so that a step allocates nothing once warmed up.
 Word* at_least(Arena& buffer, Index size) {
   if (buffer.size() < size) buffer = Arena(size);
   return buffer.data();
@@ -30,26 +30,46 @@ thread_local Arena t_packed_b;
 // Which way an operand is stored: rows along k, or k down the rows.
 enum class Layout { kRowsAlongK, kKDownRows };
 
-// A factor: where it is, or, for B, the panels it was packed into.
+// A factor: where it is, or, for B, the panels it has been packed into.
 struct Factor {
   ConstView matrix;
   Layout layout = Layout::kRowsAlongK;
   const PackedMatrix* packed = nullptr;
 
-  // The part of the matrix for [begin, end) of the product's rows or columns, and [k0, k1).
+  // The part of the matrix for rows or columns [begin, end) of the product and [k0, k1).
   ConstView part(Index begin, Index end, Index k0, Index k1) const {
     return layout == Layout::kRowsAlongK ? matrix.row_block(begin, end).col_block(k0, k1)
                                          : matrix.row_block(k0, k1).col_block(begin, end);
   }
 };
 
-// The part of [k0, k1) where rows [i0, i1) of A are not zero for being masked. Cut in front at
+// A product as all its threads see it: C [m, n] = start + A [m, k] B [k, n].
+struct Product {
+  const Kernels& kernels;
+  View c;
+  ConstView start;  // without data: zero
+  const Factor& a;
+  const Factor& b;
+  Index k;
+  const Causal& causal;
+
+  bool reads_b_in_place = false;
+  Word* packed_b = nullptr;  // room for B's panels, if the product packs them itself
+  Index packed_k = 0;        // how much of k is packed at a time
+};
+
+// Columns [n0, n1) of C, and the part [k0, k1) of the sum.
+struct Block {
+  Index n0, n1, k0, k1;
+};
+
+// The part of [k0, k1) where rows [i0, i1) of A are not masked to zero. The front is cut at
 // multiples of `depth` only.
-struct Range {
+struct KRange {
   Index begin, end;
 };
-Range unmasked(const Factor& a, const Causal& causal, Index i0, Index i1, Index k0, Index k1,
-               Index depth) {
+KRange unmasked(const Factor& a, const Causal& causal, Index i0, Index i1, Index k0, Index k1,
+                Index depth) {
   if (causal.of != Causal::Of::kFactor) return {k0, k1};
   if (a.layout == Layout::kRowsAlongK)  // the last row sees the most
     return {k0, std::max(k0, std::min(k1, causal.visible + i1 - 1))};
@@ -70,7 +90,7 @@ void pack_a(Word* to, const Kernels& kernels, const Factor& a, Index m, Index p0
   }
   for (Index i = 0; i < part.rows; i += kernels.rows, to += kernels.panel_a_words()) {
     const Index count = std::min(kernels.rows, part.rows - i);
-    const Range k = unmasked(a, causal, begin + i, begin + i + count, k0, k1, kernels.depth);
+    const KRange k = unmasked(a, causal, begin + i, begin + i + count, k0, k1, kernels.depth);
     kernels.pack_a_rows(to, part.row(i), part.stride, count, k.end - k0);
   }
 }
@@ -91,156 +111,190 @@ void pack_b(Word* to, const Kernels& kernels, const Factor& b, Index n, Index q0
                         k1 - k0);
 }
 
-// The part of C's grid of tiles that one thread computes.
-struct Share {
+// A part of the grid of C's tiles.
+struct TileRange {
   Index row_begin, row_end, col_begin, col_end;
 };
-// Threads divide the rows, or the columns when there are few rows (decoding). Either way the
-// numbers are the same.
-Share share_of(Index thread, Index threads, Index row_panels, Index col_panels) {
+// One thread's tiles. Threads divide the rows, or the columns if there are few rows (decoding). The
+// numbers are the same either way.
+TileRange tiles_of(Index thread, Index threads, Index row_panels, Index col_panels) {
   if (row_panels >= 4 * threads || row_panels >= col_panels)
     return {row_panels * thread / threads, row_panels * (thread + 1) / threads, 0, col_panels};
   return {0, row_panels, col_panels * thread / threads, col_panels * (thread + 1) / threads};
 }
 
-// B's panels for one block of k and of columns.
+// B's panels for one block.
 struct PanelsB {
   const Word* first;
   Index apart;   // words from one panel to the next
   Index b_step;  // words from one k to the next
 };
 
-// One block of k and of B's columns: this thread packs its rows of A, a few panels at a time, and
-// multiplies them with B's panels. One of those stays in the first-level cache while A's stream
-// past it from the second. `c` and `start` hold the block's columns only.
-void multiply_share(const Kernels& kernels, View c, ConstView start, const Factor& a,
-                    const PanelsB& b, const Share& share, Index k0, Index k1,
-                    const Causal& causal) {
-  const bool along_k = a.layout == Layout::kRowsAlongK;
+// Packs these tiles' rows of A, a few panels at a time, and multiplies them by B's panels. One of
+// those stays in the first-level cache while A's stream past it from the second.
+void multiply_tiles(const Product& p, const Block& block, const TileRange& tiles,
+                    const PanelsB& b) {
+  const Kernels& kernels = p.kernels;
+  const View c = p.c.col_block(block.n0, block.n1);
+  ConstView start = c;
+  if (block.k0 == 0)
+    start = p.start.data == nullptr ? p.start : p.start.col_block(block.n0, block.n1);
+  const bool along_k = p.a.layout == Layout::kRowsAlongK;
   const auto multiply = along_k ? kernels.multiply_rows : kernels.multiply_columns;
-  // Columns that need no conversion are broadcast from where they lie.
+  // Columns that need no conversion are broadcast from where they are.
   const bool unpacked = !along_k && kernels.depth == 1 && !kernels.rounds;
   Word* panels_a = nullptr;
   if (!unpacked)
-    panels_a = at_least(t_packed_a, kBlockRowPanels * kernels.panel_a_words() + kSlack);
-  for (Index p0 = share.row_begin; p0 < share.row_end; p0 += kBlockRowPanels) {
-    const Index p1 = std::min(p0 + kBlockRowPanels, share.row_end);
-    if (!unpacked) pack_a(panels_a, kernels, a, c.rows, p0, p1, k0, k1, causal);
-    for (Index q = share.col_begin; q < share.col_end; ++q) {
+    panels_a = at_least(t_packed_a, kBlockRowPanels * kernels.panel_a_words() + kPanelSlack);
+  for (Index p0 = tiles.row_begin; p0 < tiles.row_end; p0 += kBlockRowPanels) {
+    const Index p1 = std::min(p0 + kBlockRowPanels, tiles.row_end);
+    if (!unpacked) pack_a(panels_a, kernels, p.a, c.rows, p0, p1, block.k0, block.k1, p.causal);
+    for (Index q = tiles.col_begin; q < tiles.col_end; ++q) {
       const Index j = q * kernels.cols;
       Kernels::Tile tile{c.data, c.stride, start.data, start.stride, 0, 0, b.b_step, kernels.rows};
       tile.col_count = std::min(kernels.cols, c.cols - j);
-      if (unpacked) tile.a_step = a.matrix.stride;
-      for (Index p = p0; p < p1; ++p) {
-        const Index i = p * kernels.rows;
+      if (unpacked) tile.a_step = p.a.matrix.stride;
+      for (Index panel = p0; panel < p1; ++panel) {
+        const Index i = panel * kernels.rows;
         tile.row_count = std::min(kernels.rows, c.rows - i);
-        if (causal.of == Causal::Of::kProduct && j >= causal.visible + i + tile.row_count - 1)
+        if (p.causal.of == Causal::Of::kProduct && j >= p.causal.visible + i + tile.row_count - 1)
           continue;
-        const Range k = unmasked(a, causal, i, i + tile.row_count, k0, k1, kernels.depth);
+        const KRange k =
+            unmasked(p.a, p.causal, i, i + tile.row_count, block.k0, block.k1, kernels.depth);
         tile.c = c.row(i) + j;
         if (start.data != nullptr) tile.start = start.row(i) + j;
-        const Index skipped = kernels.words(k.begin - k0);
-        const Word* panel = unpacked ? a.matrix.row(k.begin) + i
-                                     : panels_a + (p - p0) * kernels.panel_a_words() +
-                                           (along_k ? 0 : skipped * kernels.rows);
-        multiply(tile, panel, b.first + q * b.apart + skipped * b.b_step,
+        const Index skipped = kernels.words(k.begin - block.k0);
+        const Word* a = unpacked ? p.a.matrix.row(k.begin) + i
+                                 : panels_a + (panel - p0) * kernels.panel_a_words() +
+                                       (along_k ? 0 : skipped * kernels.rows);
+        multiply(tile, a, b.first + q * b.apart + skipped * b.b_step,
                  kernels.words(k.end - k.begin));
       }
     }
   }
 }
 
-ConstView columns_of(ConstView start, Index n0, Index n1) {
-  return start.data == nullptr ? start : start.col_block(n0, n1);
-}
-
-// A thread alone must not wait: around it may be a team of another region.
+// A thread alone must not wait: it may be in a team of an outer region.
 void wait_for_all(Index threads) {
   if (threads > 1) {
 #pragma omp barrier
   }
 }
 
-// Few rows do not pay for packing B, where it can be read as it lies: whole panels of columns, one
-// number a word.
-bool reads_unpacked(const Kernels& kernels, View c, const Factor& b) {
+// With few rows, packing B does not pay if it can be read in place: whole panels of columns, one
+// number per word.
+bool can_read_in_place(const Kernels& kernels, View c, const Factor& b) {
   return b.packed == nullptr && b.layout == Layout::kKDownRows && kernels.depth == 1 &&
          !kernels.rounds && c.rows <= 2 * kernels.rows && c.cols % kernels.cols == 0;
 }
 
+// Where the panels of the block of k that begins at k0 are packed, of all that `group` spans.
+Word* packed_panels(const Product& p, const Block& group, Index k0) {
+  const Index padded_n = div_up(group.n1 - group.n0, p.kernels.cols) * p.kernels.cols;
+  return p.packed_b + padded_n * p.kernels.words(k0 - group.k0);
+}
+
+// Packs this thread's part of B's panels for every block of k in the group.
+void pack_group(const Product& p, const Block& group, Index thread, Index threads) {
+  const Index col_panels = div_up(group.n1 - group.n0, p.kernels.cols);
+  const Index begin = col_panels * thread / threads, end = col_panels * (thread + 1) / threads;
+  const Index q0 = group.n0 / p.kernels.cols;
+  for (Index k0 = group.k0; k0 < group.k1; k0 += p.kernels.block_k()) {
+    const Index k1 = std::min(k0 + p.kernels.block_k(), group.k1);
+    Word* to = packed_panels(p, group, k0) + begin * p.kernels.panel_b_words(k1 - k0);
+    pack_b(to, p.kernels, p.b, p.c.cols, q0 + begin, q0 + end, k0, k1);
+  }
+}
+
+// Adds to this thread's tiles of C, for every block of k in the group in turn.
+void multiply_group(const Product& p, const Block& group, Index thread, Index threads) {
+  const TileRange tiles = tiles_of(thread, threads, div_up(p.c.rows, p.kernels.rows),
+                                   div_up(group.n1 - group.n0, p.kernels.cols));
+  for (Index k0 = group.k0; k0 < group.k1; k0 += p.kernels.block_k()) {
+    const Index k1 = std::min(k0 + p.kernels.block_k(), group.k1);
+    PanelsB panels{nullptr, p.kernels.panel_b_words(k1 - k0), p.kernels.b_step};
+    if (p.packed_b != nullptr)
+      panels.first = packed_panels(p, group, k0);
+    else if (p.reads_b_in_place)
+      panels = {p.b.matrix.row(k0) + group.n0, p.kernels.cols, p.b.matrix.stride};
+    else
+      panels = {p.b.packed->panels(k0, group.n0), p.b.packed->panel_words(k0), p.kernels.b_step};
+    multiply_tiles(p, {group.n0, group.n1, k0, k1}, tiles, panels);
+  }
+}
+
+// One thread's part of the product.
+void compute_part(const Product& p, Index thread, Index threads) {
+  for (Index n0 = 0; n0 < p.c.cols; n0 += kBlockCols) {
+    const Index n1 = std::min(n0 + kBlockCols, p.c.cols);
+    for (Index k0 = 0; k0 < p.k; k0 += p.packed_k) {
+      const Block group{n0, n1, k0, std::min(k0 + p.packed_k, p.k)};
+      if (p.packed_b != nullptr) {
+        pack_group(p, group, thread, threads);
+        wait_for_all(threads);
+      }
+      multiply_group(p, group, thread, threads);
+      if (p.packed_b != nullptr) wait_for_all(threads);
+    }
+  }
+}
+
 // REQUIRES kernels without scales (not int8) unless B is packed.
 void product(const Kernels& kernels, View c, ConstView start, const Factor& a, const Factor& b,
-             Index k_total, const Causal& causal = {}) {
+             Index k, const Causal& causal = {}) {
   MINILLM_DCHECK(start.data == nullptr || same_shape(start, c));
   MINILLM_DCHECK(b.packed != nullptr || kernels.scale_words == 0);
   if (c.rows == 0 || c.cols == 0) return;
-  if (k_total == 0) {
+  if (k == 0) {
     for (Index i = 0; i < c.rows; ++i)
       for (Index j = 0; j < c.cols; ++j) c(i, j) = start.data != nullptr ? start(i, j) : 0;
     return;
   }
-  const bool alone = omp_in_parallel() || c.rows * c.cols * k_total < kSmall;
-  const bool unpacked = reads_unpacked(kernels, c, b), packs = b.packed == nullptr && !unpacked;
-  const Index row_panels = div_up(c.rows, kernels.rows);
-  const Index widest = std::min(kBlockCols, div_up(c.cols, kernels.cols) * kernels.cols);
+  Product p{kernels, c, start, a, b, k, causal};
+  p.reads_b_in_place = can_read_in_place(kernels, c, b);
   // As many blocks of k are packed at a time as take no more room than one block of the widest C:
-  // threads then wait for each other once for all of them.
+  // the threads then wait for each other once for all of them.
+  const Index widest = std::min(kBlockCols, div_up(c.cols, kernels.cols) * kernels.cols);
   const Index packed_words = std::max<Index>(1, kBlockCols / widest) * gemm::kBlockWords;
-  const Index packed_k = packed_words * kernels.depth;
-  Word* packed_b = nullptr;
-  if (packs)
-    packed_b = at_least(t_packed_b, widest * std::min(packed_words, kernels.words(k_total)));
-
-  const auto share_work = [&](Index thread, Index threads) {
-    for (Index n0 = 0; n0 < c.cols; n0 += kBlockCols) {
-      const Index n1 = std::min(n0 + kBlockCols, c.cols);
-      const Index q0 = n0 / kernels.cols, col_panels = div_up(n1 - n0, kernels.cols);
-      const View c_block = c.col_block(n0, n1);
-      const Share share = share_of(thread, threads, row_panels, col_panels);
-      for (Index first = 0; first < k_total; first += packed_k) {
-        const Index last = std::min(first + packed_k, k_total);
-        // Calls body(k0, k1, where B's panels for it are packed) for every block.
-        const auto for_blocks = [&](auto&& body) {
-          for (Index k0 = first; k0 < last; k0 += kernels.block_k())
-            body(
-                k0, std::min(k0 + kernels.block_k(), last),
-                packs ? packed_b + col_panels * kernels.cols * kernels.words(k0 - first) : nullptr);
-        };
-        if (packs) {
-          const Index begin = col_panels * thread / threads,
-                      end = col_panels * (thread + 1) / threads;
-          for_blocks([&](Index k0, Index k1, Word* to) {
-            pack_b(to + begin * kernels.panel_b_words(k1 - k0), kernels, b, c.cols, q0 + begin,
-                   q0 + end, k0, k1);
-          });
-          wait_for_all(threads);
-        }
-        for_blocks([&](Index k0, Index k1, const Word* packed) {
-          PanelsB panels{packed, kernels.panel_b_words(k1 - k0), kernels.b_step};
-          if (unpacked) panels = {b.matrix.row(k0) + n0, kernels.cols, b.matrix.stride};
-          if (b.packed != nullptr)
-            panels = {b.packed->panels(k0, n0), b.packed->panel_words(k0), kernels.b_step};
-          multiply_share(kernels, c_block, k0 == 0 ? columns_of(start, n0, n1) : ConstView(c_block),
-                         a, panels, share, k0, k1, causal);
-        });
-        if (packs) wait_for_all(threads);
-      }
-    }
-  };
-  if (alone) {
-    share_work(0, 1);
+  p.packed_k = packed_words * kernels.depth;
+  if (b.packed == nullptr && !p.reads_b_in_place)
+    p.packed_b = at_least(t_packed_b, widest * std::min(packed_words, kernels.words(k)));
+  if (omp_in_parallel() || c.rows * c.cols * k < kMinParallelWork) {
+    compute_part(p, 0, 1);
     return;
   }
 #pragma omp parallel
-  share_work(omp_get_thread_num(), omp_get_num_threads());
+  compute_part(p, omp_get_thread_num(), omp_get_num_threads());
+}
+
+// PackedMatrix has its blocks of k one after another, each with the panels of all columns: words
+// before the block that begins at k0, or in all blocks for k0 = k.
+Index words_before(const Kernels& kernels, Index n, Index k0) {
+  const Index blocks = k0 / kernels.block_k(), rest = k0 - blocks * kernels.block_k();
+  const Index words = blocks * kernels.panel_b_words(kernels.block_k()) +
+                      (rest > 0 ? kernels.panel_b_words(rest) : 0);
+  return div_up(n, kernels.cols) * words;
+}
+
+void pack_all(Arena& words, const Kernels& kernels, const Factor& b, Index n, Index k) {
+  const Index col_panels = div_up(n, kernels.cols);
+  Word* to = at_least(words, words_before(kernels, n, k));
+  const bool alone = omp_in_parallel() || n * k < kMinParallelWork;
+#pragma omp parallel for schedule(static) num_threads(alone ? 1 : omp_get_max_threads())
+  for (Index q = 0; q < col_panels; ++q)
+    for (Index k0 = 0; k0 < k; k0 += kernels.block_k()) {
+      const Index k1 = std::min(k0 + kernels.block_k(), k);
+      pack_b(to + words_before(kernels, n, k0) + q * kernels.panel_b_words(k1 - k0), kernels, b, n,
+             q, q + 1, k0, k1);
+    }
 }
 
 }  // namespace
 
 double gemm_scratch_bytes(double largest) {
   const Kernels& kernels = gemm::kernels(Precision::kFloat);
-  const Index panels_a = kBlockRowPanels * kernels.panel_a_words() + kSlack;
-  // B is packed once for all.
+  const Index panels_a = kBlockRowPanels * kernels.panel_a_words() + kPanelSlack;
+  // B is packed once, for all threads.
   const double panels_b = std::min<double>(largest, kBlockCols * gemm::kBlockWords);
   return (static_cast<double>(omp_get_max_threads() * panels_a) + panels_b) * sizeof(Word);
 }
@@ -273,39 +327,12 @@ void gemm_packed(View c, ConstView a, const PackedMatrix& b, ConstView start, Ca
 Index PackedMatrix::panel_cols() const { return kernels_->cols; }
 Index PackedMatrix::padded_n() const { return div_up(n_, panel_cols()) * panel_cols(); }
 
-// Blocks of k one behind the other, each with the panels of all columns: words before the block
-// that begins at k0, or in all of them for k0 = k.
-namespace {
-Index words_before(const Kernels& kernels, Index n, Index k0) {
-  const Index blocks = k0 / kernels.block_k(), rest = k0 - blocks * kernels.block_k();
-  const Index words = blocks * kernels.panel_b_words(kernels.block_k()) +
-                      (rest > 0 ? kernels.panel_b_words(rest) : 0);
-  return div_up(n, kernels.cols) * words;
-}
-}  // namespace
 const Word* PackedMatrix::panels(Index k0, Index column) const {
   return words_.data() + words_before(*kernels_, n_, k0) + column / panel_cols() * panel_words(k0);
 }
 Index PackedMatrix::panel_words(Index k0) const {
   return kernels_->panel_b_words(std::min(kernels_->block_k(), k_ - k0));
 }
-
-namespace {
-
-void pack_all(Arena& words, const Kernels& kernels, const Factor& b, Index n, Index k) {
-  const Index col_panels = div_up(n, kernels.cols);
-  Word* to = at_least(words, words_before(kernels, n, k));
-  const bool alone = omp_in_parallel() || n * k < kSmall;
-#pragma omp parallel for schedule(static) num_threads(alone ? 1 : omp_get_max_threads())
-  for (Index q = 0; q < col_panels; ++q)
-    for (Index k0 = 0; k0 < k; k0 += kernels.block_k()) {
-      const Index k1 = std::min(k0 + kernels.block_k(), k);
-      pack_b(to + words_before(kernels, n, k0) + q * kernels.panel_b_words(k1 - k0), kernels, b, n,
-             q, q + 1, k0, k1);
-    }
-}
-
-}  // namespace
 
 void PackedMatrix::pack_nt(ConstView b, Precision precision) {
   kernels_ = &gemm::kernels(precision), n_ = b.rows, k_ = b.cols;

@@ -1,14 +1,20 @@
 // Matrix products, blocked for registers and caches, with one fixed order over k.
 //
-// Every element of C is: for each block of consecutive k (256, or 512 in bf16), one chain of fused
-// multiply-adds from zero in ascending k; the blocks' sums are added to C in ascending order. The
-// order depends on nothing else: not on m or n, not on where a row stands, not on the number of
-// threads. That is what makes a token's hidden state bit-identical whatever shares its batch
-// (Eigen's order changes with thread count and row position).
+// Every element of C is computed as follows: for each block of consecutive k (256, or 512 in bf16),
+// one chain of fused multiply-adds from zero in ascending k; the blocks' sums are added to C in
+// ascending order. The order depends on nothing else: not on m or n, not on where a row is, not on
+// the number of threads. That is what makes a token's hidden state bit-identical whatever shares
+// its batch (Eigen's order changes with thread count and row position).
 //
 // Blocking after Goto & van de Geijn 2008 (doi:10.1145/1356052.1356053): a micro-kernel (kernels.h)
 // keeps a tile of C in registers; A and B are copied ("packed") into panels that it reads with
-// stride one. doc/products.md tells why the sizes are what they are.
+// stride one. doc/products.md explains the sizes.
+//
+// Dispatch: the kernels are chosen at the first product, the best that the processor has.
+// Results differ in the last bits between instruction sets; to get those of an older
+// processor, or to compare, set the environment variable MINILLM_KERNELS to "avx512bf16",
+// "avx512", "avx2" or "portable" before the program starts. A name that is unknown, or that
+// the processor lacks, is ignored.
 
 #ifndef LIBMINILLM_OPS_GEMM_GEMM_H_
 #define LIBMINILLM_OPS_GEMM_GEMM_H_
@@ -21,15 +27,15 @@ namespace gemm {
 struct Kernels;
 }
 
-// What the factors are rounded to while they are packed: not at all, or to bfloat16 (8 significant
-// bits). kInt8 is for weights that are packed once (PackedMatrix): B is rounded to 8-bit integers
-// with one scale per column and block of 256 k, A is not rounded. Sums are taken in Real always,
-// and matrices in memory stay Real.
+// What the factors are rounded to when they are packed: nothing, or bfloat16 (8 significant bits).
+// kInt8 is for weights that are packed once (PackedMatrix): B is rounded to 8-bit integers with one
+// scale per column and block of 256 k, and A is not rounded. Sums are always in Real, and matrices
+// in memory stay Real.
 enum class Precision { kFloat, kBfloat16, kInt8 };
 
-// What causal attention needs of a matrix of scores: of row i its first `visible + i` columns. If
-// `of` is the product, the others need not be computed (they hold anything afterwards); if it is
-// the factor A, they are zero, and skipping them changes no bit.
+// What causal attention needs of a matrix of scores: the first `visible + i` columns of row i. If
+// `of` is the product, the others need not be computed (and hold anything afterwards); if it is the
+// factor A, they are zero, and skipping them changes no bit.
 struct Causal {
   enum class Of { kNothing, kProduct, kFactor };
   Of of = Of::kNothing;
@@ -46,20 +52,20 @@ void gemm_nn(View c, ConstView a, ConstView b, ConstView start = {},
 void gemm_tn(View c, ConstView a, ConstView b, ConstView start = {},
              Precision precision = Precision::kFloat, Causal causal = {});
 
-// B, packed once for many products. The same bits come out as without.
+// B, packed once for many products. The products' bits are the same as without.
 class PackedMatrix {
  public:
-  // Memory only grows: packing again a matrix that is no larger allocates nothing.
+  // Memory only grows: packing another matrix that is no larger allocates nothing.
   void pack_nt(ConstView b, Precision precision = Precision::kFloat);  // B [n, k], for A B^T
   void pack_nn(ConstView b, Precision precision = Precision::kFloat);  // B [k, n], for A B
 
   Index n() const { return n_; }
   Index panel_cols() const;  // columns of a panel
-  Index padded_n() const;    // n in whole panels; B is zero behind n
+  Index padded_n() const;    // n in whole panels; B is zero beyond n
   Index k() const { return k_; }
   const gemm::Kernels& kernels() const { return *kernels_; }
   // The panels of the block of k that begins at k0, from that of column `column` on, and how far
-  // they are apart.
+  // apart they are.
   const Real* panels(Index k0, Index column) const;
   Index panel_words(Index k0) const;
 
@@ -68,13 +74,13 @@ class PackedMatrix {
   Index n_ = 0, k_ = 0;
   const gemm::Kernels* kernels_ = nullptr;
 };
-// C [m, n] = start + A [m, k] B, where n and k may stop short of B's: then its first rows and
-// columns are meant. n may also go on to padded_n(): whole panels are the fastest.
+// C [m, n] = start + A [m, k] B, with the first k rows and n columns of B if it is larger. n may
+// also go up to padded_n(): whole panels are fastest.
 void gemm_packed(View c, ConstView a, const PackedMatrix& b, ConstView start = {},
                  Causal causal = {});
 
-// Bytes that products may keep for packing, in all threads together, where no factor B has more
-// than `largest` numbers.
+// Bytes that products may keep for packing, over all threads, if no factor B has more than
+// `largest` numbers.
 double gemm_scratch_bytes(double largest);
 
 // `start` [m, n] is nothing (C = the product), C itself (C += the product), or another matrix. C

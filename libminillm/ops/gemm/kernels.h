@@ -1,18 +1,18 @@
-// Kernels: the part of the products that depends on the processor, one set per instruction set and
-// precision, chosen when the program runs. kernels.inc is the source of all of them; gemm.cc does
-// the blocking and the threads.
+// Kernels: the part of the products that depends on the processor, one set per instruction set,
+// chosen when the program runs (gemm.h, "Dispatch"). kernels.inc is the source of all of them;
+// gemm.cc does the blocking and the threads.
 //
 // Panels are how a kernel reads A and B: one block of k, cut into strips as wide as the tile of C
 // that the kernel keeps in registers. Their unit is the word: one number, or in bf16 two numbers
 // that follow each other along k.
 //
 //   B    word (k, j) of a panel at  k * cols + j          zero beyond the matrix
-//        8-bit integers: four words' worth of columns in one, behind the scales of all columns
-//   A    rows along k:  word (i, k) at  i * kRowWords + k      copied as it lies
+//        8-bit integers: four words' worth of columns in one, after the scales of all columns
+//   A    rows along k:  word (i, k) at  i * kRowWords + k      copied as it is
 //        k down rows:   word (i, k) at  k * rows + i           or, in float, not copied at all
 //
-// A's rows lie a cache line further apart than a block is long: lines read together then do not
-// compete for one place in the cache.
+// A's rows are a cache line further apart than a block is long: lines that are read together then
+// do not compete for the same place in the cache.
 
 #ifndef LIBMINILLM_OPS_GEMM_KERNELS_H_
 #define LIBMINILLM_OPS_GEMM_KERNELS_H_
@@ -36,7 +36,7 @@ struct Kernels {
   Index cols;         // of the tile of C
   Index depth;        // numbers in a word: 1, or 2 in bf16
   bool rounds;        // packing changes the numbers
-  Index b_step;       // words from one k to the next in a panel of B: cols, or a quarter for bytes
+  Index b_step;       // words from one k to the next in a panel of B: cols; for bytes, a quarter
   Index scale_words;  // words of scales in front of a panel of B: 0, or cols
 
   Index words(Index k_size) const { return (k_size + depth - 1) / depth; }
@@ -46,7 +46,7 @@ struct Kernels {
 
   // Sources are `source` with rows `stride` apart. The *_rows forms take `count` source rows along
   // k, at most one panel; the *_columns forms take `count` source columns, k down the rows, and
-  // fill as many panels as that makes, `panel_words` apart.
+  // fill as many panels as that takes, `panel_words` apart.
   void (*pack_a_rows)(Word* panel, const Real* source, Index stride, Index count, Index k_size);
   void (*pack_a_columns)(Word* panels, Index panel_words, const Real* source, Index stride,
                          Index count, Index k_size);
@@ -69,26 +69,25 @@ struct Kernels {
   void (*multiply_rows)(const Tile& tile, const Word* a, const Word* b, Index word_count);
   void (*multiply_columns)(const Tile& tile, const Word* a, const Word* b, Index word_count);
 
-  // Multiplies and adds in registers only, `rounds` times; returns how many floating-point
-  // operations that was. What the processor can do at most: for measurements.
-  double (*spin)(Index rounds);
+  // Multiplies and adds in registers only, `rounds` times, and returns how many floating-point
+  // operations that was: the most that the processor can do, for measurements.
+  double (*peak_flops_probe)(Index rounds);
 };
 
-// The best kernels of this processor; or, if the environment variable MINILLM_KERNELS names one of
-// "avx512bf16", "avx512", "avx2" and "portable" that it has, those.
+// The set in use: the processor's best, the one that MINILLM_KERNELS names, or use_kernels()'s.
 const Kernels& kernels(Precision precision);
 
-// What this processor has, the best first: for tests and measurements.
+// All sets of this build, the best first, for tests and measurements.
 struct KernelSet {
   const char* name;
   const Kernels* fp32;
-  const Kernels* bf16;  // rounds to bf16 while packing where the processor has no such products
+  const Kernels* bf16;  // if the processor has no such products: rounded to bf16 in packing
   const Kernels* int8;
 };
 extern const KernelSet kKernelSets[];
 int kernel_set_count();
 bool is_supported(const KernelSet& set);
-// From now on `set` is used by all threads; nullptr goes back to the best.
+// From now on all threads use `set`; nullptr goes back to the default.
 void use_kernels(const KernelSet* set);
 
 }  // namespace minillm::gemm
