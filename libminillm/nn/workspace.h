@@ -1,5 +1,4 @@
-// Workspace: every buffer a forward and a backward pass write to. Sized once; a step allocates
-// nothing.
+// Workspace: every buffer of a forward and a backward pass, sized once: a step allocates nothing.
 
 #ifndef LIBMINILLM_NN_WORKSPACE_H_
 #define LIBMINILLM_NN_WORKSPACE_H_

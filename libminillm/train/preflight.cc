@@ -164,7 +164,7 @@ std::string check_disk(const DiskNeed& need, int64_t existing, std::optional<uin
   MINILLM_CHECK_USAGE(missing <= free,
                       "disk: too little for this run in '{}': expected room for {}{}, {}, got {} "
                       "free (free some, make train.keep_last or the model smaller, or choose "
-                      "another --out)",
+                      "another options.out)",
                       directory, item,
                       existing > 0 ? fmt::format(" ({} there already)", existing) : "",
                       megabytes(missing), megabytes(free));

@@ -18,12 +18,14 @@ void SpikeGuardConfig::validate() const {
 }
 
 void list_fields(ConfigFields& fields, SpikeGuardConfig& c) {
-  fields.add("train.spike_action", c.action,
-             "where loss or gradient norm jumps: off, skip (the update), or rollback (to the last "
-             "checkpoint, and leave out the batches since)");
+  fields.add(
+      "train.spike_action", c.action,
+      "what to do when the loss or gradient norm jumps: off (nothing), skip (the update), or "
+      "rollback (to the last checkpoint, leaving out the batches since)");
   fields.add("train.spike_threshold", c.threshold,
-             "a jump: so many standard deviations above the mean of the window");
-  fields.add("train.spike_window", c.window, "steps that a jump is measured against");
+             "a jump is this many standard deviations above the mean of the window");
+  fields.add("train.spike_window", c.window,
+             "number of recent steps that a jump is measured against");
 }
 
 double z_score(std::span<const double> window, double value) {
