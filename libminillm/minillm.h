@@ -52,7 +52,7 @@
 #include "libminillm/interop/llama2c.h"        // export_llama2c
 #include "libminillm/nn/model.h"               // Model
 #include "libminillm/objectives/next_token.h"  // next_token_loss
-#include "libminillm/objectives/preference.h"  // dpo_loss, ipo_loss
+#include "libminillm/objectives/preference.h"  // pair_loss
 #include "libminillm/pretrain/pretrain.h"      // pretrain
 #include "libminillm/report/report.h"          // gather_report, report_html
 #include "libminillm/sft/sft.h"                // sft

@@ -214,7 +214,7 @@ Json bench_dpo(const Size& size, Precision precision, int repetitions) {
     const auto gradient = [&](std::span<const Real> logp, Index, Index last_target) {
       const size_t first = next;
       while (next < items.size() && items[next].targets.rejected_end <= last_target) ++next;
-      dpo_loss(dlogp, logp, std::span(items).subspan(first, next - first), 0.1, 0);
+      pair_loss(dlogp, logp, std::span(items).subspan(first, next - first), pair_loss_of({}), {});
     };
     model.log_probs_and_backward(shared, dlogp, workspace, {pair_ends, gradient});
     training.update(1 / static_cast<double>(items.size()));

@@ -1,6 +1,6 @@
 #include "libminillm/dpo/dpo.h"
 
-#include <cmath>
+#include <algorithm>
 #include <optional>
 
 #include "libminillm/core/check.h"
@@ -20,14 +20,7 @@ void validate(const DpoConfig& c) {
   const auto non_negative = [](const char* key, double value) {
     MINILLM_CHECK_USAGE(value >= 0, "config: dpo.{}: expected 0 or more, got {}", key, value);
   };
-  MINILLM_CHECK_USAGE(c.loss == "dpo" || c.loss == "ipo",
-                      "config: dpo.loss: expected \"dpo\" or \"ipo\", got \"{}\"", c.loss);
-  MINILLM_CHECK_USAGE(c.beta > 0, "config: dpo.beta: expected a number over 0, got {}", c.beta);
-  MINILLM_CHECK_USAGE(c.label_smoothing >= 0 && c.label_smoothing < 0.5,
-                      "config: dpo.label_smoothing: expected 0 to below 0.5, got {}",
-                      c.label_smoothing);
-  MINILLM_CHECK_USAGE(c.loss == "dpo" || c.label_smoothing == 0,
-                      "config: dpo.label_smoothing: it applies to dpo.loss = \"dpo\" only");
+  pair_loss_of(c.loss);
   non_negative("sft_weight", c.sft_weight);
   non_negative("replay_weight", c.replay_weight);
   non_negative("replay_tokens", static_cast<double>(c.replay_tokens));
@@ -68,6 +61,10 @@ ReferencedPairs load_pairs(const std::vector<std::string>& files, const std::str
     say(events,
         fmt::format("{} of {} pairs are longer than the model's {} positions and are left out",
                     too_long, data.records.size(), longest));
+  if (!pair_loss_of(config.loss).needs_reference) {
+    result.reference.resize(result.pairs.size());
+    return result;
+  }
   const std::string key =
       reference_key(start.weights_hash, data.hash, start.tokenizer, config.train.precision);
   result.reference =
@@ -75,39 +72,21 @@ ReferencedPairs load_pairs(const std::vector<std::string>& files, const std::str
   return result;
 }
 
-Contribution preference_loss(std::span<Real> dlogp, std::span<const Real> logp,
-                             std::span<const PreferenceItem> items, const DpoConfig& config,
-                             PreferenceSums* sums) {
-  return config.loss == "ipo"
-             ? ipo_loss(dlogp, logp, items, config.beta, sums)
-             : dpo_loss(dlogp, logp, items, config.beta, config.label_smoothing, sums);
-}
-
-// IPO's loss of held-out pairs, from their log-probabilities (objectives/preference.h).
-double mean_ipo_loss(std::span<const PairLogProbs> policy, const ReferencedPairs& data,
-                     double beta) {
-  double sum = 0;
-  for (size_t i = 0; i < policy.size(); ++i) {
-    const RenderedPair& pair = data.pairs[i];
-    const double chosen =
-        (policy[i].chosen - data.reference[i].chosen) / static_cast<double>(pair.chosen.size());
-    const double rejected = (policy[i].rejected - data.reference[i].rejected) /
-                            static_cast<double>(pair.rejected.size());
-    const double gap = chosen - rejected - 1 / (2 * beta);
-    sum += gap * gap;
-  }
-  return sum / static_cast<double>(policy.size());
-}
+// Sums over pairs and replayed rows, for the log.
+struct LossSums {
+  PreferenceSums pairs;
+  double replay_nll = 0, replay_tokens = 0;
+};
 
 // The preference term, the SFT term on the chosen answers, and the replayed rows, each a mean over
 // the whole step: the Trainer divides by the step's pairs, so the other terms are scaled by pairs
 // over their own count. Of targets [begin, end): whole pairs, then replayed ones.
 Contribution combined_loss(std::span<Real> dlogp, std::span<const Real> logp,
                            const PreferenceBatch& batch, Index begin, Index end,
-                           const StepTotals& totals, const DpoConfig& config,
-                           PreferenceSums& sums) {
+                           const StepTotals& totals, const PairLoss& pair, const DpoConfig& config,
+                           LossSums& sums) {
   const auto items = batch.items_of(begin, end);
-  Contribution loss = preference_loss(dlogp, logp, items, config, &sums);
+  Contribution loss = pair_loss(dlogp, logp, items, pair, config.loss, &sums.pairs);
   if (config.sft_weight > 0)
     loss += chosen_sft_loss(dlogp, logp, items,
                             config.sft_weight * totals.pairs / totals.chosen_tokens);
@@ -116,23 +95,31 @@ Contribution combined_loss(std::span<Real> dlogp, std::span<const Real> logp,
     const auto part = [&](auto span) {
       return span.subspan(static_cast<size_t>(end - replayed), static_cast<size_t>(replayed));
     };
-    loss.loss += next_token_loss(part(dlogp), part(logp), part(std::span(batch.tokens.targets)),
-                                 config.replay_weight * totals.pairs / totals.replay_tokens)
-                     .loss;
+    const double scale = config.replay_weight * totals.pairs / totals.replay_tokens;
+    const Contribution replay =
+        next_token_loss(part(dlogp), part(logp), part(std::span(batch.tokens.targets)), scale);
+    loss.loss += replay.loss;
+    sums.replay_nll += replay.loss / scale;
+    sums.replay_tokens += replay.weight;
   }
   return loss;
 }
 
-// TRL's names, from sums over pairs.
-Metrics preference_metrics(const PreferenceSums& s) {
-  return {{"rewards/chosen", s.reward_chosen / s.pairs},
-          {"rewards/rejected", s.reward_rejected / s.pairs},
-          {"rewards/accuracies", s.accurate / s.pairs},
-          {"rewards/margins", (s.reward_chosen - s.reward_rejected) / s.pairs},
-          {"logps/chosen", s.logp_chosen / s.pairs},
-          {"logps/rejected", s.logp_rejected / s.pairs},
-          {"logps/chosen_shift", s.chosen_shift / s.pairs},
-          {"nll_loss", s.chosen_nll / s.chosen_tokens}};
+// The loss's parts. With the weights of the config, the first two make up the held-out loss, all
+// three the loss that is trained.
+Metrics training_metrics(const LossSums& sums) {
+  Metrics metrics = named_metrics(sums.pairs);
+  if (sums.replay_tokens > 0)
+    metrics.emplace_back("replay_loss", sums.replay_nll / sums.replay_tokens);
+  return metrics;
+}
+
+// The loss that is trained, of held-out pairs; replayed rows have no held-out part.
+Metrics held_out_metrics(const PreferenceSums& sums, const DpoConfig& config) {
+  const double nll = sums.chosen_nll / sums.chosen_tokens;
+  Metrics metrics = {{"loss", sums.loss / sums.pairs + config.sft_weight * nll}};
+  for (auto& metric : named_metrics(sums)) metrics.push_back(std::move(metric));
+  return metrics;
 }
 
 }  // namespace
@@ -140,10 +127,7 @@ Metrics preference_metrics(const PreferenceSums& s) {
 void list_fields(ConfigFields& fields, DpoConfig& c) {
   list_fields(fields, c.train);
   list_fields(fields, c.data);
-  fields.add("dpo.loss", c.loss, "\"dpo\" or \"ipo\"");
-  fields.add("dpo.beta", c.beta, "how dear it is to leave the reference model");
-  fields.add("dpo.label_smoothing", c.label_smoothing,
-             "share of pairs assumed to be labelled the wrong way round");
+  list_fields(fields, c.loss);
   fields.add("dpo.sft_weight", c.sft_weight,
              "weight of the SFT term on the chosen answers, a mean per token");
   fields.add("dpo.replay_weight", c.replay_weight,
@@ -182,12 +166,9 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEve
           std::ssize(pair.prompt) + std::ssize(pair.chosen) + std::ssize(pair.rejected);
     stage.evaluate = [&] {
       const auto policy = pair_log_probs(model, held_out.pairs, progress_of(events, "evaluating"));
-      Metrics metrics = named_metrics(evaluate_rewards(policy, held_out.reference, config.beta));
-      if (config.loss == "ipo")
-        metrics.front().second = mean_ipo_loss(policy, held_out, config.beta);
-      for (const auto& metric : named_metrics(evaluate_preferences(policy)))
-        metrics.push_back(metric);
-      return prefixed("eval_", metrics);
+      return prefixed("eval_", held_out_metrics(evaluate_rewards(held_out.pairs, policy,
+                                                                 held_out.reference, config.loss),
+                                                config));
     };
   }
   std::optional<ConversationDataset> replay;
@@ -211,7 +192,8 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEve
              {dataset.max_rows(), dataset.max_targets(), mode, dataset.bytes(), held_out_rows},
              events);
   Workspace workspace(model.config(), dataset.max_rows(), dataset.max_targets(), mode);
-  PreferenceSums sums;
+  const PairLoss& pair = pair_loss_of(config.loss);
+  LossSums sums;
   stage.micro_step = [&](Index step, Index micro) {
     const PreferenceBatch& batch = dataset.batch(step * accumulation + micro);
     model.forward(batch.tokens, workspace);
@@ -219,22 +201,23 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEve
     const StepTotals totals = dataset.totals(step * accumulation, (step + 1) * accumulation);
     Contribution loss;
     const auto gradient = [&](std::span<const Real> logp, Index begin, Index end) {
-      loss += combined_loss(dlogp, logp, batch, begin, end, totals, config, sums);
+      loss += combined_loss(dlogp, logp, batch, begin, end, totals, pair, config, sums);
     };
     model.log_probs_and_backward(batch.tokens, dlogp, workspace, {batch.pair_ends, gradient});
     loss.tokens = batch.tokens.rows();
     return loss;
   };
   stage.take_step_metrics = [&] {
-    const Metrics metrics = preference_metrics(sums);
-    if (sums.chosen_shift / sums.pairs < kChosenFallWarning)
+    const Metrics metrics = training_metrics(sums);
+    const double shift = sums.pairs.chosen_shift / sums.pairs.pairs;
+    if (shift < kChosenFallWarning)
       say(events,
           fmt::format(
               "warning: the chosen answers' log-probability fell by {:.1f} nats on average: the "
               "model is "
               "forgetting them (raise dpo.sft_weight, add --replay, or lower the learning rate)",
-              -sums.chosen_shift / sums.pairs));
-    sums = PreferenceSums();
+              -shift));
+    sums = LossSums();
     return metrics;
   };
   stage.epoch = [&](Index step) { return dataset.schedule().epoch_at(step * accumulation); };
@@ -243,11 +226,10 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEve
     const PreferenceBatch& batch = dataset.batch(0);
     model.forward(batch.tokens, workspace);
     const auto logp = model.log_probs(batch.tokens, workspace);
-    const Contribution loss = preference_loss(workspace.dlogp(batch.tokens.target_count()), logp,
-                                              batch.items, config, nullptr);
-    const double expected =
-        config.loss == "ipo" ? 1 / (4 * config.beta * config.beta) : std::log(2.0);
-    say(events, check_preference_start(loss.loss / loss.weight, expected));
+    if (!pair.needs_reference) return;  // then no value is known beforehand
+    const auto dlogp = workspace.dlogp(batch.tokens.target_count());
+    const Contribution sum = pair_loss(dlogp, logp, batch.items, pair, config.loss);
+    say(events, check_preference_start(sum.loss / sum.weight, pair.at({}, config.loss).loss));
   };
   const Index steps = run_length(config.train, dataset.schedule().batches_in_first_epoch());
   return run_stage(options, config.train, steps, model, start.tokenizer, run, stage, preflight,

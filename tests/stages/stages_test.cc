@@ -228,11 +228,42 @@ TEST_F(Stages, DpoRaisesTheMargin) {
 
 TEST_F(Stages, IpoStartsAtItsClosedForm) {
   DpoConfig config = small_dpo();
-  config.loss = "ipo";
+  config.loss.name = "ipo";
   config.sft_weight = config.replay_weight = 0;
   run_dpo(world_->options("preference.jsonl", "preference_eval.jsonl", "ipo", "chat"), {}, config);
   EXPECT_NEAR(metrics("ipo")[0].at("eval_loss").get<double>(), 25.0, 1e-9);  // (1 / (2 * 0.1))^2
   EXPECT_NEAR(metrics("ipo")[1].at("loss").get<double>(), 25.0, 1e-9);
+}
+
+// Trap: a held-out loss that is not the trained one picks the wrong step as the best. On the
+// training pairs themselves both are the same number.
+TEST_F(Stages, DpoIsEvaluatedByTheLossThatItIsTrainedBy) {
+  for (const char* loss : {"dpo", "ipo"}) {
+    DpoConfig config = small_dpo();
+    config.loss.name = loss;
+    if (config.loss.name == "dpo") config.loss.label_smoothing = 0.1;
+    config.sft_weight = 0.5;
+    config.train.steps = 2;
+    config.train.eval_every = 1;
+    config.train.batch_tokens = 1 << 14;  // all pairs in every step
+    config.train.accumulation_steps = 1;
+    const std::string run = std::string("same-loss-") + loss;
+    dpo(config, world_->options("preference.jsonl", "preference.jsonl", run, "chat"), {});
+    const auto lines = metrics(run);
+    ASSERT_EQ(lines.size(), 5u);  // held out, step 1, held out, step 2, held out
+    for (const size_t i : {0, 2}) {
+      const json &held_out = lines[i], &step = lines[i + 1];
+      EXPECT_NEAR(held_out.at("eval_loss").get<double>(), step.at("loss").get<double>(), 1e-4);
+      for (const char* name : {"preference_loss", "nll_loss", "rewards/margins", "logps/margins",
+                               "logps/chosen_shift", "preference_accuracy"})
+        EXPECT_NEAR(held_out.at(std::string("eval_") + name).get<double>(),
+                    step.at(name).get<double>(), 1e-4)
+            << loss << " " << name;
+      EXPECT_NEAR(
+          step.at("loss").get<double>(),
+          step.at("preference_loss").get<double>() + 0.5 * step.at("nll_loss").get<double>(), 1e-9);
+    }
+  }
 }
 
 // Trap: a reference that follows the policy, or is another run's.

@@ -25,7 +25,8 @@ int main(int argc, char** argv) try {
   TrainConfig config;
   config.batch_tokens = 512;
   config.schedule.learning_rate = 5e-4;
-  constexpr double kBeta = 0.1, kSftWeight = 1;
+  const PairLossConfig pair_config = {.beta = 0.1};
+  constexpr double kSftWeight = 1;
   // The model as it is now is the reference; its log-probabilities are all that is kept of it.
   PreferenceDataset dataset(std::move(pairs), pair_log_probs(model, all), std::nullopt,
                             config.batch_tokens, config.seed);
@@ -44,7 +45,8 @@ int main(int argc, char** argv) try {
     model.forward(batch.tokens, workspace);
     const auto logp = model.log_probs(batch.tokens, workspace);
     const auto dlogp = workspace.dlogp(batch.tokens.target_count());
-    Contribution loss = dpo_loss(dlogp, logp, batch.items, kBeta, /*label_smoothing=*/0, &sums);
+    Contribution loss =
+        pair_loss(dlogp, logp, batch.items, pair_loss_of(pair_config), pair_config, &sums);
     // The loss is divided by the pairs; the SFT term is a mean over chosen tokens.
     loss +=
         chosen_sft_loss(dlogp, logp, batch.items, kSftWeight * totals.pairs / totals.chosen_tokens);
@@ -55,8 +57,8 @@ int main(int argc, char** argv) try {
 
   RunDirectory run(argc > 2 ? argv[2] : "runs/in-memory-aligned");
   Trainer(config, /*steps=*/30, model, &tokenizer, run).run(stage, {});
-  const RewardResult rewards =
-      evaluate_rewards(pair_log_probs(model, all), pair_log_probs(chat.load_model(), all), kBeta);
+  const PreferenceSums rewards = evaluate_rewards(
+      all, pair_log_probs(model, all), pair_log_probs(chat.load_model(), all), pair_config);
   std::printf("pairs that moved the right way: %.0f of %.0f\n", rewards.accurate, rewards.pairs);
   return 0;
 } catch (const Error& error) {
