@@ -121,7 +121,7 @@ TrainOutcome run_stage(const StageOptions& options, const TrainConfig& config, I
   say(events, check_disk(disk_need(model.config(), config.keep_last, bool{stage.evaluate}),
                          existing, free_disk_bytes(options.out), options.out));
   if (options.dry_run) return TrainOutcome::kDryRun;
-  Trainer trainer(config, steps, model, &tokenizer, run);
+  Trainer trainer(config, steps, model, &tokenizer, &run);
   if (options.resume) trainer.resume(stage);
   if (trainer.step() == 0) preflight();
   return trainer.run(stage, events);

@@ -43,11 +43,9 @@ struct Window {
 class Trainer::Session {
  public:
   Session(Trainer& trainer, const TrainingStage& stage, const TrainerEvents& events)
-      : t_(trainer),
-        state_(trainer.state_),
-        stage_(stage),
-        events_(events),
-        log_(std::in_place, trainer.run_.metrics_path(), trainer.state_.metrics_offset) {}
+      : t_(trainer), state_(trainer.state_), stage_(stage), events_(events) {
+    open_log();
+  }
 
   TrainOutcome run();
 
@@ -61,6 +59,9 @@ class Trainer::Session {
   void log_training();
   bool evaluate();
   void save(bool best);
+  void open_log() {
+    if (t_.run_ != nullptr) log_.emplace(t_.run_->metrics_path(), state_.metrics_offset);
+  }
 
   Metrics new_line() const;
   void append(Metrics line);
@@ -75,7 +76,7 @@ class Trainer::Session {
   TrainerState& state_;
   const TrainingStage& stage_;
   const TrainerEvents& events_;
-  std::optional<MetricsLog> log_;  // always there; opened anew by a rollback
+  std::optional<MetricsLog> log_;  // where there is a run; opened anew by a rollback
   Window window_;
   StepReport report_;   // of the last step
   bool spike_ = false;  // it is a loss spike
@@ -180,7 +181,9 @@ void Trainer::Session::skip(const std::string& reason) {
 // Goes on from the last checkpoint with the data behind this step's. Returns false if the guard is
 // not to do so, or if there is no checkpoint yet.
 bool Trainer::Session::roll_back(const std::string& reason) {
-  if (t_.config_.spike_guard.action != "rollback" || !t_.run_.has_checkpoint()) return false;
+  if (t_.config_.spike_guard.action != "rollback" || t_.run_ == nullptr ||
+      !t_.run_->has_checkpoint())
+    return false;
   if (rollbacks_since_save_ == kMaxRollbacks)
     throw Error(fmt::format("training: step {}: {}, after {} returns to the same checkpoint (start "
                             "again with a lower train.learning_rate or a higher "
@@ -189,14 +192,14 @@ bool Trainer::Session::roll_back(const std::string& reason) {
                 ExitCode::kDiverged);
   const Index step = state_.step;
   const int64_t rollbacks = state_.rollbacks + 1, left_out = state_.batches_left_out;
-  const Checkpoint checkpoint = Checkpoint::open(t_.run_.path());
+  const Checkpoint checkpoint = Checkpoint::open(t_.run_->path());
   for (const std::string& warning : checkpoint.warnings()) say(warning);
   t_.load(checkpoint);
   state_.rollbacks = rollbacks;
   state_.batches_left_out = left_out + step + 1 - state_.step;
   rollbacks_since_save_ += 1;
 
-  log_.emplace(t_.run_.metrics_path(), state_.metrics_offset);
+  open_log();
   if (stage_.take_step_metrics) stage_.take_step_metrics();
   window_ = {};
   started_ = Clock::now();  // the time left is told from here
@@ -232,7 +235,7 @@ Metrics Trainer::Session::new_line() const {
 
 void Trainer::Session::append(Metrics line) {
   line.emplace_back("time", unix_milliseconds());
-  log_->append(line);
+  if (log_) log_->append(line);
   if (events_.on_log) events_.on_log(line);
 }
 
@@ -277,25 +280,26 @@ void Trainer::Session::save(bool best) {
                             "(start again with a lower train.learning_rate)",
                             state_.step, t_.model_.tensors().name_at(*bad)),
                 ExitCode::kDiverged);
+  if (t_.run_ == nullptr) return;
   log_->sync();
   state_.metrics_offset = log_->offset();
   state_.lineage = stage_.ancestors;
   state_.lineage.push_back(stage_.provenance);
   state_.lineage.back().steps = state_.step;
   state_.lineage.back().tokens = state_.tokens;
-  t_.run_.save({.model = &t_.model_,
-                .tokenizer = t_.tokenizer_,
-                .exp_avg = t_.adamw_.exp_avg(),
-                .exp_avg_sq = t_.adamw_.exp_avg_sq(),
-                .state = state_},
-               t_.config_.keep_last);
-  if (best) t_.run_.mark_best(state_.step);
+  t_.run_->save({.model = &t_.model_,
+                 .tokenizer = t_.tokenizer_,
+                 .exp_avg = t_.adamw_.exp_avg(),
+                 .exp_avg_sq = t_.adamw_.exp_avg_sq(),
+                 .state = state_},
+                t_.config_.keep_last);
+  if (best) t_.run_->mark_best(state_.step);
   rollbacks_since_save_ = 0;
-  say(fmt::format("saved '{}'{}", t_.run_.checkpoint_path(state_.step), best ? ", the best" : ""));
+  say(fmt::format("saved '{}'{}", t_.run_->checkpoint_path(state_.step), best ? ", the best" : ""));
 }
 
 Trainer::Trainer(const TrainConfig& config, Index steps, Model& model, const Tokenizer* tokenizer,
-                 RunDirectory& run)
+                 RunDirectory* run)
     : config_(config),
       steps_(steps),
       model_(model),
@@ -308,23 +312,24 @@ Trainer::Trainer(const TrainConfig& config, Index steps, Model& model, const Tok
 }
 
 void Trainer::resume(const TrainingStage& stage) {
+  MINILLM_CHECK_USAGE(run_ != nullptr, "training: there is no run directory to resume from");
   resumed_ = true;
-  if (!run_.has_checkpoint()) {
+  if (!run_->has_checkpoint()) {
     notes_.push_back(
-        fmt::format("'{}' has no checkpoint: starting from the beginning", run_.path()));
+        fmt::format("'{}' has no checkpoint: starting from the beginning", run_->path()));
     return;
   }
-  const Checkpoint checkpoint = Checkpoint::open(run_.path());
+  const Checkpoint checkpoint = Checkpoint::open(run_->path());
   notes_ = checkpoint.warnings();
   MINILLM_CHECK(
       checkpoint.state() && !checkpoint.state()->lineage.empty() && checkpoint.has_moments(),
       "checkpoint '{}': cannot resume: expected the state of a training run, got only a "
       "model (start from it with --init-from)",
       checkpoint.path());
-  check_same_run(checkpoint.state()->lineage.back(), stage.provenance, run_.path());
+  check_same_run(checkpoint.state()->lineage.back(), stage.provenance, run_->path());
   load(checkpoint);
   // A crash may have come between a checkpoint and its being marked.
-  if (state_.best_step == state_.step) run_.mark_best(state_.step);
+  if (state_.best_step == state_.step) run_->mark_best(state_.step);
   notes_.push_back(
       fmt::format("resumed '{}' at step {} of {}", checkpoint.path(), state_.step, steps_));
 }
@@ -336,10 +341,10 @@ void Trainer::load(const Checkpoint& checkpoint) {
 }
 
 TrainOutcome Trainer::run(const TrainingStage& stage, const TrainerEvents& events) {
-  MINILLM_CHECK_USAGE(resumed_ || !run_.has_checkpoint(),
+  MINILLM_CHECK_USAGE(resumed_ || run_ == nullptr || !run_->has_checkpoint(),
                       "run '{}': already holds a run: expected a new directory (continue the run "
                       "with --resume, or name another directory)",
-                      run_.path());
+                      run_->path());
   return Session(*this, stage, events).run();
 }
 

@@ -77,10 +77,10 @@ enum class TrainOutcome { kFinished, kInterrupted, kDryRun };
 class Trainer {
  public:
   // `steps` is the run's length (config.steps, or computed from epochs by the stage). `model`,
-  // `tokenizer` (may be null) and `run` must outlive it. Throws Error (kUsage) if the config is
-  // invalid.
+  // `tokenizer` (may be null) and `run` must outlive it. Without a run (null) nothing is written:
+  // no checkpoint, no log. Throws Error (kUsage) if the config is invalid.
   Trainer(const TrainConfig& config, Index steps, Model& model, const Tokenizer* tokenizer,
-          RunDirectory& run);
+          RunDirectory* run);
 
   // Continues from the run directory's latest checkpoint; from the start if it has none. Throws
   // Error (kUsage) if its provenance (config, data hashes) is not `stage.provenance`'s, naming what
@@ -103,7 +103,7 @@ class Trainer {
   Index steps_;
   Model& model_;
   const Tokenizer* tokenizer_;
-  RunDirectory& run_;
+  RunDirectory* run_;
   AdamW adamw_;
   TrainerState state_;
   bool resumed_ = false;

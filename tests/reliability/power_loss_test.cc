@@ -40,7 +40,7 @@ TrainConfig saving_often() {
 void train(const std::string& directory, CopyTask& task, Trace* trace) {
   RunDirectory run(join_path(directory, "run"));
   TrainConfig config = saving_often();
-  Trainer trainer(config, config.steps, task.model, nullptr, run);
+  Trainer trainer(config, config.steps, task.model, nullptr, &run);
   const TrainingStage stage = task.stage();
   trainer.resume(stage);
   TrainerEvents events;

@@ -73,7 +73,7 @@ struct TestRun {
   TrainOutcome train(CopyTask& task, const TrainConfig& config, const TrainingStage& stage,
                      bool resume = false) {
     omp_set_num_threads(threads);
-    Trainer trainer(config, config.steps, task.model, nullptr, directory);
+    Trainer trainer(config, config.steps, task.model, nullptr, &directory);
     if (resume) trainer.resume(stage);
     TrainerEvents events;
     events.on_message = [this](const std::string& text) { messages.push_back(text); };

@@ -212,7 +212,7 @@ TEST(Trainer, RefusesADirectoryThatHoldsARun) {
 TEST(Trainer, RefusesARunWithoutSteps) {
   CopyTask task;
   TestRun run;
-  EXPECT_ERROR(Trainer(ten_steps(), 0, task.model, nullptr, run.directory),
+  EXPECT_ERROR(Trainer(ten_steps(), 0, task.model, nullptr, &run.directory),
                "training: nothing to do: expected at least one step, got 0");
 }
 

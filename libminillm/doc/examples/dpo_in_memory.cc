@@ -56,7 +56,7 @@ int main(int argc, char** argv) try {
   };
 
   RunDirectory run(argc > 2 ? argv[2] : "runs/in-memory-aligned");
-  Trainer(config, /*steps=*/30, model, &tokenizer, run).run(stage, {});
+  Trainer(config, /*steps=*/30, model, &tokenizer, &run).run(stage, {});
   const PreferenceSums rewards = evaluate_rewards(
       all, pair_log_probs(model, all), pair_log_probs(chat.load_model(), all), pair_config);
   std::printf("pairs that moved the right way: %.0f of %.0f\n", rewards.accurate, rewards.pairs);

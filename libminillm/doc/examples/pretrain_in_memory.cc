@@ -79,7 +79,7 @@ int main(int argc, char** argv) try {
   events.stop_requested = [&] { return last_loss < 0.2; };  // good enough: finish, save, return
 
   RunDirectory run(argc > 1 ? argv[1] : "runs/in-memory");
-  Trainer trainer(config, steps, model, &tokenizer, run);
+  Trainer trainer(config, steps, model, &tokenizer, &run);
   const TrainOutcome outcome = trainer.run(stage, events);
   std::printf("%s after %d steps, loss %.3f\n",
               outcome == TrainOutcome::kInterrupted ? "stopped" : "finished", int(trainer.step()),

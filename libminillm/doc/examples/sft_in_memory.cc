@@ -48,7 +48,7 @@ int main(int argc, char** argv) try {
   TrainerEvents events;
   events.on_step = [&](const StepReport& report) { last_loss = report.loss; };
   RunDirectory run(argc > 2 ? argv[2] : "runs/in-memory-chat");
-  Trainer(config, /*steps=*/40, model, &tokenizer, run).run(stage, events);
+  Trainer(config, /*steps=*/40, model, &tokenizer, &run).run(stage, events);
   std::printf("loss of the answers' tokens: %.3f\n", last_loss);
   return 0;
 } catch (const Error& error) {
