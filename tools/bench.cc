@@ -141,7 +141,8 @@ Json bench_sft(const Size& size, Precision precision, int repetitions, const std
   const Tokenizer tokenizer = Tokenizer::load(tokenizer_path);
   Size sized = size;
   sized.V = tokenizer.vocab_size();
-  RenderedConversations rows = load_conversations({data}, "skip", tokenizer, size.T, {});
+  RenderedConversations rows = render_conversations(
+      read_conversations({data}, BadRecordPolicy::kSkip), tokenizer, size.T, {});
   ConversationDataset dataset(std::move(rows.sequences), size.B * size.T, 1);
   Rng rng(1);
   const TokenBatch plain = random_batch(sized, rng);

@@ -20,9 +20,8 @@
 #ifndef LIBMINILLM_DPO_DPO_H_
 #define LIBMINILLM_DPO_DPO_H_
 
-#include <string>
-#include <vector>
-
+#include "libminillm/data/dataset_reader.h"  // Dataset
+#include "libminillm/data/record.h"          // PreferencePair
 #include "libminillm/objectives/pair_losses.h"
 #include "libminillm/stage/stage.h"
 #include "libminillm/train/train_config.h"
@@ -42,6 +41,15 @@ void list_fields(ConfigFields& fields, DpoConfig& config);
 // Trains options.init_from, which is also the reference, on preference pairs. options.replay_files
 // are conversations (SFT data). Throws Error (core/error.h tells the exit codes).
 TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEvents& events);
+
+// Rows in memory: made by the program, or read by read_preferences.
+struct DpoData {
+  Dataset<PreferencePair> train, held_out;
+  Dataset<Conversation> replay;
+};
+// Trains `model` in place; as it comes, it is the reference. Without options.out nothing is written.
+TrainOutcome dpo(DpoConfig config, DpoData data, StageModel& model,
+                 const StageOptions& options = {}, const TrainerEvents& events = {});
 
 }  // namespace minillm
 

@@ -4,61 +4,36 @@
 
 #include <cstdio>
 
-#include "libminillm/dpo/dataset.h"
 #include "libminillm/minillm.h"
 
 using namespace minillm;
 
 int main(int argc, char** argv) try {
-  const Checkpoint chat = Checkpoint::open(argc > 1 ? argv[1] : "runs/in-memory-chat");
-  Model model = chat.load_model();
-  const Tokenizer tokenizer = chat.tokenizer();
+  StageOptions options;
+  options.init_from = argc > 1 ? argv[1] : "runs/in-memory-chat";
+  options.out = argc > 2 ? argv[2] : "runs/in-memory-aligned";
+  StageModel model = open_starting_point(options);
+  const StageModel before = copy_of(model);
 
-  std::vector<RenderedPair> pairs;
-  for (const char* trade : {"baker", "miller", "cooper", "weaver"})
-    pairs.push_back(render_pair(
-        tokenizer, {.prompt = {{Role::kUser, "What does the " + std::string(trade) + " like?"}},
-                    .chosen = "The " + std::string(trade) + " likes pears.",
-                    .rejected = "The " + std::string(trade) + " likes plums."}));
-  const std::vector<RenderedPair> all = pairs;
+  DpoData pairs;
+  std::vector<RenderedPair> rendered;
+  for (const char* trade : {"baker", "miller", "cooper", "weaver"}) {
+    pairs.train.records.push_back(
+        {.prompt = {{Role::kUser, "What does the " + std::string(trade) + " like?"}},
+         .chosen = "The " + std::string(trade) + " likes pears.",
+         .rejected = "The " + std::string(trade) + " likes plums."});
+    rendered.push_back(render_pair(model.tokenizer, pairs.train.records.back()));
+  }
 
-  TrainConfig config;
-  config.batch_tokens = 512;
-  config.schedule.learning_rate = 5e-4;
-  const PairLossConfig pair_config = {.beta = 0.1};
-  constexpr double kSftWeight = 1;
+  DpoConfig config;
+  config.train.steps = 30;
+  config.train.batch_tokens = 512;
+  config.train.schedule.learning_rate = 5e-4;
   // The model as it is now is the reference; its log-probabilities are all that is kept of it.
-  PreferenceDataset dataset(std::move(pairs), pair_log_probs(model, all), std::nullopt,
-                            config.batch_tokens, config.seed);
-  Workspace workspace(model.config(), dataset.max_rows(), dataset.max_targets(),
-                      Workspace::Mode::kTraining);
-
-  TrainingStage stage;
-  stage.provenance.stage = "dpo";
-  stage.provenance.parent = chat.weights_hash();
-  stage.provenance.hashes["template"] = kChatTemplateId;
-  if (chat.state()) stage.ancestors = chat.state()->lineage;
-  PreferenceSums sums;
-  stage.micro_step = [&](Index step, Index) {
-    const PreferenceBatch& batch = dataset.batch(step);
-    const StepTotals totals = dataset.totals(step, step + 1);
-    model.forward(batch.tokens, workspace);
-    const auto logp = model.log_probs(batch.tokens, workspace);
-    const auto dlogp = workspace.dlogp(batch.tokens.target_count());
-    Contribution loss =
-        pair_loss(dlogp, logp, batch.items, pair_loss_of(pair_config), pair_config, &sums);
-    // The loss is divided by the pairs; the SFT term is a mean over chosen tokens.
-    loss +=
-        chosen_sft_loss(dlogp, logp, batch.items, kSftWeight * totals.pairs / totals.chosen_tokens);
-    model.backward(batch.tokens, dlogp, workspace);
-    loss.tokens = batch.tokens.rows();
-    return loss;
-  };
-
-  RunDirectory run(argc > 2 ? argv[2] : "runs/in-memory-aligned");
-  Trainer(config, /*steps=*/30, model, &tokenizer, &run).run(stage, {});
-  const PreferenceSums rewards = evaluate_rewards(
-      all, pair_log_probs(model, all), pair_log_probs(chat.load_model(), all), pair_config);
+  dpo(config, pairs, model, options);
+  const PreferenceSums rewards =
+      evaluate_rewards(rendered, pair_log_probs(model.model, rendered),
+                       pair_log_probs(before.model, rendered), config.loss);
   std::printf("pairs that moved the right way: %.0f of %.0f\n", rewards.accurate, rewards.pairs);
   return 0;
 } catch (const Error& error) {
