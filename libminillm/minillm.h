@@ -29,7 +29,8 @@
 //   }
 //
 // To train inside a program, fill a PretrainConfig, SftConfig or DpoConfig and call pretrain(),
-// sft() or dpo(); or hand Trainer a micro-step of your own (libminillm/train/trainer.h).
+// sft() or dpo(), on files or on rows in memory (libminillm/doc/examples/); or hand Trainer a
+// micro-step of your own (libminillm/train/trainer.h).
 //
 // Reading the library: libminillm/doc/tour.md.
 
@@ -44,6 +45,7 @@
 #include "libminillm/data/packing.h"           // append_sequence, append_pair
 #include "libminillm/data/tokenizer.h"         // Tokenizer
 #include "libminillm/dpo/dpo.h"                // dpo
+#include "libminillm/eval/preference_eval.h"   // pair_log_probs, evaluate_rewards
 #include "libminillm/eval/text_loss.h"         // evaluate_text
 #include "libminillm/generate/chat.h"          // ChatSession
 #include "libminillm/generate/generator.h"     // Generator
@@ -52,7 +54,7 @@
 #include "libminillm/interop/llama2c.h"        // export_llama2c
 #include "libminillm/nn/model.h"               // Model
 #include "libminillm/objectives/next_token.h"  // next_token_loss
-#include "libminillm/objectives/preference.h"  // dpo_loss, ipo_loss
+#include "libminillm/objectives/preference.h"  // pair_loss
 #include "libminillm/pretrain/pretrain.h"      // pretrain
 #include "libminillm/report/report.h"          // gather_report, report_html
 #include "libminillm/sft/sft.h"                // sft

@@ -14,6 +14,7 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/rng.h"
+#include "libminillm/data/dataset_reader.h"
 #include "libminillm/generate/generator.h"
 #include "libminillm/nn/model.h"
 #include "libminillm/objectives/next_token.h"
@@ -142,7 +143,8 @@ Json bench_sft(const Size& size, Precision precision, int repetitions, const std
   const Tokenizer tokenizer = Tokenizer::load(tokenizer_path);
   Size sized = size;
   sized.V = tokenizer.vocab_size();
-  RenderedConversations rows = load_conversations({data}, "skip", tokenizer, size.T, {});
+  RenderedConversations rows = render_conversations(
+      read_conversations({data}, BadRecordPolicy::kSkip), tokenizer, size.T, {});
   ConversationDataset dataset(std::move(rows.sequences), size.B * size.T, 1);
   Rng rng(1);
   const TokenBatch plain = random_batch(sized, rng);
@@ -215,7 +217,8 @@ Json bench_dpo(const Size& size, Precision precision, int repetitions) {
     for (HeadPass head = model.head_pass(shared, workspace, pair_ends); head.next();) {
       const size_t first = next;
       while (next < items.size() && items[next].targets.rejected_end <= head.end()) ++next;
-      dpo_loss(head.dlogp(), head.logp(), std::span(items).subspan(first, next - first), 0.1, 0);
+      pair_loss(head.dlogp(), head.logp(), std::span(items).subspan(first, next - first),
+                pair_loss_of({}), {});
     }
     model.backward(shared, workspace);
     training.update(1 / static_cast<double>(items.size()));

@@ -134,9 +134,11 @@ void evaluate_pairs(const Arguments& arguments) {
     MINILLM_CHECK(other.tokenizer().hash() == tokenizer.hash(),
                   "reference '{}': it has another tokenizer than '{}'", arguments.reference,
                   arguments.checkpoint);
-    const Metrics rewards = named_metrics(evaluate_rewards(
-        policy, pair_log_probs(other.load_model(), pairs, on_terminal()), arguments.beta));
-    metrics.insert(metrics.end(), rewards.begin(), rewards.end());
+    const auto reference = pair_log_probs(other.load_model(), pairs, on_terminal());
+    const PreferenceSums sums =
+        evaluate_rewards(pairs, policy, reference, {.beta = arguments.beta});
+    metrics = named_metrics(sums);
+    metrics.insert(metrics.begin(), {"loss", sums.loss / sums.pairs});
   }
   print_metrics(arguments, metrics, {{"pairs", std::ssize(pairs)}, {"too_long", too_long}});
 }

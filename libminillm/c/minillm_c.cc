@@ -112,12 +112,11 @@ TrainOutcome train(const minillm_training& training, const TrainerEvents& events
   options.eval_files = list_of(training.eval_files);
   options.replay_files = list_of(training.replay_files);
   options.init_from = text_of(training.init_from);
+  options.tokenizer = text_of(training.tokenizer);
   options.chat_template = text_of(training.chat_template);
   options.out = required(training.out, "out");
   options.resume = training.resume != 0;
-  if (stage == "pretrain")
-    return pretrain(configured<PretrainConfig>(training), options, text_of(training.tokenizer),
-                    events);
+  if (stage == "pretrain") return pretrain(configured<PretrainConfig>(training), options, events);
   if (stage == "sft") return sft(configured<SftConfig>(training), options, events);
   MINILLM_CHECK_USAGE(stage == "dpo",
                       "argument 'stage': expected \"pretrain\", \"sft\" or \"dpo\", got \"{}\"",

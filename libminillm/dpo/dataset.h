@@ -1,5 +1,5 @@
 // Preference data: pairs, each with its reference log-probabilities, packed into batches with
-// replayed SFT rows behind them.
+// replayed SFT rows after them.
 
 #ifndef LIBMINILLM_DPO_DATASET_H_
 #define LIBMINILLM_DPO_DATASET_H_

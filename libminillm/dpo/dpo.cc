@@ -1,12 +1,14 @@
 #include "libminillm/dpo/dpo.h"
 
-#include <cmath>
+#include <algorithm>
 #include <optional>
 
 #include "libminillm/core/check.h"
+#include "libminillm/core/sha256.h"
 #include "libminillm/dpo/dataset.h"
 #include "libminillm/dpo/reference.h"
 #include "libminillm/objectives/next_token.h"
+#include "libminillm/stage/stage_run.h"
 #include "libminillm/train/preflight.h"
 
 namespace minillm {
@@ -16,35 +18,40 @@ namespace {
 constexpr double kChosenFallWarning = -5;
 
 void validate(const DpoConfig& c) {
-  c.train.validate();
   const auto non_negative = [](const char* key, double value) {
     MINILLM_CHECK_USAGE(value >= 0, "config: dpo.{}: expected 0 or more, got {}", key, value);
   };
-  MINILLM_CHECK_USAGE(c.loss == "dpo" || c.loss == "ipo",
-                      "config: dpo.loss: expected \"dpo\" or \"ipo\", got \"{}\"", c.loss);
-  MINILLM_CHECK_USAGE(c.beta > 0, "config: dpo.beta: expected a number over 0, got {}", c.beta);
-  MINILLM_CHECK_USAGE(c.label_smoothing >= 0 && c.label_smoothing < 0.5,
-                      "config: dpo.label_smoothing: expected 0 to below 0.5, got {}",
-                      c.label_smoothing);
-  MINILLM_CHECK_USAGE(c.loss == "dpo" || c.label_smoothing == 0,
-                      "config: dpo.label_smoothing: it applies to dpo.loss = \"dpo\" only");
+  pair_loss_of(c.loss);
   non_negative("sft_weight", c.sft_weight);
   non_negative("replay_weight", c.replay_weight);
   non_negative("replay_tokens", static_cast<double>(c.replay_tokens));
 }
 
-// Pairs of some files with what the reference thinks of them.
+// Pairs, with what the reference thinks of them.
 struct ReferencedPairs {
   std::vector<RenderedPair> pairs;
   std::vector<PairLogProbs> reference;
-  std::string hash;
+  std::string hash;  // SHA-256: the data's (over the files), or over what was rendered
 };
 
-// What share of the pairs teach nothing; throws Error if all do. The reader has left them out and
-// counted them.
-std::string describe_identical_pairs(const std::vector<DatasetReport>& reports) {
-  Index identical = 0, pairs = 0;
-  for (const DatasetReport& report : reports) {
+std::string hash_of(const std::vector<RenderedPair>& pairs) {
+  Sha256 hash;
+  for (const RenderedPair& pair : pairs) {
+    for (const std::vector<Token>* ids : {&pair.prompt, &pair.chosen, &pair.rejected}) {
+      hash.update(fmt::format("{}\n", ids->size()));
+      hash.update({reinterpret_cast<const char*>(ids->data()), ids->size() * sizeof(Token)});
+    }
+  }
+  return hash.hex();
+}
+
+// Leaves out the pairs that teach nothing, as the reader has done with those of files, and says
+// what share they are; throws Error if they are all.
+std::string leave_out_identical_pairs(Dataset<PreferencePair>& data) {
+  Index pairs = data.reports.empty() ? std::ssize(data.records) : 0;
+  auto identical = static_cast<Index>(std::erase_if(
+      data.records, [](const PreferencePair& pair) { return pair.chosen == pair.rejected; }));
+  for (const DatasetReport& report : data.reports) {
     const auto dropped = report.dropped.find(kIdenticalAnswers);
     if (dropped != report.dropped.end()) identical += dropped->second;
     pairs += report.rows;
@@ -52,87 +59,171 @@ std::string describe_identical_pairs(const std::vector<DatasetReport>& reports) 
   return check_identical_pairs(identical, pairs);
 }
 
-ReferencedPairs load_pairs(const std::vector<std::string>& files, const std::string& cache,
-                           const DpoConfig& config, const StartingPoint& start,
-                           const TrainerEvents& events) {
-  const Dataset<PreferencePair> data =
-      read_preferences(files, parse_bad_record_policy(config.data.on_bad_record));
-  report_datasets(data.reports, events);
-  say(events, describe_identical_pairs(data.reports));
+// `cache` is a file of the run directory.
+ReferencedPairs refer(StageRun& run, Dataset<PreferencePair> data, const char* cache,
+                      const DpoConfig& config) {
+  run.say(leave_out_identical_pairs(data));
   ReferencedPairs result{{}, {}, data.hash};
   for (const PreferencePair& pair : data.records)
-    result.pairs.push_back(render_pair(start.tokenizer, pair));
-  const Index longest = start.model.config().max_position_embeddings;
-  const Index too_long = remove_too_long(result.pairs, longest);
+    result.pairs.push_back(render_pair(run.tokenizer(), pair));
+  const Index too_long = remove_too_long(result.pairs, run.longest());
   if (too_long > 0)
-    say(events,
-        fmt::format("{} of {} pairs are longer than the model's {} positions and are left out",
-                    too_long, data.records.size(), longest));
+    run.say(fmt::format("{} of {} pairs are longer than the model's {} positions and are left out",
+                        too_long, data.records.size(), run.longest()));
+  if (result.hash.empty()) result.hash = hash_of(result.pairs);
+  if (!pair_loss_of(config.loss).needs_reference) {
+    result.reference.resize(result.pairs.size());
+    return result;
+  }
   const std::string key =
-      reference_key(start.weights_hash, data.hash, start.tokenizer, config.train.precision);
-  result.reference =
-      reference_log_probs(cache, key, start.model, result.pairs, progress_of(events, "reference"));
+      reference_key(run.start().weights_hash, result.hash, run.tokenizer(), config.train.precision);
+  result.reference = reference_log_probs(run.path(cache), key, run.model(), result.pairs,
+                                         run.progress("reference"));
   return result;
 }
 
-Contribution preference_loss(std::span<Real> dlogp, std::span<const Real> logp,
-                             std::span<const PreferenceItem> items, const DpoConfig& config,
-                             PreferenceSums* sums) {
-  return config.loss == "ipo"
-             ? ipo_loss(dlogp, logp, items, config.beta, sums)
-             : dpo_loss(dlogp, logp, items, config.beta, config.label_smoothing, sums);
+Index tokens_of(const std::vector<RenderedPair>& pairs) {
+  Index tokens = 0;
+  for (const RenderedPair& pair : pairs)
+    tokens += std::ssize(pair.prompt) + std::ssize(pair.chosen) + std::ssize(pair.rejected);
+  return tokens;
 }
 
-// IPO's loss of held-out pairs, from their log-probabilities (objectives/preference.h).
-double mean_ipo_loss(std::span<const PairLogProbs> policy, const ReferencedPairs& data,
-                     double beta) {
-  double sum = 0;
-  for (size_t i = 0; i < policy.size(); ++i) {
-    const RenderedPair& pair = data.pairs[i];
-    const double chosen =
-        (policy[i].chosen - data.reference[i].chosen) / static_cast<double>(pair.chosen.size());
-    const double rejected = (policy[i].rejected - data.reference[i].rejected) /
-                            static_cast<double>(pair.rejected.size());
-    const double gap = chosen - rejected - 1 / (2 * beta);
-    sum += gap * gap;
+// The loss that is trained: the preference term, the SFT term on the chosen answers, and the
+// replayed rows, each a mean over the whole step.
+class CombinedLoss {
+ public:
+  explicit CombinedLoss(const DpoConfig& config) : c_(config), pair_(pair_loss_of(config.loss)) {}
+
+  // Of targets [begin, end): whole pairs, then replayed ones. The Trainer divides by the step's
+  // pairs, so the other terms are scaled by pairs over their own count.
+  Contribution add(std::span<Real> dlogp, std::span<const Real> logp, const PreferenceBatch& batch,
+                   Index begin, Index end, const StepTotals& totals) {
+    const auto items = batch.items_of(begin, end);
+    Contribution loss = pair_loss(dlogp, logp, items, pair_, c_.loss, &sums_);
+    if (c_.sft_weight > 0)
+      loss +=
+          chosen_sft_loss(dlogp, logp, items, c_.sft_weight * totals.pairs / totals.chosen_tokens);
+    const Index replayed = end - std::max(begin, batch.replay_begin);
+    if (c_.replay_weight > 0 && totals.replay_tokens > 0 && replayed > 0) {
+      const auto part = [&](auto span) {
+        return span.subspan(static_cast<size_t>(end - replayed), static_cast<size_t>(replayed));
+      };
+      const double scale = c_.replay_weight * totals.pairs / totals.replay_tokens;
+      const Contribution replay =
+          next_token_loss(part(dlogp), part(logp), part(std::span(batch.tokens.targets)), scale);
+      loss.loss += replay.loss;
+      replay_nll_ += replay.loss / scale;
+      replay_tokens_ += replay.weight;
+    }
+    return loss;
   }
-  return sum / static_cast<double>(policy.size());
-}
 
-// The preference term, the SFT term on the chosen answers, and the replayed rows, each a mean over
-// the whole step: the Trainer divides by the step's pairs, so the other terms are scaled by pairs
-// over their own count. Of targets [begin, end): whole pairs, then replayed ones.
-Contribution combined_loss(std::span<Real> dlogp, std::span<const Real> logp,
-                           const PreferenceBatch& batch, Index begin, Index end,
-                           const StepTotals& totals, const DpoConfig& config,
-                           PreferenceSums& sums) {
-  const auto items = batch.items_of(begin, end);
-  Contribution loss = preference_loss(dlogp, logp, items, config, &sums);
-  if (config.sft_weight > 0)
-    loss += chosen_sft_loss(dlogp, logp, items,
-                            config.sft_weight * totals.pairs / totals.chosen_tokens);
-  const Index replayed = end - std::max(begin, batch.replay_begin);
-  if (config.replay_weight > 0 && totals.replay_tokens > 0 && replayed > 0) {
-    const auto part = [&](auto span) {
-      return span.subspan(static_cast<size_t>(end - replayed), static_cast<size_t>(replayed));
-    };
-    loss.loss += next_token_loss(part(dlogp), part(logp), part(std::span(batch.tokens.targets)),
-                                 config.replay_weight * totals.pairs / totals.replay_tokens)
-                     .loss;
+  // Means since the last call.
+  Metrics take_metrics() {
+    Metrics metrics = named_metrics(sums_);
+    if (replay_tokens_ > 0) metrics.emplace_back("replay_loss", replay_nll_ / replay_tokens_);
+    sums_ = {};
+    replay_nll_ = replay_tokens_ = 0;
+    return metrics;
   }
-  return loss;
+
+  // By the same loss; replayed rows have no held-out part.
+  Metrics held_out_metrics(const ReferencedPairs& data,
+                           const std::vector<PairLogProbs>& policy) const {
+    const PreferenceSums sums = evaluate_rewards(data.pairs, policy, data.reference, c_.loss);
+    const double nll = sums.chosen_nll / sums.chosen_tokens;
+    Metrics metrics = {{"loss", sums.loss / sums.pairs + c_.sft_weight * nll}};
+    for (auto& metric : named_metrics(sums)) metrics.push_back(std::move(metric));
+    return metrics;
+  }
+
+  // The model as it starts, on a batch.
+  std::string check_start(const PreferenceBatch& batch, std::span<const Real> logp) const {
+    std::vector<Real> dlogp(logp.size());  // not asked for
+    const Contribution sum = pair_loss(dlogp, logp, batch.items, pair_, c_.loss);
+    return check_preference_start(sum.loss / sum.weight, pair_.at({}, c_.loss).loss);
+  }
+
+ private:
+  const DpoConfig& c_;
+  const PairLoss& pair_;
+  PreferenceSums sums_;
+  double replay_nll_ = 0, replay_tokens_ = 0;
+};
+
+bool replays(const DpoConfig& c) { return c.replay_weight > 0 && c.replay_tokens > 0; }
+
+std::optional<ConversationDataset> replayed(StageRun& run, Dataset<Conversation> data,
+                                            const DpoConfig& config) {
+  if (data.records.empty() || !replays(config)) {
+    if (config.sft_weight == 0)
+      run.say(
+          "warning: neither an SFT term (dpo.sft_weight) nor replayed rows (options.replay_files): "
+          "small models collapse this way while their preference accuracy stays perfect");
+    return std::nullopt;
+  }
+  RenderedConversations rows =
+      render_conversations(data, run.tokenizer(), run.longest(), run.events());
+  run.depends_on("replay", rows.hash);
+  return std::make_optional<ConversationDataset>(std::move(rows.sequences), config.replay_tokens,
+                                                 config.train.seed);
 }
 
-// TRL's names, from sums over pairs.
-Metrics preference_metrics(const PreferenceSums& s) {
-  return {{"rewards/chosen", s.reward_chosen / s.pairs},
-          {"rewards/rejected", s.reward_rejected / s.pairs},
-          {"rewards/accuracies", s.accurate / s.pairs},
-          {"rewards/margins", (s.reward_chosen - s.reward_rejected) / s.pairs},
-          {"logps/chosen", s.logp_chosen / s.pairs},
-          {"logps/rejected", s.logp_rejected / s.pairs},
-          {"logps/chosen_shift", s.chosen_shift / s.pairs},
-          {"nll_loss", s.chosen_nll / s.chosen_tokens}};
+void warn_if_forgetting(const StageRun& run, const Metrics& metrics) {
+  const auto shift = std::ranges::find(metrics, "logps/chosen_shift", &Metrics::value_type::first);
+  if (shift->second < kChosenFallWarning)
+    run.say(fmt::format(
+        "warning: the chosen answers' log-probability fell by {:.1f} nats on average: the model is "
+        "forgetting them (raise dpo.sft_weight, replay conversations, or lower the learning rate)",
+        -shift->second));
+}
+
+TrainOutcome train(const DpoConfig& config, StageRun& run, DpoData data) {
+  CombinedLoss loss(config);
+  ReferencedPairs train = refer(run, std::move(data.train), "reference_train.json", config);
+  ReferencedPairs held_out;
+  run.depends_on("template", run.tokenizer().chat_template()->id);
+  run.depends_on("train", train.hash);
+  if (!data.held_out.records.empty()) {
+    held_out = refer(run, std::move(data.held_out), "reference_eval.json", config);
+    run.evaluate_on(held_out.hash, tokens_of(held_out.pairs), [&] {
+      return loss.held_out_metrics(
+          held_out, pair_log_probs(run.model(), held_out.pairs, run.progress("evaluating")));
+    });
+  }
+  PreferenceDataset dataset(std::move(train.pairs), std::move(train.reference),
+                            replayed(run, std::move(data.replay), config),
+                            config.train.batch_tokens, config.train.seed);
+  run.plan(dataset.schedule(), {dataset.max_rows(), dataset.max_targets(), dataset.bytes()});
+  Model& model = run.model();
+  Workspace& workspace = run.workspace();
+
+  StageTask task;
+  task.micro_step = [&](Index i) {
+    const PreferenceBatch& batch = dataset.batch(i);
+    const Index first = i - i % config.train.accumulation_steps;  // of this step
+    const StepTotals totals = dataset.totals(first, first + config.train.accumulation_steps);
+    model.forward(batch.tokens, workspace);
+    Contribution sum;
+    for (HeadPass head = model.head_pass(batch.tokens, workspace, batch.pair_ends); head.next();)
+      sum += loss.add(head.dlogp(), head.logp(), batch, head.begin(), head.end(), totals);
+    model.backward(batch.tokens, workspace);
+    sum.tokens = batch.tokens.rows();
+    return sum;
+  };
+  task.take_step_metrics = [&] {
+    const Metrics metrics = loss.take_metrics();
+    warn_if_forgetting(run, metrics);
+    return metrics;
+  };
+  task.preflight = [&] {
+    if (!pair_loss_of(config.loss).needs_reference) return;  // no value is known beforehand
+    const PreferenceBatch& batch = dataset.batch(0);
+    model.forward(batch.tokens, workspace);
+    run.say(loss.check_start(batch, model.log_probs(batch.tokens, workspace)));
+  };
+  return run.train(task);
 }
 
 }  // namespace
@@ -140,10 +231,7 @@ Metrics preference_metrics(const PreferenceSums& s) {
 void list_fields(ConfigFields& fields, DpoConfig& c) {
   list_fields(fields, c.train);
   list_fields(fields, c.data);
-  fields.add("dpo.loss", c.loss, "\"dpo\" or \"ipo\"");
-  fields.add("dpo.beta", c.beta, "how dear it is to leave the reference model");
-  fields.add("dpo.label_smoothing", c.label_smoothing,
-             "share of pairs assumed to be labelled the wrong way round");
+  list_fields(fields, c.loss);
   fields.add("dpo.sft_weight", c.sft_weight,
              "weight of the SFT term on the chosen answers, a mean per token");
   fields.add("dpo.replay_weight", c.replay_weight,
@@ -154,103 +242,23 @@ void list_fields(ConfigFields& fields, DpoConfig& c) {
 
 TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEvents& events) {
   validate(config);
-  RunDirectory run(options.out);
-  check_run(options, run);
-  StartingPoint start = open_starting_point(options);
-  Model& model = start.model;
-  model.set_precision(precision_of(config.train));
-  const Index longest = model.config().max_position_embeddings;
+  StageRun run("dpo", config, options, events);
+  run.expect_files();
+  run.start_from(open_starting_point(options));
+  const std::vector<std::string> none;
+  return train(
+      config, run,
+      {.train = run.read(options.train_files, read_preferences),
+       .held_out = run.read(options.eval_files, read_preferences),
+       .replay = run.read(replays(config) ? options.replay_files : none, read_conversations)});
+}
 
-  ReferencedPairs train = load_pairs(
-      options.train_files, join_path(options.out, "reference_train.json"), config, start, events);
-  ReferencedPairs held_out;
-  TrainingTask stage = model_task(model, &start.tokenizer);
-  ConfigFields fields;
-  list_fields(fields, config);
-  stage.provenance =
-      make_provenance("dpo", fields, config.train.seed, start.tokenizer, start.weights_hash);
-  stage.provenance.hashes["template"] = start.tokenizer.chat_template()->id;
-  stage.provenance.hashes["train"] = train.hash;
-  stage.ancestors = start.ancestors;
-  Index held_out_rows = 0;
-  if (!options.eval_files.empty()) {
-    held_out = load_pairs(options.eval_files, join_path(options.out, "reference_eval.json"), config,
-                          start, events);
-    stage.provenance.hashes["eval"] = held_out.hash;
-    for (const RenderedPair& pair : held_out.pairs)
-      held_out_rows +=
-          std::ssize(pair.prompt) + std::ssize(pair.chosen) + std::ssize(pair.rejected);
-    stage.evaluate = [&] {
-      const auto policy = pair_log_probs(model, held_out.pairs, progress_of(events, "evaluating"));
-      Metrics metrics = named_metrics(evaluate_rewards(policy, held_out.reference, config.beta));
-      if (config.loss == "ipo")
-        metrics.front().second = mean_ipo_loss(policy, held_out, config.beta);
-      for (const auto& metric : named_metrics(evaluate_preferences(policy)))
-        metrics.push_back(metric);
-      return prefixed("eval_", metrics);
-    };
-  }
-  std::optional<ConversationDataset> replay;
-  if (!options.replay_files.empty() && config.replay_weight > 0 && config.replay_tokens > 0) {
-    RenderedConversations rows = load_conversations(options.replay_files, config.data.on_bad_record,
-                                                    start.tokenizer, longest, events);
-    stage.provenance.hashes["replay"] = rows.hash;
-    replay.emplace(std::move(rows.sequences), config.replay_tokens, config.train.seed);
-  }
-  if (!replay && config.sft_weight == 0)
-    say(events,
-        "warning: neither an SFT term (dpo.sft_weight) nor replayed rows (--replay): small models "
-        "collapse "
-        "this way while their preference accuracy stays perfect");
-
-  PreferenceDataset dataset(std::move(train.pairs), std::move(train.reference), std::move(replay),
-                            config.train.batch_tokens, config.train.seed);
-  const Index accumulation = config.train.accumulation_steps;
-  const Workspace::Mode mode = workspace_mode(config.train);
-  check_fits(options, model.config(),
-             {dataset.max_rows(), dataset.max_targets(), mode, dataset.bytes(), held_out_rows},
-             events);
-  Workspace workspace(model.config(), dataset.max_rows(), dataset.max_targets(), mode);
-  PreferenceSums sums;
-  stage.micro_step = [&](Index i) {
-    const PreferenceBatch& batch = dataset.batch(i);
-    model.forward(batch.tokens, workspace);
-    const Index first = i - i % accumulation;  // of the step's micro-batches
-    const StepTotals totals = dataset.totals(first, first + accumulation);
-    Contribution loss;
-    for (HeadPass head = model.head_pass(batch.tokens, workspace, batch.pair_ends); head.next();)
-      loss += combined_loss(head.dlogp(), head.logp(), batch, head.begin(), head.end(), totals,
-                            config, sums);
-    model.backward(batch.tokens, workspace);
-    loss.tokens = batch.tokens.rows();
-    return loss;
-  };
-  stage.take_step_metrics = [&] {
-    const Metrics metrics = preference_metrics(sums);
-    if (sums.chosen_shift / sums.pairs < kChosenFallWarning)
-      say(events,
-          fmt::format(
-              "warning: the chosen answers' log-probability fell by {:.1f} nats on average: the "
-              "model is "
-              "forgetting them (raise dpo.sft_weight, add --replay, or lower the learning rate)",
-              -sums.chosen_shift / sums.pairs));
-    sums = PreferenceSums();
-    return metrics;
-  };
-  stage.epoch = [&](Index i) { return dataset.schedule().epoch_at(i); };
-  stage.sample = make_sampler(model, start.tokenizer, config.data, /*chat=*/true);
-  const auto preflight = [&] {
-    const PreferenceBatch& batch = dataset.batch(0);
-    model.forward(batch.tokens, workspace);
-    const auto logp = model.log_probs(batch.tokens, workspace);
-    std::vector<Real> dlogp(logp.size());
-    const Contribution loss = preference_loss(dlogp, logp, batch.items, config, nullptr);
-    const double expected =
-        config.loss == "ipo" ? 1 / (4 * config.beta * config.beta) : std::log(2.0);
-    say(events, check_preference_start(loss.loss / loss.weight, expected));
-  };
-  const Index steps = run_length(config.train, dataset.schedule().batches_in_first_epoch());
-  return run_stage(options, config.train, steps, model.config(), run, stage, preflight, events);
+TrainOutcome dpo(DpoConfig config, DpoData data, StageModel& model, const StageOptions& options,
+                 const TrainerEvents& events) {
+  validate(config);
+  StageRun run("dpo", config, options, events);
+  run.start_from(model);
+  return train(config, run, std::move(data));
 }
 
 }  // namespace minillm

@@ -3,9 +3,8 @@
 //
 //   data       prompts with a chosen and a rejected answer
 //   objective  raise the chosen answer above the rejected one, compared with the frozen model it
-//   started from
-//              (objectives/preference.h), plus an SFT term on the chosen answer and replayed SFT
-//              rows
+//              started from (objectives/pair_losses.h), plus an SFT term on the chosen answer and
+//              replayed SFT rows
 //   result     an aligned model
 //
 // Method: Rafailov et al. 2023, arXiv:2305.18290. The SFT term: Liu et al. 2024, arXiv:2405.16436;
@@ -21,9 +20,9 @@
 #ifndef LIBMINILLM_DPO_DPO_H_
 #define LIBMINILLM_DPO_DPO_H_
 
-#include <string>
-#include <vector>
-
+#include "libminillm/data/dataset_reader.h"  // Dataset
+#include "libminillm/data/record.h"          // PreferencePair
+#include "libminillm/objectives/pair_losses.h"
 #include "libminillm/stage/stage.h"
 #include "libminillm/train/train_config.h"
 
@@ -32,12 +31,9 @@ namespace minillm {
 struct DpoConfig {
   TrainConfig train;  // train.batch_tokens is the budget for pairs; replay comes on top
   DataConfig data;
-  std::string loss = "dpo";  // or "ipo"
-  double beta = 0.1;         // how dear it is to leave the reference: small = cheap
-  double label_smoothing =
-      0;                     // share of pairs assumed to be labelled the wrong way round (dpo only)
-  double sft_weight = 1;     // of the SFT term: mean negative log-prob per chosen token
-  double replay_weight = 1;  // of the replayed rows: mean negative log-prob per supervised token
+  PairLossConfig loss;
+  double sft_weight = 1;        // of the SFT term: mean negative log-prob per chosen token
+  double replay_weight = 1;     // of the replayed rows: mean negative log-prob per supervised token
   int64_t replay_tokens = 512;  // rows of replayed conversations packed into every micro-batch
 };
 void list_fields(ConfigFields& fields, DpoConfig& config);
@@ -45,6 +41,15 @@ void list_fields(ConfigFields& fields, DpoConfig& config);
 // Trains options.init_from, which is also the reference, on preference pairs. options.replay_files
 // are conversations (SFT data). Throws Error (core/error.h tells the exit codes).
 TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEvents& events);
+
+// Rows in memory: made by the program, or read by read_preferences.
+struct DpoData {
+  Dataset<PreferencePair> train, held_out;
+  Dataset<Conversation> replay;
+};
+// Trains `model` in place; as it comes, it is the reference. Without options.out nothing is written.
+TrainOutcome dpo(DpoConfig config, DpoData data, StageModel& model,
+                 const StageOptions& options = {}, const TrainerEvents& events = {});
 
 }  // namespace minillm
 

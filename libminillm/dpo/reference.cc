@@ -14,7 +14,7 @@ using nlohmann::json;
 // The cached numbers, or nothing if the file was made for something else.
 std::optional<std::vector<PairLogProbs>> read_cache(const std::string& path, const std::string& key,
                                                     size_t pairs) {
-  if (!file_exists(path)) return std::nullopt;
+  if (path.empty() || !file_exists(path)) return std::nullopt;
   try {
     const json cache = json::parse(read_file(path));
     if (cache.at("key") != key) return std::nullopt;
@@ -55,7 +55,7 @@ std::vector<PairLogProbs> reference_log_probs(const std::string& path, const std
                                               const ProgressFunction& progress) {
   if (auto cached = read_cache(path, key, pairs.size())) return *cached;
   std::vector<PairLogProbs> computed = pair_log_probs(model, pairs, progress);
-  write_cache(path, key, computed);
+  if (!path.empty()) write_cache(path, key, computed);
   return computed;
 }
 

@@ -19,8 +19,8 @@ std::string reference_key(const std::string& weights_hash, const std::string& da
                           const Tokenizer& tokenizer, const std::string& precision);
 
 // Log-probabilities of the pairs under `model`, read from the cache file `path` if it was made for
-// `key` and as many pairs, else computed and written there. Numbers survive the file to the bit.
-// Throws Error on a damaged file.
+// `key` and as many pairs, else computed and written there (without a path: only computed). Numbers
+// survive the file to the bit. Throws Error on a damaged file.
 std::vector<PairLogProbs> reference_log_probs(const std::string& path, const std::string& key,
                                               const Model& model,
                                               std::span<const RenderedPair> pairs,

@@ -1,26 +1,10 @@
 #include "libminillm/eval/preference_eval.h"
 
-#include <algorithm>
-#include <cmath>
-#include <numeric>
-
 #include "libminillm/core/check.h"
 #include "libminillm/data/packing.h"
 #include "libminillm/eval/batch_scorer.h"
 
 namespace minillm {
-namespace {
-
-double sum_of(std::span<const Real> logp, Index begin, Index end) {
-  return std::accumulate(logp.begin() + begin, logp.begin() + end, 0.0);
-}
-
-// -log sigma(x) = log(1 + exp(-x)), without overflow for large -x.
-double negative_log_sigmoid(double x) {
-  return std::max(-x, 0.0) + std::log1p(std::exp(-std::abs(x)));
-}
-
-}  // namespace
 
 std::vector<PairLogProbs> pair_log_probs(const Model& model, std::span<const RenderedPair> pairs,
                                          const ProgressFunction& progress) {
@@ -38,8 +22,8 @@ std::vector<PairLogProbs> pair_log_probs(const Model& model, std::span<const Ren
           [&](const ScoredBatch& scored) {
             for (Index i = scored.begin; i < scored.end; ++i) {
               const PairTargets& t = targets[static_cast<size_t>(i)];
-              result.push_back({sum_of(scored.logp, t.chosen_begin, t.chosen_end),
-                                sum_of(scored.logp, t.rejected_begin, t.rejected_end)});
+              result.push_back({sum_log_probs(scored.logp, t.chosen_begin, t.chosen_end),
+                                sum_log_probs(scored.logp, t.rejected_begin, t.rejected_end)});
             }
           },
           progress);
@@ -66,32 +50,44 @@ Metrics named_metrics(const PreferenceResult& result) {
           {"logps/margins", (result.logp_chosen - result.logp_rejected) / n}};
 }
 
-RewardResult evaluate_rewards(std::span<const PairLogProbs> policy,
-                              std::span<const PairLogProbs> reference, double beta) {
+PreferenceSums evaluate_rewards(std::span<const RenderedPair> pairs,
+                                std::span<const PairLogProbs> policy,
+                                std::span<const PairLogProbs> reference,
+                                const PairLossConfig& config) {
+  const PairLoss& loss = pair_loss_of(config);
   MINILLM_CHECK(!policy.empty(), "preference evaluation: there are no pairs");
-  MINILLM_CHECK(policy.size() == reference.size(),
+  MINILLM_CHECK(pairs.size() == policy.size(),
+                "preference evaluation: expected {} pairs, one a log-probability, got {}",
+                policy.size(), pairs.size());
+  MINILLM_CHECK(reference.size() == policy.size() || (reference.empty() && !loss.needs_reference),
                 "preference evaluation: expected {} reference log-probabilities, got {}",
                 policy.size(), reference.size());
-  RewardResult result;
+  PreferenceSums sums;
   for (size_t i = 0; i < policy.size(); ++i) {
-    const double chosen = policy[i].chosen - reference[i].chosen;
-    const double rejected = policy[i].rejected - reference[i].rejected;
-    result.pairs += 1;
-    result.loss += negative_log_sigmoid(beta * (chosen - rejected));
-    result.reward_chosen += beta * chosen;
-    result.reward_rejected += beta * rejected;
-    result.accurate += chosen > rejected;
+    const PairLogProbs unmoved = reference.empty() ? PairLogProbs() : reference[i];
+    const PairValues values = {.chosen = policy[i].chosen,
+                               .rejected = policy[i].rejected,
+                               .reference_chosen = unmoved.chosen,
+                               .reference_rejected = unmoved.rejected,
+                               .chosen_tokens = static_cast<double>(pairs[i].chosen.size()),
+                               .rejected_tokens = static_cast<double>(pairs[i].rejected.size())};
+    sums.add(values, loss.at(values, config).loss, config.beta);
   }
-  return result;
+  return sums;
 }
 
-Metrics named_metrics(const RewardResult& result) {
-  const double n = result.pairs;
-  return {{"loss", result.loss / n},
-          {"rewards/chosen", result.reward_chosen / n},
-          {"rewards/rejected", result.reward_rejected / n},
-          {"rewards/accuracies", result.accurate / n},
-          {"rewards/margins", (result.reward_chosen - result.reward_rejected) / n}};
+Metrics named_metrics(const PreferenceSums& s) {
+  return {{"preference_loss", s.loss / s.pairs},
+          {"nll_loss", s.chosen_nll / s.chosen_tokens},
+          {"rewards/chosen", s.reward_chosen / s.pairs},
+          {"rewards/rejected", s.reward_rejected / s.pairs},
+          {"rewards/accuracies", s.accurate / s.pairs},
+          {"rewards/margins", (s.reward_chosen - s.reward_rejected) / s.pairs},
+          {"preference_accuracy", s.preferred / s.pairs},
+          {"logps/chosen", s.logp_chosen / s.pairs},
+          {"logps/rejected", s.logp_rejected / s.pairs},
+          {"logps/margins", (s.logp_chosen - s.logp_rejected) / s.pairs},
+          {"logps/chosen_shift", s.chosen_shift / s.pairs}};
 }
 
 }  // namespace minillm

@@ -9,6 +9,7 @@
 #include "libminillm/core/progress.h"
 #include "libminillm/data/chat_template.h"  // RenderedPair
 #include "libminillm/nn/model.h"
+#include "libminillm/objectives/preference.h"
 #include "libminillm/train/metrics.h"
 
 namespace minillm {
@@ -32,20 +33,18 @@ PreferenceResult evaluate_preferences(std::span<const PairLogProbs> policy);
 // "preference_accuracy", "logps/chosen", "logps/rejected", "logps/margins": means.
 Metrics named_metrics(const PreferenceResult& result);
 
-// Against the reference: s = log p - log p_ref, of the chosen and the rejected answer.
-struct RewardResult {
-  double pairs = 0;
-  double loss = 0;  // sum of -log sigma(beta (s_chosen - s_rejected)): DPO's, without smoothing
-  double reward_chosen = 0;  // sums of beta * s
-  double reward_rejected = 0;
-  double accurate = 0;  // pairs with s_chosen > s_rejected, strictly
-};
-// Throws Error if there are no pairs or the two differ in number.
-RewardResult evaluate_rewards(std::span<const PairLogProbs> policy,
-                              std::span<const PairLogProbs> reference, double beta);
-// TRL's names: "loss", "rewards/chosen", "rewards/rejected", "rewards/accuracies",
-// "rewards/margins": means.
-Metrics named_metrics(const RewardResult& result);
+// Against the reference, by a pair loss: what training sums up, of held-out pairs. Where
+// the loss needs no reference, `reference` may be empty. Throws Error if there are no pairs, or not
+// as many of each.
+PreferenceSums evaluate_rewards(std::span<const RenderedPair> pairs,
+                                std::span<const PairLogProbs> policy,
+                                std::span<const PairLogProbs> reference,
+                                const PairLossConfig& config);
+// Means, by TRL's names where it has one, in training as in evaluation: "preference_loss" (the pair
+// loss alone), "nll_loss" (of the chosen answers, per token), "rewards/chosen", "rewards/rejected",
+// "rewards/accuracies", "rewards/margins", "preference_accuracy", "logps/chosen", "logps/rejected",
+// "logps/margins", "logps/chosen_shift".
+Metrics named_metrics(const PreferenceSums& sums);
 
 }  // namespace minillm
 

@@ -1,11 +1,14 @@
 #include "libminillm/pretrain/pretrain.h"
 
-#include <optional>
+#include <algorithm>
 
 #include "libminillm/core/check.h"
+#include "libminillm/core/sha256.h"
 #include "libminillm/eval/text_loss.h"
 #include "libminillm/objectives/next_token.h"
 #include "libminillm/pretrain/dataset.h"
+#include "libminillm/stage/conversation_dataset.h"
+#include "libminillm/stage/stage_run.h"
 #include "libminillm/train/preflight.h"
 
 namespace minillm {
@@ -14,41 +17,25 @@ namespace {
 // The tokenizer of a run from scratch: the given one, the one this run has already made, or a new
 // one trained on the training files.
 Tokenizer tokenizer_from_scratch(const PretrainConfig& config, const StageOptions& options,
-                                 const std::string& tokenizer_path, const TrainerEvents& events) {
-  if (!tokenizer_path.empty()) return Tokenizer::load(tokenizer_path);
-  const std::string own = join_path(options.out, "tokenizer.model");
+                                 const StageRun& run) {
+  if (!options.tokenizer.empty()) return Tokenizer::load(options.tokenizer);
+  const std::string own = run.path("tokenizer.model");
   if (!file_exists(own)) {
-    say(events, fmt::format("training a tokenizer of {} pieces on the training files",
-                            config.model.vocab_size));
+    run.say(fmt::format("training a tokenizer of {} pieces on the training files",
+                        config.model.vocab_size));
     std::vector<std::string> documents;
     for_each_document(options.train_files, parse_document_split(config.document_split),
                       parse_bad_record_policy(config.data.on_bad_record),
                       [&](std::string_view document) { documents.emplace_back(document); });
-    auto next = documents.begin();
-    const TextSource source = [&](std::string& text) {
-      if (next == documents.end()) return false;
-      text = std::move(*next++);
-      return true;
-    };
-    write_file_atomic(own, train_tokenizer(source, {.vocab_size = config.model.vocab_size}));
+    write_file_atomic(own, train_tokenizer(config, documents));
   }
   return Tokenizer::load(own);
 }
 
-StartingPoint start_from_scratch(const PretrainConfig& config, const StageOptions& options,
-                                 const std::string& tokenizer_path, const TrainerEvents& events) {
-  Tokenizer tokenizer = tokenizer_from_scratch(config, options, tokenizer_path, events);
-  ModelConfig model_config = config.model;
-  model_config.vocab_size = tokenizer.vocab_size();
-  Model model(model_config);
-  model.initialize(config.train.seed);
-  return {std::move(model), std::move(tokenizer), {}, ""};
-}
-
 // The files as token ids, tokenized once and kept beside the run.
 TokenShard open_shard(const std::string& path, const std::vector<std::string>& files,
-                      const PretrainConfig& config, const Tokenizer& tokenizer,
-                      const TrainerEvents& events) {
+                      const PretrainConfig& config, const StageRun& run) {
+  const Tokenizer& tokenizer = run.tokenizer();
   const DocumentSplit split = parse_document_split(config.document_split);
   if (file_exists(path)) {
     TokenShard shard = TokenShard::open(path, tokenizer.vocab_size());
@@ -56,13 +43,37 @@ TokenShard open_shard(const std::string& path, const std::vector<std::string>& f
   }
   const ShardReport report =
       write_token_shard(path, files, split, parse_bad_record_policy(config.data.on_bad_record),
-                        tokenizer, progress_of(events, "tokenizing"));
-  report_datasets(report.files, events);
-  say(events,
-      fmt::format("{}: {} documents, {} tokens, {:.2f} bytes per token", path, report.documents,
-                  report.tokens,
-                  static_cast<double>(report.text_bytes) / static_cast<double>(report.tokens)));
+                        tokenizer, run.progress("tokenizing"));
+  report_datasets(report.files, run.events());
+  run.say(fmt::format("{}: {} documents, {} tokens, {:.2f} bytes per token", path, report.documents,
+                      report.tokens,
+                      static_cast<double>(report.text_bytes) / static_cast<double>(report.tokens)));
   return TokenShard::open(path, tokenizer.vocab_size());
+}
+
+Index longest_window(const PretrainConfig& config, const StageRun& run) {
+  return config.max_length > 0 ? std::min<Index>(config.max_length, run.longest()) : run.longest();
+}
+
+void evaluate_on(StageRun& run, const std::string& hash, const EvaluationText& text) {
+  Index rows = 0;
+  for (const std::vector<Token>& window : text.windows) rows += std::ssize(window);
+  run.evaluate_on(hash, rows, [&] {
+    return named_metrics(
+        evaluate_text(run.model(), text, run.tokenizer().eos(), run.progress("evaluating")));
+  });
+}
+
+template <typename Batches>
+TrainOutcome train(StageRun& run, Batches& dataset) {
+  return train_on_next_tokens(run, dataset, /*chat=*/false, [&] {
+    if (!run.start().weights_hash.empty()) return;  // only a fresh model must know nothing
+    const TokenBatch& batch = dataset.batch(0);
+    run.model().forward(batch, run.workspace());
+    const auto logp = run.model().log_probs(batch, run.workspace());
+    const Contribution loss = next_token_loss(logp, batch.targets);
+    run.say(check_fresh_loss(loss.loss / loss.weight, run.model().config().vocab_size));
+  });
 }
 
 }  // namespace
@@ -77,77 +88,68 @@ void list_fields(ConfigFields& fields, PretrainConfig& config) {
              "longest window of a document, in tokens; 0 = model.max_position_embeddings");
 }
 
+std::string train_tokenizer(const PretrainConfig& config,
+                            const std::vector<std::string>& documents) {
+  auto next = documents.begin();
+  const TextSource source = [&](std::string& text) {
+    if (next == documents.end()) return false;
+    text = *next++;
+    return true;
+  };
+  return train_tokenizer(source, {.vocab_size = config.model.vocab_size});
+}
+
+StageModel fresh_model(const PretrainConfig& config, Tokenizer tokenizer) {
+  ModelConfig model_config = config.model;
+  model_config.vocab_size = tokenizer.vocab_size();
+  Model model(model_config);
+  model.initialize(config.train.seed);
+  return {std::move(model), std::move(tokenizer), {}, ""};
+}
+
 TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
-                      const std::string& tokenizer_path, const TrainerEvents& events) {
-  config.train.validate();
-  MINILLM_CHECK_USAGE(options.init_from.empty() || tokenizer_path.empty(),
-                      "--tokenizer '{}': a checkpoint brings its own tokenizer (leave out "
-                      "--tokenizer or --init-from)",
-                      tokenizer_path);
-  RunDirectory run(options.out);
-  check_run(options, run);
-  StartingPoint start = options.init_from.empty()
-                            ? start_from_scratch(config, options, tokenizer_path, events)
-                            : open_starting_point(options);
-  Model& model = start.model;
-  model.set_precision(precision_of(config.train));
-  const Tokenizer& tokenizer = start.tokenizer;
-  config.model = model.config();
-  const Index longest = config.max_length > 0
-                            ? std::min(config.max_length, config.model.max_position_embeddings)
-                            : config.model.max_position_embeddings;
-
-  PretrainDataset dataset(open_shard(join_path(options.out, "train.tokens"), options.train_files,
-                                     config, tokenizer, events),
+                      const TrainerEvents& events) {
+  MINILLM_CHECK_USAGE(options.init_from.empty() || options.tokenizer.empty(),
+                      "options.tokenizer '{}': a checkpoint brings its own tokenizer (leave out "
+                      "options.tokenizer or options.init_from)",
+                      options.tokenizer);
+  StageRun run("pretrain", config, options, events);
+  run.expect_files();
+  run.start_from(options.init_from.empty()
+                     ? fresh_model(config, tokenizer_from_scratch(config, options, run))
+                     : open_starting_point(options));
+  config.model = run.model().config();
+  const Index longest = longest_window(config, run);
+  PretrainDataset dataset(open_shard(run.path("train.tokens"), options.train_files, config, run),
                           longest, config.train.batch_tokens, config.train.seed);
-  std::optional<EvaluationText> held_out;
-  Index held_out_rows = 0;
-  TrainingTask stage = model_task(model, &tokenizer);
-  ConfigFields fields;
-  list_fields(fields, config);
-  stage.provenance =
-      make_provenance("pretrain", fields, config.train.seed, tokenizer, start.weights_hash);
-  stage.ancestors = start.ancestors;
-  stage.provenance.hashes["train"] = dataset.shard().source_hash();
+  run.depends_on("train", dataset.shard().source_hash());
+  EvaluationText held_out;
   if (!options.eval_files.empty()) {
-    const TokenShard shard = open_shard(join_path(options.out, "eval.tokens"), options.eval_files,
-                                        config, tokenizer, events);
-    stage.provenance.hashes["eval"] = shard.source_hash();
+    const TokenShard shard = open_shard(run.path("eval.tokens"), options.eval_files, config, run);
     held_out = make_evaluation_text(shard, longest);
-    for (const std::vector<Token>& window : held_out->windows) held_out_rows += std::ssize(window);
-    stage.evaluate = [&] {
-      return prefixed("eval_", named_metrics(evaluate_text(model, *held_out, tokenizer.eos(),
-                                                           progress_of(events, "evaluating"))));
-    };
+    evaluate_on(run, shard.source_hash(), held_out);
   }
+  return train(run, dataset);
+}
 
-  const Index max_rows = dataset.schedule().max_rows();
-  const Workspace::Mode mode = workspace_mode(config.train);
-  check_fits(options, model.config(), {max_rows, max_rows, mode, dataset.bytes(), held_out_rows},
-             events);
-  Workspace workspace(model.config(), max_rows, max_rows, mode);
-  stage.micro_step = [&](Index i) {
-    const TokenBatch& batch = dataset.batch(i);
-    model.forward(batch, workspace);
-    HeadPass head = model.head_pass(batch, workspace);
-    next_token_gradient(head.dlogp(), batch.targets);
-    head.finish();
-    model.backward(batch, workspace);
-    Contribution loss = next_token_loss(head.logp(), batch.targets);
-    loss.tokens = batch.rows();
-    return loss;
-  };
-  stage.epoch = [&](Index i) { return dataset.schedule().epoch_at(i); };
-  stage.sample = make_sampler(model, tokenizer, config.data, /*chat=*/false);
-  const auto preflight = [&] {
-    if (!start.weights_hash.empty()) return;  // only a fresh model must know nothing
-    const TokenBatch& batch = dataset.batch(0);
-    model.forward(batch, workspace);
-    const Contribution loss = next_token_loss(model.log_probs(batch, workspace), batch.targets);
-    say(events, check_fresh_loss(loss.loss / loss.weight, model.config().vocab_size));
-  };
-  const Index steps = run_length(config.train, dataset.schedule().batches_in_first_epoch());
-  return run_stage(options, config.train, steps, model.config(), run, stage, preflight, events);
+TrainOutcome pretrain(PretrainConfig config, const PretrainData& data, StageModel& model,
+                      const StageOptions& options, const TrainerEvents& events) {
+  StageRun run("pretrain", config, options, events);
+  run.start_from(model);
+  config.model = model.model.config();
+  const Index longest = longest_window(config, run);
+  RenderedConversations rows = render_documents(data.train.records, run.tokenizer(), longest);
+  run.depends_on("train", rows.hash);
+  ConversationDataset dataset(std::move(rows.sequences), config.train.batch_tokens,
+                              config.train.seed);
+  EvaluationText held_out;
+  if (!data.held_out.records.empty()) {
+    held_out = make_evaluation_text(data.held_out.records, run.tokenizer(), longest);
+    std::string hash;
+    for (const std::string& document : data.held_out.records) hash = sha256(hash + document);
+    evaluate_on(run, hash, held_out);
+  }
+  return train(run, dataset);
 }
 
 }  // namespace minillm

@@ -11,7 +11,9 @@
 #define LIBMINILLM_PRETRAIN_PRETRAIN_H_
 
 #include <string>
+#include <vector>
 
+#include "libminillm/data/dataset_reader.h"  // Dataset
 #include "libminillm/nn/model_config.h"
 #include "libminillm/stage/stage.h"
 #include "libminillm/train/train_config.h"
@@ -19,20 +21,33 @@
 namespace minillm {
 
 struct PretrainConfig {
-  ModelConfig model;  // ignored with init_from: the checkpoint says
+  ModelConfig model;  // of a fresh one; another is what it is
   TrainConfig train;
   DataConfig data;
-  std::string document_split =
-      "blank_line";        // what ends a document in a .txt file: "blank_line", "line", "file"
+  // What ends a document in a .txt file: "blank_line", "line", "file".
+  std::string document_split = "blank_line";
   int64_t max_length = 0;  // longest window of a document; 0 = model.max_position_embeddings
 };
 void list_fields(ConfigFields& fields, PretrainConfig& config);
 
-// `tokenizer_path` may be empty: then init_from's tokenizer is used, or, from scratch, one of
-// model.vocab_size is trained on the training files. Throws Error (core/error.h tells the exit
-// codes).
+// Trains options.init_from, or from scratch: a new model with the tokenizer of options.tokenizer,
+// or with one of model.vocab_size pieces that is trained on the training files. Throws Error
+// (core/error.h tells the exit codes).
 TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
-                      const std::string& tokenizer_path, const TrainerEvents& events);
+                      const TrainerEvents& events);
+
+// Documents in memory.
+struct PretrainData {
+  Dataset<std::string> train, held_out;
+};
+// Trains `model` in place. Without options.out nothing is written.
+TrainOutcome pretrain(PretrainConfig config, const PretrainData& data, StageModel& model,
+                      const StageOptions& options = {}, const TrainerEvents& events = {});
+// What pretraining from scratch starts from: random weights, for the tokenizer's pieces.
+StageModel fresh_model(const PretrainConfig& config, Tokenizer tokenizer);
+// A tokenizer of config.model.vocab_size pieces for such documents, as bytes.
+std::string train_tokenizer(const PretrainConfig& config,
+                            const std::vector<std::string>& documents);
 
 }  // namespace minillm
 

@@ -6,40 +6,61 @@
 #include "libminillm/core/check.h"
 #include "libminillm/core/sha256.h"
 #include "libminillm/eval/sft_eval.h"
-#include "libminillm/objectives/next_token.h"
 #include "libminillm/stage/conversation_dataset.h"
+#include "libminillm/stage/stage_run.h"
 #include "libminillm/train/preflight.h"
 
 namespace minillm {
-
 namespace {
+
+void validate(const SftConfig& config) {
+  MINILLM_CHECK_USAGE(config.replay_share >= 0 && config.replay_share < 1,
+                      "config: sft.replay_share: expected a number from 0 to below 1, got {}",
+                      config.replay_share);
+}
 
 // How much of the data carries loss; throws Error if nothing does.
 std::string describe_targets(const std::vector<RenderedSequence>& sequences) {
-  Index empty = 0, targets = 0, tokens = 0;
+  Index empty = 0, targets = 0;
   for (const RenderedSequence& sequence : sequences) {
     const Index supervised = sequence.supervised_count();
     empty += supervised == 0;
     targets += supervised;
-    tokens += static_cast<Index>(sequence.tokens.size());
   }
-  return check_targets(static_cast<Index>(sequences.size()), empty, targets, tokens);
+  return check_targets(std::ssize(sequences), empty, targets, tokens_of(sequences));
 }
 
-// The conversations, with as much text of the stage before as makes up its share.
-RenderedConversations with_replay(RenderedConversations rows, const StageOptions& options,
-                                  const SftConfig& config, const Tokenizer& tokenizer,
-                                  Index max_positions, const TrainerEvents& events) {
-  double tokens = 0;
-  for (const RenderedSequence& row : rows.sequences)
-    tokens += static_cast<double>(row.tokens.size());
+// Adds as much text of the stage before as makes up its share.
+void add_replay(RenderedConversations& rows, std::vector<std::string> documents,
+                const SftConfig& config, StageRun& run) {
+  const auto tokens = static_cast<double>(tokens_of(rows.sequences));
   const double share = config.replay_share / (1 - config.replay_share);
   RenderedConversations text =
-      load_replayed_text(options.replay_files, config.data.on_bad_record, tokenizer, max_positions,
-                         static_cast<Index>(tokens * share), config.train.seed, events);
+      draw_documents(std::move(documents), run.tokenizer(), run.longest(),
+                     static_cast<Index>(tokens * share), config.train.seed, run.events());
   std::ranges::move(text.sequences, std::back_inserter(rows.sequences));
   rows.hash = sha256(rows.hash + text.hash);
-  return rows;
+}
+
+TrainOutcome train(const SftConfig& config, StageRun& run, SftData data) {
+  const auto render = [&](Dataset<Conversation> rows) {
+    return render_conversations(rows, run.tokenizer(), run.longest(), run.events());
+  };
+  RenderedConversations rows = render(std::move(data.train)), held_out;
+  const std::string targets_line = describe_targets(rows.sequences);
+  if (!data.replay.records.empty()) add_replay(rows, std::move(data.replay.records), config, run);
+  run.depends_on("template", run.tokenizer().chat_template()->id);
+  run.depends_on("train", rows.hash);
+  ConversationDataset dataset(std::move(rows.sequences), config.train.batch_tokens,
+                              config.train.seed);
+  if (!data.held_out.records.empty()) {
+    held_out = render(std::move(data.held_out));
+    run.evaluate_on(held_out.hash, tokens_of(held_out.sequences), [&] {
+      return named_metrics(
+          evaluate_sft(run.model(), held_out.sequences, run.progress("evaluating")));
+    });
+  }
+  return train_on_next_tokens(run, dataset, /*chat=*/true, [&] { run.say(targets_line); });
 }
 
 }  // namespace
@@ -48,73 +69,26 @@ void list_fields(ConfigFields& fields, SftConfig& config) {
   list_fields(fields, config.train);
   list_fields(fields, config.data);
   fields.add("sft.replay_share", config.replay_share,
-             "share of the tokens that are replayed text, where --replay gives some");
+             "share of the tokens that are replayed text, where some is given");
 }
 
 TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEvents& events) {
-  config.train.validate();
-  MINILLM_CHECK_USAGE(config.replay_share >= 0 && config.replay_share < 1,
-                      "config: sft.replay_share: expected a number from 0 to below 1, got {}",
-                      config.replay_share);
-  RunDirectory run(options.out);
-  check_run(options, run);
-  StartingPoint start = open_starting_point(options);
-  Model& model = start.model;
-  model.set_precision(precision_of(config.train));
-  const Tokenizer& tokenizer = start.tokenizer;
-  const auto load = [&](const std::vector<std::string>& files) {
-    return load_conversations(files, config.data.on_bad_record, tokenizer,
-                              model.config().max_position_embeddings, events);
-  };
+  validate(config);
+  StageRun run("sft", config, options, events);
+  run.expect_files();
+  run.start_from(open_starting_point(options));
+  return train(config, run,
+               {.train = run.read(options.train_files, read_conversations),
+                .held_out = run.read(options.eval_files, read_conversations),
+                .replay = run.read(options.replay_files, read_documents)});
+}
 
-  RenderedConversations train = load(options.train_files), held_out;
-  const std::string targets_line = describe_targets(train.sequences);
-  if (!options.replay_files.empty())
-    train = with_replay(std::move(train), options, config, tokenizer,
-                        model.config().max_position_embeddings, events);
-  ConversationDataset dataset(std::move(train.sequences), config.train.batch_tokens,
-                              config.train.seed);
-  TrainingTask stage = model_task(model, &tokenizer);
-  ConfigFields fields;
-  list_fields(fields, config);
-  stage.provenance =
-      make_provenance("sft", fields, config.train.seed, tokenizer, start.weights_hash);
-  stage.provenance.hashes["template"] = tokenizer.chat_template()->id;
-  stage.provenance.hashes["train"] = train.hash;
-  stage.ancestors = start.ancestors;
-  Index held_out_rows = 0;
-  if (!options.eval_files.empty()) {
-    held_out = load(options.eval_files);
-    for (const RenderedSequence& sequence : held_out.sequences)
-      held_out_rows += std::ssize(sequence.tokens);
-    stage.provenance.hashes["eval"] = held_out.hash;
-    stage.evaluate = [&] {
-      return prefixed("eval_", named_metrics(evaluate_sft(model, held_out.sequences,
-                                                          progress_of(events, "evaluating"))));
-    };
-  }
-
-  const Index max_rows = dataset.schedule().max_rows();
-  const Workspace::Mode mode = workspace_mode(config.train);
-  check_fits(options, model.config(), {max_rows, max_rows, mode, dataset.bytes(), held_out_rows},
-             events);
-  Workspace workspace(model.config(), max_rows, max_rows, mode);
-  stage.micro_step = [&](Index i) {
-    const TokenBatch& batch = dataset.batch(i);
-    model.forward(batch, workspace);
-    HeadPass head = model.head_pass(batch, workspace);
-    next_token_gradient(head.dlogp(), batch.targets);
-    head.finish();
-    model.backward(batch, workspace);
-    Contribution loss = next_token_loss(head.logp(), batch.targets);
-    loss.tokens = batch.rows();
-    return loss;
-  };
-  stage.epoch = [&](Index i) { return dataset.schedule().epoch_at(i); };
-  stage.sample = make_sampler(model, tokenizer, config.data, /*chat=*/true);
-  const auto preflight = [&] { say(events, targets_line); };
-  const Index steps = run_length(config.train, dataset.schedule().batches_in_first_epoch());
-  return run_stage(options, config.train, steps, model.config(), run, stage, preflight, events);
+TrainOutcome sft(SftConfig config, SftData data, StageModel& model, const StageOptions& options,
+                 const TrainerEvents& events) {
+  validate(config);
+  StageRun run("sft", config, options, events);
+  run.start_from(model);
+  return train(config, run, std::move(data));
 }
 
 }  // namespace minillm

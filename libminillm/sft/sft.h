@@ -14,6 +14,10 @@
 #ifndef LIBMINILLM_SFT_SFT_H_
 #define LIBMINILLM_SFT_SFT_H_
 
+#include <string>
+
+#include "libminillm/data/dataset_reader.h"  // Dataset
+#include "libminillm/data/record.h"          // Conversation
 #include "libminillm/stage/stage.h"
 #include "libminillm/train/train_config.h"
 
@@ -28,6 +32,15 @@ void list_fields(ConfigFields& fields, SftConfig& config);
 
 // Trains options.init_from on conversations. Throws Error (core/error.h tells the exit codes).
 TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEvents& events);
+
+// Rows in memory: made by the program, or read by read_conversations.
+struct SftData {
+  Dataset<Conversation> train, held_out;
+  Dataset<std::string> replay;  // texts
+};
+// Trains `model` in place. Without options.out nothing is written.
+TrainOutcome sft(SftConfig config, SftData data, StageModel& model,
+                 const StageOptions& options = {}, const TrainerEvents& events = {});
 
 }  // namespace minillm
 

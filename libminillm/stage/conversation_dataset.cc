@@ -26,53 +26,84 @@ std::vector<Index> rows_of(const std::vector<RenderedSequence>& sequences) {
   return rows;
 }
 
+std::string hash_of(const std::vector<RenderedSequence>& sequences) {
+  Sha256 hash;
+  for (const RenderedSequence& s : sequences) {
+    hash.update(fmt::format("{}\n", s.tokens.size()));
+    hash.update({reinterpret_cast<const char*>(s.tokens.data()), s.tokens.size() * sizeof(Token)});
+    hash.update({reinterpret_cast<const char*>(s.supervised.data()), s.supervised.size()});
+  }
+  return hash.hex();
+}
+
+// Cut as held-out text is cut for its evaluation. Returns how many tokens it has.
+Index append_document(RenderedConversations& result, const std::string& document,
+                      const Tokenizer& tokenizer, Index max_positions) {
+  Index tokens = 0;
+  result.hash = sha256(result.hash + document);
+  for (const std::vector<Token>& window :
+       make_evaluation_text({&document, 1}, tokenizer, max_positions).windows) {
+    std::vector<uint8_t> supervised(window.size(), 1);
+    supervised[0] = 0;
+    result.sequences.push_back({window, std::move(supervised)});
+    tokens += std::ssize(window);
+  }
+  return tokens;
+}
+
 }  // namespace
 
-RenderedConversations load_conversations(const std::vector<std::string>& paths,
-                                         const std::string& on_bad_record,
-                                         const Tokenizer& tokenizer, Index max_positions,
-                                         const TrainerEvents& events) {
-  const Dataset<Conversation> data =
-      read_conversations(paths, parse_bad_record_policy(on_bad_record));
-  report_datasets(data.reports, events);
+RenderedConversations render_conversations(const Dataset<Conversation>& data,
+                                           const Tokenizer& tokenizer, Index max_positions,
+                                           const TrainerEvents& events) {
   RenderedConversations result{{}, data.hash};
   for (const Conversation& conversation : data.records)
     result.sequences.push_back(render_conversation(tokenizer, conversation.messages));
   const Index too_long = remove_too_long(result.sequences, max_positions);
   if (too_long > 0)
-    say(events,
+    report_message(
+        events,
         fmt::format(
             "{} of {} conversations are longer than the model's {} positions and are left out",
             too_long, data.records.size(), max_positions));
+  if (result.hash.empty()) result.hash = hash_of(result.sequences);
   return result;
 }
 
-RenderedConversations load_replayed_text(const std::vector<std::string>& paths,
-                                         const std::string& on_bad_record,
-                                         const Tokenizer& tokenizer, Index max_positions,
-                                         Index tokens, uint64_t seed, const TrainerEvents& events) {
-  std::vector<std::string> documents;
-  report_datasets(
-      for_each_document(paths, DocumentSplit::kBlankLine, parse_bad_record_policy(on_bad_record),
-                        [&](std::string_view document) { documents.emplace_back(document); }),
-      events);
+RenderedConversations render_documents(const std::vector<std::string>& documents,
+                                       const Tokenizer& tokenizer, Index max_positions) {
+  RenderedConversations result;
+  for (const std::string& document : documents)
+    append_document(result, document, tokenizer, max_positions);
+  return result;
+}
+
+RenderedConversations draw_documents(std::vector<std::string> documents, const Tokenizer& tokenizer,
+                                     Index max_positions, Index tokens, uint64_t seed,
+                                     const TrainerEvents& events) {
   Rng(seed, kReplayStream).shuffle(documents);
   RenderedConversations result;
   Index taken = 0;
   for (const std::string& document : documents) {
     if (taken >= tokens) break;
-    result.hash = sha256(result.hash + document);
-    // Cut as held-out text is cut for its evaluation.
-    const EvaluationText text = make_evaluation_text({&document, 1}, tokenizer, max_positions);
-    for (const std::vector<Token>& window : text.windows) {
-      std::vector<uint8_t> supervised(window.size(), 1);
-      supervised[0] = 0;
-      result.sequences.push_back({window, std::move(supervised)});
-      taken += std::ssize(window);
-    }
+    taken += append_document(result, document, tokenizer, max_positions);
   }
-  say(events, fmt::format("replay: {} tokens of text beside the conversations", taken));
+  report_message(events, fmt::format("replay: {} tokens of text beside the conversations", taken));
   return result;
+}
+
+Dataset<std::string> read_documents(const std::vector<std::string>& paths, BadRecordPolicy policy) {
+  Dataset<std::string> data;
+  data.reports =
+      for_each_document(paths, DocumentSplit::kBlankLine, policy,
+                        [&](std::string_view document) { data.records.emplace_back(document); });
+  return data;
+}
+
+Index tokens_of(const std::vector<RenderedSequence>& sequences) {
+  Index tokens = 0;
+  for (const RenderedSequence& sequence : sequences) tokens += std::ssize(sequence.tokens);
+  return tokens;
 }
 
 ConversationDataset::ConversationDataset(std::vector<RenderedSequence> sequences,

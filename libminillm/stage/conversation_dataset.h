@@ -1,5 +1,5 @@
-// Conversations rendered with their loss masks, packed into batches: what SFT trains on, and what
-// DPO replays.
+// Sequences with their loss masks, packed into batches: conversations, which SFT trains on and DPO
+// replays, and documents, every token of which carries loss.
 
 #ifndef LIBMINILLM_STAGE_CONVERSATION_DATASET_H_
 #define LIBMINILLM_STAGE_CONVERSATION_DATASET_H_
@@ -9,29 +9,33 @@
 
 #include "libminillm/core/token_batch.h"
 #include "libminillm/data/chat_template.h"
+#include "libminillm/data/dataset_reader.h"
 #include "libminillm/data/packing.h"
 #include "libminillm/train/trainer.h"  // TrainerEvents
 
 namespace minillm {
 
-// The conversations of some files, rendered.
+// Conversations or documents, rendered.
 struct RenderedConversations {
   std::vector<RenderedSequence> sequences;
-  std::string hash;  // SHA-256 over the files
+  std::string hash;  // SHA-256: the data's (over the files), or over what was rendered
 };
-// Conversations longer than `max_positions` tokens are left out. What was read and left out is said
-// through `events`. Throws Error as read_conversations does.
-RenderedConversations load_conversations(const std::vector<std::string>& paths,
-                                         const std::string& on_bad_record,
-                                         const Tokenizer& tokenizer, Index max_positions,
-                                         const TrainerEvents& events);
+// Conversations longer than `max_positions` tokens are left out, which is said through `events`.
+RenderedConversations render_conversations(const Dataset<Conversation>& data,
+                                           const Tokenizer& tokenizer, Index max_positions,
+                                           const TrainerEvents& events);
+// Documents in which every token carries loss, cut to windows of `max_positions`.
+RenderedConversations render_documents(const std::vector<std::string>& documents,
+                                       const Tokenizer& tokenizer, Index max_positions);
+// The same, of documents drawn without repetition until they have `tokens` tokens, or all. A pure
+// function of its arguments.
+RenderedConversations draw_documents(std::vector<std::string> documents, const Tokenizer& tokenizer,
+                                     Index max_positions, Index tokens, uint64_t seed,
+                                     const TrainerEvents& events);
+// The documents of some files; a blank line ends one. Throws Error as for_each_document does.
+Dataset<std::string> read_documents(const std::vector<std::string>& paths, BadRecordPolicy policy);
 
-// Documents of text in which every token carries loss, cut to windows of `max_positions`: drawn
-// without repetition until they have `tokens` tokens, or all. A pure function of its arguments.
-RenderedConversations load_replayed_text(const std::vector<std::string>& paths,
-                                         const std::string& on_bad_record,
-                                         const Tokenizer& tokenizer, Index max_positions,
-                                         Index tokens, uint64_t seed, const TrainerEvents& events);
+Index tokens_of(const std::vector<RenderedSequence>& sequences);
 
 class ConversationDataset {
  public:

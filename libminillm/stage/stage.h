@@ -1,19 +1,16 @@
-// What the three stages share: their command-line facts, where they start from, and how they are
-// run.
+// What a stage is told, and the model that it takes and gives back. How it is run: stage_run.h.
 //
-// A stage itself (pretrain/, sft/, dpo/) is a data set, a config and a micro-step.
+// A stage itself (pretrain/, sft/, dpo/) is a data set, a config, a micro-step and an evaluation.
 
 #ifndef LIBMINILLM_STAGE_STAGE_H_
 #define LIBMINILLM_STAGE_STAGE_H_
 
-#include <functional>
+#include <cstdint>
 #include <string>
 #include <vector>
 
-#include "libminillm/checkpoint/checkpoint.h"
-#include "libminillm/checkpoint/run_directory.h"
+#include "libminillm/checkpoint/trainer_state.h"  // LineageEntry
 #include "libminillm/core/config.h"
-#include "libminillm/core/progress.h"
 #include "libminillm/data/dataset_reader.h"  // DatasetReport
 #include "libminillm/data/tokenizer.h"
 #include "libminillm/nn/model.h"
@@ -29,9 +26,12 @@ struct StageOptions {
   // for dpo; may be empty.
   std::vector<std::string> replay_files;
   std::string init_from;  // a checkpoint or run directory; pretraining may leave it empty
+  // Pretraining from scratch: a sentencepiece model; empty: one is trained on the training files.
+  std::string tokenizer;
   // How conversations are written (data/chat_template.h); empty: as init_from has it.
   std::string chat_template;
-  std::string out;       // the run directory
+  // The run directory. A stage on rows in memory may leave it empty: nothing is written then.
+  std::string out;
   bool resume = false;   // continue the run in `out`
   bool dry_run = false;  // prepare the data, say what memory the run takes, and stop there
 };
@@ -44,60 +44,24 @@ struct DataConfig {
 };
 void list_fields(ConfigFields& fields, DataConfig& config);  // keys "data.*"
 
-// The model a stage starts from.
-struct StartingPoint {
+// What a stage starts from, and what one on rows in memory trains in place.
+struct StageModel {
   Model model;
   Tokenizer tokenizer;
-  std::vector<LineageEntry> ancestors;
+  std::vector<LineageEntry> lineage;  // the stages it has been through, oldest first
+  // Of its checkpoint; of weights that have none, SHA-256 over their bytes; empty: it is fresh.
   std::string weights_hash;
 };
 // Throws Error if there is no such checkpoint, it has no tokenizer, or it was taught another chat
 // template than its tokenizer has and none is chosen.
-StartingPoint open_starting_point(const StageOptions& options);
-
-// This run's lineage entry: `config_fields` is the whole config, `hashes` what the data were.
-LineageEntry make_provenance(const std::string& stage, const ConfigFields& config_fields,
-                             uint64_t seed, const Tokenizer& tokenizer, const std::string& parent);
-
-// Greedy continuations of the prompts, as one text; `chat`: as answers to user messages.
-std::function<std::string()> make_sampler(const Model& model, const Tokenizer& tokenizer,
-                                          const DataConfig& config, bool chat);
-
-// Throws Error (kUsage) if there is nothing to train on, or the run directory holds a run that is
-// not to be resumed: before any long work is done.
-void check_run(const StageOptions& options, const RunDirectory& run);
-
-// Optimizer steps of a run: train.steps, or as many as train.epochs take.
-Index run_length(const TrainConfig& config, Index micro_batches_per_epoch);
-
-// Metrics with a prefix: "eval_" + name.
-Metrics prefixed(const std::string& prefix, const Metrics& metrics);
-
-// Says what was read: one line a file, with what was dropped and why.
-void report_datasets(const std::vector<DatasetReport>& reports, const TrainerEvents& events);
-
-// What decides on the memory of a stage, beside its model.
-struct StageSizes {
-  Index max_rows = 0, max_targets = 0;  // of a micro-batch
-  Workspace::Mode mode = Workspace::Mode::kTraining;
-  Index data_bytes = 0;     // of the stage's data, which exist already
-  Index held_out_rows = 0;  // tokens that an evaluation feeds the model
-};
-// Says what memory the run takes; throws Error (kUsage) if it does not fit. A dry run is told every
-// part.
-void check_fits(const StageOptions& options, const ModelConfig& config, const StageSizes& sizes,
-                const TrainerEvents& events);
-
-// Trains, from the start or from the run's latest checkpoint. `preflight` holds the stage's own
-// checks; it is called before the first step, not on resume. A dry run does nothing.
-TrainOutcome run_stage(const StageOptions& options, const TrainConfig& config, Index steps,
-                       const ModelConfig& model, RunDirectory& run, const TrainingTask& task,
-                       const std::function<void()>& preflight, const TrainerEvents& events);
+StageModel open_starting_point(const StageOptions& options);
+// Another model with the same weights: to train several from one start, or to compare.
+StageModel copy_of(const StageModel& start);
 
 // Passes a message on if anybody listens.
-void say(const TrainerEvents& events, const std::string& message);
-// What passes the progress of `work`, a constant, on; empty if nobody listens.
-ProgressFunction progress_of(const TrainerEvents& events, const char* work);
+void report_message(const TrainerEvents& events, const std::string& message);
+// Says what was read: one line a file, with what was dropped and why.
+void report_datasets(const std::vector<DatasetReport>& reports, const TrainerEvents& events);
 
 }  // namespace minillm
 

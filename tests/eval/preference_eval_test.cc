@@ -20,6 +20,13 @@ std::map<std::string, double> by_name(const Metrics& metrics) {
   return {metrics.begin(), metrics.end()};
 }
 
+// DPO's of pairs whose answers have one and two tokens.
+PreferenceSums rewards(const std::vector<PairLogProbs>& policy,
+                       const std::vector<PairLogProbs>& reference, double beta) {
+  const std::vector<RenderedPair> pairs(policy.size(), {{1}, {2}, {3, 4}});
+  return evaluate_rewards(pairs, policy, reference, {.beta = beta});
+}
+
 TEST(PairLogProbs, AreThoseOfEachAnswerBehindItsPrompt) {
   const Model model = toy_model(1, 200);
   std::vector<RenderedPair> pairs;
@@ -49,19 +56,19 @@ TEST(PreferenceEval, RewardsAreMeasuredFromTheReference) {
   const std::vector<PairLogProbs> policy = {{-3, -5}, {-4, -1}};
   const std::vector<PairLogProbs> reference = {{-4, -5}, {-3, -3}};
   // s = 1 and 0 for the first pair, -1 and 2 for the second; beta = 0.5.
-  const auto metrics = by_name(named_metrics(evaluate_rewards(policy, reference, 0.5)));
+  const auto metrics = by_name(named_metrics(rewards(policy, reference, 0.5)));
   EXPECT_DOUBLE_EQ(metrics.at("rewards/chosen"), 0.5 * (1 - 1) / 2);
   EXPECT_DOUBLE_EQ(metrics.at("rewards/rejected"), 0.5 * (0 + 2) / 2);
   EXPECT_DOUBLE_EQ(metrics.at("rewards/margins"), 0.5 * (1 - 3) / 2);
   EXPECT_DOUBLE_EQ(metrics.at("rewards/accuracies"), 0.5);
-  EXPECT_DOUBLE_EQ(metrics.at("loss"),
+  EXPECT_DOUBLE_EQ(metrics.at("preference_loss"),
                    (std::log(1 + std::exp(-0.5)) + std::log(1 + std::exp(1.5))) / 2);
 }
 
 TEST(PreferenceEval, AgainstItselfTheLossIsLn2AndNothingElse) {
   const std::vector<PairLogProbs> policy = {{-3, -5}, {-400, -1000}};
-  const auto metrics = by_name(named_metrics(evaluate_rewards(policy, policy, 0.1)));
-  EXPECT_DOUBLE_EQ(metrics.at("loss"), std::log(2.0));
+  const auto metrics = by_name(named_metrics(rewards(policy, policy, 0.1)));
+  EXPECT_DOUBLE_EQ(metrics.at("preference_loss"), std::log(2.0));
   for (const char* name :
        {"rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies"})
     EXPECT_EQ(metrics.at(name), 0) << name;
@@ -69,15 +76,27 @@ TEST(PreferenceEval, AgainstItselfTheLossIsLn2AndNothingElse) {
 
 TEST(PreferenceEval, LargeMarginsStayFinite) {
   const std::vector<PairLogProbs> policy = {{-1e6, 0}}, reference = {{0, 0}};
-  EXPECT_DOUBLE_EQ(evaluate_rewards(policy, reference, 1).loss, 1e6);
-  EXPECT_DOUBLE_EQ(evaluate_rewards(reference, policy, 1).loss, 0);
+  EXPECT_DOUBLE_EQ(rewards(policy, reference, 1).loss, 1e6);
+  EXPECT_DOUBLE_EQ(rewards(reference, policy, 1).loss, 0);
+}
+
+// Smoothing and lengths count as in training.
+TEST(PreferenceEval, TakesThePairLossThatIsTrained) {
+  const std::vector<RenderedPair> pairs = {{{1}, {2}, {3, 4}}};
+  const std::vector<PairLogProbs> policy = {{-3, -5}}, reference = {{-4, -3}};
+  const auto loss = [&](const PairLossConfig& config) {
+    return evaluate_rewards(pairs, policy, reference, config).loss;
+  };
+  EXPECT_DOUBLE_EQ(loss({.beta = 0.5, .label_smoothing = 0.1}),
+                   0.9 * std::log1p(std::exp(-1.5)) + 0.1 * std::log1p(std::exp(1.5)));
+  EXPECT_DOUBLE_EQ(loss({.name = "ipo", .beta = 0.5}), 1);  // (1/1 + 2/2 - 1)^2
 }
 
 TEST(PreferenceEval, RefusesNoPairsAndUnequalNumbers) {
   const std::vector<PairLogProbs> one = {{-1, -2}};
   EXPECT_ERROR(evaluate_preferences({}), "there are no pairs");
-  EXPECT_ERROR(evaluate_rewards({}, {}, 0.1), "there are no pairs");
-  EXPECT_ERROR(evaluate_rewards(one, {}, 0.1), "expected 1 reference");
+  EXPECT_ERROR(rewards({}, {}, 0.1), "there are no pairs");
+  EXPECT_ERROR(rewards(one, {}, 0.1), "expected 1 reference");
 }
 
 }  // namespace

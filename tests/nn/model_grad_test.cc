@@ -72,23 +72,22 @@ TEST(ModelGradient, ThroughNextTokenLossMatchesCentralDifferences) {
       batch, [&](auto dlogp, auto logp) { return next_token_loss(dlogp, logp, batch.targets); });
 }
 
-TEST(ModelGradient, ThroughDpoLossMatchesCentralDifferences) {
+TEST(ModelGradient, ThroughEveryPairLossMatchesCentralDifferences) {
   const Pairs pairs;
-  expect_model_gradient(pairs.batch, [&](auto dlogp, auto logp) {
-    return dpo_loss(dlogp, logp, pairs.items, 0.3, 0.1);
-  });
-}
-
-TEST(ModelGradient, ThroughIpoLossMatchesCentralDifferences) {
-  const Pairs pairs;
-  expect_model_gradient(
-      pairs.batch, [&](auto dlogp, auto logp) { return ipo_loss(dlogp, logp, pairs.items, 0.2); });
+  for (const PairLoss& loss : pair_losses()) {
+    SCOPED_TRACE(loss.name);
+    const PairLossConfig config = {.name = loss.name, .beta = 0.3};
+    expect_model_gradient(pairs.batch, [&](auto dlogp, auto logp) {
+      return pair_loss(dlogp, logp, pairs.items, loss, config);
+    });
+  }
 }
 
 TEST(ModelGradient, ThroughDpoWithTheSftTermMatchesCentralDifferences) {
   const Pairs pairs;
   expect_model_gradient(pairs.batch, [&](auto dlogp, auto logp) {
-    Contribution sum = dpo_loss(dlogp, logp, pairs.items, 0.3, 0);
+    const PairLossConfig config = {.beta = 0.3, .label_smoothing = 0.1};
+    Contribution sum = pair_loss(dlogp, logp, pairs.items, pair_loss_of(config), config);
     return sum += chosen_sft_loss(dlogp, logp, pairs.items, 0.4);
   });
 }

@@ -40,8 +40,8 @@ std::vector<PreferenceItem> items_at_start(const std::vector<Real>& logp) {
   std::vector<PreferenceItem> items = make_items();
   for (PreferenceItem& item : items) {
     const PairTargets& t = item.targets;
-    item.reference_chosen = answer_log_prob(logp, t.chosen_begin, t.chosen_end);
-    item.reference_rejected = answer_log_prob(logp, t.rejected_begin, t.rejected_end);
+    item.reference_chosen = sum_log_probs(logp, t.chosen_begin, t.chosen_end);
+    item.reference_rejected = sum_log_probs(logp, t.rejected_begin, t.rejected_end);
   }
   return items;
 }
@@ -51,6 +51,28 @@ std::vector<PreferenceItem> items_under_way() {
   items[1].reference_chosen += 0.7;
   items[2].reference_rejected -= 2.5;
   return items;
+}
+
+PairLossConfig named(const std::string& name, double beta, double label_smoothing = 0) {
+  return {.name = name, .beta = beta, .label_smoothing = label_smoothing};
+}
+
+Contribution pair_loss(std::span<Real> dlogp, std::span<const Real> logp,
+                       std::span<const PreferenceItem> items, const PairLossConfig& config,
+                       PreferenceSums* sums = nullptr) {
+  return minillm::pair_loss(dlogp, logp, items, pair_loss_of(config), config, sums);
+}
+
+Contribution dpo_loss(std::span<Real> dlogp, std::span<const Real> logp,
+                      std::span<const PreferenceItem> items, double beta, double label_smoothing,
+                      PreferenceSums* sums = nullptr) {
+  return pair_loss(dlogp, logp, items, named("dpo", beta, label_smoothing), sums);
+}
+
+Contribution ipo_loss(std::span<Real> dlogp, std::span<const Real> logp,
+                      std::span<const PreferenceItem> items, double beta,
+                      PreferenceSums* sums = nullptr) {
+  return pair_loss(dlogp, logp, items, named("ipo", beta), sums);
 }
 
 TEST(DpoLoss, StartsAtLnTwoWithZeroRewardsAndNothingAccurate) {
@@ -222,6 +244,8 @@ TEST(PreferenceSums, AddUp) {
   }
   EXPECT_EQ(apart.pairs, together.pairs);
   EXPECT_EQ(apart.accurate, together.accurate);
+  EXPECT_EQ(apart.preferred, together.preferred);
+  EXPECT_DOUBLE_EQ(apart.loss, together.loss);
   EXPECT_EQ(apart.chosen_tokens, together.chosen_tokens);
   EXPECT_DOUBLE_EQ(apart.reward_chosen, together.reward_chosen);
   EXPECT_DOUBLE_EQ(apart.reward_rejected, together.reward_rejected);
@@ -235,12 +259,14 @@ TEST(PreferenceLosses, GradientsMatchCentralDifferences) {
   MINILLM_REQUIRE_DOUBLE();
   const auto items = items_under_way();
   using Loss = std::function<Contribution(std::span<Real>, std::span<const Real>)>;
-  const std::vector<std::pair<std::string, Loss>> losses = {
-      {"dpo", [&](auto dlogp, auto logp) { return dpo_loss(dlogp, logp, items, 0.3, 0); }},
+  std::vector<std::pair<std::string, Loss>> losses = {
       {"dpo, smoothed",
        [&](auto dlogp, auto logp) { return dpo_loss(dlogp, logp, items, 0.3, 0.2); }},
-      {"ipo", [&](auto dlogp, auto logp) { return ipo_loss(dlogp, logp, items, 0.3); }},
       {"sft", [&](auto dlogp, auto logp) { return chosen_sft_loss(dlogp, logp, items, 0.3); }}};
+  for (const PairLoss& entry : pair_losses())
+    losses.emplace_back(entry.name, [&](auto dlogp, auto logp) {
+      return pair_loss(dlogp, logp, items, named(entry.name, 0.3));
+    });
   for (const auto& [name, loss] : losses) {
     auto logp = random_logp(2);
     std::vector<Real> dlogp(kTargets, 0);

@@ -51,7 +51,8 @@ inline void run_small_stage(const std::string& stage, const std::string& directo
     config.model.head_dim = 8;
     config.model.max_position_embeddings = 128;
     config.train = train;
-    pretrain(config, options, file("tokenizer.model"), events);
+    options.tokenizer = file("tokenizer.model");
+    pretrain(config, options, events);
   } else if (stage == "sft") {
     options.train_files = {file("sft.jsonl")};
     options.eval_files = {file("sft_eval.jsonl")};

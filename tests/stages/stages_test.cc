@@ -11,6 +11,7 @@
 #include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/dpo/dataset.h"
+#include "libminillm/stage/conversation_dataset.h"
 #include "tests/stages/small_world.h"
 #include "tests/testing/expect_error.h"
 
@@ -25,7 +26,7 @@ class Stages : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     world_ = new SmallWorld();
-    pretrain(small_pretrain(), world_->options("pretrain.jsonl", "pretrain_eval.jsonl", "base"), "",
+    pretrain(small_pretrain(), world_->options("pretrain.jsonl", "pretrain_eval.jsonl", "base"),
              {});
     sft(small_sft(), world_->options("sft.jsonl", "sft_eval.jsonl", "chat", "base"), {});
   }
@@ -102,7 +103,7 @@ TEST_F(Stages, SamplesAreShownAsTextsByPretrainingAndAsAnswersBySft) {
   texts.train.sample_every = 1;
   texts.data.sample_prompts = {"The baker", "A stranger"};
   texts.data.sample_tokens = 5;
-  pretrain(texts, world_->options("pretrain.jsonl", "", "base-samples"), "", events);
+  pretrain(texts, world_->options("pretrain.jsonl", "", "base-samples"), events);
   ASSERT_EQ(samples.size(), 2u);
   for (const std::string& sample : samples)
     EXPECT_THAT(sample, testing::MatchesRegex("The baker\\|(.|\n)*\nA stranger\\|(.|\n)*\n"));
@@ -122,9 +123,9 @@ TEST_F(Stages, ResumedPretrainingIsTheUninterruptedRunToTheByte) {
       world_->options("pretrain.jsonl", "pretrain_eval.jsonl", "base-resumed");
   StageOptions again = options;
   again.resume = true;
-  EXPECT_EQ(pretrain(small_pretrain(), options, "", stop_after(5)), TrainOutcome::kInterrupted);
+  EXPECT_EQ(pretrain(small_pretrain(), options, stop_after(5)), TrainOutcome::kInterrupted);
   omp_set_num_threads(1);
-  EXPECT_EQ(pretrain(small_pretrain(), again, "", {}), TrainOutcome::kFinished);
+  EXPECT_EQ(pretrain(small_pretrain(), again, {}), TrainOutcome::kFinished);
   omp_set_num_threads(omp_get_num_procs());
   EXPECT_EQ(weights("base-resumed"), weights("base"));
   EXPECT_EQ(moments("base-resumed"), moments("base"));
@@ -183,13 +184,13 @@ TEST_F(Stages, Bfloat16TrainsAndAnotherPrecisionIsRefused) {
   const auto options = [&](const std::string& out) {
     return world_->options("pretrain.jsonl", "pretrain_eval.jsonl", out);
   };
-  EXPECT_EQ(pretrain(config, options("rounded"), "", {}), TrainOutcome::kFinished);
+  EXPECT_EQ(pretrain(config, options("rounded"), {}), TrainOutcome::kFinished);
   EXPECT_NE(weights("rounded"), weights("base"));
   const double rounded = metrics("rounded").back()["eval_loss"].get<double>();
   const double exact = metrics("base").back()["eval_loss"].get<double>();
   EXPECT_NEAR(rounded / exact, 1, 0.01);
   config.train.precision = "fp16";
-  EXPECT_ERROR(pretrain(config, options("refused"), "", {}), "train.precision");
+  EXPECT_ERROR(pretrain(config, options("refused"), {}), "train.precision");
 }
 
 TEST_F(Stages, ResumedDpoIsTheUninterruptedRunToTheByte) {
@@ -228,11 +229,42 @@ TEST_F(Stages, DpoRaisesTheMargin) {
 
 TEST_F(Stages, IpoStartsAtItsClosedForm) {
   DpoConfig config = small_dpo();
-  config.loss = "ipo";
+  config.loss.name = "ipo";
   config.sft_weight = config.replay_weight = 0;
   run_dpo(world_->options("preference.jsonl", "preference_eval.jsonl", "ipo", "chat"), {}, config);
   EXPECT_NEAR(metrics("ipo")[0].at("eval_loss").get<double>(), 25.0, 1e-9);  // (1 / (2 * 0.1))^2
   EXPECT_NEAR(metrics("ipo")[1].at("loss").get<double>(), 25.0, 1e-9);
+}
+
+// Trap: a held-out loss that is not the trained one picks the wrong step as the best. On the
+// training pairs themselves both are the same number.
+TEST_F(Stages, DpoIsEvaluatedByTheLossThatItIsTrainedBy) {
+  for (const char* loss : {"dpo", "ipo"}) {
+    DpoConfig config = small_dpo();
+    config.loss.name = loss;
+    if (config.loss.name == "dpo") config.loss.label_smoothing = 0.1;
+    config.sft_weight = 0.5;
+    config.train.steps = 2;
+    config.train.eval_every = 1;
+    config.train.batch_tokens = 1 << 14;  // all pairs in every step
+    config.train.accumulation_steps = 1;
+    const std::string run = std::string("same-loss-") + loss;
+    dpo(config, world_->options("preference.jsonl", "preference.jsonl", run, "chat"), {});
+    const auto lines = metrics(run);
+    ASSERT_EQ(lines.size(), 5u);  // held out, step 1, held out, step 2, held out
+    for (const size_t i : {0, 2}) {
+      const json &held_out = lines[i], &step = lines[i + 1];
+      EXPECT_NEAR(held_out.at("eval_loss").get<double>(), step.at("loss").get<double>(), 1e-4);
+      for (const char* name : {"preference_loss", "nll_loss", "rewards/margins", "logps/margins",
+                               "logps/chosen_shift", "preference_accuracy"})
+        EXPECT_NEAR(held_out.at(std::string("eval_") + name).get<double>(),
+                    step.at(name).get<double>(), 1e-4)
+            << loss << " " << name;
+      EXPECT_NEAR(
+          step.at("loss").get<double>(),
+          step.at("preference_loss").get<double>() + 0.5 * step.at("nll_loss").get<double>(), 1e-9);
+    }
+  }
 }
 
 // Trap: a reference that follows the policy, or is another run's.
@@ -282,8 +314,93 @@ TEST_F(Stages, StepTotalsAddUpOverMicroBatchesAndCountEveryPairOnce) {
   EXPECT_EQ(first.chosen_tokens + second.chosen_tokens, both.chosen_tokens);
 }
 
-// Trap: training and chatting with different templates. SFT's travels with the checkpoint; another
-// one has to be asked for.
+std::vector<Real> parameters(const Model& model) {
+  return {model.parameters().begin(), model.parameters().end()};
+}
+
+TEST_F(Stages, RowsInMemoryTrainTheModelThatFilesTrainToTheByte) {
+  const auto file = [&](const char* name) { return std::vector{world_->file(name)}; };
+  const auto expect_weights_of = [&](const std::string& run, const StageModel& model) {
+    const Checkpoint checkpoint = Checkpoint::open(world_->file(run));
+    EXPECT_EQ(parameters(model.model), parameters(checkpoint.load_model())) << run;
+    EXPECT_EQ(model.lineage.back().stage, checkpoint.state()->lineage.back().stage);
+    EXPECT_EQ(model.lineage.back().steps, checkpoint.state()->lineage.back().steps);
+    EXPECT_EQ(model.lineage.back().tokens, checkpoint.state()->lineage.back().tokens);
+    EXPECT_EQ(model.weights_hash.size(), 64u);
+  };
+  const auto kError = BadRecordPolicy::kError;
+  std::vector<Metrics> logged;
+  TrainerEvents events;
+  events.on_log = [&](const Metrics& metrics) { logged.push_back(metrics); };
+
+  StageModel model =
+      fresh_model(small_pretrain(), Checkpoint::open(world_->file("base")).tokenizer());
+  PretrainData texts;
+  texts.train = read_documents(file("pretrain.jsonl"), kError);
+  texts.held_out = read_documents(file("pretrain_eval.jsonl"), kError);
+  EXPECT_EQ(pretrain(small_pretrain(), texts, model, {}, events), TrainOutcome::kFinished);
+  expect_weights_of("base", model);
+  EXPECT_EQ(logged.size(), metrics("base").size());
+
+  SftData conversations;
+  conversations.train = read_conversations(file("sft.jsonl"), kError);
+  conversations.held_out = read_conversations(file("sft_eval.jsonl"), kError);
+  const StageModel base = copy_of(model);
+  EXPECT_EQ(sft(small_sft(), conversations, model), TrainOutcome::kFinished);
+  expect_weights_of("chat", model);
+  EXPECT_EQ(model.lineage.back().parent, base.weights_hash);
+  conversations.replay = read_documents(file("pretrain.jsonl"), kError);
+  StageModel other = copy_of(base);
+  sft(small_sft(), conversations, other);
+  EXPECT_NE(parameters(other.model), parameters(model.model));
+
+  DpoData pairs;
+  pairs.train = read_preferences(file("preference.jsonl"), kError);
+  pairs.held_out = read_preferences(file("preference_eval.jsonl"), kError);
+  pairs.replay = read_conversations(file("replay.jsonl"), kError);
+  EXPECT_EQ(dpo(small_dpo(), pairs, model), TrainOutcome::kFinished);
+  run_dpo(world_->options("preference.jsonl", "", "aligned-by-files", "chat"));
+  expect_weights_of("aligned-by-files", model);
+  EXPECT_EQ(model.lineage.size(), 3u);
+}
+
+TEST_F(Stages, RowsInMemoryMayBeSavedAndResumed) {
+  SftData rows;
+  rows.train.records = {
+      {{{Role::kUser, "Who are you?"}, {Role::kAssistant, "A model of this world."}}},
+      {{{Role::kUser, "What is it?"}, {Role::kAssistant, "A small model."}}}};
+  StageOptions options;
+  options.init_from = world_->file("base");
+  StageModel whole = open_starting_point(options), model = copy_of(whole);
+  sft(small_sft(), rows, whole);
+  options.out = world_->file("in-memory");
+  EXPECT_EQ(sft(small_sft(), rows, model, options, stop_after(3)), TrainOutcome::kInterrupted);
+  model = open_starting_point(options);
+  options.resume = true;
+  EXPECT_EQ(sft(small_sft(), rows, model, options), TrainOutcome::kFinished);
+  EXPECT_EQ(parameters(model.model), parameters(whole.model));
+  EXPECT_EQ(model.weights_hash, Checkpoint::open(options.out).weights_hash());
+  // Other rows are another run.
+  rows.train.records.pop_back();
+  StageModel again = open_starting_point(options);
+  EXPECT_ERROR(sft(small_sft(), rows, again, options), "train");
+}
+
+TEST_F(Stages, NeedARunDirectoryForFilesAndToResume) {
+  StageOptions options = world_->options("sft.jsonl", "", "", "base");
+  options.out = "";
+  EXPECT_ERROR(sft(small_sft(), options, {}), "options.out: expected a run directory to write");
+  options.train_files.clear();
+  options.out = world_->file("nothing-to-train-on");
+  EXPECT_ERROR(sft(small_sft(), options, {}), "options.train_files: expected at least one file");
+  options.out = "";
+  options.resume = true;
+  StageModel model = open_starting_point(options);
+  EXPECT_ERROR(sft(small_sft(), SftData(), model, options), "no run directory to resume from");
+}
+
+// Trap: training and chatting with different templates. The one that SFT was told of travels with
+// the checkpoint; another one has to be asked for.
 TEST_F(Stages, TheChatTemplateTravelsWithTheCheckpoint) {
   SftConfig one_step = small_sft();
   one_step.train.steps = 1;
@@ -329,7 +446,7 @@ TEST_F(Stages, LongWorkTellsHowFarItHasCome) {
   };
   PretrainConfig texts = small_pretrain();
   texts.train.steps = 1;
-  pretrain(texts, world_->options("pretrain.jsonl", "pretrain_eval.jsonl", "told"), "", events);
+  pretrain(texts, world_->options("pretrain.jsonl", "pretrain_eval.jsonl", "told"), events);
   DpoConfig pairs = small_dpo();
   pairs.train.steps = 1;
   run_dpo(world_->options("preference.jsonl", "", "told-dpo", "chat"), events, pairs);
@@ -351,7 +468,7 @@ TEST_F(Stages, LongWorkTellsHowFarItHasCome) {
 TEST_F(Stages, ContinuedPretrainingStartsFromTheCheckpointAndRecordsIt) {
   PretrainConfig config = small_pretrain();
   config.train.steps = 2;
-  pretrain(config, world_->options("pretrain_eval.jsonl", "", "continued", "base"), "", {});
+  pretrain(config, world_->options("pretrain_eval.jsonl", "", "continued", "base"), {});
   const Checkpoint checkpoint = Checkpoint::open(world_->file("continued"));
   ASSERT_EQ(checkpoint.state()->lineage.size(), 2u);
   EXPECT_EQ(checkpoint.tokenizer().hash(),

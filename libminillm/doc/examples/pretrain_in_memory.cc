@@ -21,70 +21,34 @@ std::vector<std::string> make_texts() {
 }
 
 int main(int argc, char** argv) try {
-  const std::vector<std::string> texts = make_texts();
-  size_t next = 0;
-  const Tokenizer tokenizer = Tokenizer::from_bytes(train_tokenizer(
-                                                        [&](std::string& text) {
-                                                          if (next == texts.size()) return false;
-                                                          text = texts[next++];
-                                                          return true;
-                                                        },
-                                                        {.vocab_size = 320}),
-                                                    "in memory");
+  PretrainConfig config;
+  config.model.vocab_size = 320;
+  config.model.hidden_size = 32;
+  config.model.intermediate_size = 64;
+  config.model.num_hidden_layers = 2;
+  config.model.num_attention_heads = config.model.num_key_value_heads = 2;
+  config.model.head_dim = 16;
+  config.model.max_position_embeddings = 128;
+  config.train.batch_tokens = 512;
+  config.train.schedule.learning_rate = 5e-3;
+  config.train.steps = argc > 2 ? std::atoll(argv[2]) : 60;
 
-  ModelConfig shape;
-  shape.vocab_size = tokenizer.vocab_size();
-  shape.hidden_size = 32;
-  shape.intermediate_size = 64;
-  shape.num_hidden_layers = 2;
-  shape.num_attention_heads = shape.num_key_value_heads = 2;
-  shape.head_dim = 16;
-  shape.max_position_embeddings = 128;
-  Model model(shape);
-  model.initialize(/*seed=*/1);
+  PretrainData texts;
+  texts.train.records = make_texts();
+  StageModel model = fresh_model(
+      config, Tokenizer::from_bytes(train_tokenizer(config, texts.train.records), "in memory"));
 
-  TrainConfig config;
-  config.batch_tokens = 512;
-  config.schedule.learning_rate = 5e-3;
-  const Index steps = argc > 2 ? std::atoll(argv[2]) : 60;
-
-  // Which texts go into which step: a pure function of the step, so that the run can be resumed.
-  std::vector<std::vector<Token>> documents;
-  std::vector<Index> rows;
-  for (const std::string& text : texts) {
-    documents.push_back(encode_raw_prompt(tokenizer, text));
-    documents.back().push_back(tokenizer.eos());
-    rows.push_back(std::ssize(documents.back()) - 1);
-  }
-  BatchSchedule schedule(rows, config.batch_tokens, config.seed);
-  Workspace workspace(shape, schedule.max_rows(), schedule.max_rows(), Workspace::Mode::kTraining);
-
-  TrainingTask task = model_task(model, &tokenizer);
-  task.provenance.stage = "pretrain";
-  task.micro_step = [&](Index i) {
-    TokenBatch batch;
-    for (const Index d : schedule.at(i)) append_text(batch, documents[size_t(d)]);
-    model.forward(batch, workspace);
-    HeadPass head = model.head_pass(batch, workspace);
-    next_token_gradient(head.dlogp(), batch.targets);
-    head.finish();
-    model.backward(batch, workspace);
-    Contribution loss = next_token_loss(head.logp(), batch.targets);
-    loss.tokens = batch.rows();
-    return loss;
-  };
-
-  double last_loss = 0;
+  StepReport last;
   TrainerEvents events;
-  events.on_step = [&](const StepReport& report) { last_loss = report.loss; };
-  events.stop_requested = [&] { return last_loss < 0.2; };  // good enough: finish, save, return
+  events.on_step = [&](const StepReport& report) { last = report; };
+  events.stop_requested = [&] { return last.loss < 0.2; };  // good enough: finish, save, return
 
-  RunDirectory run(argc > 1 ? argv[1] : "runs/in-memory");
-  Trainer trainer(config, steps, task, &run);
-  const TrainOutcome outcome = trainer.run(events);
+  StageOptions options;  // without a run directory the model is only trained, not written
+  options.out = argc > 1 ? argv[1] : "runs/in-memory";
+  const TrainOutcome outcome = pretrain(config, texts, model, options, events);
   std::printf("%s after %d steps, loss %.3f\n",
-              outcome == TrainOutcome::kInterrupted ? "stopped" : "finished", int(trainer.step()),
-              last_loss);
+              outcome == TrainOutcome::kInterrupted ? "stopped" : "finished", int(last.step),
+              last.loss);
   return 0;
 } catch (const Error& error) {
   std::fprintf(stderr, "error: %s\n", error.what());

@@ -5,51 +5,29 @@
 #include <cstdio>
 
 #include "libminillm/minillm.h"
-#include "libminillm/stage/conversation_dataset.h"
 
 using namespace minillm;
 
 int main(int argc, char** argv) try {
-  const Checkpoint base = Checkpoint::open(argc > 1 ? argv[1] : "runs/in-memory");
-  Model model = base.load_model();
-  const Tokenizer tokenizer = base.tokenizer();
+  StageOptions options;
+  options.init_from = argc > 1 ? argv[1] : "runs/in-memory";
+  options.out = argc > 2 ? argv[2] : "runs/in-memory-chat";
+  StageModel model = open_starting_point(options);
 
-  // The loss mask comes with the rendering: only answers carry loss.
-  std::vector<RenderedSequence> conversations;
+  SftData rows;
   for (const char* trade : {"baker", "miller", "cooper", "weaver"})
-    conversations.push_back(render_conversation(
-        tokenizer, {{Role::kUser, "What does the " + std::string(trade) + " like?"},
-                    {Role::kAssistant, "The " + std::string(trade) + " likes plums."}}));
+    rows.train.records.push_back(
+        {{{Role::kUser, "What does the " + std::string(trade) + " like?"},
+          {Role::kAssistant, "The " + std::string(trade) + " likes plums."}}});
 
-  TrainConfig config;
-  config.batch_tokens = 256;
-  config.schedule.learning_rate = 3e-3;
-  ConversationDataset dataset(std::move(conversations), config.batch_tokens, config.seed);
-  const Index most = dataset.max_rows();
-  Workspace workspace(model.config(), most, most, Workspace::Mode::kTraining);
-
-  TrainingTask task = model_task(model, &tokenizer);
-  task.provenance.stage = "sft";
-  task.provenance.parent = base.weights_hash();
-  task.provenance.hashes["template"] = kChatTemplateId;
-  if (base.state()) task.ancestors = base.state()->lineage;
-  task.micro_step = [&](Index i) {
-    const TokenBatch& batch = dataset.batch(i);
-    model.forward(batch, workspace);
-    HeadPass head = model.head_pass(batch, workspace);
-    next_token_gradient(head.dlogp(), batch.targets);
-    head.finish();
-    model.backward(batch, workspace);
-    Contribution loss = next_token_loss(head.logp(), batch.targets);
-    loss.tokens = batch.rows();
-    return loss;
-  };
-
+  SftConfig config;
+  config.train.steps = 40;
+  config.train.batch_tokens = 256;
+  config.train.schedule.learning_rate = 3e-3;
   double last_loss = 0;
   TrainerEvents events;
   events.on_step = [&](const StepReport& report) { last_loss = report.loss; };
-  RunDirectory run(argc > 2 ? argv[2] : "runs/in-memory-chat");
-  Trainer(config, /*steps=*/40, task, &run).run(events);
+  sft(config, rows, model, options, events);  // only the answers' tokens carry loss
   std::printf("loss of the answers' tokens: %.3f\n", last_loss);
   return 0;
 } catch (const Error& error) {

@@ -1,0 +1,183 @@
+#include "libminillm/stage/stage_run.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "libminillm/core/check.h"
+#include "libminillm/core/file.h"
+#include "libminillm/core/sha256.h"
+#include "libminillm/core/version.h"
+#include "libminillm/data/chat_template.h"
+#include "libminillm/eval/batch_scorer.h"
+#include "libminillm/generate/chat.h"
+#include "libminillm/generate/generator.h"
+#include "libminillm/objectives/next_token.h"
+#include "libminillm/train/preflight.h"
+
+namespace minillm {
+namespace {
+
+// Optimizer steps of a run: train.steps, or as many as train.epochs take.
+Index step_count(const TrainConfig& config, Index micro_batches_per_epoch) {
+  if (config.steps > 0) return config.steps;
+  const double micro_batches = config.epochs * static_cast<double>(micro_batches_per_epoch);
+  return std::max<Index>(1, static_cast<Index>(std::ceil(
+                                micro_batches / static_cast<double>(config.accumulation_steps))));
+}
+
+// The weights' hash: the checkpoint's, if there is one.
+std::string hash_of_weights(const Model& model, const std::string& directory) {
+  if (!directory.empty()) return Checkpoint::open(directory).weights_hash();
+  const std::span<const Real> parameters = model.parameters();
+  return sha256({reinterpret_cast<const char*>(parameters.data()), parameters.size_bytes()});
+}
+
+}  // namespace
+
+void StageRun::take_directory() {
+  train_.validate();
+  if (options_.out.empty()) {
+    MINILLM_CHECK_USAGE(!options_.resume,
+                        "options.resume: there is no run directory to resume from");
+    return;
+  }
+  directory_.emplace(options_.out);
+  MINILLM_CHECK_USAGE(options_.resume || !directory_->has_checkpoint(),
+                      "run '{}': it already holds a run (options.resume continues it; a new run "
+                      "needs another options.out)",
+                      options_.out);
+}
+
+void StageRun::expect_files() const {
+  MINILLM_CHECK_USAGE(!options_.train_files.empty(),
+                      "options.train_files: expected at least one file");
+  MINILLM_CHECK_USAGE(directory_, "options.out: expected a run directory to write");
+}
+
+void StageRun::start_from(StageModel&& model) {
+  own_.emplace(std::move(model));
+  start_from(*own_);
+}
+
+void StageRun::start_from(StageModel& model) {
+  start_ = &model;
+  model.model.set_precision(precision_of(train_));
+  if (!options_.chat_template.empty())
+    model.tokenizer =
+        model.tokenizer.with_chat_template(chat_template_named(options_.chat_template));
+}
+
+std::string StageRun::path(const std::string& file) const {
+  return directory_ ? join_path(directory_->path(), file) : "";
+}
+
+ProgressFunction StageRun::progress(const char* work) const {
+  if (!events_.on_progress) return {};
+  return [tell = events_.on_progress, work](double done, double total) { tell(work, done, total); };
+}
+
+void StageRun::evaluate_on(const std::string& hash, Index rows, std::function<Metrics()> evaluate) {
+  depends_on("eval", hash);
+  held_out_rows_ = rows;
+  evaluate_ = [evaluate = std::move(evaluate)] {
+    Metrics metrics = evaluate();
+    for (auto& [name, value] : metrics) name.insert(0, "eval_");
+    return metrics;
+  };
+}
+
+void StageRun::plan(BatchSchedule& schedule, const StageSizes& sizes) {
+  check_memory_fits(sizes);
+  workspace_.emplace(start_->model.config(), sizes.max_rows, sizes.max_targets,
+                     workspace_mode(train_));
+  schedule_ = &schedule;
+}
+
+void StageRun::check_memory_fits(const StageSizes& sizes) const {
+  const ModelConfig& config = start_->model.config();
+  MemoryNeed need = memory_need(config, sizes.max_rows, sizes.max_targets,
+                                static_cast<double>(sizes.data_bytes), workspace_mode(train_));
+  if (held_out_rows_ > 0) need.evaluation = evaluation_bytes(config, held_out_rows_);
+  need.program = std::max(0.0, resident_memory() - need.parameters - need.data);
+  if (options_.dry_run) say(memory_table(need, available_memory()));
+  // What is resident already is no longer among what is available.
+  need.program = 0;
+  say(check_memory(need, available_memory()));
+}
+
+// Greedy continuations of the prompts, as one text; `chat`: as answers to user messages.
+std::function<std::string()> StageRun::sampler(bool chat) const {
+  if (data_.sample_prompts.empty()) return {};
+  return [this, chat] {
+    GenerationConfig generation;
+    generation.sampling.temperature = 0;
+    generation.max_tokens = data_.sample_tokens;
+    std::vector<std::vector<Token>> prompts;
+    for (const std::string& prompt : data_.sample_prompts)
+      prompts.push_back(chat ? render_prompt(tokenizer(), {{Role::kUser, prompt}})
+                             : encode_raw_prompt(tokenizer(), prompt));
+    const auto answers = Generator(start_->model, tokenizer()).generate_all(prompts, generation);
+    std::string text;
+    for (size_t i = 0; i < answers.size(); ++i) {
+      const std::string& prompt = data_.sample_prompts[i];
+      text += chat ? fmt::format("{}\n  -> {}\n", prompt, strip_template_space(answers[i].text))
+                   : fmt::format("{}|{}\n", prompt, answers[i].text);
+    }
+    return text;
+  };
+}
+
+LineageEntry StageRun::provenance() const {
+  LineageEntry entry;
+  entry.stage = stage_;
+  entry.library_version = kVersion;
+  entry.config = config_to_toml(fields_);
+  entry.hashes = hashes_;
+  entry.hashes["tokenizer"] = tokenizer().hash();
+  entry.parent = start_->weights_hash;
+  entry.seed = train_.seed;
+  return entry;
+}
+
+TrainOutcome StageRun::train(const StageTask& task) {
+  if (directory_) {
+    const auto existing = static_cast<int64_t>(checkpoints_to_try(options_.out).size());
+    say(check_disk(disk_need(model().config(), train_.keep_last, bool{evaluate_}), existing,
+                   free_disk_bytes(options_.out), options_.out));
+  }
+  if (options_.dry_run) return TrainOutcome::kDryRun;
+  TrainingTask loop = model_task(model(), &tokenizer());
+  loop.prepare = task.prepare;
+  loop.micro_step = task.micro_step;
+  loop.epoch = [this](Index i) { return schedule_->epoch_at(i); };
+  loop.take_step_metrics = task.take_step_metrics;
+  loop.evaluate = evaluate_;
+  loop.sample = sampler(task.chat);
+  loop.provenance = provenance();
+  loop.ancestors = start_->lineage;
+
+  Trainer trainer(train_, step_count(train_, schedule_->batches_in_first_epoch()), loop,
+                  directory_ ? &*directory_ : nullptr);
+  if (options_.resume) trainer.resume();
+  if (trainer.step() == 0 && task.preflight) task.preflight();
+  const TrainOutcome outcome = trainer.run(events_);
+  if (own_) return outcome;  // nobody asks for it
+  loop.provenance.steps = trainer.step();
+  loop.provenance.tokens = trainer.state().tokens;
+  start_->lineage.push_back(loop.provenance);
+  start_->weights_hash = hash_of_weights(model(), options_.out);
+  return outcome;
+}
+
+Contribution next_token_step(Model& model, const TokenBatch& batch, Workspace& workspace) {
+  model.forward(batch, workspace);
+  HeadPass head = model.head_pass(batch, workspace);
+  next_token_gradient(head.dlogp(), batch.targets);
+  head.finish();
+  model.backward(batch, workspace);
+  Contribution loss = next_token_loss(head.logp(), batch.targets);
+  loss.tokens = batch.rows();
+  return loss;
+}
+
+}  // namespace minillm

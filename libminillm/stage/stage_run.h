@@ -1,0 +1,143 @@
+// StageRun: what every stage does around its data, its objective and its micro-step, once.
+//
+//   StageRun run("sft", config, options, events);  // takes the run directory
+//   run.start_from(model);
+//   run.depends_on("train", hash);                 // the data
+//   run.evaluate_on(...);                          // its held-out part
+//   run.plan(...);                                 // checks the memory, allocates the workspace
+//   return run.train({...});                       // the micro-step
+
+#ifndef LIBMINILLM_STAGE_STAGE_RUN_H_
+#define LIBMINILLM_STAGE_STAGE_RUN_H_
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libminillm/checkpoint/run_directory.h"
+#include "libminillm/core/progress.h"
+#include "libminillm/data/packing.h"  // BatchSchedule
+#include "libminillm/nn/workspace.h"
+#include "libminillm/objectives/contribution.h"
+#include "libminillm/stage/stage.h"
+
+namespace minillm {
+
+// What decides on the memory of a stage, beside its model and its held-out part.
+struct StageSizes {
+  Index max_rows = 0, max_targets = 0;  // of a micro-batch
+  Index data_bytes = 0;                 // of the stage's data, which exist already
+};
+
+// What is a stage's own in the loop. Optional members may be empty.
+struct StageTask {
+  // Micro-batch `i` of the run: a pure function of i and of the weights. Adds its gradient (of the
+  // SUM) into the model's.
+  std::function<Contribution(Index i)> micro_step;
+  bool chat = true;                            // samples are answers; else continued texts
+  std::function<void()> preflight;             // optional: checks before the first step of all
+  std::function<Index(Index step)> prepare;    // optional: TrainingTask::prepare
+  std::function<Metrics()> take_step_metrics;  // optional: sums since the last call, as means
+};
+
+class StageRun {
+ public:
+  // `config` is a stage's: it has members `train` and `data`. All arguments must outlive this.
+  // Throws Error (kUsage) if config.train is invalid, or options.out holds a run that is not to be
+  // resumed: before any long work is done.
+  template <typename Config>
+  StageRun(std::string stage, Config& config, const StageOptions& options,
+           const TrainerEvents& events)
+      : stage_(std::move(stage)),
+        train_(config.train),
+        data_(config.data),
+        options_(options),
+        events_(events) {
+    list_fields(fields_, config);
+    take_directory();
+  }
+
+  // Throws Error (kUsage) unless there are files to train on and a run directory to write.
+  void expect_files() const;
+
+  // From the model of options.init_from, or another one that nobody else has.
+  void start_from(StageModel&& model);
+  // From the caller's model, which is trained in place; its lineage then has this stage, too.
+  void start_from(StageModel& model);
+
+  Model& model() { return start_->model; }
+  const Tokenizer& tokenizer() const { return start_->tokenizer; }
+  const StageModel& start() const { return *start_; }
+  Index longest() const { return start_->model.config().max_position_embeddings; }
+  Workspace& workspace() { return *workspace_; }  // from plan() on
+  const TrainerEvents& events() const { return events_; }
+  // A file in the run directory; empty if there is none.
+  std::string path(const std::string& file) const;
+  void say(const std::string& message) const { report_message(events_, message); }
+  // What passes the progress of `work`, a constant, on; empty if nobody listens.
+  ProgressFunction progress(const char* work) const;
+
+  // The rows of some files, as data.on_bad_record has it; says what was read. No files, no rows.
+  template <typename Record>
+  Dataset<Record> read(const std::vector<std::string>& files,
+                       Dataset<Record> (*reader)(const std::vector<std::string>&,
+                                                 BadRecordPolicy)) const {
+    if (files.empty()) return {};
+    Dataset<Record> data = reader(files, parse_bad_record_policy(data_.on_bad_record));
+    report_datasets(data.reports, events_);
+    return data;
+  }
+
+  // What a resumed run must have again: "train", "template", ...
+  void depends_on(const std::string& name, const std::string& hash) { hashes_[name] = hash; }
+  // Held-out data of `rows` tokens; the metrics get the prefix "eval_".
+  void evaluate_on(const std::string& hash, Index rows, std::function<Metrics()> evaluate);
+  // Says what memory the run takes (a dry run, every part of it) and allocates the workspace.
+  // Throws Error (kUsage) if it does not fit. `schedule` must outlive this.
+  void plan(BatchSchedule& schedule, const StageSizes& sizes);
+  // Trains, from the start or from the run's latest checkpoint. A dry run does nothing.
+  TrainOutcome train(const StageTask& task);
+
+ private:
+  void take_directory();
+  void check_memory_fits(const StageSizes& sizes) const;
+  std::function<std::string()> sampler(bool chat) const;
+  LineageEntry provenance() const;
+
+  const std::string stage_;
+  const TrainConfig& train_;
+  const DataConfig& data_;
+  const StageOptions& options_;
+  const TrainerEvents& events_;
+  ConfigFields fields_;  // of the whole config
+  std::optional<RunDirectory> directory_;
+  std::optional<StageModel> own_;  // the starting point, unless it is the caller's
+  StageModel* start_ = nullptr;
+  std::map<std::string, std::string> hashes_;
+  std::function<Metrics()> evaluate_;
+  Index held_out_rows_ = 0;
+  BatchSchedule* schedule_ = nullptr;
+  std::optional<Workspace> workspace_;
+};
+
+// Trains on the next tokens of a dataset's batches: pretraining and SFT.
+Contribution next_token_step(Model& model, const TokenBatch& batch, Workspace& workspace);
+template <typename Batches>
+TrainOutcome train_on_next_tokens(StageRun& run, Batches& dataset, bool chat,
+                                  const std::function<void()>& preflight) {
+  const Index max_rows = dataset.schedule().max_rows();
+  run.plan(dataset.schedule(), {max_rows, max_rows, dataset.bytes()});
+  return run.train(
+      {.micro_step =
+           [&](Index i) { return next_token_step(run.model(), dataset.batch(i), run.workspace()); },
+       .chat = chat,
+       .preflight = preflight,
+       .prepare = {},
+       .take_step_metrics = {}});
+}
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_STAGE_STAGE_RUN_H_
