@@ -302,7 +302,8 @@ std::string config_help(const ConfigFields& fields) {
 }
 
 std::vector<ConfigDifference> config_differences(const std::string& before,
-                                                 const std::string& after) {
+                                                 const std::string& after,
+                                                 const std::string& defaults) {
   std::map<std::string, ConfigDifference> values;
   const auto collect = [&](const std::string& text, std::string ConfigDifference::*side) {
     for_each_value(parse_toml(text, "stored config"), "",
@@ -311,6 +312,7 @@ std::vector<ConfigDifference> config_differences(const std::string& before,
                      values[key].*side = to_text(node);
                    });
   };
+  collect(defaults, &ConfigDifference::before);
   collect(before, &ConfigDifference::before);
   collect(after, &ConfigDifference::after);
   std::vector<ConfigDifference> differences;

@@ -49,14 +49,26 @@ void read_config_text(const ConfigFields& fields, const std::string& text, const
 // The table that --help prints: key, default, meaning.
 std::string config_help(const ConfigFields& fields);
 
+// A default-constructed config as TOML.
+template <typename Config>
+std::string default_config_toml() {
+  Config config;
+  ConfigFields fields;
+  list_fields(fields, config);
+  return config_to_toml(fields);
+}
+
 // A key whose value is not the same in two configs, with both values as TOML ("" where the key is
 // missing).
 struct ConfigDifference {
   std::string key, before, after;
 };
-// The keys in which two results of config_to_toml differ, sorted. Throws Error if one is not TOML.
+// The keys in which two results of config_to_toml differ, sorted. A key that `before` lacks,
+// because it was written before there was such a key, has its value in `defaults`, a third such
+// result. A key that `after` lacks always differs. Throws Error if one of them is not TOML.
 std::vector<ConfigDifference> config_differences(const std::string& before,
-                                                 const std::string& after);
+                                                 const std::string& after,
+                                                 const std::string& defaults);
 
 }  // namespace minillm
 

@@ -171,6 +171,7 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEve
       make_provenance("dpo", fields, config.train.seed, start.tokenizer, start.weights_hash);
   stage.provenance.hashes["template"] = start.tokenizer.chat_template()->id;
   stage.provenance.hashes["train"] = train.hash;
+  stage.default_config = default_config_toml<DpoConfig>();
   stage.ancestors = start.ancestors;
   Index held_out_rows = 0;
   if (!options.eval_files.empty()) {

@@ -107,6 +107,7 @@ TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
   list_fields(fields, config);
   stage.provenance =
       make_provenance("pretrain", fields, config.train.seed, tokenizer, start.weights_hash);
+  stage.default_config = default_config_toml<PretrainConfig>();
   stage.ancestors = start.ancestors;
   stage.provenance.hashes["train"] = dataset.shard().source_hash();
   if (!options.eval_files.empty()) {

@@ -81,6 +81,7 @@ TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEve
       make_provenance("sft", fields, config.train.seed, tokenizer, start.weights_hash);
   stage.provenance.hashes["template"] = tokenizer.chat_template()->id;
   stage.provenance.hashes["train"] = train.hash;
+  stage.default_config = default_config_toml<SftConfig>();
   stage.ancestors = start.ancestors;
   Index held_out_rows = 0;
   if (!options.eval_files.empty()) {

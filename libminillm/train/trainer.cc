@@ -321,7 +321,8 @@ void Trainer::resume(const TrainingStage& stage) {
       "checkpoint '{}': cannot resume: expected the state of a training run, got only a "
       "model (start from it with --init-from)",
       checkpoint.path());
-  check_same_run(checkpoint.state()->lineage.back(), stage.provenance, run_.path());
+  check_same_run(checkpoint.state()->lineage.back(), stage.provenance, stage.default_config,
+                 run_.path());
   load(checkpoint);
   // A crash may have come between a checkpoint and its being marked.
   if (state_.best_step == state_.step) run_.mark_best(state_.step);

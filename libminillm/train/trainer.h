@@ -28,6 +28,8 @@ struct TrainingStage {
   std::function<Metrics()> evaluate;           // optional: held-out metrics, "eval_loss" among them
   std::function<std::string()> sample;         // optional: a generated sample
   LineageEntry provenance;                     // this run's entry; steps and tokens are filled in
+  // The stage's default config as TOML: what a run of an earlier version had for keys that are new.
+  std::string default_config;
   std::vector<LineageEntry> ancestors;
 };
 
