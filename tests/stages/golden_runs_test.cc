@@ -17,6 +17,7 @@
 #include "libminillm/sft/sft.h"
 #include "tests/testing/compare.h"
 #include "tests/testing/expect_error.h"
+#include "tests/testing/small_stages.h"
 #include "tests/testing/temp_dir.h"
 
 namespace minillm_testing {
@@ -47,7 +48,6 @@ class GoldenRuns : public ::testing::TestWithParam<const char*> {
     return {model.parameters().begin(), model.parameters().end()};
   }
 
-  // As the tools' --config and --resume do.
   template <typename Config>
   Config stored_config() const {
     Config config;
@@ -58,27 +58,27 @@ class GoldenRuns : public ::testing::TestWithParam<const char*> {
   }
   void resume(const std::function<void(TrainConfig&)>& change = {}) const {
     const std::string stage = GetParam();
-    StageOptions options;
-    options.out = run();
-    options.resume = true;
+    const auto options = [&](const char* train, const char* eval, const char* replay,
+                             const char* init_from) {
+      StageOptions files = stage_options(file(""), train, eval, init_from);
+      if (*replay != 0) files.replay_files = {file(replay)};
+      files.out = run();
+      files.resume = true;
+      return files;
+    };
     const auto changed = [&](auto config) {
       if (change) change(config.train);
       return config;
     };
     if (stage == "pretrain") {
-      options.train_files = {file("texts.jsonl")};
-      options.eval_files = {file("held_out.jsonl")};
-      pretrain(changed(stored_config<PretrainConfig>()), options, file("tokenizer.model"), {});
+      pretrain(changed(stored_config<PretrainConfig>()),
+               options("texts.jsonl", "held_out.jsonl", "", ""), file("tokenizer.model"), {});
     } else if (stage == "sft") {
-      options.init_from = file("pretrain");
-      options.train_files = options.eval_files = {file("chats.jsonl")};
-      options.replay_files = {file("texts.jsonl")};
-      sft(changed(stored_config<SftConfig>()), options, {});
+      sft(changed(stored_config<SftConfig>()),
+          options("chats.jsonl", "chats.jsonl", "texts.jsonl", "pretrain"), {});
     } else {
-      options.init_from = file("sft");
-      options.train_files = options.eval_files = {file("pairs.jsonl")};
-      options.replay_files = {file("chats.jsonl")};
-      dpo(changed(stored_config<DpoConfig>()), options, {});
+      dpo(changed(stored_config<DpoConfig>()),
+          options("pairs.jsonl", "pairs.jsonl", "chats.jsonl", "sft"), {});
     }
   }
 
