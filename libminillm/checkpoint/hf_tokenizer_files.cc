@@ -122,10 +122,10 @@ Tokenizer load_hf_tokenizer(const std::string& directory) {
   if (jinja.empty()) return tokenizer;
   const ChatTemplate* known = recognise_chat_template(jinja);
   if (known == nullptr)
-    return tokenizer.without_chat_template(
-        fmt::format("the chat template of '{}' is none that is known (--chat-template chooses one "
-                    "that is)",
-                    directory));
+    return tokenizer.without_chat_template(fmt::format(
+        "the chat template of '{}' is none that is known (options.chat_template chooses "
+        "one that is)",
+        directory));
   try {
     return tokenizer.with_chat_template(*known);
   } catch (const Error& e) {

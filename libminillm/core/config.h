@@ -1,8 +1,9 @@
 // Configs: plain structs whose fields are listed once.
 //
 // A struct's `list_fields(fields, config)` names every field, with its help text. From that one
-// list come the TOML reader, `--set key=value`, `--help`, the echo of the resolved config, the
-// checkpoint's record of it, and the error for an unknown key, which names the nearest known one.
+// list come the TOML reader, settings (`key=value`), the help text, the echo of the resolved
+// config, the checkpoint's record of it, and the error for an unknown key, which names the nearest
+// known one.
 
 #ifndef LIBMINILLM_CORE_CONFIG_H_
 #define LIBMINILLM_CORE_CONFIG_H_
@@ -39,14 +40,14 @@ class ConfigFields {
 // Reads `path` into the fields. Throws Error (kUsage): `config 'sft.toml':12: unknown key
 // 'train.step' (did you mean 'train.steps'?)`, or a wrong type, or broken TOML, each with its line.
 void read_config_file(const ConfigFields& fields, const std::string& path);
-// Applies one `key=value` of the command line. Throws Error (kUsage).
+// Applies one setting, `key=value`. Throws Error (kUsage).
 void set_config_value(const ConfigFields& fields, const std::string& assignment);
 // The config as TOML with every key: what is echoed, and stored in checkpoints. Reading it back
 // gives the same values to the bit.
 std::string config_to_toml(const ConfigFields& fields);
 // As read_config_file, from text; `name` stands in errors.
 void read_config_text(const ConfigFields& fields, const std::string& text, const std::string& name);
-// The table that --help prints: key, default, meaning.
+// A table of the fields, one a line: key, default, meaning.
 std::string config_help(const ConfigFields& fields);
 
 // A default-constructed config as TOML.

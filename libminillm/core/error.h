@@ -17,7 +17,7 @@ enum class ExitCode : int {
   kUsage = 2,          // wrong options or config values
   kLocked = 3,         // another process is writing to the run directory
   kDiverged = 4,       // training produced non-finite numbers too often
-  kInterrupted = 130,  // Ctrl-C or SIGTERM; the run was saved and --resume continues it
+  kInterrupted = 130,  // Ctrl-C or SIGTERM; the run was saved and can be resumed
 };
 
 // Message grammar: `<subject>: <what is wrong>: expected X, got Y (<hint>)`. Lower case, no full

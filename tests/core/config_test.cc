@@ -167,10 +167,10 @@ TEST(Config, SetTakesNumbersAndTruthAsAFileDoes) {
 }
 
 TEST(Config, SetExplainsWhatIsWrong) {
-  EXPECT_ERROR(set("train.steps"), "--set 'train.steps': no '=': expected key=value");
+  EXPECT_ERROR(set("train.steps"), "setting 'train.steps': no '=': expected key=value");
   EXPECT_ERROR(set("train.stesp=5"), "unknown key 'train.stesp' (did you mean 'train.steps'?)");
   EXPECT_ERROR(set("train.steps=many"),
-               "--set 'train.steps=many': key 'train.steps' has a wrong value: "
+               "setting 'train.steps=many': key 'train.steps' has a wrong value: "
                "expected an integer, got 'many'");
   EXPECT_ERROR(set("train.steps="), "expected an integer, got ''");
   EXPECT_ERROR(set("train.steps=99999999999999999999"), "expected an integer");
