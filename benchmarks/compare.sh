@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # Training steps of ours and of tuned PyTorch, in alternation on the same machine: medians and their ratio.
 #   benchmarks/compare.sh [ROUNDS] [SIZES...]      by default 3 rounds of xs, s and m
-# PEERS is the folder with llama_torch.py and torch_tuned.sh, by default ../shared/peers.
+# PEERS names the folder with llama_torch.py and torch_tuned.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-tools/install_dependencies.sh python3-torch python3-numpy libopenblas0-openmp libtcmalloc-minimal4
-peers=${PEERS:-../shared/peers}
+peers=${PEERS:-}
 rounds=${1:-3}
 [[ $# -gt 0 ]] && shift
 sizes=("$@")
 [[ ${#sizes[@]} -gt 0 ]] || sizes=(xs s m)
+[[ -n $peers ]] || { echo "SKIPPED: PyTorch's side is not part of the project: set PEERS to its folder"; exit 0; }
 [[ -e $peers/torch_tuned.sh ]] || { echo "error: no '$peers/torch_tuned.sh' (set PEERS)" >&2; exit 1; }
+tools/install_dependencies.sh --check python3-torch python3-numpy libopenblas0-openmp libtcmalloc-minimal4
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 
 ours() { # SIZE PRECISION -> tokens/s, share of the fp32 peak

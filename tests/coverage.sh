@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-tools/install_dependencies.sh libgtest-dev libgmock-dev gcovr
+tools/install_dependencies.sh --check libgtest-dev libgmock-dev gcovr
 build=build/coverage
 if [[ ${1:-} != --report ]]; then
   cmake --preset coverage >/dev/null

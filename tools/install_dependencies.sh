@@ -1,13 +1,20 @@
 #!/usr/bin/env bash
 # Installs what is missing of Debian 12's packages. With sudo when not root; does nothing when all is there.
+#   tools/install_dependencies.sh [--check] [PACKAGES...]    further packages; --check: only say what is missing, and fail
 set -euo pipefail
+
+check=false
+if [[ ${1:-} == --check ]]; then
+  check=true
+  shift
+  command -v dpkg-query >/dev/null || exit 0  # not Debian: the build will tell
+fi
 
 packages=(
   g++ make cmake                                   # the compiler and its build system
   libfmt-dev nlohmann-json3-dev libtomlplusplus-dev libsentencepiece-dev   # the library
   libcli11-dev libspdlog-dev                       # the tools
 )
-# Further names on the command line are installed as well (tests/run.sh adds its own).
 packages+=("$@")
 
 missing=()
@@ -16,6 +23,10 @@ for package in "${packages[@]}"; do
   [[ $status == *"install ok installed"* ]] || missing+=("$package")
 done
 [[ ${#missing[@]} -eq 0 ]] && exit 0
+if $check; then
+  echo "error: Debian packages are missing (install them: tools/install_dependencies.sh ${missing[*]})" >&2
+  exit 1
+fi
 
 echo "installing: ${missing[*]}" >&2
 as_root=()

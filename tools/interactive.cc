@@ -85,7 +85,7 @@ void Session::run() {
       else
         answer(line);
     } catch (const Error& e) {
-      spdlog::error("error: {}", e.what());
+      spdlog::error("error: {}", in_flags(e.what()));
     }
   }
 }

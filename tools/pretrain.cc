@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
                  "continued pretraining: checkpoint or run directory to start from");
   app.add_option("--tokenizer", arguments.options.tokenizer,
                  "tokenizer.model to use; without it one is trained on the training files");
-  app.footer([&] { return config_help(fields); });
+  add_config_help(app, fields);
   return run_tool(app, argc, argv, [&] {
     const uint64_t seed = config.train.seed;
     apply_config(fields, arguments);

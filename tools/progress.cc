@@ -2,16 +2,16 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 
+#include "tools/option_names.h"
+
 namespace minillm {
 namespace {
 
-constexpr auto kRedrawInterval = std::chrono::milliseconds(100);
 constexpr int kBarWidth = 30;
 
 std::string duration(double seconds) {
@@ -42,17 +42,31 @@ void WorkBar::draw(const std::string& work, double done, double total) {
     begun_ = last_ = now;
   }
   if (now - last_ < (terminal_ ? std::chrono::milliseconds(200) : std::chrono::seconds(10))) return;
-  last_ = now;
   const double share = total > 0 ? std::min(1.0, done / total) : 1;
   const double passed = std::chrono::duration<double>(now - begun_).count();
   const std::string left = share > 0 ? duration(passed * (1 - share) / share) : "?";
-  if (!terminal_) {
+  if (terminal_) {
+    show(share, fmt::format("{}  {:.0f} %  ETA {}", work, 100 * share, left));
+  } else {
     spdlog::info("{}: {:.0f} %, ETA {}", work, 100 * share, left);
-    return;
   }
+  last_ = now;
+}
+
+void WorkBar::draw(const StepReport& report) {
+  if (!terminal_) return;
+  const Clock::time_point now = Clock::now();
+  if (now - last_ < std::chrono::milliseconds(100) && report.step != report.steps) return;
+  show(static_cast<double>(report.step) / static_cast<double>(std::max<Index>(report.steps, 1)),
+       fmt::format("{}/{}  loss {:.4f}  {:.0f} tok/s  ETA {}", report.step, report.steps,
+                   report.loss, report.tokens_per_second, duration(report.seconds_left)));
+  last_ = now;
+}
+
+void WorkBar::show(double share, const std::string& text) {
   const auto filled = static_cast<size_t>(kBarWidth * share);
-  fmt::print(stderr, "\r\x1b[K[{}{}] {}  {:.0f} %  ETA {}", std::string(filled, '#'),
-             std::string(kBarWidth - filled, '.'), work, 100 * share, left);
+  fmt::print(stderr, "\r\x1b[K[{}{}] {}", std::string(filled, '#'),
+             std::string(kBarWidth - filled, '.'), text);
   std::fflush(stderr);
   drawn_ = true;
 }
@@ -64,48 +78,22 @@ void WorkBar::clear() {
   work_.clear();
 }
 
-Progress::Progress() : terminal_(isatty(STDERR_FILENO) == 1) {}
-
-Progress::~Progress() { clear_bar(); }
-
 TrainerEvents Progress::events() {
   TrainerEvents events;
-  if (terminal_) events.on_step = [this](const StepReport& report) { draw(report); };
+  events.on_step = [this](const StepReport& report) { bar_.draw(report); };
   events.on_log = [this](const Metrics& metrics) { print(describe(metrics)); };
-  events.on_message = [this](const std::string& message) { print(message); };
+  events.on_message = [this](const std::string& message) { print(in_flags(message)); };
   events.on_sample = [this](const std::string& sample) { print(sample); };
   events.on_progress = [this](const char* work, double done, double total) {
-    clear_bar();
-    work_.draw(work, done, total);
-    if (done >= total) work_.clear();
+    bar_.draw(work, done, total);
+    if (done >= total) bar_.clear();
   };
   return events;
 }
 
-void Progress::draw(const StepReport& report) {
-  const auto now = std::chrono::steady_clock::now();
-  if (now - last_draw_ < kRedrawInterval && report.step != report.steps) return;
-  last_draw_ = now;
-  const auto filled =
-      static_cast<size_t>(kBarWidth * report.step / std::max<Index>(report.steps, 1));
-  const std::string bar = std::string(filled, '#') + std::string(kBarWidth - filled, '.');
-  fmt::print(stderr, "\r\x1b[K[{}] {}/{}  loss {:.4f}  {:.0f} tok/s  ETA {}", bar, report.step,
-             report.steps, report.loss, report.tokens_per_second, duration(report.seconds_left));
-  std::fflush(stderr);
-  bar_drawn_ = true;
-}
-
 void Progress::print(const std::string& line) {
-  clear_bar();
+  bar_.clear();
   spdlog::info("{}", line);
-}
-
-void Progress::clear_bar() {
-  work_.clear();
-  if (!bar_drawn_) return;
-  fmt::print(stderr, "\r\x1b[K");
-  std::fflush(stderr);
-  bar_drawn_ = false;
 }
 
 }  // namespace minillm

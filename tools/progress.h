@@ -19,9 +19,12 @@ class WorkBar {
  public:
   ~WorkBar() { clear(); }
   void draw(const std::string& work, double done, double total);
+  void draw(const StepReport& report);  // a step of training; on a terminal only
   void clear();
 
  private:
+  void show(double share, const std::string& text);
+
   using Clock = std::chrono::steady_clock;
   const bool terminal_ = isatty(STDERR_FILENO) == 1;
   bool drawn_ = false;
@@ -31,8 +34,7 @@ class WorkBar {
 
 class Progress {
  public:
-  Progress();
-  ~Progress();
+  Progress() = default;
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
@@ -40,14 +42,9 @@ class Progress {
   TrainerEvents events();
 
  private:
-  void draw(const StepReport& report);
   void print(const std::string& line);
-  void clear_bar();
 
-  bool terminal_;
-  bool bar_drawn_ = false;
-  WorkBar work_;
-  std::chrono::steady_clock::time_point last_draw_{};
+  WorkBar bar_;
 };
 
 }  // namespace minillm

@@ -13,7 +13,7 @@ world=$out/world
 bin=build/release/bin
 
 tools/install_dependencies.sh
-cmake --preset release -DMINILLM_BUILD_TESTS=OFF >/dev/null
+cmake --preset release >/dev/null
 cmake --build --preset release -- --no-print-directory --quiet
 
 say() { printf '\n== %s\n' "$*"; }

@@ -23,7 +23,7 @@ int main(int argc, char** argv) {
   add_chat_template_option(app, arguments.options.chat_template);
   app.add_option("--replay", arguments.options.replay_files,
                  "texts (pretraining data) to replay, so that what pretraining taught is kept");
-  app.footer([&] { return config_help(fields); });
+  add_config_help(app, fields);
   return run_tool(app, argc, argv, [&] {
     const uint64_t seed = config.train.seed;
     apply_config(fields, arguments);

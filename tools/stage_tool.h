@@ -40,6 +40,14 @@ inline void add_stage_options(CLI::App& app, StageArguments& arguments) {
   app.add_flag("--json", arguments.json, "print the outcome as one JSON object on stdout");
 }
 
+// Lists the config's keys in --help.
+inline void add_config_help(CLI::App& app, const ConfigFields& fields) {
+  app.footer([&] {
+    return "Keys of the config file, and of --set key=value, with their defaults:\n" +
+           in_flags(config_help(fields));
+  });
+}
+
 // Reads --config and --set into the fields; --seed is short for train.seed.
 inline void apply_config(const ConfigFields& fields, const StageArguments& arguments) {
   if (!arguments.config_path.empty()) read_config_file(fields, arguments.config_path);

@@ -11,7 +11,6 @@
 //     });
 //   }
 //
-// A tool with a config shows its keys with app.footer([&] { return config_help(fields); }).
 // Results go to stdout; logs (spdlog) and errors to stderr.
 
 #ifndef TOOLS_TOOL_MAIN_H_
@@ -36,6 +35,7 @@
 #include "libminillm/core/error.h"
 #include "libminillm/core/version.h"
 #include "tools/completion.h"
+#include "tools/option_names.h"
 
 namespace minillm {
 
@@ -52,7 +52,8 @@ inline void on_stop_signal(int) {
   [[maybe_unused]] const auto written = write(STDERR_FILENO, stop_text.data(), stop_text.size());
 }
 
-inline int report_error(std::string message, ExitCode code) {
+inline int report_error(const std::string& text, ExitCode code) {
+  std::string message = in_flags(text);
   std::replace(message.begin(), message.end(), '\n', ' ');
   fmt::print(stderr, "error: {}\n", message);
   return static_cast<int>(code);

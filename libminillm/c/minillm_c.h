@@ -97,7 +97,7 @@ typedef struct {
   const char* const* train_files; /* ends with NULL */
   const char* const* eval_files;  /* likewise, or NULL */
   const char* const* replay_files;
-  const char* const* settings; /* "train.steps=200", ...: the keys of the tools' --set */
+  const char* const* settings; /* "train.steps=200", ...: keys of the config */
   const char* config;          /* a TOML recipe, or NULL */
   const char* init_from;       /* a checkpoint; NULL to pretrain from scratch */
   const char* tokenizer;       /* a sentencepiece model for pretraining from scratch, or NULL */

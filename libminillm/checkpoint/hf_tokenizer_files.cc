@@ -1,5 +1,7 @@
 #include "libminillm/checkpoint/hf_tokenizer_files.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "libminillm/checkpoint/strict_json.h"
@@ -120,10 +122,10 @@ Tokenizer load_hf_tokenizer(const std::string& directory) {
   if (jinja.empty()) return tokenizer;
   const ChatTemplate* known = recognise_chat_template(jinja);
   if (known == nullptr)
-    return tokenizer.without_chat_template(
-        fmt::format("the chat template of '{}' is none that is known (--chat-template chooses one "
-                    "that is)",
-                    directory));
+    return tokenizer.without_chat_template(fmt::format(
+        "the chat template of '{}' is none that is known (options.chat_template chooses "
+        "one that is)",
+        directory));
   try {
     return tokenizer.with_chat_template(*known);
   } catch (const Error& e) {

@@ -1,4 +1,4 @@
-// What minillm-inspect says about a tensor, and about how two differ.
+// What can be said about a tensor, and about how two differ.
 
 #ifndef LIBMINILLM_CHECKPOINT_TENSOR_STATS_H_
 #define LIBMINILLM_CHECKPOINT_TENSOR_STATS_H_

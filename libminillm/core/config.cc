@@ -61,7 +61,8 @@ std::string advice(const ConfigFields& fields, std::string_view key) {
       nearest = field.key;
     }
   }
-  return nearest.empty() ? "--help lists the keys" : fmt::format("did you mean '{}'?", nearest);
+  return nearest.empty() ? "config_help lists the keys"
+                         : fmt::format("did you mean '{}'?", nearest);
 }
 
 const ConfigField& find_field(const ConfigFields& fields, const std::string& key,
@@ -230,7 +231,7 @@ void read_config_file(const ConfigFields& fields, const std::string& path) {
   try {
     text = read_file(path);
   } catch (const Error& e) {
-    throw Error(e.what(), ExitCode::kUsage);  // a wrong --config
+    throw Error(e.what(), ExitCode::kUsage);  // a wrong path of a config
   }
   read_config_text(fields, text, path);
 }
@@ -245,9 +246,9 @@ void read_config_text(const ConfigFields& fields, const std::string& text,
 }
 
 void set_config_value(const ConfigFields& fields, const std::string& assignment) {
-  const std::string where = fmt::format("--set '{}'", assignment);
+  const std::string where = fmt::format("setting '{}'", assignment);
   // toml++ would accept it, and write something else.
-  MINILLM_CHECK_USAGE(is_valid_utf8(assignment), "--set '{}': expected valid UTF-8",
+  MINILLM_CHECK_USAGE(is_valid_utf8(assignment), "setting '{}': expected valid UTF-8",
                       replace_invalid_utf8(assignment));
   const size_t equals = assignment.find('=');
   MINILLM_CHECK_USAGE(equals != std::string::npos, "{}: no '=': expected key=value", where);
@@ -296,7 +297,7 @@ std::string config_help(const ConfigFields& fields) {
     key_width = std::max(key_width, field.key.size());
     value_width = std::max(value_width, value_text(field).size());
   }
-  std::string text = "Keys of the config file, and of --set key=value, with their defaults:\n";
+  std::string text;
   for (const ConfigField& field : fields.all())
     text += fmt::format("  {:<{}}  {:<{}}  {}\n", field.key, key_width, value_text(field),
                         value_width, field.help);
@@ -304,7 +305,8 @@ std::string config_help(const ConfigFields& fields) {
 }
 
 std::vector<ConfigDifference> config_differences(const std::string& before,
-                                                 const std::string& after) {
+                                                 const std::string& after,
+                                                 const std::string& defaults) {
   std::map<std::string, ConfigDifference> values;
   const auto collect = [&](const std::string& text, std::string ConfigDifference::*side) {
     for_each_value(parse_toml(text, "stored config"), "",
@@ -313,6 +315,7 @@ std::vector<ConfigDifference> config_differences(const std::string& before,
                      values[key].*side = to_text(node);
                    });
   };
+  collect(defaults, &ConfigDifference::before);
   collect(before, &ConfigDifference::before);
   collect(after, &ConfigDifference::after);
   std::vector<ConfigDifference> differences;

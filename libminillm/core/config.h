@@ -1,8 +1,9 @@
 // Configs: plain structs whose fields are listed once.
 //
 // A struct's `list_fields(fields, config)` names every field, with its help text. From that one
-// list come the TOML reader, `--set key=value`, `--help`, the echo of the resolved config, the
-// checkpoint's record of it, and the error for an unknown key, which names the nearest known one.
+// list come the TOML reader, settings (`key=value`), the help text, the echo of the resolved
+// config, the checkpoint's record of it, and the error for an unknown key, which names the nearest
+// known one.
 
 #ifndef LIBMINILLM_CORE_CONFIG_H_
 #define LIBMINILLM_CORE_CONFIG_H_
@@ -39,24 +40,36 @@ class ConfigFields {
 // Reads `path` into the fields. Throws Error (kUsage): `config 'sft.toml':12: unknown key
 // 'train.step' (did you mean 'train.steps'?)`, or a wrong type, or broken TOML, each with its line.
 void read_config_file(const ConfigFields& fields, const std::string& path);
-// Applies one `key=value` of the command line. Throws Error (kUsage).
+// Applies one setting, `key=value`. Throws Error (kUsage).
 void set_config_value(const ConfigFields& fields, const std::string& assignment);
 // The config as TOML with every key: what is echoed, and stored in checkpoints. Reading it back
 // gives the same values to the bit.
 std::string config_to_toml(const ConfigFields& fields);
 // As read_config_file, from text; errors call it `name`.
 void read_config_text(const ConfigFields& fields, const std::string& text, const std::string& name);
-// The table that --help prints: key, default, meaning.
+// A table of the fields, one a line: key, default, meaning.
 std::string config_help(const ConfigFields& fields);
+
+// A default-constructed config as TOML.
+template <typename Config>
+std::string default_config_toml() {
+  Config config;
+  ConfigFields fields;
+  list_fields(fields, config);
+  return config_to_toml(fields);
+}
 
 // A key whose value is not the same in two configs, with both values as TOML ("" where the key is
 // missing).
 struct ConfigDifference {
   std::string key, before, after;
 };
-// The keys in which two results of config_to_toml differ, sorted. Throws Error if one is not TOML.
+// The keys in which two results of config_to_toml differ, sorted. A key that `before` lacks,
+// because it was written before there was such a key, has its value in `defaults`, a third such
+// result. A key that `after` lacks always differs. Throws Error if one of them is not TOML.
 std::vector<ConfigDifference> config_differences(const std::string& before,
-                                                 const std::string& after);
+                                                 const std::string& after,
+                                                 const std::string& defaults);
 
 }  // namespace minillm
 

@@ -1,4 +1,4 @@
-// The library's version: stored in every checkpoint's lineage, printed by every tool's --version.
+// The library's version: stored in every checkpoint's lineage, printed by every tool.
 
 #ifndef LIBMINILLM_CORE_VERSION_H_
 #define LIBMINILLM_CORE_VERSION_H_

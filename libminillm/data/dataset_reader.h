@@ -70,7 +70,7 @@ Dataset<Conversation> read_conversations(const std::vector<std::string>& paths,
 Dataset<PreferencePair> read_preferences(const std::vector<std::string>& paths,
                                          BadRecordPolicy policy);
 
-// For minillm-inspect: which of the three kinds a file is (the first row that is any of them
+// For inspection: which of the three kinds a file is (the first row that is any of them
 // decides), and the same reading under kSkip, but a file without a usable record is only reported.
 enum class DatasetKind { kText, kConversations, kPreferences };
 DatasetKind detect_dataset_kind(const std::string& path);

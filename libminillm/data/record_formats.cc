@@ -35,10 +35,8 @@ const char* describe(RowKind kind) {
   return "an unknown format";
 }
 
-const char* tool_for(RowKind kind) {
-  return kind == RowKind::kText           ? "minillm-pretrain"
-         : kind == RowKind::kConversation ? "minillm-sft"
-                                          : "minillm-dpo";
+const char* stage_for(RowKind kind) {
+  return kind == RowKind::kText ? "pretrain" : kind == RowKind::kConversation ? "sft" : "dpo";
 }
 
 std::string describe_keys(const Json& row) {
@@ -73,8 +71,9 @@ void check_row_kind(const DatasetReport& report, const Json& row, RowKind expect
     MINILLM_CHECK(!first, "'{}': {}", report.path, kUnpairedUnsupported);
     throw BadRecord{kUnpairedUnsupported, ""};
   }
-  MINILLM_CHECK(!first, "'{}': wrong kind of data set: expected {}, got {} (which {} takes)",
-                report.path, describe(expected), describe(kind), tool_for(kind));
+  MINILLM_CHECK(!first,
+                "'{}': wrong kind of data set: expected {}, got {} (which the {} stage takes)",
+                report.path, describe(expected), describe(kind), stage_for(kind));
   throw BadRecord{"row of another kind",
                   fmt::format("expected {}, got {}", describe(expected), describe(kind))};
 }

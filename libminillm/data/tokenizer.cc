@@ -154,7 +154,7 @@ Tokenizer Tokenizer::from_bytes(std::string model_bytes, const std::string& name
     return tokenizer.with_chat_template(own);
   return tokenizer.without_chat_template(
       "it has no chat markers: expected control pieces '<s>', '<|im_start|>' and '<|im_end|>' "
-      "(train one with minillm-tokenizer, or choose a template with --chat-template)");
+      "(train one with train_tokenizer, or choose a template with options.chat_template)");
 }
 
 Tokenizer Tokenizer::load(const std::string& path) { return from_bytes(read_file(path), path); }
@@ -196,7 +196,7 @@ Tokenizer Tokenizer::with_chat_template(const ChatTemplate& chat_template) const
   const auto check = [&](const std::string& piece) {
     MINILLM_CHECK(piece.empty() || control(piece) >= 0,
                   "tokenizer: the chat template '{}' needs the control piece '{}', which it has "
-                  "not (--chat-template chooses another)",
+                  "not (options.chat_template chooses another)",
                   chat_template.id, piece);
   };
   check(chat_template.start);

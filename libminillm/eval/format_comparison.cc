@@ -1,4 +1,4 @@
-// The table that minillm-compare shows.
+// A comparison as a table.
 
 #include <fmt/format.h>
 

@@ -42,8 +42,8 @@ void check_chat_template(const std::string& taught, const Tokenizer& tokenizer) 
   MINILLM_CHECK(tokenizer.chat_template() != nullptr, "tokenizer: {}",
                 tokenizer.chat_template_problem());
   MINILLM_CHECK(taught == tokenizer.chat_template()->id,
-                "checkpoint: it was taught another chat template: expected '{}', got '{}' (--force "
-                "chats with it all the same)",
+                "checkpoint: it was taught another chat template: expected '{}', got '{}' "
+                "(options.chat_template chooses one)",
                 taught, tokenizer.chat_template()->id);
 }
 

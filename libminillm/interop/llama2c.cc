@@ -75,7 +75,7 @@ void check_vocabulary(const Tokenizer& tokenizer, const SentencePieceModelInfo& 
     MINILLM_CHECK(
         holds,
         "{}: its vocabulary does not fit llama2.c's run.c: expected {}, got {} (export to "
-        "GGUF, or leave out --llama2c-tokenizer)",
+        "GGUF, or leave out llama2c_tokenizer)",
         subject, expected, got);
   };
   check(model.is_bpe && model.byte_fallback, "BPE with byte fallback",

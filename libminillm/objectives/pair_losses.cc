@@ -73,7 +73,7 @@ const PairLoss& pair_loss_of(const PairLossConfig& c) {
   MINILLM_CHECK_USAGE(c.label_smoothing >= 0 && c.label_smoothing < 0.5,
                       "config: dpo.label_smoothing: expected 0 to below 0.5, got {}",
                       c.label_smoothing);
-  for (const auto& [key, before, after] : config_differences(to_toml({c.name}), to_toml(c)))
+  for (const auto& [key, before, after] : config_differences(to_toml({c.name}), to_toml(c), ""))
     MINILLM_CHECK_USAGE(std::ranges::count(loss->keys, key) > 0,
                         "config: {}: it applies to dpo.loss = {} only", key, names_of(losses, key));
   return *loss;

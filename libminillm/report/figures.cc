@@ -95,9 +95,9 @@ ReportFigures read_figures(const std::string& path) {
     }
     return figures;
   } catch (const nlohmann::json::exception& e) {
-    throw Error(fmt::format(
-        "summary '{}': expected the figures of minillm-eval world --json by stage, got: {}", path,
-        e.what()));
+    throw Error(
+        fmt::format("summary '{}': expected the figures of a world evaluation by stage, got: {}",
+                    path, e.what()));
   }
 }
 

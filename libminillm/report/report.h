@@ -67,7 +67,7 @@ struct ReportChange {
   ChangeCounts counts;
 };
 
-// The figures of `minillm-eval world --json` by stage (the quickstart's summary.json).
+// The figures of a world evaluation by stage (the quickstart's summary.json).
 struct ReportFigure {
   std::string name, group;  // "answer_accuracy", "knowledge"
   std::string meaning;      // a sentence; empty for names that are not known

@@ -79,7 +79,7 @@ std::vector<MetricsLine> read_metrics(const std::string& path) {
     } catch (const nlohmann::json::exception&) {
       throw Error(fmt::format(
           "'{}':{}: not a line of metrics: expected one JSON object (remove the line, or continue "
-          "the run with --resume, which drops what was cut short)",
+          "the run with options.resume, which drops what was cut short)",
           path, reader.line_number()));
     } catch (const Error& error) {
       throw Error(fmt::format("'{}':{}: not a line of metrics: {}", path, reader.line_number(),

@@ -154,6 +154,7 @@ TrainOutcome StageRun::train(const StageTask& task) {
   loop.evaluate = evaluate_;
   loop.sample = sampler(task.chat);
   loop.provenance = provenance();
+  loop.default_config = default_config_;
   loop.ancestors = start_->lineage;
 
   Trainer trainer(train_, step_count(train_, schedule_->batches_in_first_epoch()), loop,

@@ -54,7 +54,8 @@ class StageRun {
         train_(config.train),
         data_(config.data),
         options_(options),
-        events_(events) {
+        events_(events),
+        default_config_(default_config_toml<Config>()) {
     list_fields(fields_, config);
     take_directory();
   }
@@ -111,7 +112,8 @@ class StageRun {
   const DataConfig& data_;
   const StageOptions& options_;
   const TrainerEvents& events_;
-  ConfigFields fields_;  // of the whole config
+  const std::string default_config_;  // as TOML
+  ConfigFields fields_;               // of the whole config
   std::optional<RunDirectory> directory_;
   std::optional<StageModel> own_;  // the starting point, unless it is the caller's
   StageModel* start_ = nullptr;

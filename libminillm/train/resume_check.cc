@@ -26,7 +26,8 @@ std::string hash_of(const LineageEntry& entry, const std::string& name) {
 
 }  // namespace
 
-void check_same_run(const LineageEntry& before, const LineageEntry& now, const std::string& run) {
+void check_same_run(const LineageEntry& before, const LineageEntry& now,
+                    const std::string& defaults, const std::string& run) {
   std::vector<std::string> differences;
   const auto compare = [&](const std::string& what, const std::string& old_value,
                            const std::string& new_value) {
@@ -42,8 +43,12 @@ void check_same_run(const LineageEntry& before, const LineageEntry& now, const s
   for (const auto& [name, ignored] : names) {
     compare(fmt::format("the hash of '{}'", name), hash_of(before, name), hash_of(now, name));
   }
-  for (const ConfigDifference& d : config_differences(before.config, now.config)) {
-    if (std::find(kFreeKeys.begin(), kFreeKeys.end(), d.key) == kFreeKeys.end())
+  for (const ConfigDifference& d : config_differences(before.config, now.config, defaults)) {
+    if (std::find(kFreeKeys.begin(), kFreeKeys.end(), d.key) != kFreeKeys.end()) continue;
+    if (d.after.empty())
+      differences.push_back(
+          fmt::format("{} was {}, but no key is called that now", d.key, d.before));
+    else
       compare(d.key, d.before, d.after);
   }
   MINILLM_CHECK_USAGE(differences.empty(),

@@ -228,7 +228,8 @@ void Trainer::resume() {
       "checkpoint '{}': cannot resume: expected the state of a training run, got only a "
       "model (start from it with options.init_from)",
       checkpoint.path());
-  check_same_run(checkpoint.state()->lineage.back(), task_.provenance, run_->path());
+  check_same_run(checkpoint.state()->lineage.back(), task_.provenance, task_.default_config,
+                 run_->path());
   load(checkpoint);
   // A crash may have fallen between saving a checkpoint and marking it as the best.
   if (state_.best_step == state_.step) run_->mark_best(state_.step);

@@ -47,6 +47,8 @@ struct TrainingTask {
   bool smaller_is_better = true;
 
   LineageEntry provenance;  // this run's entry; steps and tokens are filled in
+  // The stage's default config as TOML: what a run of an earlier version had for keys that are new.
+  std::string default_config;
   std::vector<LineageEntry> ancestors;
 };
 

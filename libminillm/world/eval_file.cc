@@ -136,7 +136,7 @@ WorldEvalSet load_world_eval(const std::string& path, Split split) {
     }
     begin = end + 1;
   }
-  MINILLM_CHECK(used > 0, "'{}': no item of split '{}' (write it with minillm-world)", path,
+  MINILLM_CHECK(used > 0, "'{}': no item of split '{}' (write it with make_world_files)", path,
                 split_name(split));
   return set;
 }

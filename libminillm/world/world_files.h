@@ -1,4 +1,4 @@
-// The world's files: what minillm-world writes.
+// The world's files: data of all stages, and questions about it.
 
 #ifndef LIBMINILLM_WORLD_WORLD_FILES_H_
 #define LIBMINILLM_WORLD_WORLD_FILES_H_

@@ -87,7 +87,7 @@ TEST(HfTokenizerFiles, ATemplateThatIsNotKnownIsRefusedWhenItIsNeeded) {
                       {"tokenizer_config.json", json{{"chat_template", jinja}}.dump()}});
   };
   EXPECT_ERROR(render_prompt(load("{{ messages }}"), {{Role::kUser, "x"}}),
-               "is none that is known (--chat-template chooses one that is)");
+               "is none that is known (options.chat_template chooses one that is)");
   EXPECT_ERROR(render_prompt(load(chat_template_named("llama-3").jinja), {{Role::kUser, "x"}}),
                "the chat template 'llama-3' needs the control piece '<|begin_of_text|>'");
   EXPECT_EQ(load("{{ messages }}").encode("goose"), toy_tokenizer().encode("goose"));

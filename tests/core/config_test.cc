@@ -29,8 +29,7 @@ struct Settings {
   bool operator==(const Settings&) const = default;
 };
 
-ConfigFields fields_of(Settings& s) {
-  ConfigFields fields;
+void list_fields(ConfigFields& fields, Settings& s) {
   fields.add("train.shuffle", s.shuffle, "whether to shuffle");
   fields.add("train.steps", s.steps, "optimizer steps");
   fields.add("train.learning_rate", s.learning_rate, "peak rate");
@@ -38,6 +37,11 @@ ConfigFields fields_of(Settings& s) {
   fields.add("train.seed", s.seed, "of everything");
   fields.add("train.schedule", s.schedule, "shape of the rate");
   fields.add("name", s.name, "of the run");
+}
+
+ConfigFields fields_of(Settings& s) {
+  ConfigFields fields;
+  list_fields(fields, s);
   return fields;
 }
 
@@ -163,10 +167,10 @@ TEST(Config, SetTakesNumbersAndTruthAsAFileDoes) {
 }
 
 TEST(Config, SetExplainsWhatIsWrong) {
-  EXPECT_ERROR(set("train.steps"), "--set 'train.steps': no '=': expected key=value");
+  EXPECT_ERROR(set("train.steps"), "setting 'train.steps': no '=': expected key=value");
   EXPECT_ERROR(set("train.stesp=5"), "unknown key 'train.stesp' (did you mean 'train.steps'?)");
   EXPECT_ERROR(set("train.steps=many"),
-               "--set 'train.steps=many': key 'train.steps' has a wrong value: "
+               "setting 'train.steps=many': key 'train.steps' has a wrong value: "
                "expected an integer, got 'many'");
   EXPECT_ERROR(set("train.steps="), "expected an integer, got ''");
   EXPECT_ERROR(set("train.steps=99999999999999999999"), "expected an integer");
@@ -238,7 +242,7 @@ TEST(Config, DifferencesNameKeysWithBothValues) {
   b.files = {"x"};
   const std::string removed = "old = 1\n";
   const auto differences =
-      config_differences(removed + config_to_toml(fields_of(a)), config_to_toml(fields_of(b)));
+      config_differences(removed + config_to_toml(fields_of(a)), config_to_toml(fields_of(b)), "");
   ASSERT_EQ(differences.size(), 3u);
   EXPECT_EQ(differences[0].key, "data.files");
   EXPECT_EQ(differences[1].key, "old");
@@ -247,8 +251,20 @@ TEST(Config, DifferencesNameKeysWithBothValues) {
   EXPECT_EQ(differences[2].key, "train.learning_rate");
   EXPECT_EQ(differences[2].before, "0.1");
   EXPECT_EQ(differences[2].after, "0.2");
-  EXPECT_THAT(config_differences(config_to_toml(fields_of(a)), config_to_toml(fields_of(a))),
+  EXPECT_THAT(config_differences(config_to_toml(fields_of(a)), config_to_toml(fields_of(a)), ""),
               IsEmpty());
+}
+
+TEST(Config, AKeyThatIsMissingBeforeHasItsDefault) {
+  Settings settings;
+  const std::string defaults = default_config_toml<Settings>();
+  EXPECT_EQ(defaults, config_to_toml(fields_of(settings)));
+  EXPECT_THAT(config_differences("", defaults, defaults), IsEmpty());
+  settings.learning_rate = 0.2;
+  const auto differences = config_differences("", config_to_toml(fields_of(settings)), defaults);
+  ASSERT_EQ(differences.size(), 1u);
+  EXPECT_EQ(differences[0].before, "0.1");
+  EXPECT_EQ(differences[0].after, "0.2");
 }
 
 }  // namespace

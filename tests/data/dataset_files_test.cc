@@ -77,7 +77,7 @@ TEST(DatasetFiles, EveryInstructionFileReadsWithTheRightReasons) {
     const std::string path = test_data_path(std::string("sft/") + name);
     EXPECT_EQ(detect_dataset_kind(path), DatasetKind::kText);
     EXPECT_ERROR(read_conversations({path}, BadRecordPolicy::kSkip),
-                 "got texts ({\"text\": ...}) (which minillm-pretrain");
+                 "got texts ({\"text\": ...}) (which the pretrain stage");
   }
   EXPECT_EQ(list_directory(test_data_path("sft")).size(),
             kConversationFiles.size() + kTextFiles.size());

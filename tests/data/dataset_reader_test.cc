@@ -218,9 +218,9 @@ TEST(Datasets, FilesOfAnotherKindAreNamed) {
                "wrong kind of data set: expected conversations, got preference pairs (which "
                "minillm-dpo takes)");
   EXPECT_ERROR(pairs(conversation, BadRecordPolicy::kSkip),
-               "expected preference pairs, got conversations (which minillm-sft takes)");
+               "expected preference pairs, got conversations (which the sft stage takes)");
   EXPECT_ERROR(conversations(R"({"text":"a"})", BadRecordPolicy::kSkip),
-               "got texts ({\"text\": ...}) (which minillm-pretrain takes)");
+               "got texts ({\"text\": ...}) (which the pretrain stage takes)");
   for (const char* unpaired : {R"({"messages":[{"role":"user","content":"a"}],"label":false})",
                                R"({"prompt":"a","completion":"b","label":true})",
                                R"({"instruction":"a","output":"b","kto_tag":true})"}) {

@@ -2,24 +2,24 @@
 # Fuzzes every parser with libFuzzer under the address and undefined-behaviour sanitizers.
 #   tests/fuzz/run.sh [SECONDS] [TARGETS...]     by default 30 seconds each, all targets, three at a time
 #   EXECUTIONS=5000000 tests/fuzz/run.sh 1200    the long tier: 20 minutes each, longer where that is too few inputs
-# An input that crashes, takes over two seconds (sanitizers double the time) or over 256 MiB fails the run and is kept
-# in build/fuzz/artifacts/ (put it into tests/fuzz/found/<target>/ with the fix). What was learned stays in
+# An input that crashes, takes over two seconds of processor time (sanitizers double it) or over 256 MiB fails the run and
+# is kept in build/fuzz/artifacts/ (put it into tests/fuzz/found/<target>/ with the fix). What was learned stays in
 # build/fuzz/corpus/.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 seconds=${1:-30}
 executions=${EXECUTIONS:-0}  # the least number of each target
-timeout=${TIMEOUT:-2}  # seconds of the clock: more where the machine has other work
+timeout=${TIMEOUT:-2}  # seconds of processor time; what hangs is ended after 60 of the clock
 seed=${SEED:-1}  # the same way every time; another SEED goes another way
 [[ $# -gt 0 ]] && shift
-tools/install_dependencies.sh clang libclang-rt-14-dev libomp-dev libgtest-dev libgmock-dev
+tools/install_dependencies.sh --check clang libclang-rt-14-dev libomp-dev libgtest-dev libgmock-dev
 cmake --preset asan >/dev/null
 cmake --build --preset asan --target fuzz make_seeds -- --no-print-directory --quiet
 
 corpus=build/fuzz/corpus
-data=${MINILLM_TEST_DATA:-../shared/data}
-[[ -d $data ]] || data=
+data=${MINILLM_TEST_DATA:-}
+[[ -d $data ]] || { data=; echo "without the files of others as seeds: MINILLM_TEST_DATA names no folder"; }
 build/asan/bin/make_seeds "$corpus" $data  # a folder for every target
 targets=("$@")
 [[ ${#targets[@]} -gt 0 ]] || mapfile -t targets < <(ls "$corpus")
@@ -33,8 +33,8 @@ fuzz_until() { # TARGET LIMIT
   esac
   local found=tests/fuzz/found/$1
   [[ -d $found ]] || found=
-  FUZZ_TARGET=$1 OMP_NUM_THREADS=1 ASAN_OPTIONS=quarantine_size_mb=8:malloc_context_size=2:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
-    build/asan/bin/fuzz "$corpus/$1" $found -seed="$seed" "$2" -timeout="$timeout" -rss_limit_mb=640 \
+  FUZZ_TARGET=$1 FUZZ_SECONDS=$timeout OMP_NUM_THREADS=1 ASAN_OPTIONS=quarantine_size_mb=8:malloc_context_size=2:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+    build/asan/bin/fuzz "$corpus/$1" $found -seed="$seed" "$2" -timeout=60 -rss_limit_mb=640 \
     -malloc_limit_mb=256 -max_len="$longest" -print_final_stats=1 -artifact_prefix="build/fuzz/artifacts/$1-" \
     >>"build/fuzz/logs/$1" 2>&1
 }

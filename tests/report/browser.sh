@@ -22,8 +22,9 @@ fi
 browse() {
   local out=$1
   shift
-  timeout 90 "$chromium" --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --hide-scrollbars \
-    --user-data-dir="$work/profile" --no-first-run --disable-extensions --disable-background-networking \
+  # A profile of its own: one that ended may hold its own for a while. Time enough for a busy machine.
+  timeout 300 "$chromium" --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --hide-scrollbars \
+    --user-data-dir="$(mktemp -d -p "$work")" --no-first-run --disable-extensions --disable-background-networking \
     --disable-component-update --disable-sync --disable-default-apps --host-resolver-rules='MAP * ~NOTFOUND' \
     --enable-logging=stderr --log-level=0 --virtual-time-budget=4000 "$@" >"$out" 2>"$work/log" ||
     { echo "chromium failed:"; tail -n 5 "$work/log"; exit 1; }
@@ -32,15 +33,15 @@ browse() {
 
 # --- a small world through all three stages, and a prompt that would like to be markup
 cd "$work"
-small=(--set model.vocab_size=600 --set model.hidden_size=32 --set model.intermediate_size=64
-  --set model.num_attention_heads=4 --set model.num_key_value_heads=2 --set model.head_dim=8
-  --set train.batch_tokens=512 --set train.log_every=2)
+source "$source_folder/tests/tools/small.sh"
+often=(--set train.log_every=2)
 {
-  "$bin/minillm-world" --out world --stories 300 --sft-rows 120 --pairs 40 --replay-facts 20 --second-documents 50
-  "$bin/minillm-pretrain" --train world/pretrain.jsonl --eval world/pretrain_eval.jsonl --out base "${small[@]}" --set train.steps=20
-  "$bin/minillm-sft" --init-from base --train world/sft.jsonl --eval world/sft_eval.jsonl --out chat --set train.steps=12 --set train.log_every=2
-  "$bin/minillm-dpo" --init-from chat --train world/preference.jsonl --eval world/preference_eval.jsonl --replay world/replay.jsonl \
-    --out aligned --set train.steps=8 --set train.log_every=2
+  tool world --out world "${small_world[@]}"
+  tool pretrain --train world/pretrain.jsonl --eval world/pretrain_eval.jsonl --out base "${small_model[@]}" "${often[@]}" \
+    --set train.steps=20
+  tool sft --init-from base --train world/sft.jsonl --eval world/sft_eval.jsonl --out chat --set train.steps=12 "${often[@]}"
+  tool dpo --init-from chat --train world/preference.jsonl --eval world/preference_eval.jsonl --replay world/replay.jsonl \
+    --out aligned --set train.steps=8 "${often[@]}"
 } >/dev/null 2>training.log || { tail -n 3 training.log; exit 1; }
 figures='{"cloze_accuracy": {"value": 0.5, "count": 1, "of": 2}, "benign_refusal_rate": {"value": 0.25, "count": 1, "of": 4}}'
 printf '{"pretrain": %s, "sft": %s, "dpo": %s}' "$figures" "${figures/0.25, \"count\": 1/0.5, \"count\": 2}" "$figures" >summary.json

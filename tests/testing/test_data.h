@@ -1,6 +1,6 @@
 // Where the tests' real-world data lie: corpora, instruction and preference sets, weights, hostile
-// files. They are not part of the project; a test that needs them skips, saying so, where they are
-// absent.
+// files. They are not part of the project; a test that needs them skips, saying so, unless
+// MINILLM_TEST_DATA names the folder (its full path) that holds them.
 
 #ifndef TESTS_TESTING_TEST_DATA_H_
 #define TESTS_TESTING_TEST_DATA_H_
@@ -11,12 +11,9 @@
 
 namespace minillm_testing {
 
-// The path of `name` inside MINILLM_TEST_DATA (default: ../shared/data beside the source tree).
 inline std::string test_data_path(const std::string& name) {
   const char* root = std::getenv("MINILLM_TEST_DATA");
-  const std::filesystem::path base =
-      root != nullptr ? std::filesystem::path(root)
-                      : std::filesystem::path(MINILLM_SOURCE_DIR) / "../shared/data";
+  const std::filesystem::path base = root != nullptr ? root : "$MINILLM_TEST_DATA";
   return (base / name).string();
 }
 inline bool has_test_data(const std::string& name) {

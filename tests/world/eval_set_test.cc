@@ -89,7 +89,7 @@ TEST(WorldEval, DamagedFilesAreNamedByLine) {
   EXPECT_EQ(load_error(R"({"type":"cloze","split":"test","group":"odd"})"),
             ":1: not an item of the world's evaluation: unknown name 'odd'");
   EXPECT_EQ(load_error(R"({"type":"story","split":"validation","text":"x"})"),
-            ": no item of split 'test' (write it with minillm-world)");
+            ": no item of split 'test' (write it with make_world_files)");
 }
 
 }  // namespace
