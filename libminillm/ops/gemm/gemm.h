@@ -13,8 +13,8 @@
 // Dispatch: the kernels are chosen when the program runs. They are the best that the processor has,
 // or, to compare sets or to get an older processor's results, those that the environment variable
 // MINILLM_KERNELS names: "avx512bf16", "avx512", "avx2" or "portable". A name that is unknown, or
-// that the processor lacks, is ignored. All sets but "portable", which has no fused multiply-add,
-// give the same bits in float and int8; in bf16, those of "avx512bf16" differ as well.
+// that the processor lacks, is ignored. In float and int8, all sets but "portable", which has no
+// fused multiply-add, give the same bits; in bf16, all but "avx512bf16".
 
 #ifndef LIBMINILLM_OPS_GEMM_GEMM_H_
 #define LIBMINILLM_OPS_GEMM_GEMM_H_
