@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
   app.add_option("--init-from", arguments.options.init_from,
                  "continued pretraining: checkpoint or run directory to start from");
   app.add_option("--tokenizer", tokenizer,
-                 "tokenizer.model to use (default: train one on the training files)");
+                 "tokenizer.model to use; without it one is trained on the training files");
   app.footer([&] { return config_help(fields); });
   return run_tool(app, argc, argv, [&] {
     const uint64_t seed = config.train.seed;

@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
       ->required();
   add_chat_template_option(app, arguments.options.chat_template);
   app.add_option("--replay", arguments.options.replay_files,
-                 "texts (pretraining data) to replay, so that what pretraining taught is kept");
+                 "texts (pretraining data) to replay, so that what pretraining told is kept");
   app.footer([&] { return config_help(fields); });
   return run_tool(app, argc, argv, [&] {
     const uint64_t seed = config.train.seed;

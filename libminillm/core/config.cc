@@ -246,7 +246,7 @@ void read_config_text(const ConfigFields& fields, const std::string& text,
 
 void set_config_value(const ConfigFields& fields, const std::string& assignment) {
   const std::string where = fmt::format("--set '{}'", assignment);
-  // toml++ would accept it, and write something else.
+  // toml++ would take it, and write something else down.
   MINILLM_CHECK_USAGE(is_valid_utf8(assignment), "--set '{}': expected valid UTF-8",
                       replace_invalid_utf8(assignment));
   const size_t equals = assignment.find('=');

@@ -282,8 +282,8 @@ TEST_F(Stages, StepTotalsAddUpOverMicroBatchesAndCountEveryPairOnce) {
   EXPECT_EQ(first.chosen_tokens + second.chosen_tokens, both.chosen_tokens);
 }
 
-// Trap: training and chatting with different templates. SFT's travels with the checkpoint; another
-// one has to be asked for.
+// Trap: training and chatting with different templates. The one that SFT was told of travels with
+// the checkpoint; another one has to be asked for.
 TEST_F(Stages, TheChatTemplateTravelsWithTheCheckpoint) {
   SftConfig one_step = small_sft();
   one_step.train.steps = 1;
