@@ -1,6 +1,6 @@
 // Our matrix products against Eigen's, in the shapes of training: the three forms of a linear
-// layer, and the embedded world's layers (N = 2048 rows). Reports GFLOP/s; README.md quotes medians
-// of repetitions:
+// layer, and the embedded world's layers (N = 2048 rows). Reports GFLOP/s; README.md quotes the
+// medians of repetitions:
 //
 //   kernels_bench --benchmark_repetitions=9 --benchmark_report_aggregates_only=true
 

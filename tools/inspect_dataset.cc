@@ -231,7 +231,7 @@ void print_summary(const Summary& summary, const char* unit) {
     fmt::print("{:<12}{}  {}\n", "dropped", count, reason);
   for (const std::string& example : report.examples) fmt::print("{:<12}{}\n", "", example);
   print_lengths("length", summary.lengths, unit);
-  print_lengths("learnt", summary.supervised, unit);
+  print_lengths("learned", summary.supervised, unit);
   print_lengths("chosen", summary.chosen, unit);
   print_lengths("rejected", summary.rejected, unit);
   if (!summary.chosen.empty()) {

@@ -1,6 +1,6 @@
 // The number the model is made of: float, or double in the build that checks gradients.
 //
-// Dimensions are written the same way everywhere, in comments and in code:
+// The dimensions, the only names that are abbreviated to a letter, in comments and in code:
 //
 //   N  rows: the tokens of a batch     C  channels: the width of a row
 //   S  segments of a batch             H  query heads

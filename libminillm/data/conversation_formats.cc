@@ -14,13 +14,13 @@ Conversation make_conversation(std::vector<Message> messages) {
   std::erase_if(messages,
                 [](const Message& m) { return m.role == Role::kSystem && is_blank(m.content); });
   const auto is_assistant = [](const Message& m) { return m.role == Role::kAssistant; };
-  const auto is_learnt = [](const Message& m) {
+  const auto is_learned = [](const Message& m) {
     return m.role == Role::kAssistant && m.supervised;
   };
   if (std::none_of(messages.begin(), messages.end(), is_assistant)) {
     throw BadRecord{"no assistant message", fmt::format("got {} messages", messages.size())};
   }
-  while (!messages.empty() && !is_learnt(messages.back())) messages.pop_back();
+  while (!messages.empty() && !is_learned(messages.back())) messages.pop_back();
   if (messages.empty()) throw BadRecord{"every assistant message has loss weight 0", ""};
 
   bool asked = false;

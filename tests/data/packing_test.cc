@@ -39,8 +39,7 @@ TEST(Packing, EveryTargetIsTheTokenAfterItsRow) {
   EXPECT_EQ(targets(batch), (Targets{{2, 20}, {3, 21}, {4, 5}}));
 }
 
-// Trap: loss mask silently lost in packing; neighbours' texts and positions leaking into
-// each other.
+// Trap: loss mask silently lost in packing; texts and positions leaking between neighbours.
 TEST(Packing, MaskAndSegmentsSurvivePacking) {
   Rng rng(21);
   for (int round = 0; round < 100; ++round) {
@@ -126,8 +125,8 @@ TEST(Packing, AnAnswerOfOneTokenNeedsNoSegment) {
   EXPECT_ERROR(append_pair(batch, {{1}, {}, {5}}), "must not be empty: got 1, 0 and 1 tokens");
 }
 
-// Trap: truncation that changes the prompt or cuts off the answer. Whole items are
-// dropped, counted.
+// Trap: truncation that changes the prompt or cuts off the answer. Whole items are dropped instead,
+// and they are counted.
 TEST(Packing, TooLongItemsAreRemovedWholeAndCounted) {
   std::vector<RenderedSequence> sequences = {{{1, 2, 3}, {0, 0, 1}}, {{1, 2, 3, 4}, {0, 0, 0, 1}}};
   EXPECT_EQ(remove_too_long(sequences, 2), 1);

@@ -1,5 +1,4 @@
-// The whole two-layer model through every objective, against central differences. Double
-// build only.
+// The two-layer model through every objective, against central differences. Double build only.
 
 #include <gtest/gtest.h>
 

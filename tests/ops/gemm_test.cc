@@ -259,8 +259,7 @@ TEST_P(Gemm, PackedOnceGivesTheSameBits) {
   }
 }
 
-// Attention relies on it: what a row may not see has probability zero, and must not change
-// its sums.
+// Attention relies on it: what a row may not see has probability zero and must not change a sum.
 TEST_P(Gemm, ZerosBehindTheTermsChangeNoBit) {
   constexpr Index m = 5, n = 44, k = 250, padded = 560;
   Operands operands(Form::kNN, m, n, padded);

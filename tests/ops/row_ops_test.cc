@@ -111,8 +111,7 @@ TEST(Rope, LinearScalingSlowsEveryPairDown) {
 }
 
 // Llama 3.1 8B (theta 500000, head dimension 128), by the formula of Hugging Face's
-// _compute_llama3_parameters in Python's doubles: fast pairs stay, slow ones get eight
-// times slower.
+// _compute_llama3_parameters in Python's doubles: fast pairs stay, slow ones get 8 times slower.
 TEST(Rope, Llama3ScalingSlowsOnlyTheSlowPairsDown) {
   const RopeScaling scaling{.type = "llama3", .factor = 8};
   const std::pair<Index, double> expected[] = {

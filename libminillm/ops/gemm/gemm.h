@@ -10,11 +10,11 @@
 // keeps a tile of C in registers; A and B are copied ("packed") into panels that it reads with
 // stride one. doc/products.md explains the sizes.
 //
-// Dispatch: the kernels are chosen at the first product, the best that the processor has.
-// Results differ in the last bits between instruction sets; to get those of an older
-// processor, or to compare, set the environment variable MINILLM_KERNELS to "avx512bf16",
-// "avx512", "avx2" or "portable" before the program starts. A name that is unknown, or that
-// the processor lacks, is ignored.
+// Dispatch: the kernels are chosen when the program runs. They are the best that the processor has,
+// or, to compare sets or to get an older processor's results, those that the environment variable
+// MINILLM_KERNELS names: "avx512bf16", "avx512", "avx2" or "portable". A name that is unknown, or
+// that the processor lacks, is ignored. In float and int8, all sets but "portable", which has no
+// fused multiply-add, give the same bits; in bf16, all but "avx512bf16".
 
 #ifndef LIBMINILLM_OPS_GEMM_GEMM_H_
 #define LIBMINILLM_OPS_GEMM_GEMM_H_
