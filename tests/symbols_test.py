@@ -67,8 +67,8 @@ def is_snake(word):
 
 def is_name(word):
     """Snake case or camel case: what mathematics and prose do not look like."""
-    camel = re.search(r"[a-z][A-Z]|^[A-Z][a-z]{3,}$", word)
-    return word not in FOREIGN and (is_snake(word) or camel is not None)
+    camel = len(word) > 3 and re.search(r"[a-z][A-Z]|^[A-Z][a-z]+$", word)
+    return word not in FOREIGN and (is_snake(word) or bool(camel))
 
 
 def problems_of_span(span, files, symbols):
