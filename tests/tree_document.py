@@ -13,7 +13,7 @@ DOCUMENT = ROOT / "libminillm/doc/tree.md"
 LAYERS = ("core ops ops/gemm nn objectives data optim world checkpoint interop train generate eval stage pretrain sft "
           "dpo report c").split()
 SOURCES = {".h", ".cc", ".c", ".inc", ".js", ".py", ".sh", ".cmake", ".toml", ".md", ".html", ".awk"}
-DATA_FOLDERS = {"golden", "found", "fixtures", "__pycache__"}  # not source
+DATA_FOLDERS = {"golden", "golden_runs", "found", "fixtures", "__pycache__"}  # not source
 ORDER = [".h", ".cc", ".c", ".inc"]
 
 
@@ -44,7 +44,7 @@ def described(path):
     sentence = re.match(r"(.*?(?<!\.)(?<!et al)[.!?])(?=\s|$)|.*", " ".join(first_comment(path).split()))[0]
     if sentence:
         return sentence.rstrip(".:").replace("|", "\\|").replace("<", "&lt;")
-    tested = re.search(r'(?m)^#include "(libminillm/[^"]+)"', path.read_text(encoding="utf-8"))
+    tested = re.search(r'(?m)^#include "((?:libminillm|tools)/[^"]+)"', path.read_text(encoding="utf-8"))
     if path.name.endswith("_test.cc") and tested:
         return f"tests of {tested[1]}"
     sys.exit(f"{path.relative_to(ROOT)}: it begins with no comment that says what it is")
