@@ -125,47 +125,51 @@ def with_header(path):
     return [file for file in {path, *pair} if file.is_file()]
 
 
-def check(document):
-    page = root / document
-    text = page.read_text(encoding="utf-8")
-    found = 0
+def problems_of(page, text):
+    """Every problem of a page as (line, what is wrong)."""
     symbols = set()
     for block in re.finditer(r"(?ms)^ *```\n(.*?)^ *```", text):
         if re.search(r"minillm-|[\w.]+/[\w.]|--|\[\w*\]\{", block[1]):
             continue  # commands
         for word in re.findall(r"[A-Za-z_]\w*", block[1]):
             if is_snake(word) and word not in WORDS:
-                print(f"{document}:{text.count(chr(10), 0, block.start()) + 1}: {word} is nowhere in the code")
-                found += 1
+                yield text.count("\n", 0, block.start()) + 1, f"{word} is nowhere in the code"
             if len(word) <= 5:
                 symbols.add(word)
     text = re.sub(r"(?ms)^ *```.*?^ *```", lambda block: "\n" * block[0].count("\n"), text)
     for paragraph in re.finditer(r"(?:[^\n]*\S[^\n]*\n)+", text):
-        # Spans and links in their order; a span waits for the "in [file](path)" or ", [file](path)" after it.
+        # Spans wait for the "in [file](path)" or ", [file](path)" after them, or the end of the sentence.
         waiting = []
-        tokens = list(re.finditer(r"\[[^\]]*\]\(([^)#]+)[^)]*\)|(`[^`]+`)|([.;:(](?=\s)|\))", paragraph[0]))
-
-        def settle(files):
-            nonlocal found
-            for line, span in waiting:
-                for problem in problems_of_span(span, files, symbols):
-                    print(f"{document}:{line}: `{span}`: {problem}")
-                    found += 1
-            waiting.clear()
-
-        for token in tokens:
+        for token in re.finditer(r"\[[^\]]*\]\(([^)#]+)[^)]*\)|(`[^`]+`)|[.;:(](?=\s)|\)|\n$", paragraph[0]):
             if token[2]:
                 line = text.count("\n", 0, paragraph.start() + token.start()) + 1
                 waiting.append((line, " ".join(token[2][1:-1].split())))
-            elif token[1]:
+                continue
+            files = []
+            if token[1]:
                 path = (page.parent / token[1]).resolve()
-                before = paragraph[0][:token.start()]
-                said = re.search(r"`( and)? in\s+(\S+ of\s+)?$|`,\s+$", before)
-                settle(with_header(path) if said and path.suffix in {".h", ".cc", ".inc"} else [])
-            else:
-                settle([])
-        settle([])
-    return found
+                said = re.search(r"`( and)? in\s+(\S+ of\s+)?$|`,\s+$", paragraph[0][:token.start()])
+                files = with_header(path) if said and path.suffix in {".h", ".cc", ".inc"} else []
+            for line, span in waiting:
+                yield from ((line, f"`{span}`: {problem}") for problem in problems_of_span(span, files, symbols))
+            waiting = []
+
+
+def check(document):
+    found = list(problems_of(root / document, (root / document).read_text(encoding="utf-8")))
+    for line, problem in found:
+        print(f"{document}:{line}: {problem}")
+    return len(found)
+
+
+def check_itself():
+    """A mistake of each kind is noticed."""
+    page = root / "libminillm/doc/tour.md"
+    mistakes = ["`gather_everything`", "`Tokenizer::gather`", "`train_step` in [error.h](../core/error.h)",
+                "`Rope.TurnsTwice`", "`train.no_such_key`", "`--no-such-option`", "`tests/no_such_file.sh`",
+                "```\nx = gather_everything(y)\n```"]
+    return sum(not list(problems_of(page, mistake + "\n")) and (print(f"not noticed: {mistake}"), 1)[1]
+               for mistake in mistakes)
 
 
 def check_program():
@@ -181,5 +185,5 @@ def check_program():
 
 problems = sum(check(document) for document in sys.argv[2:] or DOCUMENTS)
 if not sys.argv[2:]:
-    problems += check_program()
+    problems += check_program() + check_itself()
 sys.exit(f"{problems} problems" if problems else 0)
