@@ -56,7 +56,7 @@ def words_of(path):
 ALL = "\n".join(code_of(path) for path in code_files())
 WORDS = set(re.findall(r"[A-Za-z_]\w*", ALL))
 TESTS = set(re.findall(r"TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\)", ALL))
-TOOLS = "\n".join(code_of(path) for path in code_files() if path.parent.name in {"tools", "fuzz", "tests"})
+TOOLS = "\n".join(code_of(path) for path in code_files() if path.parent in {root / "tools", root / "tests", root / "tests/fuzz"})
 
 
 def is_snake(word):
