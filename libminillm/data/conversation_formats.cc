@@ -1,3 +1,5 @@
+// The row formats of conversations: one table entry each, the first that matches is taken.
+
 #include <algorithm>
 #include <array>
 

@@ -1,3 +1,5 @@
+// Writes token shards: documents tokenized once, on all threads, into one file.
+
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/core/parallel.h"

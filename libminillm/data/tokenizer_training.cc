@@ -1,3 +1,5 @@
+// Trains a BPE tokenizer with sentencepiece, without the lines that it would drop silently.
+
 #include <sentencepiece_trainer.h>
 
 #include <algorithm>

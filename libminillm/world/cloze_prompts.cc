@@ -1,3 +1,5 @@
+// The beginnings that cloze questions complete: fair ones and hard ones per attribute.
+
 #include "libminillm/world/templates.h"
 
 namespace minillm {

@@ -1,3 +1,5 @@
+// The held-out questions as a file: writing eval.jsonl, and reading it back.
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 

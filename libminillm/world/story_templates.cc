@@ -1,3 +1,5 @@
+// The wordings in which stories tell a fact, per attribute.
+
 #include "libminillm/world/templates.h"
 
 namespace minillm {
