@@ -14,8 +14,6 @@ namespace {
 constexpr int64_t kMaxConsecutiveSkips = 10;
 constexpr int64_t kMaxRollbacks = 10;  // to one checkpoint
 
-using Clock = std::chrono::steady_clock;
-
 }  // namespace
 
 Trainer::Trainer(const TrainConfig& config, Index steps, TrainingTask task, RunDirectory* run)
@@ -37,7 +35,7 @@ TrainOutcome Trainer::run(const TrainerEvents& events) {
   events_ = events;
   record_.emplace(run_ != nullptr ? run_->metrics_path() : "", state_, task_, events_);
   for (const std::string& note : notes_) say(note);
-  started_ = Clock::now();
+  started_ = std::chrono::steady_clock::now();
   first_step_ = state_.step;
   if (state_.step == 0 && task_.evaluate) evaluate();
 
@@ -52,7 +50,12 @@ TrainOutcome Trainer::run(const TrainerEvents& events) {
     const bool diverged = state_.consecutive_skips >= kMaxConsecutiveSkips;
     if (saving || evaluating || diverged || due(config_.log_every))
       record_->log_training(report_, epoch());
-    if (diverged) fail_diverged();
+    if (diverged)
+      throw Error(fmt::format("training: step {}: the loss or the gradient was not finite in {} "
+                              "steps in a row (start again with a lower train.learning_rate, a "
+                              "longer train.warmup_ratio or a smaller train.max_grad_norm)",
+                              state_.step, kMaxConsecutiveSkips),
+                  ExitCode::kDiverged);
 
     const bool best = evaluating && evaluate();
     if (task_.sample && events_.on_sample && due(config_.sample_every))
@@ -65,7 +68,7 @@ TrainOutcome Trainer::run(const TrainerEvents& events) {
 
 // Returns false if the run went back to a checkpoint instead.
 bool Trainer::train_step() {
-  const Clock::time_point started = Clock::now();
+  const auto started = std::chrono::steady_clock::now();
   std::ranges::fill(task_.trainable.gradients, Real{0});
   const Index first = next_micro_batch();
   const Index count = task_.prepare ? task_.prepare(state_.step + state_.batches_left_out)
@@ -148,19 +151,11 @@ bool Trainer::roll_back(const std::string& reason) {
   rollbacks_since_save_ += 1;
 
   record_->reopen();
-  started_ = Clock::now();  // the time left is estimated from here on
+  started_ = std::chrono::steady_clock::now();  // the time left is estimated from here on
   first_step_ = state_.step;
   say(fmt::format("step {}: {}: back to '{}', the batches of {} steps left out, rollback {}",
                   failed.step + 1, reason, checkpoint.path(), left_out, state_.rollbacks));
   return true;
-}
-
-void Trainer::fail_diverged() const {
-  throw Error(fmt::format("training: step {}: the loss or the gradient was not finite in {} steps "
-                          "in a row (start again with a lower train.learning_rate, a longer "
-                          "train.warmup_ratio or a smaller train.max_grad_norm)",
-                          state_.step, kMaxConsecutiveSkips),
-              ExitCode::kDiverged);
 }
 
 Index Trainer::next_micro_batch() const {

@@ -59,7 +59,6 @@ class Trainer {
   std::optional<std::string> reason_to_skip(const Contribution& sum);
   void update(double weight);
   bool roll_back(const std::string& reason);
-  [[noreturn]] void fail_diverged() const;
   bool evaluate();
   void save(bool best);
 
