@@ -1,4 +1,5 @@
-// What the training tools share: their options, and how a run ends.
+// The tools that run a stage: one main(), made of the stage's entries in pipeline/stages.h and
+// eval/stage_notes.h.
 
 #ifndef TOOLS_STAGE_TOOL_H_
 #define TOOLS_STAGE_TOOL_H_
@@ -10,7 +11,9 @@
 #include <vector>
 
 #include "libminillm/core/config.h"
-#include "libminillm/stage/stage.h"
+#include "libminillm/eval/stage_notes.h"
+#include "libminillm/pipeline/stages.h"
+#include "tools/chat_template_option.h"
 #include "tools/progress.h"
 #include "tools/tool_main.h"
 
@@ -21,23 +24,32 @@ struct StageArguments {
   StageOptions options;
   std::string config_path;
   std::vector<std::string> assignments;
+  uint64_t seed = TrainConfig().seed;
   bool json = false;
 };
 
-inline void add_stage_options(CLI::App& app, StageArguments& arguments) {
+inline void add_stage_options(CLI::App& app, const StageNotes& stage, StageArguments& arguments) {
+  StageOptions& options = arguments.options;
   app.add_option("--config", arguments.config_path,
                  "recipe to follow (TOML file); without it, the defaults below apply");
   app.add_option("--set", arguments.assignments,
                  "key=value, overrides the config; may be given more than once")
       ->allow_extra_args(false);
-  app.add_option("--train", arguments.options.train_files, "training files")->required();
-  app.add_option("--eval", arguments.options.eval_files, "held-out files");
-  app.add_option("--out", arguments.options.out, "run directory to write")->required();
-  app.add_flag("--resume", arguments.options.resume,
+  app.add_option("--train", options.train_files, "training files")->required();
+  app.add_option("--eval", options.eval_files, "held-out files");
+  app.add_option("--out", options.out, "run directory to write")->required();
+  app.add_flag("--resume", options.resume,
                "continue the run in --out (starts it if there is none)");
-  app.add_flag("--dry-run", arguments.options.dry_run,
+  app.add_flag("--dry-run", options.dry_run,
                "prepare the data, print how much memory the run takes, and stop before training");
   app.add_flag("--json", arguments.json, "print the outcome as one JSON object on stdout");
+  app.add_option("--seed", arguments.seed, "short for --set train.seed=N");
+  app.add_option("--init-from", options.init_from, stage.start)->required(!stage.from_scratch);
+  if (stage.from_scratch)
+    app.add_option("--tokenizer", options.tokenizer,
+                   "tokenizer.model to use; without it one is trained on the training files");
+  if (stage.chat) add_chat_template_option(app, options.chat_template);
+  if (!stage.replay.empty()) app.add_option("--replay", options.replay_files, stage.replay);
 }
 
 // Lists the config's keys in --help.
@@ -48,10 +60,13 @@ inline void add_config_help(CLI::App& app, const ConfigFields& fields) {
   });
 }
 
-// Reads --config and --set into the fields; --seed is short for train.seed.
-inline void apply_config(const ConfigFields& fields, const StageArguments& arguments) {
+// Reads --config, --set and --seed into the fields.
+inline void apply_config(const CLI::App& app, const ConfigFields& fields,
+                         const StageArguments& arguments) {
   if (!arguments.config_path.empty()) read_config_file(fields, arguments.config_path);
   for (const std::string& assignment : arguments.assignments) set_config_value(fields, assignment);
+  if (app.count("--seed") > 0)
+    set_config_value(fields, fmt::format("train.seed={}", arguments.seed));
 }
 
 inline const char* outcome_name(TrainOutcome outcome) {
@@ -67,9 +82,8 @@ inline double peak_memory() {
   return static_cast<double>(usage.ru_maxrss) * 1024;
 }
 
-// Runs a stage, `train(events)`, showing progress and handling Ctrl-C. Returns the exit code.
-template <typename Train>
-int run_training(const StageArguments& arguments, const Train& train) {
+// Runs the stage, showing progress and handling Ctrl-C. Returns the exit code.
+inline int run_training(const StageArguments& arguments, const ConfiguredStage& stage) {
   catch_stop_signals();
   Progress progress;
   TrainerEvents events = progress.events();
@@ -80,7 +94,7 @@ int run_training(const StageArguments& arguments, const Train& train) {
     last = metrics;
     if (log) log(metrics);
   };
-  const TrainOutcome outcome = train(events);
+  const TrainOutcome outcome = stage.run(arguments.options, events);
   const bool interrupted = outcome == TrainOutcome::kInterrupted;
   if (arguments.json) {
     nlohmann::ordered_json result = {{"outcome", outcome_name(outcome)},
@@ -90,6 +104,20 @@ int run_training(const StageArguments& arguments, const Train& train) {
     fmt::print("{}\n", result.dump());
   }
   return interrupted ? static_cast<int>(ExitCode::kInterrupted) : 0;
+}
+
+// The main() of a stage's tool.
+inline int run_stage_tool(const char* name, int argc, char** argv) {
+  const StageNotes& notes = stage_notes(name);
+  const ConfiguredStage stage = configure_stage(name);
+  CLI::App app(notes.task, fmt::format("minillm-{}", name));
+  StageArguments arguments;
+  add_stage_options(app, notes, arguments);
+  add_config_help(app, stage.fields);
+  return run_tool(app, argc, argv, [&] {
+    apply_config(app, stage.fields, arguments);
+    return run_training(arguments, stage);
+  });
 }
 
 }  // namespace minillm

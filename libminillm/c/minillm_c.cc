@@ -11,11 +11,9 @@
 #include "libminillm/core/check.h"
 #include "libminillm/core/version.h"
 #include "libminillm/data/chat_template.h"
-#include "libminillm/dpo/dpo.h"
 #include "libminillm/eval/text_loss.h"
 #include "libminillm/generate/generator.h"
-#include "libminillm/pretrain/pretrain.h"
-#include "libminillm/sft/sft.h"
+#include "libminillm/pipeline/stages.h"
 
 struct minillm_model {
   minillm::Model model;
@@ -93,19 +91,12 @@ int speak(const minillm_model* model, const std::vector<Token>& prompt,
   return stopped ? MINILLM_INTERRUPTED : MINILLM_OK;
 }
 
-// Fills the config of a stage as the tools do: recipe first, then single settings.
-template <typename Config>
-Config configured(const minillm_training& training) {
-  Config config;
-  ConfigFields fields;
-  list_fields(fields, config);
-  if (training.config != nullptr) read_config_file(fields, training.config);
-  for (const std::string& setting : list_of(training.settings)) set_config_value(fields, setting);
-  return config;
-}
-
 TrainOutcome train(const minillm_training& training, const TrainerEvents& events) {
-  const std::string stage = required(training.stage, "stage");
+  // Configured as the tools do it: recipe first, then single settings.
+  const ConfiguredStage stage = configure_stage(required(training.stage, "stage"));
+  if (training.config != nullptr) read_config_file(stage.fields, training.config);
+  for (const std::string& setting : list_of(training.settings))
+    set_config_value(stage.fields, setting);
   const auto text_of = [](const char* text) { return text == nullptr ? "" : text; };
   StageOptions options;
   options.train_files = list_of(training.train_files);
@@ -116,12 +107,7 @@ TrainOutcome train(const minillm_training& training, const TrainerEvents& events
   options.chat_template = text_of(training.chat_template);
   options.out = required(training.out, "out");
   options.resume = training.resume != 0;
-  if (stage == "pretrain") return pretrain(configured<PretrainConfig>(training), options, events);
-  if (stage == "sft") return sft(configured<SftConfig>(training), options, events);
-  MINILLM_CHECK_USAGE(stage == "dpo",
-                      "argument 'stage': expected \"pretrain\", \"sft\" or \"dpo\", got \"{}\"",
-                      stage);
-  return dpo(configured<DpoConfig>(training), options, events);
+  return stage.run(options, events);
 }
 
 }  // namespace

@@ -47,7 +47,8 @@ struct DpoData {
   Dataset<PreferencePair> train, held_out;
   Dataset<Conversation> replay;
 };
-// Trains `model` in place; as it comes, it is the reference. Without options.out nothing is written.
+// Trains `model` in place; as it comes, it is the reference. Without options.out nothing is
+// written.
 TrainOutcome dpo(DpoConfig config, DpoData data, StageModel& model,
                  const StageOptions& options = {}, const TrainerEvents& events = {});
 

@@ -12,10 +12,13 @@ namespace minillm {
 namespace {
 
 std::string phase_of_stage(std::string_view stage) {
-  if (stage == "pretrain") return "pretraining";
-  if (stage == "sft") return "fine-tuning";
-  if (stage == "dpo") return "preference tuning";
-  return std::string(stage);
+  const std::string& phase = stage_notes(stage).phase;
+  return phase.empty() ? std::string(stage) : phase;
+}
+
+std::string stage_that_teaches(Lesson lesson) {
+  const auto notes = std::ranges::find(all_stage_notes(), lesson, &StageNotes::teaches);
+  return notes == all_stage_notes().end() ? "" : notes->name;
 }
 
 bool same_messages(const Prompt& prompt, const WorldMessages& messages) {
@@ -138,17 +141,17 @@ Diagnosis diagnose(Lesson lesson, std::optional<bool> base_knows,
     return result;
   }
 
-  std::string_view stage;
+  std::string stage;
   if (lesson == Lesson::kFact && base_knows == false) {
-    stage = "pretrain";
+    stage = stage_that_teaches(Lesson::kFact);
     result.reason =
         "No stage answers it right, and the base model does not tell the fact in a story either: "
         "pretraining has not taught it.";
   } else if (lesson == Lesson::kChoice) {
-    stage = "dpo";
+    stage = stage_that_teaches(Lesson::kChoice);
     result.reason = "No stage refuses, and to refuse is what preference tuning is to teach.";
   } else if (lesson != Lesson::kUnknown) {
-    stage = "sft";
+    stage = stage_that_teaches(Lesson::kForm);  // and how to tell a fact
     result.reason =
         lesson == Lesson::kForm ? "No stage answers it right, and this form of answer is what "
                                   "fine-tuning is to teach."

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "libminillm/eval/compare.h"
+#include "libminillm/eval/stage_notes.h"  // Lesson
 #include "libminillm/world/eval_set.h"
 
 namespace minillm {
@@ -18,9 +19,6 @@ namespace minillm {
 enum class Verdict { kUnjudged, kWrong, kRight };
 const char* verdict_name(Verdict verdict);  // "unjudged", "wrong", "right"
 
-// What a right answer takes, and so which phase of training is to teach it: facts come from
-// pretraining (and SFT shows how to tell them), form from SFT, choice from preference tuning.
-enum class Lesson { kUnknown, kFact, kForm, kChoice };
 Lesson lesson_of(ChatItemKind kind);
 
 // With `item`, the world's verdict (score_chat). Without one nobody knows the right answer; all
@@ -49,13 +47,13 @@ struct ChangeCounts {
 };
 
 struct StageVerdict {
-  std::string stage;  // "pretrain", "sft", "dpo", or whatever made the checkpoint
+  std::string stage;  // of stage_notes.h, or whatever made the checkpoint
   Verdict verdict = Verdict::kUnjudged;
 };
 struct Diagnosis {
   bool failed = false;   // the last stage's answer is wrong
   int first_stage = -1;  // index of the stage from which on it is; -1: of no stage that is here
-  std::string phase;     // "pretraining", "fine-tuning", "preference tuning", or the stage's name
+  std::string phase;     // "pretraining", "fine-tuning", ..., or the stage's name
   std::string reason;    // one sentence
 };
 // `stages` in the order of training. `base_knows`: whether the base model tells the fact when it

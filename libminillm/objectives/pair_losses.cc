@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "libminillm/core/alternatives.h"
 #include "libminillm/core/check.h"
 
 namespace minillm {
@@ -32,19 +33,20 @@ PairGradient ipo(const PairValues& v, const PairLossConfig& c) {
   return {d * d, 2 * d / v.chosen_tokens, -2 * d / v.rejected_tokens};
 }
 
-// `"dpo", "ipo"`: the losses that `key` applies to, or all.
-std::string names_of(const std::vector<PairLoss>& losses, const std::string& key = "") {
-  std::string names;
-  for (const PairLoss& loss : losses)
-    if (key.empty() || std::ranges::count(loss.keys, key) > 0)
-      names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", loss.name);
-  return names;
-}
-
-std::string to_toml(PairLossConfig config) {
-  ConfigFields fields;
+// The keys whose values are not the defaults.
+std::vector<std::string> keys_that_are_set(PairLossConfig config) {
+  PairLossConfig defaults;
+  ConfigFields fields, default_fields;
   list_fields(fields, config);
-  return config_to_toml(fields);
+  list_fields(default_fields, defaults);
+  std::vector<std::string> keys;
+  for (size_t i = 0; i < fields.all().size(); ++i) {
+    const auto is_default = [&](const auto* value) {
+      return *value == *std::get<std::decay_t<decltype(*value)>*>(default_fields.all()[i].value);
+    };
+    if (!std::visit(is_default, fields.all()[i].value)) keys.push_back(fields.all()[i].key);
+  }
+  return keys;
 }
 
 }  // namespace
@@ -58,7 +60,7 @@ const std::vector<PairLoss>& pair_losses() {
 }
 
 void list_fields(ConfigFields& fields, PairLossConfig& c) {
-  fields.add("dpo.loss", c.name, "of a pair: one of " + names_of(pair_losses()));
+  fields.add("dpo.loss", c.name, alternatives(pair_losses()));
   fields.add("dpo.beta", c.beta, "how strongly the policy is held to the reference (KL weight)");
   fields.add("dpo.label_smoothing", c.label_smoothing,
              "share of pairs assumed to be labelled the wrong way round");
@@ -67,15 +69,19 @@ void list_fields(ConfigFields& fields, PairLossConfig& c) {
 const PairLoss& pair_loss_of(const PairLossConfig& c) {
   const std::vector<PairLoss>& losses = pair_losses();
   const auto loss = std::ranges::find(losses, c.name, &PairLoss::name);
-  MINILLM_CHECK_USAGE(loss != losses.end(), "config: dpo.loss: expected one of {}, got \"{}\"",
-                      names_of(losses), c.name);
+  MINILLM_CHECK_USAGE(loss != losses.end(), "config: dpo.loss: expected {}, got \"{}\"",
+                      alternatives(losses), c.name);
   MINILLM_CHECK_USAGE(c.beta > 0, "config: dpo.beta: expected a number over 0, got {}", c.beta);
   MINILLM_CHECK_USAGE(c.label_smoothing >= 0 && c.label_smoothing < 0.5,
                       "config: dpo.label_smoothing: expected 0 to below 0.5, got {}",
                       c.label_smoothing);
-  for (const auto& [key, before, after] : config_differences(to_toml({c.name}), to_toml(c), ""))
-    MINILLM_CHECK_USAGE(std::ranges::count(loss->keys, key) > 0,
-                        "config: {}: it applies to dpo.loss = {} only", key, names_of(losses, key));
+  for (const std::string& key : keys_that_are_set(c)) {
+    const auto takes = [&](const PairLoss& entry) {
+      return key == "dpo.loss" || std::ranges::count(entry.keys, key) > 0;
+    };
+    MINILLM_CHECK_USAGE(takes(*loss), "config: {}: it applies to dpo.loss = {} only", key,
+                        alternatives(losses, takes));
+  }
   return *loss;
 }
 

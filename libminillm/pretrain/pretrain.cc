@@ -66,7 +66,7 @@ void evaluate_on(StageRun& run, const std::string& hash, const EvaluationText& t
 
 template <typename Batches>
 TrainOutcome train(StageRun& run, Batches& dataset) {
-  return train_on_next_tokens(run, dataset, /*chat=*/false, [&] {
+  return train_on_next_tokens(run, dataset, [&] {
     if (!run.start().weights_hash.empty()) return;  // only a fresh model must know nothing
     const TokenBatch& batch = dataset.batch(0);
     run.model().forward(batch, run.workspace());

@@ -109,7 +109,7 @@ void judge(ReportPrompt& prompt, const std::vector<ReportRun>& runs,
 // that they are about. All stories are continued at once, so that the model is loaded once.
 void try_base(Report& report, const WorldEvalSet& set, GenerationConfig generation) {
   const auto base = std::find_if(report.runs.begin(), report.runs.end(), [](const ReportRun& run) {
-    return run.stage == "pretrain" && !run.checkpoint.empty();
+    return stage_notes(run.stage).teaches == Lesson::kFact && !run.checkpoint.empty();
   });
   if (base == report.runs.end()) return;
   std::vector<Prompt> prefixes;

@@ -66,7 +66,7 @@ Json lineage_json(const std::vector<LineageEntry>& lineage) {
 }
 
 Json run_json(const ReportRun& run) {
-  const StageNotes notes = stage_notes(run.stage);
+  const StageNotes& notes = stage_notes(run.stage);
   return {{"name", run.name},
           {"path", run.path},
           {"stage", run.stage},
@@ -79,7 +79,8 @@ Json run_json(const ReportRun& run) {
             {"data", notes.data},
             {"row", notes.row},
             {"objective", notes.objective},
-            {"where", notes.where}}},
+            {"where", notes.where},
+            {"loss_unit", notes.loss_unit}}},
           {"lineage", lineage_json(run.lineage)},
           {"metrics", metrics_json(run.metrics)}};
 }

@@ -38,7 +38,7 @@ const char* mark(Verdict verdict) {
 void append_stages(std::string& out, const Report& report) {
   out += "\n## The stages\n";
   for (const ReportRun& run : report.runs) {
-    const StageNotes notes = stage_notes(run.stage);
+    const StageNotes& notes = stage_notes(run.stage);
     out += fmt::format("\n### {}\n\n", escaped(notes.title.empty() ? run.name : notes.title));
     if (!notes.title.empty())
       out += fmt::format("{}\n\n{}\n\n```\n{}\n```\n\n`{}`\n\n{}\n", notes.learns, notes.data,

@@ -12,6 +12,7 @@
 #include "libminillm/checkpoint/trainer_state.h"
 #include "libminillm/eval/compare.h"
 #include "libminillm/eval/diagnosis.h"
+#include "libminillm/eval/stage_notes.h"
 #include "libminillm/train/metrics.h"
 
 namespace minillm {
@@ -28,7 +29,7 @@ std::vector<MetricsLine> read_metrics(const std::string& path);
 struct ReportRun {
   std::string name;          // its stage, where no other run has the same, else its path
   std::string path;          // as given
-  std::string stage;         // "pretrain", "sft", "dpo"; empty where unknown (a foreign checkpoint)
+  std::string stage;         // of stage_notes.h; empty where unknown (a foreign checkpoint)
   std::string checkpoint;    // its directory; empty if nothing is saved yet
   std::string weights_hash;  // SHA-256
   int64_t parameters = 0;
@@ -36,17 +37,6 @@ struct ReportRun {
   std::vector<LineageEntry> lineage;  // oldest first, this run's entry last
   std::vector<MetricsLine> metrics;   // empty if there is no metrics.jsonl
 };
-
-// What a stage is about, in words: fixed texts, one per stage that this library has.
-struct StageNotes {
-  std::string title;      // "Pretraining"
-  std::string learns;     // what the stage learns
-  std::string data;       // its data, in words
-  std::string row;        // a small example row
-  std::string objective;  // a formula
-  std::string where;      // what its symbols mean
-};
-StageNotes stage_notes(const std::string& stage);  // empty texts where the stage is unknown
 
 struct ReportAnswer {
   std::string form;  // "as text" or "as chat": a base model is shown both ways

@@ -60,7 +60,7 @@ TrainOutcome train(const SftConfig& config, StageRun& run, SftData data) {
           evaluate_sft(run.model(), held_out.sequences, run.progress("evaluating")));
     });
   }
-  return train_on_next_tokens(run, dataset, /*chat=*/true, [&] { run.say(targets_line); });
+  return train_on_next_tokens(run, dataset, [&] { run.say(targets_line); });
 }
 
 }  // namespace

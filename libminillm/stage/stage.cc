@@ -23,7 +23,10 @@ StageModel open_starting_point(const StageOptions& options) {
   const Checkpoint checkpoint = Checkpoint::open(options.init_from);
   const auto& state = checkpoint.state();
   Tokenizer tokenizer = checkpoint.tokenizer();
-  if (options.chat_template.empty()) check_chat_template(taught_chat_template(state), tokenizer);
+  if (options.chat_template.empty())
+    check_chat_template(taught_chat_template(state), tokenizer);
+  else
+    tokenizer = tokenizer.with_chat_template(chat_template_named(options.chat_template));
   return {checkpoint.load_model(), std::move(tokenizer),
           state ? state->lineage : std::vector<LineageEntry>(), checkpoint.weights_hash()};
 }

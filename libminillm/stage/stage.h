@@ -28,7 +28,7 @@ struct StageOptions {
   std::string init_from;  // a checkpoint or run directory; pretraining may leave it empty
   // Pretraining from scratch: a sentencepiece model; empty: one is trained on the training files.
   std::string tokenizer;
-  // How conversations are written (data/chat_template.h); empty: as init_from has it.
+  // How conversations are written from init_from on (data/chat_template.h); empty: as it has it.
   std::string chat_template;
   // The run directory. A stage on rows in memory may leave it empty: nothing is written then.
   std::string out;

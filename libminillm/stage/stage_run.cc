@@ -9,6 +9,7 @@
 #include "libminillm/core/version.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/eval/batch_scorer.h"
+#include "libminillm/eval/stage_notes.h"
 #include "libminillm/generate/chat.h"
 #include "libminillm/generate/generator.h"
 #include "libminillm/objectives/next_token.h"
@@ -62,9 +63,6 @@ void StageRun::start_from(StageModel&& model) {
 void StageRun::start_from(StageModel& model) {
   start_ = &model;
   model.model.set_precision(precision_of(train_));
-  if (!options_.chat_template.empty())
-    model.tokenizer =
-        model.tokenizer.with_chat_template(chat_template_named(options_.chat_template));
 }
 
 std::string StageRun::path(const std::string& file) const {
@@ -105,10 +103,11 @@ void StageRun::check_memory_fits(const StageSizes& sizes) const {
   say(check_memory(need, available_memory()));
 }
 
-// Greedy continuations of the prompts, as one text; `chat`: as answers to user messages.
-std::function<std::string()> StageRun::sampler(bool chat) const {
+// Greedy continuations of the prompts, as one text; where the stage is about conversations, as
+// answers to user messages.
+std::function<std::string()> StageRun::sampler() const {
   if (data_.sample_prompts.empty()) return {};
-  return [this, chat] {
+  return [this, chat = stage_notes(stage_).chat] {
     GenerationConfig generation;
     generation.sampling.temperature = 0;
     generation.max_tokens = data_.sample_tokens;
@@ -152,7 +151,7 @@ TrainOutcome StageRun::train(const StageTask& task) {
   loop.epoch = [this](Index i) { return schedule_->epoch_at(i); };
   loop.take_step_metrics = task.take_step_metrics;
   loop.evaluate = evaluate_;
-  loop.sample = sampler(task.chat);
+  loop.sample = sampler();
   loop.provenance = provenance();
   loop.default_config = default_config_;
   loop.ancestors = start_->lineage;

@@ -36,7 +36,6 @@ struct StageTask {
   // Micro-batch `i` of the run: a pure function of i and of the weights. Adds its gradient (of the
   // SUM) into the model's.
   std::function<Contribution(Index i)> micro_step;
-  bool chat = true;                            // samples are answers; else continued texts
   std::function<void()> preflight;             // optional: checks before the first step of all
   std::function<Index(Index step)> prepare;    // optional: TrainingTask::prepare
   std::function<Metrics()> take_step_metrics;  // optional: sums since the last call, as means
@@ -104,7 +103,7 @@ class StageRun {
  private:
   void take_directory();
   void check_memory_fits(const StageSizes& sizes) const;
-  std::function<std::string()> sampler(bool chat) const;
+  std::function<std::string()> sampler() const;
   LineageEntry provenance() const;
 
   const std::string stage_;
@@ -124,20 +123,20 @@ class StageRun {
   std::optional<Workspace> workspace_;
 };
 
-// Trains on the next tokens of a dataset's batches: pretraining and SFT.
+// Pretraining's and SFT's micro-step.
 Contribution next_token_step(Model& model, const TokenBatch& batch, Workspace& workspace);
+// Trains on the batches of such a stage's dataset.
 template <typename Batches>
-TrainOutcome train_on_next_tokens(StageRun& run, Batches& dataset, bool chat,
+TrainOutcome train_on_next_tokens(StageRun& run, Batches& dataset,
                                   const std::function<void()>& preflight) {
   const Index max_rows = dataset.schedule().max_rows();
   run.plan(dataset.schedule(), {max_rows, max_rows, dataset.bytes()});
-  return run.train(
-      {.micro_step =
-           [&](Index i) { return next_token_step(run.model(), dataset.batch(i), run.workspace()); },
-       .chat = chat,
-       .preflight = preflight,
-       .prepare = {},
-       .take_step_metrics = {}});
+  StageTask task;
+  task.micro_step = [&](Index i) {
+    return next_token_step(run.model(), dataset.batch(i), run.workspace());
+  };
+  task.preflight = preflight;
+  return run.train(task);
 }
 
 }  // namespace minillm

@@ -11,6 +11,8 @@
 #include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/dpo/dataset.h"
+#include "libminillm/eval/stage_notes.h"
+#include "libminillm/pipeline/stages.h"
 #include "libminillm/stage/conversation_dataset.h"
 #include "tests/stages/small_world.h"
 #include "tests/testing/expect_error.h"
@@ -67,6 +69,24 @@ class Stages : public ::testing::Test {
   static SmallWorld* world_;
 };
 SmallWorld* Stages::world_ = nullptr;
+
+TEST(StageTable, HasTheSameStagesAsTheNotes) {
+  ASSERT_EQ(all_stages().size(), all_stage_notes().size());
+  for (size_t i = 0; i < all_stages().size(); ++i) {
+    const StageNotes& notes = all_stage_notes()[i];
+    EXPECT_EQ(all_stages()[i].name, notes.name);
+    for (const std::string& text :
+         {notes.phase, notes.title, notes.task, notes.learns, notes.data, notes.row,
+          notes.objective, notes.where, notes.loss_unit, notes.start})
+      EXPECT_FALSE(text.empty()) << notes.name;
+    EXPECT_NE(notes.teaches, Lesson::kUnknown);
+    // Every stage's keys are those of its config, the common ones among them.
+    const ConfiguredStage stage = configure_stage(notes.name);
+    set_config_value(stage.fields, "train.steps=7");
+    EXPECT_THAT(config_to_toml(stage.fields), testing::HasSubstr("steps = 7"));
+  }
+  EXPECT_ERROR(configure_stage("ppo"), "expected \"pretrain\", \"sft\" or \"dpo\", got \"ppo\"");
+}
 
 TEST_F(Stages, LossFallsOnHeldOutDataInPretrainingAndSft) {
   for (const char* run : {"base", "chat"}) {
