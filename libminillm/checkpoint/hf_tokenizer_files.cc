@@ -1,5 +1,7 @@
 #include "libminillm/checkpoint/hf_tokenizer_files.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "libminillm/checkpoint/strict_json.h"

@@ -1,6 +1,7 @@
 #include "libminillm/data/chat_template.h"
 
 #include <numeric>
+#include <utility>
 
 #include "libminillm/core/check.h"
 

@@ -2,7 +2,7 @@
 
 #include "libminillm/report/report.h"
 
-namespace minillm {
+namespace minillm::report {
 
 StageNotes stage_notes(const std::string& stage) {
   if (stage == "pretrain") {
@@ -44,4 +44,4 @@ StageNotes stage_notes(const std::string& stage) {
   return {};
 }
 
-}  // namespace minillm
+}  // namespace minillm::report

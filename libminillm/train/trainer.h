@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "libminillm/checkpoint/run_directory.h"
+#include "libminillm/core/metrics.h"
 #include "libminillm/nn/model.h"
 #include "libminillm/objectives/contribution.h"
 #include "libminillm/optim/adamw.h"
-#include "libminillm/train/metrics.h"
 #include "libminillm/train/train_config.h"
 
 namespace minillm {

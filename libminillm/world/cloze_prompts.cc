@@ -1,6 +1,6 @@
 #include "libminillm/world/templates.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 constexpr ClozePrompt kFair[kAttributeCount][3] = {
@@ -55,4 +55,4 @@ std::span<const ClozePrompt> hard_cloze_prompts(Attribute attribute) {
   return kHard[static_cast<size_t>(attribute)];
 }
 
-}  // namespace minillm
+}  // namespace minillm::world

@@ -73,7 +73,7 @@ inline void run_small_stage(const std::string& stage, const std::string& directo
 // Writes the data of all three stages, a tokenizer, and the two models that stages begin with.
 inline void prepare_small_stages(const std::string& directory) {
   using namespace minillm;
-  WorldOptions world;
+  world::WorldOptions world;
   world.stories = 30;
   world.sft_rows = 20;
   world.pairs = 12;
@@ -81,7 +81,7 @@ inline void prepare_small_stages(const std::string& directory) {
   world.second_documents = 4;
   constexpr int kMostLines = 12;  // held-out files are as large as always
   for (const char* part : {"pretrain", "sft", "preference", "heldout"}) {
-    for (const auto& file : make_world_files(world, part)) {
+    for (const auto& file : world::make_world_files(world, part)) {
       size_t end = 0;
       for (int line = 0; line < kMostLines && end != std::string::npos; ++line)
         end = file.content.find('\n', end == 0 ? 0 : end + 1);

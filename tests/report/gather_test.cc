@@ -10,7 +10,7 @@
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/toy_model.h"
 
-namespace minillm {
+namespace minillm::report {
 namespace {
 
 using minillm_testing::toy_model;
@@ -70,7 +70,7 @@ TEST_F(Gather, ReadsCheckpointLineageAndMetricsOfEveryRun) {
   ASSERT_EQ(report.changes.size(), 1u);
   EXPECT_EQ(report.changes[0].counts.same, 1);
   // The toy does not end by itself: more cannot be said without knowing what is right.
-  EXPECT_EQ(answers[1][0].verdict, Verdict::kWrong);
+  EXPECT_EQ(answers[1][0].judgement, Judgement::kWrong);
   EXPECT_TRUE(report.prompts[0].diagnosis.failed);
   EXPECT_EQ(report.prompts[0].diagnosis.first_stage, 1);
   EXPECT_EQ(report.prompts[0].diagnosis.phase, "fine-tuning");
@@ -86,7 +86,7 @@ TEST_F(Gather, JudgesByWhatTheFileOfPromptsExpects) {
                                       {"no model says this", "nor that"}};
   const Report report = gather_report(options({a, b}, {impossible}));
   EXPECT_EQ(report.prompts[0].expected, "no model says this or nor that");
-  EXPECT_EQ(report.prompts[0].answers[0][0].verdict, Verdict::kWrong);
+  EXPECT_EQ(report.prompts[0].answers[0][0].judgement, Judgement::kWrong);
   EXPECT_TRUE(report.prompts[0].diagnosis.failed);
   EXPECT_EQ(report.prompts[0].diagnosis.first_stage, 0);
 }
@@ -111,7 +111,7 @@ TEST_F(Gather, AsksTheBaseModelForTheFactOfAPromptThatFails) {
     asking.world_eval = dir_.write("eval.jsonl", world_eval_to_jsonl(set, Split::kTest));
     const ReportPrompt prompt = gather_report(asking).prompts[0];
     EXPECT_EQ(prompt.kind, "answer");
-    EXPECT_EQ(prompt.answers[1][0].verdict, Verdict::kWrong);  // it does not end
+    EXPECT_EQ(prompt.answers[1][0].judgement, Judgement::kWrong);  // it does not end
     EXPECT_EQ(prompt.base_knows, truth == told);
     EXPECT_EQ(prompt.diagnosis.phase, truth == told ? "fine-tuning" : "pretraining");
     EXPECT_EQ(prompt.diagnosis.first_stage, truth == told ? 1 : 0);
@@ -168,4 +168,4 @@ TEST(Figures, AreGroupedAndWithoutSingleWordings) {
 }
 
 }  // namespace
-}  // namespace minillm
+}  // namespace minillm::report

@@ -19,14 +19,14 @@ struct SmallWorld {
   TempDir directory;
 
   SmallWorld() {
-    minillm::WorldOptions options;
+    minillm::world::WorldOptions options;
     options.stories = 300;
     options.sft_rows = 120;
     options.pairs = 40;
     options.replay_facts = 20;
     options.second_documents = 60;
     for (const char* part : {"pretrain", "sft", "preference", "replay", "heldout"})
-      for (const auto& file : minillm::make_world_files(options, part))
+      for (const auto& file : minillm::world::make_world_files(options, part))
         directory.write(file.name, file.content);
   }
   std::string file(const std::string& name) const { return directory.file(name); }
