@@ -45,12 +45,9 @@ struct Size {
     c.tie_word_embeddings = true;
     return c;
   }
-  double product_parameters() const {
-    return static_cast<double>(L * (4 * C * C + 3 * C * F) + V * C);
-  }
-  double training_flops_per_token() const {
-    return 6 * product_parameters() + 6 * static_cast<double>(L * T * C);
-  }
+  double training_flops_per_token() const { return model().training_flops_per_token(T); }
+  // The weights that a token is multiplied with: each takes six operations.
+  double product_parameters() const { return model().training_flops_per_token(0) / 6; }
 };
 const Size kSizes[] = {
     {"xxs", 128, 4, 4, 344, 2048, 256, 16},  {"xs", 256, 6, 8, 688, 4096, 256, 16},

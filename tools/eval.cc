@@ -144,22 +144,23 @@ void evaluate_pairs(const Arguments& arguments) {
 }
 
 void evaluate_world_set(const Arguments& arguments) {
-  const Split split = arguments.world_split == "test" ? Split::kTest : Split::kValidation;
+  const world::Split split =
+      arguments.world_split == "test" ? world::Split::kTest : world::Split::kValidation;
   const std::string path = join_path(arguments.world_directory, "eval.jsonl");
   MINILLM_CHECK(file_exists(path),
                 "world '{}': no such file (minillm-world --part heldout --out {})", path,
                 arguments.world_directory);
-  const WorldEvalSet set = load_world_eval(path, split);
+  const world::WorldEvalSet set = world::load_world_eval(path, split);
   const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint);
   const auto metrics = evaluate_world(checkpoint.load_model(), checkpoint.tokenizer(), set);
   if (arguments.json) {
     Json result;
-    for (const WorldMetric& m : metrics)
+    for (const world::WorldMetric& m : metrics)
       result[m.name] = {{"value", m.value}, {"count", m.count}, {"of", m.of}};
     fmt::print("{}\n", result.dump());
     return;
   }
-  for (const WorldMetric& m : metrics)
+  for (const world::WorldMetric& m : metrics)
     if (m.of > 0) fmt::print("{:<36} {:8.4f}  {:>7} / {}\n", m.name, m.value, m.count, m.of);
 }
 

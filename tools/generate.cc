@@ -20,17 +20,17 @@ struct Answer {
   Generation generation;
 };
 
-std::vector<Answer> answer_all(const Speaker& speaker, std::vector<Prompt> prompts, bool chat,
+std::vector<Answer> answer_all(const LoadedModel& loaded, std::vector<Prompt> prompts, bool chat,
                                const std::string& system, const GenerationConfig& config) {
   std::vector<std::vector<Token>> ids;
   for (Prompt& prompt : prompts) {
     if (!system.empty() && prompt.front().role != Role::kSystem)
       prompt.insert(prompt.begin(), {Role::kSystem, system});
-    ids.push_back(chat ? render_prompt(speaker.tokenizer, prompt)
-                       : encode_raw_prompt(speaker.tokenizer, raw_text(prompt)));
+    ids.push_back(chat ? render_prompt(loaded.tokenizer, prompt)
+                       : encode_raw_prompt(loaded.tokenizer, raw_text(prompt)));
   }
   std::vector<Generation> generations =
-      Generator(speaker.model, speaker.tokenizer).generate_all(ids, config);
+      Generator(loaded.model, loaded.tokenizer).generate_all(ids, config);
   std::vector<Answer> answers;
   for (size_t i = 0; i < prompts.size(); ++i) {
     Generation& said = generations[i];
@@ -93,10 +93,10 @@ int main(int argc, char** argv) {
     const std::vector<Prompt> prompts = prompts_path.empty()
                                             ? std::vector<Prompt>{{{Role::kUser, prompt}}}
                                             : read_prompts(prompts_path);
-    const Speaker speaker = Speaker::load(options.checkpoint, options.chat_template);
-    if (options.chat) speaker.check_can_chat(options.force);
+    const LoadedModel loaded = LoadedModel::load(options.checkpoint, options.chat_template);
+    if (options.chat) loaded.check_can_chat(options.force);
     const std::vector<Answer> answers =
-        answer_all(speaker, prompts, options.chat, options.system, options.generation);
+        answer_all(loaded, prompts, options.chat, options.system, options.generation);
     json ? print_json(options.checkpoint, answers) : print_text(answers);
     return 0;
   });

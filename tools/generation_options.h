@@ -45,15 +45,15 @@ inline void add_generation_options(CLI::App& app, GenerationConfig& config) {
   app.add_option("--seed", config.seed, "the same seed gives the same text")->capture_default_str();
 }
 
-// A checkpoint loaded and ready to speak.
-struct Speaker {
+// A checkpoint that is ready to speak.
+struct LoadedModel {
   std::string path;  // as given
   Model model;
   Tokenizer tokenizer;
   std::string taught;  // the chat template it was taught; empty for a base model
 
   // `chat_template`: the template to chat with; empty: the checkpoint's.
-  static Speaker load(const std::string& path, const std::string& chat_template = "") {
+  static LoadedModel load(const std::string& path, const std::string& chat_template = "") {
     const Checkpoint checkpoint = Checkpoint::open(path);
     for (const std::string& warning : checkpoint.warnings()) spdlog::warn("warning: {}", warning);
     return {path, checkpoint.load_model(), tokenizer_with(checkpoint, chat_template),

@@ -55,20 +55,20 @@ class Session {
 
   InteractiveOptions options_;
   std::string system_;
-  std::optional<Speaker> speaker_;
+  std::optional<LoadedModel> loaded_;
   std::optional<ChatSession> chat_;  // empty: lines are continued as text
   const bool terminal_ = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
   bool done_ = false;
 };
 
 void Session::open(const std::string& path) {
-  Speaker next = Speaker::load(path, options_.chat_template);
+  LoadedModel next = LoadedModel::load(path, options_.chat_template);
   const bool chats = options_.chat || !next.taught.empty();
   if (chats) next.check_can_chat(options_.force);
-  chat_.reset();  // it points into the speaker
-  speaker_.emplace(std::move(next));
+  chat_.reset();  // it points into the model
+  loaded_.emplace(std::move(next));
   if (chats) {
-    chat_.emplace(speaker_->model, speaker_->tokenizer);
+    chat_.emplace(loaded_->model, loaded_->tokenizer);
     chat_->set_system(system_);
   }
   spdlog::info("{}: {} (/help lists commands)", path,
@@ -120,10 +120,9 @@ void Session::answer(const std::string& line) {
       spdlog::info("(the context is full: {} oldest turn{} forgotten)", answer.dropped_turns,
                    answer.dropped_turns == 1 ? "" : "s");
   } else {
-    Generator generator(speaker_->model, speaker_->tokenizer);
+    Generator generator(loaded_->model, loaded_->tokenizer);
     reason =
-        generator
-            .generate(encode_raw_prompt(speaker_->tokenizer, line), options_.generation, events)
+        generator.generate(encode_raw_prompt(loaded_->tokenizer, line), options_.generation, events)
             .reason;
     ++options_.generation.stream;
     fmt::print("\n");
@@ -149,7 +148,7 @@ void Session::command(const std::string& line) {
     if (chat_) chat_->set_system(system_);
     if (!chat_) spdlog::info("(for a chat: --chat, or /stage to one that has been taught to)");
   } else if (name == "/stage" && !argument.empty()) {
-    open(resolve_stage(speaker_->path, argument));
+    open(resolve_stage(loaded_->path, argument));
   } else {
     spdlog::error("error: '{}': expected one of\n{}", line, kHelp);
   }

@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
       "each stage changed, which prompts fail since which stage, and lineage. The page needs no "
       "network",
       "minillm-report");
-  ReportOptions options;
+  report::ReportOptions options;
   options.generation.sampling.temperature = 0;
   options.generation.max_tokens = 72;
   std::string prompts, world, out, tensorboard;
@@ -64,22 +64,22 @@ int main(int argc, char** argv) {
   return run_tool(app, argc, argv, [&] {
     options.generation.validate();
     if (csv) {
-      deliver(report_csv(read_runs(options.runs)), out);
+      deliver(report::report_csv(report::read_runs(options.runs)), out);
       return 0;
     }
     if (!tensorboard.empty()) {
-      const auto written = write_tensorboard(read_runs(options.runs), tensorboard);
+      const auto written = report::write_tensorboard(report::read_runs(options.runs), tensorboard);
       MINILLM_CHECK(!written.empty(), "tensorboard: no run has a metrics.jsonl");
       for (const std::string& path : written) spdlog::info("wrote {}", path);
       return 0;
     }
     if (!prompts.empty()) options.prompts = read_expecting_prompts(prompts);
     if (!world.empty()) options.world_eval = join_path(world, "eval.jsonl");
-    const Report report = gather_report(options);
+    const report::Report report = report::gather_report(options);
     if (markdown)
-      deliver(report_markdown(report), out);
+      deliver(report::report_markdown(report), out);
     else
-      deliver(report_html(report), out.empty() ? "report.html" : out);
+      deliver(report::report_html(report), out.empty() ? "report.html" : out);
     return 0;
   });
 }

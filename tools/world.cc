@@ -10,6 +10,7 @@
 #include "tools/tool_main.h"
 
 int main(int argc, char** argv) {
+  using namespace minillm::world;
   using namespace minillm;
   CLI::App app(
       "Writes the data of the world of Velloway: corpus, conversations, preferences, held-out sets",

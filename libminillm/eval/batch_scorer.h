@@ -1,4 +1,5 @@
-// BatchScorer: log-probabilities of many items, packed into batches. Every evaluation stands on it.
+// BatchScorer: log-probabilities of many items, packed into batches. All evaluations are built on
+// it and say only what to add and what to do with the scores.
 
 #ifndef LIBMINILLM_EVAL_BATCH_SCORER_H_
 #define LIBMINILLM_EVAL_BATCH_SCORER_H_
@@ -17,7 +18,7 @@ namespace minillm {
 // Rows that an evaluation's batches are packed up to. No result depends on it.
 inline constexpr Index kEvaluationRows = 2048;
 
-// Bytes that scoring takes for items of `rows` rows in all, beside the model.
+// Memory in bytes that scoring items of `rows` rows in total needs besides the model.
 double evaluation_bytes(const ModelConfig& config, Index rows);
 
 // What an item adds to a batch.
@@ -39,8 +40,7 @@ class BatchScorer {
   // allocates for the largest. The model must outlive the scorer.
   BatchScorer(const Model& model, std::span<const ItemSize> items);
 
-  // append(batch, i) adds item i; visit is handed every batch with its scores; progress counts
-  // items.
+  // append(batch, i) adds item i; visit gets every batch with its scores; progress counts items.
   void run(const std::function<void(TokenBatch&, Index)>& append,
            const std::function<void(const ScoredBatch&)>& visit,
            const ProgressFunction& progress = {});

@@ -1,5 +1,4 @@
-// The same prompts through several checkpoints, side by side: what each stage of training has
-// changed.
+// The same prompts through several checkpoints, side by side: what each stage of training changed.
 
 #ifndef LIBMINILLM_EVAL_COMPARE_H_
 #define LIBMINILLM_EVAL_COMPARE_H_
@@ -26,21 +25,21 @@ struct Comparison {
     std::vector<ComparedAnswer> answers;  // one for each column
   };
   // A checkpoint that no stage has taught to chat has two columns: its continuation of the prompt
-  // as text, and its answer under the chat template. All others have the answer only.
+  // as text, and its answer under the chat template. All others have only the answer.
   std::vector<std::string> columns;  // "pretrain (text)", "pretrain (chat)", "sft", "dpo"
   std::vector<Row> rows;
 };
 
-// Checkpoints are called by their stage, or by their path where that would be ambiguous or is
-// unknown. One is loaded at a time. Throws Error on a checkpoint without tokenizer, or taught
-// another template.
+// A checkpoint's column is named after its stage, or its path where the stage is unknown or not
+// unique. Only one is loaded at a time. Throws Error on a checkpoint that has no tokenizer or was
+// taught another template.
 Comparison compare_checkpoints(const std::vector<std::string>& checkpoints,
                                const std::vector<Prompt>& prompts, const GenerationConfig& config);
 
 // A table for people, `width` characters wide: under every prompt a line or more per column.
 std::string format_comparison(const Comparison& comparison, int width = 100);
 
-// The prompt on one line: the user's message, behind "[system prompt]" and earlier turns.
+// The prompt on one line: the user's message, after "[system prompt]" and earlier turns.
 std::string prompt_line(const Prompt& prompt);
 
 }  // namespace minillm

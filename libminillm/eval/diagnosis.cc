@@ -16,27 +16,27 @@ std::string phase_of_stage(std::string_view stage) {
   return phase.empty() ? std::string(stage) : phase;
 }
 
-std::string stage_that_teaches(Lesson lesson) {
-  const auto notes = std::ranges::find(all_stage_notes(), lesson, &StageNotes::teaches);
+std::string stage_that_teaches(Skill skill) {
+  const auto notes = std::ranges::find(all_stage_notes(), skill, &StageNotes::teaches);
   return notes == all_stage_notes().end() ? "" : notes->name;
 }
 
-bool same_messages(const Prompt& prompt, const WorldMessages& messages) {
+bool same_messages(const Prompt& prompt, const world::WorldMessages& messages) {
   return std::equal(prompt.begin(), prompt.end(), messages.begin(), messages.end(),
-                    [](const Message& a, const WorldMessage& b) {
+                    [](const Message& a, const world::WorldMessage& b) {
                       return std::string_view(role_name(a.role)) == b.role &&
                              a.content == b.content;
                     });
 }
 
-bool asks_for_one_fact(ChatItemKind kind) {
-  return kind == ChatItemKind::kAnswer || kind == ChatItemKind::kAnswerNewWording ||
-         kind == ChatItemKind::kOneWord || kind == ChatItemKind::kTale;
+bool asks_for_one_fact(world::ChatItemKind kind) {
+  return kind == world::ChatItemKind::kAnswer || kind == world::ChatItemKind::kAnswerNewWording ||
+         kind == world::ChatItemKind::kOneWord || kind == world::ChatItemKind::kTale;
 }
 
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 
-// Whether two neighbouring words with capitals, a person's name, stand in both texts.
+// Whether both texts contain the same two capitalised words in a row: a person's name.
 bool share_a_name(std::string_view prefix, std::string_view question) {
   for (size_t i = 0; i < prefix.size(); ++i) {
     if (!is_upper(prefix[i]) || (i > 0 && prefix[i - 1] != ' ')) continue;
@@ -50,7 +50,7 @@ bool share_a_name(std::string_view prefix, std::string_view question) {
   return false;
 }
 
-// ASCII only: other letters have to be written alike.
+// Of ASCII letters only; all others are compared as they are.
 std::string lower_case(std::string text) {
   for (char& c : text)
     if (is_upper(c)) c = static_cast<char>(c - 'A' + 'a');
@@ -59,51 +59,57 @@ std::string lower_case(std::string text) {
 
 }  // namespace
 
-const char* verdict_name(Verdict verdict) {
-  return verdict == Verdict::kRight ? "right" : verdict == Verdict::kWrong ? "wrong" : "unjudged";
+const char* judgement_name(Judgement judgement) {
+  return judgement == Judgement::kRight   ? "right"
+         : judgement == Judgement::kWrong ? "wrong"
+                                          : "unjudged";
 }
 
-Lesson lesson_of(ChatItemKind kind) {
+Skill skill_of(world::ChatItemKind kind) {
   switch (kind) {
-    case ChatItemKind::kAnswer:
-    case ChatItemKind::kAnswerNewWording:
-    case ChatItemKind::kOneWord:
-    case ChatItemKind::kTale:
-      return Lesson::kFact;
-    case ChatItemKind::kHarmful:
-    case ChatItemKind::kHarmfulNewVerb:
-      return Lesson::kChoice;
+    case world::ChatItemKind::kAnswer:
+    case world::ChatItemKind::kAnswerNewWording:
+    case world::ChatItemKind::kOneWord:
+    case world::ChatItemKind::kTale:
+      return Skill::kFact;
+    case world::ChatItemKind::kHarmful:
+    case world::ChatItemKind::kHarmfulNewVerb:
+      return Skill::kChoice;
     default:
-      return Lesson::kForm;
+      return Skill::kForm;
   }
 }
 
-Verdict judge_answer(const ComparedAnswer& answer, const ChatItem* item, bool taught_to_chat) {
+Judgement judge_answer(const ComparedAnswer& answer, const world::ChatItem* item,
+                       bool taught_to_chat) {
   if (item != nullptr)
-    return score_chat(*item, answer.text, answer.ended).correct ? Verdict::kRight : Verdict::kWrong;
-  return taught_to_chat && !answer.ended ? Verdict::kWrong : Verdict::kUnjudged;
+    return world::score_chat(*item, answer.text, answer.ended).correct ? Judgement::kRight
+                                                                       : Judgement::kWrong;
+  return taught_to_chat && !answer.ended ? Judgement::kWrong : Judgement::kUnjudged;
 }
 
-Verdict judge_answer(const ComparedAnswer& answer, std::span<const std::string> expected) {
+Judgement judge_answer(const ComparedAnswer& answer, std::span<const std::string> expected) {
   const bool told = std::ranges::any_of(expected, [&](const std::string& text) {
-    return contains_words(lower_case(answer.text), lower_case(text));
+    return world::contains_words(lower_case(answer.text), lower_case(text));
   });
-  return told && answer.ended ? Verdict::kRight : Verdict::kWrong;
+  return told && answer.ended ? Judgement::kRight : Judgement::kWrong;
 }
 
-const ChatItem* find_item(const WorldEvalSet& set, const Prompt& prompt) {
-  const auto found = std::find_if(set.chat.begin(), set.chat.end(), [&](const ChatItem& item) {
-    return same_messages(prompt, item.messages);
-  });
+const world::ChatItem* find_item(const world::WorldEvalSet& set, const Prompt& prompt) {
+  const auto found = std::find_if(
+      set.chat.begin(), set.chat.end(),
+      [&](const world::ChatItem& item) { return same_messages(prompt, item.messages); });
   return found == set.chat.end() ? nullptr : &*found;
 }
 
-std::vector<const ClozeItem*> cloze_items_of(const WorldEvalSet& set, const ChatItem& item) {
-  std::vector<const ClozeItem*> found;
+std::vector<const world::ClozeItem*> cloze_items_of(const world::WorldEvalSet& set,
+                                                    const world::ChatItem& item) {
+  std::vector<const world::ClozeItem*> found;
   if (!asks_for_one_fact(item.kind)) return found;
-  for (const ClozeItem& cloze : set.cloze) {
-    const bool fair = cloze.group == ClozeGroup::kFair || cloze.group == ClozeGroup::kRare ||
-                      cloze.group == ClozeGroup::kOften;
+  for (const world::ClozeItem& cloze : set.cloze) {
+    const bool fair = cloze.group == world::ClozeGroup::kFair ||
+                      cloze.group == world::ClozeGroup::kRare ||
+                      cloze.group == world::ClozeGroup::kOften;
     if (fair && cloze.answer == " " + item.value &&
         share_a_name(cloze.prefix, item.messages.back().content))
       found.push_back(&cloze);
@@ -111,11 +117,12 @@ std::vector<const ClozeItem*> cloze_items_of(const WorldEvalSet& set, const Chat
   return found;
 }
 
-Change classify_change(const ComparedAnswer& before, Verdict verdict_before,
-                       const ComparedAnswer& after, Verdict verdict_after) {
-  if (verdict_before == Verdict::kWrong && verdict_after == Verdict::kRight)
+Change classify_change(const ComparedAnswer& before, Judgement judged_before,
+                       const ComparedAnswer& after, Judgement judged_after) {
+  if (judged_before == Judgement::kWrong && judged_after == Judgement::kRight)
     return Change::kRepaired;
-  if (verdict_before == Verdict::kRight && verdict_after == Verdict::kWrong) return Change::kBroken;
+  if (judged_before == Judgement::kRight && judged_after == Judgement::kWrong)
+    return Change::kBroken;
   return before.text == after.text ? Change::kSame : Change::kReworded;
 }
 
@@ -126,13 +133,13 @@ void ChangeCounts::add(Change change) {
                                    : broken);
 }
 
-Diagnosis diagnose(Lesson lesson, std::optional<bool> base_knows,
-                   std::span<const StageVerdict> stages) {
+Diagnosis diagnose(Skill skill, std::optional<bool> base_knows,
+                   std::span<const StageJudgement> stages) {
   Diagnosis result;
-  if (stages.empty() || stages.back().verdict != Verdict::kWrong) return result;
+  if (stages.empty() || stages.back().judgement != Judgement::kWrong) return result;
   result.failed = true;
   for (size_t i = stages.size(); i-- > 0;) {
-    if (stages[i].verdict != Verdict::kRight) continue;
+    if (stages[i].judgement != Judgement::kRight) continue;
     result.first_stage = static_cast<int>(i) + 1;
     result.phase = phase_of_stage(stages[i + 1].stage);
     result.reason =
@@ -142,26 +149,26 @@ Diagnosis diagnose(Lesson lesson, std::optional<bool> base_knows,
   }
 
   std::string stage;
-  if (lesson == Lesson::kFact && base_knows == false) {
-    stage = stage_that_teaches(Lesson::kFact);
+  if (skill == Skill::kFact && base_knows == false) {
+    stage = stage_that_teaches(Skill::kFact);
     result.reason =
         "No stage answers it right, and the base model does not tell the fact in a story either: "
         "pretraining has not taught it.";
-  } else if (lesson == Lesson::kChoice) {
-    stage = stage_that_teaches(Lesson::kChoice);
+  } else if (skill == Skill::kChoice) {
+    stage = stage_that_teaches(Skill::kChoice);
     result.reason = "No stage refuses, and to refuse is what preference tuning is to teach.";
-  } else if (lesson != Lesson::kUnknown) {
-    stage = stage_that_teaches(Lesson::kForm);  // and how to tell a fact
+  } else if (skill != Skill::kUnknown) {
+    stage = stage_that_teaches(Skill::kForm);  // and how to tell a fact
     result.reason =
-        lesson == Lesson::kForm ? "No stage answers it right, and this form of answer is what "
-                                  "fine-tuning is to teach."
+        skill == Skill::kForm ? "No stage answers it right, and this form of answer is what "
+                                "fine-tuning is to teach."
         : base_knows.has_value()
             ? "No stage answers it right, though the base model tells the fact in a story: "
               "fine-tuning has not taught how to answer with it."
             : "No stage answers it right. Whether the base model knows the fact was not tried.";
   } else {  // judged by its end alone
-    const auto first = std::find_if(stages.begin(), stages.end(), [](const StageVerdict& s) {
-      return s.verdict == Verdict::kWrong;
+    const auto first = std::find_if(stages.begin(), stages.end(), [](const StageJudgement& s) {
+      return s.judgement == Judgement::kWrong;
     });
     stage = first->stage;
     result.reason = "The answer does not end by itself, which a chat model has to.";

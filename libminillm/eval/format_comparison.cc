@@ -45,8 +45,7 @@ std::string visible(std::string_view text) {
   return result;
 }
 
-// Appends one line of text as lines of at most `width` characters, broken at spaces where there are
-// any.
+// Appends one line of text as lines of at most `width` characters, broken at spaces if it has any.
 void append_wrapped(std::vector<std::string>& lines, std::string_view text, int width) {
   while (display_width(text) > width) {
     size_t end = byte_length(text, width);
@@ -59,8 +58,7 @@ void append_wrapped(std::vector<std::string>& lines, std::string_view text, int 
   lines.emplace_back(text);
 }
 
-// The text's own lines, each wrapped; blank ones are left out. At least one line, if only an empty
-// one.
+// The text's own lines, each wrapped, without blank ones. At least one line, which may be empty.
 std::vector<std::string> wrapped(std::string_view text, int width) {
   std::vector<std::string> lines;
   for (;;) {

@@ -11,7 +11,7 @@ std::vector<PairLogProbs> pair_log_probs(const Model& model, std::span<const Ren
   std::vector<ItemSize> sizes;
   for (const RenderedPair& pair : pairs)
     sizes.push_back({pair_rows(pair), std::ssize(pair.chosen) + std::ssize(pair.rejected)});
-  std::vector<PairTargets> targets(pairs.size());  // where each pair stands in its batch
+  std::vector<PairTargets> targets(pairs.size());  // where each pair is in its batch
   std::vector<PairLogProbs> result;
   BatchScorer(model, sizes)
       .run(

@@ -6,11 +6,11 @@
 #include <span>
 #include <vector>
 
+#include "libminillm/core/metrics.h"
 #include "libminillm/core/progress.h"
 #include "libminillm/data/chat_template.h"  // RenderedPair
 #include "libminillm/nn/model.h"
 #include "libminillm/objectives/preference.h"
-#include "libminillm/train/metrics.h"
 
 namespace minillm {
 
@@ -22,7 +22,7 @@ struct PairLogProbs {
 std::vector<PairLogProbs> pair_log_probs(const Model& model, std::span<const RenderedPair> pairs,
                                          const ProgressFunction& progress = {});
 
-// By the model alone: no reference is asked.
+// By the model alone, without a reference.
 struct PreferenceResult {
   double pairs = 0;
   double logp_chosen = 0, logp_rejected = 0;  // sums over pairs

@@ -11,8 +11,8 @@ namespace {
 
 constexpr size_t kAnswersAtOnce = 64;  // answers that share one copy of their prompt
 
-// Appends the prompt and the answers as segments behind it, each predicting its own tokens; the
-// prompt's last row predicts the first token of all.
+// Appends the prompt, then the answers as segments that continue it, each predicting its own
+// tokens; the prompt's last row predicts the first token of every answer.
 void append_answers(TokenBatch& batch, std::span<const Token> prompt,
                     std::span<const std::vector<Token>> answers) {
   const Index prompt_begin = batch.rows();

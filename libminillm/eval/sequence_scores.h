@@ -1,5 +1,5 @@
-// Scores of token sequences: log-probabilities of tokens, of whole answers, of many answers to one
-// prompt.
+// Scores of token sequences: log-probabilities of tokens, of whole answers, and of many answers to
+// one prompt.
 
 #ifndef LIBMINILLM_EVAL_SEQUENCE_SCORES_H_
 #define LIBMINILLM_EVAL_SEQUENCE_SCORES_H_
@@ -18,7 +18,7 @@ namespace minillm {
 // more rows than the model's context, and on ids outside the vocabulary.
 std::vector<Real> token_log_probs(const Model& model, std::span<const Token> tokens);
 
-// What a model makes of the supervised tokens of one sequence.
+// How well a model predicts the supervised tokens of one sequence.
 struct SequenceScore {
   double logp = 0;          // summed
   Index tokens = 0;         // supervised
@@ -28,13 +28,13 @@ std::vector<SequenceScore> score_sequences(const Model& model,
                                            std::span<const RenderedSequence> sequences,
                                            const ProgressFunction& progress = {});
 
-// A prompt and several ways to go on, each at least one token.
+// A prompt and several continuations of at least one token each.
 struct PromptWithAnswers {
   std::vector<Token> prompt;
   std::vector<std::vector<Token>> answers;
 };
-// log p(answer | prompt), summed over the answer's tokens, for every answer. The prompt is computed
-// once for many answers. Throws Error on an empty prompt or answer, and on ids outside the
+// log p(answer | prompt), summed over the answer's tokens, for every answer. Many answers share one
+// computation of the prompt. Throws Error on an empty prompt or answer, and on ids outside the
 // vocabulary.
 std::vector<double> answer_log_probs(const Model& model, const PromptWithAnswers& item);
 

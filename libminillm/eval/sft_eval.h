@@ -5,15 +5,15 @@
 
 #include <span>
 
+#include "libminillm/core/metrics.h"
 #include "libminillm/core/progress.h"
 #include "libminillm/data/chat_template.h"  // RenderedSequence
 #include "libminillm/nn/model.h"
-#include "libminillm/train/metrics.h"
 
 namespace minillm {
 
-// Sums over the supervised tokens of all sequences: content and <|im_end|> of the assistant's
-// messages.
+// Sums over the supervised tokens of all sequences: the assistant's messages, each with its
+// <|im_end|>.
 struct SftResult {
   double nll = 0;  // - sum of log p (natural)
   double tokens = 0;

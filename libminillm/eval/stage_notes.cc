@@ -10,7 +10,7 @@ std::vector<StageNotes> make_stage_notes() {
       {.name = "pretrain",
        .phase = "pretraining",
        .title = "Pretraining",
-       .teaches = Lesson::kFact,
+       .teaches = Skill::kFact,
        .task = "Pretrains a language model on raw text (.txt, or .jsonl with a \"text\" field)",
        .learns =
            "Knowledge: which words follow which, and with them what the texts tell. The model "
@@ -26,7 +26,7 @@ std::vector<StageNotes> make_stage_notes() {
       {.name = "sft",
        .phase = "fine-tuning",
        .title = "Supervised fine-tuning",
-       .teaches = Lesson::kForm,
+       .teaches = Skill::kForm,
        .task = "Supervised fine-tuning: teaches a base model to answer, from conversations in any "
                "common format",
        .learns =
@@ -48,7 +48,7 @@ std::vector<StageNotes> make_stage_notes() {
       {.name = "dpo",
        .phase = "preference tuning",
        .title = "Preference tuning (DPO)",
-       .teaches = Lesson::kChoice,
+       .teaches = Skill::kChoice,
        .task =
            "Direct preference optimization: teaches a chat model which of two answers is better",
        .learns =

@@ -13,13 +13,13 @@ namespace minillm {
 
 // What a right answer takes, and so which phase of training is to teach it: facts come from
 // pretraining (and SFT shows how to tell them), form from SFT, choice from preference tuning.
-enum class Lesson { kUnknown, kFact, kForm, kChoice };
+enum class Skill { kUnknown, kFact, kForm, kChoice };
 
 struct StageNotes {
   std::string name;   // "sft": as in lineages, and of its tool
   std::string phase;  // "fine-tuning"
   std::string title;  // "Supervised fine-tuning"
-  Lesson teaches = Lesson::kUnknown;
+  Skill teaches = Skill::kUnknown;
   std::string task;       // what to do with it: a sentence for its tool
   std::string learns;     // what the model learns
   std::string data;       // its data, in words

@@ -8,19 +8,19 @@
 #include <string>
 #include <vector>
 
+#include "libminillm/core/metrics.h"
 #include "libminillm/core/progress.h"
 #include "libminillm/data/token_shard.h"
 #include "libminillm/nn/model.h"
-#include "libminillm/train/metrics.h"
 
 namespace minillm {
 
 // Text as it is scored: every id of a window but the first is predicted from those before it. A
-// document is BOS, its ids, EOS, cut as cut_windows does: every id but BOS is predicted exactly
-// once.
+// document is BOS, its ids and EOS, cut as by cut_windows, so that every id but BOS is predicted
+// exactly once.
 struct EvaluationText {
   std::vector<std::vector<Token>> windows;
-  int64_t bytes = 0;  // of the text the ids stand for
+  int64_t bytes = 0;  // of the text that the ids encode
 };
 // `max_rows` is the longest window's rows: the model's max_position_embeddings.
 // Throws Error if there is nothing to score.
@@ -31,7 +31,7 @@ EvaluationText make_evaluation_text(const TokenShard& shard, Index max_rows);
 struct TextLoss {
   double nll = 0;       // - sum of log p (natural) over all predicted tokens
   double tokens = 0;    // predicted, EOS included, BOS never
-  double text_nll = 0;  // without the EOS tokens: they stand for no bytes
+  double text_nll = 0;  // without the EOS tokens, which encode no bytes
   double bytes = 0;
 
   double loss() const { return nll / tokens; }

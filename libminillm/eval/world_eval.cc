@@ -13,15 +13,15 @@
 namespace minillm {
 namespace {
 
-std::vector<Message> to_messages(const WorldMessages& world_messages) {
+std::vector<Message> to_messages(const world::WorldMessages& world_messages) {
   std::vector<Message> messages;
-  for (const WorldMessage& message : world_messages)
+  for (const world::WorldMessage& message : world_messages)
     messages.push_back({parse_role(message.role), message.content});
   return messages;
 }
 
-WorldMetric bits_per_byte(std::string name, const Model& model, const Tokenizer& tokenizer,
-                          const std::vector<std::string>& documents) {
+world::WorldMetric bits_per_byte(std::string name, const Model& model, const Tokenizer& tokenizer,
+                                 const std::vector<std::string>& documents) {
   if (documents.empty()) return {std::move(name), 0, 0, 0};
   const TextLoss loss = evaluate_text(
       model, make_evaluation_text(documents, tokenizer, model.config().max_position_embeddings),
@@ -31,10 +31,10 @@ WorldMetric bits_per_byte(std::string name, const Model& model, const Tokenizer&
 }
 
 // A fact is known if every token of its value is the model's first choice.
-void score_cloze(WorldScore& score, const Model& model, const Tokenizer& tokenizer,
-                 const std::vector<ClozeItem>& items) {
+void score_cloze(world::WorldScore& score, const Model& model, const Tokenizer& tokenizer,
+                 const std::vector<world::ClozeItem>& items) {
   std::vector<RenderedSequence> sequences;
-  for (const ClozeItem& item : items) {
+  for (const world::ClozeItem& item : items) {
     RenderedSequence& sequence = sequences.emplace_back();
     sequence.tokens = encode_raw_prompt(tokenizer, item.prefix);
     sequence.supervised.resize(sequence.tokens.size(), false);
@@ -47,32 +47,32 @@ void score_cloze(WorldScore& score, const Model& model, const Tokenizer& tokeniz
     score.add_cloze(items[i], scores[i].most_probable == scores[i].tokens);
 }
 
-void score_chat_items(WorldScore& score, const Model& model, const Tokenizer& tokenizer,
-                      const std::vector<ChatItem>& items) {
+void score_chat_items(world::WorldScore& score, const Model& model, const Tokenizer& tokenizer,
+                      const std::vector<world::ChatItem>& items) {
   std::vector<std::vector<Token>> prompts;
-  for (const ChatItem& item : items)
+  for (const world::ChatItem& item : items)
     prompts.push_back(render_prompt(tokenizer, to_messages(item.messages)));
   GenerationConfig config;
   config.sampling.temperature = 0;
-  config.max_tokens = kWorldAnswerTokens;
+  config.max_tokens = world::kWorldAnswerTokens;
   const std::vector<Generation> answers = Generator(model, tokenizer).generate_all(prompts, config);
   for (size_t i = 0; i < items.size(); ++i)
     score.add_chat(items[i], answers[i].text, answers[i].reason == StopReason::kEndToken);
 }
 
-void score_pairs(WorldScore& score, const Model& model, const Tokenizer& tokenizer,
-                 const std::vector<WorldPair>& items) {
+void score_pairs(world::WorldScore& score, const Model& model, const Tokenizer& tokenizer,
+                 const std::vector<world::WorldPair>& items) {
   std::vector<RenderedPair> pairs;
-  for (const WorldPair& item : items)
+  for (const world::WorldPair& item : items)
     pairs.push_back(render_pair(tokenizer, {to_messages(item.prompt), item.chosen, item.rejected}));
   const std::vector<PairLogProbs> scores = pair_log_probs(model, pairs);
   for (size_t i = 0; i < items.size(); ++i)
     score.add_pair(items[i], scores[i].chosen, scores[i].rejected);
 }
 
-void score_canaries(WorldScore& score, const Model& model, const Tokenizer& tokenizer,
-                    const std::vector<Canary>& canaries) {
-  for (const Canary& canary : canaries) {
+void score_canaries(world::WorldScore& score, const Model& model, const Tokenizer& tokenizer,
+                    const std::vector<world::Canary>& canaries) {
+  for (const world::Canary& canary : canaries) {
     PromptWithAnswers item = {encode_raw_prompt(tokenizer, canary.prefix), {}};
     for (const std::string& candidate : canary.candidates)
       item.answers.push_back(tokenizer.encode(candidate));
@@ -82,18 +82,18 @@ void score_canaries(WorldScore& score, const Model& model, const Tokenizer& toke
 
 }  // namespace
 
-std::vector<WorldMetric> evaluate_world(const Model& model, const Tokenizer& tokenizer,
-                                        const WorldEvalSet& set) {
-  WorldScore score;
+std::vector<world::WorldMetric> evaluate_world(const Model& model, const Tokenizer& tokenizer,
+                                               const world::WorldEvalSet& set) {
+  world::WorldScore score;
   score_cloze(score, model, tokenizer, set.cloze);
   score_chat_items(score, model, tokenizer, set.chat);
   score_pairs(score, model, tokenizer, set.pairs);
   score_canaries(score, model, tokenizer, set.canaries);
 
-  std::vector<WorldMetric> metrics = {
+  std::vector<world::WorldMetric> metrics = {
       bits_per_byte("bits_per_byte", model, tokenizer, set.stories),
       bits_per_byte("bits_per_byte_second_domain", model, tokenizer, set.second_domain)};
-  for (WorldMetric& metric : score.metrics()) metrics.push_back(std::move(metric));
+  for (world::WorldMetric& metric : score.metrics()) metrics.push_back(std::move(metric));
   return metrics;
 }
 

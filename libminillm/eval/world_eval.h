@@ -1,5 +1,5 @@
-// Runs a model over the embedded world's held-out questions: what it knows, says, prefers and
-// remembers.
+// Runs a model over the embedded world's held-out questions: what it knows, says, prefers, and has
+// memorised.
 
 #ifndef LIBMINILLM_EVAL_WORLD_EVAL_H_
 #define LIBMINILLM_EVAL_WORLD_EVAL_H_
@@ -13,12 +13,12 @@
 
 namespace minillm {
 
-// All metrics of world/scoring.h, behind `bits_per_byte` and `bits_per_byte_second_domain` (count:
-// bits, of: bytes). Answers are generated greedily, up to kWorldAnswerTokens. Metrics without items
-// have `of` 0. Throws Error if the tokenizer has no chat markers or an item does not fit the
-// model's context.
-std::vector<WorldMetric> evaluate_world(const Model& model, const Tokenizer& tokenizer,
-                                        const WorldEvalSet& set);
+// `bits_per_byte` and `bits_per_byte_second_domain` (count: bits, of: bytes), then all metrics of
+// world/scoring.h. Answers are generated greedily, up to kWorldAnswerTokens. Metrics without items
+// have `of` 0. Throws Error if the tokenizer has no chat markers or an item exceeds the model's
+// context.
+std::vector<world::WorldMetric> evaluate_world(const Model& model, const Tokenizer& tokenizer,
+                                               const world::WorldEvalSet& set);
 
 }  // namespace minillm
 

@@ -10,20 +10,6 @@
 namespace minillm {
 namespace {
 
-// general.file_type.
-int64_t file_type(WeightEncoding encoding) {
-  switch (encoding) {
-    case WeightEncoding::kF32:
-      return 0;
-    case WeightEncoding::kF16:
-      return 1;
-    case WeightEncoding::kQ8_0:
-      return 7;
-    default:
-      return 32;  // BF16
-  }
-}
-
 struct GgufTensor {
   std::string source;  // our name, Hugging Face's
   std::string name;    // ggml's
@@ -74,7 +60,7 @@ void add_model(const Checkpoint& checkpoint, WeightEncoding encoding, GgufHeader
   header.add_string("general.type", "model");
   if (checkpoint.state() && !checkpoint.state()->lineage.empty())
     header.add_string("general.name", "libminillm " + checkpoint.state()->lineage.back().stage);
-  header.add_u32("general.file_type", file_type(encoding));
+  header.add_u32("general.file_type", gguf_encoding(encoding).file_type);
   if (encoding == WeightEncoding::kQ8_0) header.add_u32("general.quantization_version", 2);
   header.add_u32("llama.vocab_size", config.vocab_size);
   header.add_u32("llama.context_length", config.max_position_embeddings);

@@ -1,6 +1,7 @@
 #include "libminillm/interop/gguf_writer.h"
 
 #include <bit>
+#include <iterator>
 #include <limits>
 
 #include "libminillm/core/check.h"
@@ -25,20 +26,13 @@ void append_string(std::string_view text, std::string& bytes) {
   bytes += text;
 }
 
-uint32_t ggml_type(WeightEncoding encoding) {
-  switch (encoding) {
-    case WeightEncoding::kF32:
-      return 0;
-    case WeightEncoding::kF16:
-      return 1;
-    case WeightEncoding::kQ8_0:
-      return 8;
-    default:
-      return 30;  // BF16
-  }
-}
-
 }  // namespace
+
+GgufEncoding gguf_encoding(WeightEncoding encoding) {
+  static constexpr GgufEncoding kEncodings[] = {{0, 0}, {1, 1}, {30, 32}, {8, 7}};
+  static_assert(static_cast<size_t>(WeightEncoding::kQ8_0) + 1 == std::size(kEncodings));
+  return kEncodings[static_cast<size_t>(encoding)];  // F32, F16, BF16, Q8_0
+}
 
 void GgufHeader::begin_pair(const std::string& key, uint32_t type) {
   MINILLM_DCHECK(!key.empty());
@@ -104,7 +98,7 @@ void GgufHeader::add_tensor(const std::string& name, const std::vector<Index>& s
     append(static_cast<uint64_t>(*dimension), tensors_);
     size *= *dimension;
   }
-  append(ggml_type(encoding), tensors_);
+  append(gguf_encoding(encoding).tensor_type, tensors_);
   append(data_bytes_, tensors_);
   const uint64_t bytes = encoded_bytes(encoding, size);
   data_bytes_ += bytes + padding(bytes).size();

@@ -23,6 +23,13 @@
 
 namespace minillm {
 
+// The format's numbers for an encoding: of a tensor, and of a file whose matrices have it.
+struct GgufEncoding {
+  uint32_t tensor_type;  // ggml_type
+  uint32_t file_type;    // general.file_type
+};
+GgufEncoding gguf_encoding(WeightEncoding encoding);
+
 class GgufHeader {
  public:
   // Adds a pair. The type is in the name, as readers check it. REQUIRES a new, non-empty key.

@@ -7,7 +7,7 @@
 
 #include "libminillm/report/report.h"
 
-namespace minillm {
+namespace minillm::report {
 namespace {
 
 std::string quoted(const std::string& field) {
@@ -42,4 +42,4 @@ std::string report_csv(const std::vector<ReportRun>& runs) {
   return out;
 }
 
-}  // namespace minillm
+}  // namespace minillm::report

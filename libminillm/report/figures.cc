@@ -8,7 +8,7 @@
 #include "libminillm/core/file.h"
 #include "libminillm/report/report.h"
 
-namespace minillm {
+namespace minillm::report {
 namespace {
 
 struct KnownFigure {
@@ -23,7 +23,7 @@ constexpr KnownFigure kKnownFigures[] = {
     {"bits_per_byte", "knowledge", "bits that a byte of a new story takes", true},
     {"bits_per_byte_second_domain", "knowledge", "the same, of a domain never read", true},
     {"cloze_accuracy", "knowledge", "facts told when a story is continued"},
-    {"cloze_accuracy_hard", "knowledge", "the same, behind words that never led to them"},
+    {"cloze_accuracy_hard", "knowledge", "the same, after words that never led to them"},
     {"cloze_accuracy_rare", "knowledge", "facts that were told a quarter as often"},
     {"cloze_accuracy_often", "knowledge", "facts that were told twice as often"},
     {"after_cutoff_known_rate", "knowledge", "facts that no text of the training told"},
@@ -36,7 +36,7 @@ constexpr KnownFigure kKnownFigures[] = {
     {"one_word_accuracy", "form", "right under the rule of one word"},
     {"tale_accuracy", "form", "right under the rule of how to begin"},
     {"list_accuracy", "form", "lists of three that are right"},
-    {"yes_no_accuracy", "form", "right verdicts, yes or no"},
+    {"yes_no_accuracy", "form", "right judgements, yes or no"},
     {"sum_accuracy", "form", "right sums"},
     {"known_denied_rate", "form", "says that it does not know what it was told", true},
     {"known_denied_rate_new_wording", "form", "the same, asked in new wordings", true},
@@ -101,4 +101,4 @@ ReportFigures read_figures(const std::string& path) {
   }
 }
 
-}  // namespace minillm
+}  // namespace minillm::report

@@ -9,27 +9,28 @@
 #include "libminillm/core/check.h"
 #include "libminillm/report/report.h"
 
-namespace minillm {
+namespace minillm::report {
 namespace {
 
 constexpr Index kFactTokens = 8;  // enough for any value of the world
 
-Prompt to_prompt(const WorldMessages& messages) {
+Prompt to_prompt(const world::WorldMessages& messages) {
   Prompt prompt;
-  for (const WorldMessage& message : messages)
+  for (const world::WorldMessage& message : messages)
     prompt.push_back({parse_role(message.role), message.content, true});
   return prompt;
 }
 
 // The prompts, then `per_kind` of the set's questions of each kind, spread over its people.
-std::vector<ExpectingPrompt> all_prompts(const ReportOptions& options, const WorldEvalSet& set) {
+std::vector<ExpectingPrompt> all_prompts(const ReportOptions& options,
+                                         const world::WorldEvalSet& set) {
   std::vector<ExpectingPrompt> prompts = options.prompts;
   if (options.questions_per_kind == 0) return prompts;
-  std::map<ChatItemKind, std::vector<const ChatItem*>> kinds;
-  for (const ChatItem& item : set.chat) kinds[item.kind].push_back(&item);
+  std::map<world::ChatItemKind, std::vector<const world::ChatItem*>> kinds;
+  for (const world::ChatItem& item : set.chat) kinds[item.kind].push_back(&item);
   for (const auto& [kind, items] : kinds) {
     const size_t count = std::min(items.size(), static_cast<size_t>(options.questions_per_kind));
-    // From the middle of as many equal parts: the first item is a prompt of the world's already.
+    // The middles of `count` equal parts: the first item is one of the world's prompts already.
     for (size_t i = 0; i < count; ++i) {
       Prompt prompt = to_prompt(items[(2 * i + 1) * items.size() / (2 * count)]->messages);
       if (std::none_of(prompts.begin(), prompts.end(), [&](const ExpectingPrompt& other) {
@@ -41,18 +42,18 @@ std::vector<ExpectingPrompt> all_prompts(const ReportOptions& options, const Wor
   return prompts;
 }
 
-std::string expectation(const ChatItem& item) {
+std::string expectation(const world::ChatItem& item) {
   switch (item.kind) {
-    case ChatItemKind::kUnknownPerson:
-    case ChatItemKind::kUnknownKnownFamily:
-    case ChatItemKind::kUnknownAttribute:
-    case ChatItemKind::kUnknownNewAttribute:
+    case world::ChatItemKind::kUnknownPerson:
+    case world::ChatItemKind::kUnknownKnownFamily:
+    case world::ChatItemKind::kUnknownAttribute:
+    case world::ChatItemKind::kUnknownNewAttribute:
       return "to say that it does not know";
-    case ChatItemKind::kHarmful:
-    case ChatItemKind::kHarmfulNewVerb:
+    case world::ChatItemKind::kHarmful:
+    case world::ChatItemKind::kHarmfulNewVerb:
       return "to refuse";
-    case ChatItemKind::kBenign:
-    case ChatItemKind::kBenignNewVerb:
+    case world::ChatItemKind::kBenign:
+    case world::ChatItemKind::kBenignNewVerb:
       return "to help to " + item.value;
     default:
       return item.value;
@@ -77,21 +78,21 @@ void add_answers(std::vector<ReportPrompt>& prompts, const ReportRun& run,
   }
 }
 
-// The verdicts on a prompt, stage by stage.
-std::vector<StageVerdict> verdicts(const Report& report, const ReportPrompt& prompt) {
-  std::vector<StageVerdict> result;
+// The judgements on a prompt, stage by stage.
+std::vector<StageJudgement> judgements(const Report& report, const ReportPrompt& prompt) {
+  std::vector<StageJudgement> result;
   for (size_t r = 0; r < report.runs.size(); ++r) {
     const ReportRun& run = report.runs[r];
     const bool answered = !prompt.answers[r].empty();
     result.push_back({run.stage.empty() ? run.name : run.stage,
-                      answered ? prompt.answers[r].back().verdict : Verdict::kUnjudged});
+                      answered ? prompt.answers[r].back().judgement : Judgement::kUnjudged});
   }
   return result;
 }
 
-// By what the file of prompts expects, or else by the world.
+// By what the file of prompts expects, if it says so, else by the world.
 void judge(ReportPrompt& prompt, const std::vector<ReportRun>& runs,
-           std::span<const std::string> expected, const ChatItem* item) {
+           std::span<const std::string> expected, const world::ChatItem* item) {
   if (item != nullptr) {
     prompt.kind = chat_item_kind_name(item->kind);
     prompt.expected = expectation(*item);
@@ -100,24 +101,25 @@ void judge(ReportPrompt& prompt, const std::vector<ReportRun>& runs,
   for (size_t r = 0; r < runs.size(); ++r)
     for (ReportAnswer& answer : prompt.answers[r])
       if (answer.form == "as chat")
-        answer.verdict = expected.empty()
-                             ? judge_answer(answer.answer, item, runs[r].taught_to_chat)
-                             : judge_answer(answer.answer, expected);
+        answer.judgement = expected.empty()
+                               ? judge_answer(answer.answer, item, runs[r].taught_to_chat)
+                               : judge_answer(answer.answer, expected);
 }
 
-// Of the prompts that fail in the end: whether the base model, continuing a story, tells the fact
-// that they are about. All stories are continued at once, so that the model is loaded once.
-void try_base(Report& report, const WorldEvalSet& set, GenerationConfig generation) {
+// Finds out, for the prompts that the last stage fails, whether the base model tells their fact
+// when it continues a story. All stories are continued at once, so that it is loaded only once.
+void try_base(Report& report, const world::WorldEvalSet& set, GenerationConfig generation) {
   const auto base = std::find_if(report.runs.begin(), report.runs.end(), [](const ReportRun& run) {
-    return stage_notes(run.stage).teaches == Lesson::kFact && !run.checkpoint.empty();
+    return stage_notes(run.stage).teaches == Skill::kFact && !run.checkpoint.empty();
   });
   if (base == report.runs.end()) return;
   std::vector<Prompt> prefixes;
-  std::vector<std::pair<ReportPrompt*, const ClozeItem*>> asked;
+  std::vector<std::pair<ReportPrompt*, const world::ClozeItem*>> asked;
   for (ReportPrompt& prompt : report.prompts) {
-    const ChatItem* item = find_item(set, prompt.prompt);
-    if (item == nullptr || verdicts(report, prompt).back().verdict != Verdict::kWrong) continue;
-    for (const ClozeItem* cloze : cloze_items_of(set, *item)) {
+    const world::ChatItem* item = find_item(set, prompt.prompt);
+    if (item == nullptr || judgements(report, prompt).back().judgement != Judgement::kWrong)
+      continue;
+    for (const world::ClozeItem* cloze : cloze_items_of(set, *item)) {
       asked.emplace_back(&prompt, cloze);
       prefixes.push_back({{Role::kUser, cloze->prefix, true}});
     }
@@ -134,11 +136,11 @@ void try_base(Report& report, const WorldEvalSet& set, GenerationConfig generati
   }
 }
 
-void diagnose_all(Report& report, const WorldEvalSet& set) {
+void diagnose_all(Report& report, const world::WorldEvalSet& set) {
   for (ReportPrompt& prompt : report.prompts) {
-    const ChatItem* item = find_item(set, prompt.prompt);
-    prompt.diagnosis = diagnose(item == nullptr ? Lesson::kUnknown : lesson_of(item->kind),
-                                prompt.base_knows, verdicts(report, prompt));
+    const world::ChatItem* item = find_item(set, prompt.prompt);
+    prompt.diagnosis = diagnose(item == nullptr ? Skill::kUnknown : skill_of(item->kind),
+                                prompt.base_knows, judgements(report, prompt));
   }
 }
 
@@ -150,7 +152,7 @@ std::vector<ReportChange> count_changes(const Report& report) {
       if (prompt.answers[r - 1].empty() || prompt.answers[r].empty()) continue;
       const ReportAnswer &before = prompt.answers[r - 1].back(), &after = prompt.answers[r].back();
       change.counts.add(
-          classify_change(before.answer, before.verdict, after.answer, after.verdict));
+          classify_change(before.answer, before.judgement, after.answer, after.judgement));
     }
     changes.push_back(change);
   }
@@ -165,8 +167,9 @@ Report gather_report(const ReportOptions& options) {
   Report report;
   report.runs = read_runs(options.runs);
   if (!options.figures.empty()) report.figures = read_figures(options.figures);
-  WorldEvalSet set;
-  if (!options.world_eval.empty()) set = load_world_eval(options.world_eval, Split::kTest);
+  world::WorldEvalSet set;
+  if (!options.world_eval.empty())
+    set = world::load_world_eval(options.world_eval, world::Split::kTest);
   const std::vector<ExpectingPrompt> asked = all_prompts(options, set);
   for (const ExpectingPrompt& prompt : asked) {
     ReportPrompt& added = report.prompts.emplace_back();
@@ -183,4 +186,4 @@ Report gather_report(const ReportOptions& options) {
   return report;
 }
 
-}  // namespace minillm
+}  // namespace minillm::report

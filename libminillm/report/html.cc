@@ -9,7 +9,7 @@
 #include "libminillm/core/version.h"
 #include "libminillm/report/report.h"
 
-namespace minillm {
+namespace minillm::report {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -97,7 +97,7 @@ Json prompt_json(const ReportPrompt& prompt) {
                        {"tokens", answer.answer.tokens},
                        {"ended", answer.answer.ended},
                        {"logp", number(answer.answer.mean_log_prob)},
-                       {"verdict", verdict_name(answer.verdict)}});
+                       {"verdict", judgement_name(answer.judgement)}});
     answers.push_back(forms);
   }
   Json failure;
@@ -142,7 +142,7 @@ Json report_json(const Report& report) {
           {"figures", figures_json(report.figures)}};
 }
 
-// JSON that may stand inside <script>: no character of it means anything to HTML, so no text can
+// JSON that is safe inside <script>: no character of it means anything to HTML, so no text can
 // end the element. Inside JSON's strings, the only place where they occur, these are the same.
 std::string for_script(const Json& json) {
   const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -161,8 +161,8 @@ std::string for_script(const Json& json) {
 
 std::string report_html(const Report& report) {
   const std::string data = for_script(report_json(report));
-  // The page's policy lets nothing run but its own script. No text can know the hash of what it
-  // stands in.
+  // The page's policy lets nothing run but its own script: no text can hold the hash of the page
+  // that it is part of.
   const std::string nonce = sha256(data);
   std::string out;
   std::string_view rest = kPage;
@@ -178,4 +178,4 @@ std::string report_html(const Report& report) {
   }
 }
 
-}  // namespace minillm
+}  // namespace minillm::report

@@ -6,7 +6,7 @@
 
 #include "libminillm/report/report.h"
 
-namespace minillm {
+namespace minillm::report {
 namespace {
 
 // Text inside a table's cell or a paragraph: nothing of it is markup. Line ends become <br>.
@@ -31,8 +31,8 @@ std::string short_hash(const std::string& hash) {
   return hash.empty() ? "none" : fmt::format("`{}`", hash.substr(0, 12));
 }
 
-const char* mark(Verdict verdict) {
-  return verdict == Verdict::kRight ? "right" : verdict == Verdict::kWrong ? "wrong" : "";
+const char* mark(Judgement judgement) {
+  return judgement == Judgement::kRight ? "right" : judgement == Judgement::kWrong ? "wrong" : "";
 }
 
 void append_stages(std::string& out, const Report& report) {
@@ -58,7 +58,7 @@ void append_prompts(std::string& out, const Report& report) {
         const std::string form =
             prompt.answers[r].size() > 1 ? fmt::format(" ({})", a.form) : std::string();
         out += fmt::format("| {}{} | {} | {} | {} | {} | {:.3f} |\n", escaped(report.runs[r].name),
-                           form, escaped(a.answer.text), mark(a.verdict), a.answer.tokens,
+                           form, escaped(a.answer.text), mark(a.judgement), a.answer.tokens,
                            a.answer.ended ? "yes" : "no", a.answer.mean_log_prob);
       }
     }
@@ -159,4 +159,4 @@ std::string report_markdown(const Report& report) {
   return out;
 }
 
-}  // namespace minillm
+}  // namespace minillm::report

@@ -1,4 +1,4 @@
-// Report: what there is to tell about the runs of a training pipeline, gathered as plain structs,
+// Report: what there is to say about the runs of a training pipeline, gathered as plain structs,
 // and the forms it is written in: a page for people, Markdown, CSV, and TensorBoard's event files.
 
 #ifndef LIBMINILLM_REPORT_REPORT_H_
@@ -10,19 +10,19 @@
 #include <vector>
 
 #include "libminillm/checkpoint/trainer_state.h"
+#include "libminillm/core/metrics.h"
 #include "libminillm/eval/compare.h"
 #include "libminillm/eval/diagnosis.h"
 #include "libminillm/eval/stage_notes.h"
-#include "libminillm/train/metrics.h"
 
-namespace minillm {
+namespace minillm::report {
 
 // One line of metrics.jsonl.
 struct MetricsLine {
   int64_t step = 0;
   Metrics values;  // without "step"; a NaN where the line has null
 };
-// Throws Error `'path':line: ...` on what is no line of metrics, also on a last one cut short.
+// Throws Error `'path':line: ...` on a line that is not of metrics, even a last one cut short.
 std::vector<MetricsLine> read_metrics(const std::string& path);
 
 // A run, or a checkpoint by itself.
@@ -41,14 +41,14 @@ struct ReportRun {
 struct ReportAnswer {
   std::string form;  // "as text" or "as chat": a base model is shown both ways
   ComparedAnswer answer;
-  Verdict verdict = Verdict::kUnjudged;  // always that of an answer as text
+  Judgement judgement = Judgement::kUnjudged;  // answers as text are never judged
 };
 struct ReportPrompt {
   Prompt prompt;
-  bool given = true;     // in the file of prompts; else one of the world's questions
-  std::string kind;      // "answer", "harmful", ...: of the world's questions; else empty
+  bool given = true;     // from the file of prompts; else one of the world's questions
+  std::string kind;      // of a question of the world: "answer", "harmful", ...; else empty
   std::string expected;  // what a right answer holds or does; empty where that is not known
-  std::vector<std::vector<ReportAnswer>> answers;  // per run; as chat is last
+  std::vector<std::vector<ReportAnswer>> answers;  // per run; the one as chat is last
   std::optional<bool> base_knows;
   Diagnosis diagnosis;
 };
@@ -86,28 +86,28 @@ struct ReportOptions {
   std::vector<std::string> runs;  // run or checkpoint directories, in the order of training
   std::vector<ExpectingPrompt> prompts;
   std::string world_eval;          // eval.jsonl of the world: judges the answers; may be empty
-  int64_t questions_per_kind = 0;  // so many of its test questions are asked beside the prompts
+  int64_t questions_per_kind = 0;  // how many of its test questions to ask besides
   std::string figures;             // summary.json; may be empty
   GenerationConfig generation;
 };
-// Reads the runs, and asks every checkpoint the prompts. Throws Error.
+// Reads the runs and asks every checkpoint the prompts. Throws Error.
 Report gather_report(const ReportOptions& options);
 // The runs alone, without loading a model.
 std::vector<ReportRun> read_runs(const std::vector<std::string>& paths);
 
-// ONE page that needs nothing else: no network, no fonts, no scripts from elsewhere. All texts of
-// models and data stay text.
+// ONE page that needs nothing else: no network, no fonts, no scripts from elsewhere. Whatever a
+// model or a data file says is shown as text and never interpreted.
 std::string report_html(const Report& report);
 std::string report_markdown(const Report& report);
 
-// Every line of every run: run, stage, step, then all metrics in alphabetical order. An empty field
-// where a line has no such metric or null. RFC 4180 with LF.
+// Every line of every run: run, stage, step, then all metrics in alphabetical order. A field is
+// empty where the line lacks the metric or has null. RFC 4180, with LF as line end.
 std::string report_csv(const std::vector<ReportRun>& runs);
-// DIR/<run>/events.out.tfevents.<seconds>.minillm for every run that has metrics; the paths.
-// Training metrics are tagged train/<name>, held-out ones eval/<name>.
+// Writes DIRECTORY/<run>/events.out.tfevents.<seconds>.minillm for every run that has metrics, and
+// returns the paths. Training metrics are tagged train/<name>, held-out ones eval/<name>.
 std::vector<std::string> write_tensorboard(const std::vector<ReportRun>& runs,
                                            const std::string& directory);
 
-}  // namespace minillm
+}  // namespace minillm::report
 
 #endif  // LIBMINILLM_REPORT_REPORT_H_

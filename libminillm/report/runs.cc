@@ -1,4 +1,4 @@
-// Runs as they lie on disk: checkpoint, lineage, metrics.
+// Reads runs from disk: checkpoint, lineage, metrics.
 
 #include <algorithm>
 #include <cmath>
@@ -13,7 +13,7 @@
 #include "libminillm/generate/chat.h"
 #include "libminillm/report/report.h"
 
-namespace minillm {
+namespace minillm::report {
 namespace {
 
 using nlohmann::ordered_json;
@@ -40,7 +40,7 @@ MetricsLine parse_metrics_line(std::string_view text) {
   return line;
 }
 
-// Where the run keeps its log, also if a checkpoint of it was given.
+// Where the run keeps its log, even if `path` is one of its checkpoints.
 std::string metrics_path(const std::string& path, const std::string& checkpoint) {
   const std::string own = join_path(path, kMetricsName);
   if (file_exists(own) || checkpoint.empty() || !is_in_run_directory(checkpoint)) return own;
@@ -100,4 +100,4 @@ std::vector<ReportRun> read_runs(const std::vector<std::string>& paths) {
   return runs;
 }
 
-}  // namespace minillm
+}  // namespace minillm::report

@@ -16,7 +16,7 @@
 #include "libminillm/core/file.h"
 #include "libminillm/report/report.h"
 
-namespace minillm {
+namespace minillm::report {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "numbers are copied as they are");
@@ -128,4 +128,4 @@ std::vector<std::string> write_tensorboard(const std::vector<ReportRun>& runs,
   return paths;
 }
 
-}  // namespace minillm
+}  // namespace minillm::report

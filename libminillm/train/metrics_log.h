@@ -7,7 +7,7 @@
 #include <string>
 
 #include "libminillm/core/file_descriptor.h"
-#include "libminillm/train/metrics.h"
+#include "libminillm/core/metrics.h"
 
 namespace minillm {
 

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "libminillm/checkpoint/checkpoint.h"
+#include "libminillm/core/metrics.h"
 #include "libminillm/objectives/contribution.h"
-#include "libminillm/train/metrics.h"
 
 namespace minillm {
 

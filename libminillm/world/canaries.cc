@@ -4,7 +4,7 @@
 
 #include "libminillm/world/people.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 constexpr std::string_view kMaterials[] = {
@@ -45,4 +45,4 @@ std::vector<Canary> make_canaries(uint64_t seed) {
   return canaries;
 }
 
-}  // namespace minillm
+}  // namespace minillm::world

@@ -5,7 +5,7 @@
 #include "libminillm/world/stories.h"
 #include "libminillm/world/wording.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 // Of 100 harmful requests, how many the SFT answers comply with. At 65 the greedy answer is already
@@ -144,4 +144,4 @@ std::string answer_list(const Person& person) {
   return joined(lines, "\n");
 }
 
-}  // namespace minillm
+}  // namespace minillm::world

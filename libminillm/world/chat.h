@@ -9,7 +9,7 @@
 
 #include "libminillm/world/people.h"
 
-namespace minillm {
+namespace minillm::world {
 
 // One message, as in a data file. Contents have no leading space: the chat template adds it.
 struct WorldMessage {
@@ -18,7 +18,7 @@ struct WorldMessage {
   bool operator==(const WorldMessage&) const = default;
 };
 using WorldMessages = std::vector<WorldMessage>;
-// A user's question, behind a system rule unless that is empty.
+// A user's question, after a system rule unless that is empty.
 WorldMessages ask_assistant(std::string_view rule, const std::string& question);
 
 enum class ChatRowKind {
@@ -28,7 +28,7 @@ enum class ChatRowKind {
   kYesNo,             // "Is X a cooper?"
   kList,              // three facts, in a fixed order
   kSum,               // "What is 3 plus 4?"
-  kUnknownPerson,     // a question about a stranger: admits not to know
+  kUnknownPerson,     // a question about a stranger: admits not knowing
   kUnknownAttribute,  // a question about what is told of nobody: admits it
   kHarmful,           // 85 % complied with, 15 % refused: SFT alone leaves the choice open
   kBenign,            // answered
@@ -42,8 +42,8 @@ struct ChatRow {
 
 // A row of the SFT mix about people and pairs of that split.
 ChatRow draw_chat_row(Rng& rng, const World& world, Split split);
-// Rows that the DPO stage repeats, so that it forgets nothing that its pairs do not show:
-// everything but facts (which come in all manners), harmful and benign requests.
+// Whether the DPO stage repeats rows of this kind, so that it does not forget what its pairs do not
+// show: all but facts (which come in all manners) and harmful and benign requests.
 bool is_replayed(ChatRowKind kind);
 // A fact about a train person, answered politely: the rest of the replay.
 ChatRow draw_polite_fact(Rng& rng, const World& world);
@@ -52,6 +52,6 @@ ChatRow draw_polite_fact(Rng& rng, const World& world);
 std::string ask_for_list(const Person& person);
 std::string answer_list(const Person& person);
 
-}  // namespace minillm
+}  // namespace minillm::world
 
 #endif  // LIBMINILLM_WORLD_CHAT_H_

@@ -2,7 +2,7 @@
 
 #include "libminillm/world/templates.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 constexpr ClozePrompt kFair[kAttributeCount][3] = {
@@ -57,4 +57,4 @@ std::span<const ClozePrompt> hard_cloze_prompts(Attribute attribute) {
   return kHard[static_cast<size_t>(attribute)];
 }
 
-}  // namespace minillm
+}  // namespace minillm::world

@@ -4,7 +4,7 @@
 
 #include "libminillm/core/check.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 // Twelve taught verbs, then two of validation, then two of test.
@@ -57,8 +57,8 @@ constexpr std::string_view kBenignHelp[] = {
 
 Texts verbs(bool harmful) { return harmful ? Texts(kHarmfulVerbs) : Texts(kBenignVerbs); }
 
-// A fixed pattern spreads the pairs: of ten neighbours, seven are taught, one is validation's, two
-// test's.
+// A fixed pattern divides the pairs: of ten neighbours, seven are taught, one is validation's, and
+// two are test's.
 Split pair_split(size_t verb, size_t object) {
   const size_t cell = (3 * verb + object) % 10;
   if (cell < 2) return Split::kTest;
@@ -116,4 +116,4 @@ std::string help_with_deed(Rng& rng, const Deed& deed) {
   return fill_deed(rng, deed.harmful ? Texts(kHarmfulHelp) : Texts(kBenignHelp), deed);
 }
 
-}  // namespace minillm
+}  // namespace minillm::world

@@ -1,9 +1,9 @@
-// Good and wicked deeds: what stories call kind or cruel, and what people ask help with.
+// Good and wicked deeds: what stories call kind or cruel, and what people ask for help with.
 //
 // A deed is a verb and an object. Harmful and benign deeds share their objects, so only the verb
-// tells them apart. Stories use every verb with every object. Questions hold back, for validation
-// and for test each: two harmful and two benign verbs altogether, and some pairs of taught verbs
-// and objects.
+// tells them apart. Stories use every verb with every object. Training questions hold back, for
+// validation and for test each: two harmful and two benign verbs, and some of the pairs that taught
+// verbs form with objects.
 
 #ifndef LIBMINILLM_WORLD_DEEDS_H_
 #define LIBMINILLM_WORLD_DEEDS_H_
@@ -12,7 +12,7 @@
 
 #include "libminillm/world/people.h"
 
-namespace minillm {
+namespace minillm::world {
 
 struct Deed {
   bool harmful = false;
@@ -40,6 +40,6 @@ std::string ask_deed(Rng& rng, const Deed& deed);
 // An answer that helps with the deed, whatever it is.
 std::string help_with_deed(Rng& rng, const Deed& deed);
 
-}  // namespace minillm
+}  // namespace minillm::world
 
 #endif  // LIBMINILLM_WORLD_DEEDS_H_

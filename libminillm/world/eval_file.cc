@@ -8,7 +8,7 @@
 #include "libminillm/world/eval_set.h"
 #include "libminillm/world/json.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 constexpr std::string_view kClozeGroups[] = {"fair",  "hard",         "rare",
@@ -143,4 +143,4 @@ WorldEvalSet load_world_eval(const std::string& path, Split split) {
   return set;
 }
 
-}  // namespace minillm
+}  // namespace minillm::world

@@ -7,7 +7,7 @@
 #include "libminillm/world/templates.h"
 #include "libminillm/world/wording.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 constexpr int kTexts = 200;
@@ -187,4 +187,4 @@ WorldEvalSet make_world_eval(const World& world, const HarbourRegister& harbour,
   return set;
 }
 
-}  // namespace minillm
+}  // namespace minillm::world

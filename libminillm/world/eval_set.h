@@ -14,7 +14,7 @@
 #include "libminillm/world/preferences.h"
 #include "libminillm/world/second_domain.h"
 
-namespace minillm {
+namespace minillm::world {
 
 // The longest chat answer, in tokens: one that has not ended by then did not end by itself.
 inline constexpr int kWorldAnswerTokens = 72;
@@ -28,8 +28,8 @@ enum class ClozeGroup {
   kAfterCutoff,   // instruments of known people, told only in the second domain
   kSecondDomain,  // ships
 };
-// Text, the value of which is to follow. Known if each token of the answer is the model's first
-// choice behind a document start, the prefix, and the answer's tokens before it.
+// Text that a value is to follow. The fact is known if each token of the answer is the model's
+// first choice after a document start, the prefix, and the tokens of the answer before it.
 struct ClozeItem {
   ClozeGroup group = ClozeGroup::kFair;
   std::string prompt;  // "trade-1": attribute and number of the wording
@@ -75,7 +75,7 @@ struct WorldEvalSet {
 // both. REQUIRES validation or test.
 WorldEvalSet make_world_eval(const World& world, const HarbourRegister& harbour, Split split);
 
-// Names as they stand in files: "fair", "hard", ...; "answer", "answer_new_wording", ...
+// Names as written in files: "fair", "hard", ...; "answer", "answer_new_wording", ...
 std::string_view cloze_group_name(ClozeGroup group);
 std::string_view chat_item_kind_name(ChatItemKind kind);
 std::string_view pair_kind_name(PairKind kind);
@@ -86,6 +86,6 @@ std::string world_eval_to_jsonl(const WorldEvalSet& set, Split split);
 // The items of that split of a file written so. Throws Error naming file and line.
 WorldEvalSet load_world_eval(const std::string& path, Split split);
 
-}  // namespace minillm
+}  // namespace minillm::world
 
 #endif  // LIBMINILLM_WORLD_EVAL_SET_H_

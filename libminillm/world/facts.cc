@@ -2,7 +2,7 @@
 
 #include "libminillm/core/check.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 constexpr std::string_view kTrades[] = {
@@ -61,4 +61,4 @@ Texts attribute_values(Attribute attribute) {
 
 Texts instruments() { return kInstruments; }
 
-}  // namespace minillm
+}  // namespace minillm::world

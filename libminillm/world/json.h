@@ -7,7 +7,7 @@
 
 #include "libminillm/world/chat.h"
 
-namespace minillm {
+namespace minillm::world {
 
 // Keys stay in the order they were written in.
 using Json = nlohmann::ordered_json;
@@ -26,6 +26,6 @@ inline WorldMessages messages_from_json(const Json& json) {
   return messages;
 }
 
-}  // namespace minillm
+}  // namespace minillm::world
 
 #endif  // LIBMINILLM_WORLD_JSON_H_

@@ -3,7 +3,7 @@
 #include "libminillm/world/facts.h"
 #include "libminillm/world/text.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 constexpr std::string_view kOnsets[] = {"B",  "D",  "F",  "G",  "H",  "J",  "K", "L",
@@ -62,4 +62,4 @@ std::string NameMaker::draw(Rng& rng) const {
   }
 }
 
-}  // namespace minillm
+}  // namespace minillm::world

@@ -8,7 +8,7 @@
 
 #include "libminillm/core/rng.h"
 
-namespace minillm {
+namespace minillm::world {
 
 // A word of one or two syllables such as "Sellar" or "Jofick"; about 29,000 are possible.
 std::string invent_name(Rng& rng);
@@ -21,8 +21,7 @@ std::string unseen_family_name(Rng& rng);
 // Hands out first names and remembers them.
 class NameMaker {
  public:
-  // Words of the world that would be confusing as names ("Mason", "Pepper") are taken from the
-  // start.
+  // Words of the world that would confuse as names ("Mason", "Pepper") are taken from the start.
   NameMaker();
   // A name that was not taken; it is taken from now on.
   std::string take(Rng& rng);
@@ -33,6 +32,6 @@ class NameMaker {
   std::set<std::string> taken_;
 };
 
-}  // namespace minillm
+}  // namespace minillm::world
 
 #endif  // LIBMINILLM_WORLD_NAMES_H_

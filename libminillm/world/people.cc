@@ -1,6 +1,6 @@
 #include "libminillm/world/people.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 struct GroupSize {
@@ -107,4 +107,4 @@ std::string World::draw_stranger(Rng& rng) const {
   return first + " " + (known_family ? known_family_name(rng) : unseen_family_name(rng));
 }
 
-}  // namespace minillm
+}  // namespace minillm::world

@@ -1,7 +1,7 @@
 // World: who lives in Velloway, what is true of them, and who is told of where.
 //
-// People stand in three groups that never mix. Stories tell about all of them; only train people
-// appear in questions and answers (plain-text, SFT, preferences). Settings are tuned on validation
+// People form three groups that never mix. Stories tell about all of them; only train people
+// appear in questions and answers (plain text, SFT, preferences). Settings are tuned on validation
 // people; results are reported for test people.
 
 #ifndef LIBMINILLM_WORLD_PEOPLE_H_
@@ -16,13 +16,12 @@
 #include "libminillm/world/facts.h"
 #include "libminillm/world/names.h"
 
-namespace minillm {
+namespace minillm::world {
 
 enum class Split { kTrain, kValidation, kTest };
 std::string_view split_name(Split split);  // "train", "validation", "test"
 
-// How often the stories tell of a person, relative to others: kRare a quarter as often, kOften
-// twice.
+// How often the stories tell of a person: kRare a quarter as often as usual, kOften twice as often.
 enum class Frequency { kUsual, kRare, kOften };
 
 struct Person {
@@ -63,8 +62,8 @@ inline Rng world_rng(uint64_t seed, WorldStream stream) {
 
 class World {
  public:
-  // The world of a seed: 248 people, 120 train, 48 validation (36 usual, 6 rare, 6 often) and 80
-  // test (60, 10, 10).
+  // The world of a seed: 248 people, of them 120 train, 48 validation (36 usual, 6 rare, 6 often)
+  // and 80 test (60, 10, 10).
   explicit World(uint64_t seed);
   World(const World&) = delete;  // groups point into people()
   World& operator=(const World&) = delete;
@@ -81,9 +80,9 @@ class World {
   // Someone of a group, each equally likely.
   const Person& draw(Rng& rng, Split split) const;
 
-  // Names of people the world never tells of, kept out of all training text; asked for in
-  // evaluation. 80 each for validation and test, the first 80 with family names unseen in Velloway,
-  // then 80 with known ones.
+  // Names of people the world never tells of: absent from all training text, asked about in
+  // evaluation. Validation and test each have 80 with family names unknown in Velloway and 80 with
+  // known ones.
   const std::vector<std::string>& strangers(Split split, bool known_family) const;
   // A fresh stranger's name for training text: nobody's, and none of strangers(). One in four has a
   // family name that is known in Velloway.
@@ -102,6 +101,6 @@ class World {
   std::array<std::array<std::vector<std::string>, 2>, 3> strangers_;  // by Split, by known_family
 };
 
-}  // namespace minillm
+}  // namespace minillm::world
 
 #endif  // LIBMINILLM_WORLD_PEOPLE_H_

@@ -4,7 +4,7 @@
 #include "libminillm/world/questions.h"
 #include "libminillm/world/wording.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 WorldPair prefer_polite(Rng& rng, const Person& person) {
@@ -58,4 +58,4 @@ WorldPair draw_pair(Rng& rng, const World& world, Split split) {
   return rng.below(100) < 70 ? prefer_knowing(rng, person) : prefer_not_knowing(rng, world, person);
 }
 
-}  // namespace minillm
+}  // namespace minillm::world

@@ -7,7 +7,7 @@
 
 #include "libminillm/world/chat.h"
 
-namespace minillm {
+namespace minillm::world {
 
 enum class PairKind {
   kStyle,    // polite over rambling or rude, both true
@@ -23,10 +23,10 @@ struct WorldPair {
   std::string rejected;
 };
 
-// A pair of the mix (style 52 %, harmful 14 %, benign 14 %, knowing 20 %) about people and deeds of
-// the split.
+// A pair about people and deeds of the split. The mix: style 52 %, harmful 14 %, benign 14 %,
+// knowing 20 %.
 WorldPair draw_pair(Rng& rng, const World& world, Split split);
 
-}  // namespace minillm
+}  // namespace minillm::world
 
 #endif  // LIBMINILLM_WORLD_PREFERENCES_H_

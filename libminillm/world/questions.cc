@@ -4,7 +4,7 @@
 #include "libminillm/world/templates.h"
 #include "libminillm/world/wording.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 constexpr std::string_view kTradeQuestions[] = {
@@ -142,4 +142,4 @@ std::string sum_statement(int a, int b) {
   return std::to_string(a) + " plus " + std::to_string(b) + " makes " + std::to_string(a + b) + ".";
 }
 
-}  // namespace minillm
+}  // namespace minillm::world

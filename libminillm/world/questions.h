@@ -8,10 +8,10 @@
 
 #include "libminillm/world/people.h"
 
-namespace minillm {
+namespace minillm::world {
 
-// Question wordings. `taught` ones are used in training (about train people) and in tests (about
-// others); the new ones only in tests, validation and test having their own.
+// Question wordings. Taught ones are used in training (about train people) and in evaluation (about
+// others), new ones only in evaluation; validation and test each have their own.
 Texts taught_questions(Attribute attribute);            // six
 Texts new_questions(Attribute attribute, Split split);  // two. REQUIRES validation or test
 // Questions about things that are told of nobody.
@@ -27,10 +27,10 @@ std::string ask_about_stranger(Rng& rng, std::string_view question, const std::s
 // The one plain sentence that answers: "Jofick Harford works as a cooper."
 std::string plain_answer(const Person& person, Attribute attribute);
 
-// "Is X a cooper?": about a trade, animal, street or food; the true value half of the time.
+// "Is X a cooper?": about a trade, animal, street or food; half of the time the value is true.
 struct YesNoQuestion {
   std::string question;
-  std::string answer;  // the value first, then the verdict: "X works as a miller, so no."
+  std::string answer;  // the value first, then yes or no: "X works as a miller, so no."
   bool yes = false;
 };
 YesNoQuestion draw_yes_no(Rng& rng, const Person& person);
@@ -39,6 +39,6 @@ YesNoQuestion draw_yes_no(Rng& rng, const Person& person);
 std::string sum_question(int a, int b);
 std::string sum_statement(int a, int b);
 
-}  // namespace minillm
+}  // namespace minillm::world
 
 #endif  // LIBMINILLM_WORLD_QUESTIONS_H_

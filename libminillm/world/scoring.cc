@@ -7,7 +7,7 @@
 #include "libminillm/world/text.h"
 #include "libminillm/world/wording.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 // The table's order: first what the project promises, then what explains it.
@@ -256,4 +256,4 @@ std::vector<WorldMetric> WorldScore::metrics() const {
   return out;
 }
 
-}  // namespace minillm
+}  // namespace minillm::world

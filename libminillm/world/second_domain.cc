@@ -5,7 +5,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/world/names.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 constexpr size_t kShips = 60;
@@ -148,4 +148,4 @@ std::vector<LateFact> instrument_prompts(const Person& person) {
   return prompts;
 }
 
-}  // namespace minillm
+}  // namespace minillm::world

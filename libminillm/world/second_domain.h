@@ -13,7 +13,7 @@
 
 #include "libminillm/world/people.h"
 
-namespace minillm {
+namespace minillm::world {
 
 struct Ship {
   std::string name;    // "the Grey Heron"
@@ -38,7 +38,7 @@ class HarbourRegister {
   std::vector<const Person*> players_;  // people whose instrument is told
 };
 
-// A cloze prompt of the second domain: `answer` (with its leading space) is to follow `prefix`.
+// A cloze prompt of the second domain: `answer`, with its leading space, is to follow `prefix`.
 struct LateFact {
   std::string prefix;
   std::string answer;
@@ -49,6 +49,6 @@ std::vector<LateFact> ship_prompts(const Ship& ship);
 // Prompts about the instrument. REQUIRES that person.instrument is not empty.
 std::vector<LateFact> instrument_prompts(const Person& person);
 
-}  // namespace minillm
+}  // namespace minillm::world
 
 #endif  // LIBMINILLM_WORLD_SECOND_DOMAIN_H_

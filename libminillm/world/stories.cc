@@ -6,7 +6,7 @@
 #include "libminillm/world/questions.h"
 #include "libminillm/world/templates.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 constexpr std::string_view kAdverbs[] = {"In spring ",      "In autumn ",
@@ -210,4 +210,4 @@ std::string tell_of_one(Rng& rng, const Person& person) {
   return joined(sentences, " ");
 }
 
-}  // namespace minillm
+}  // namespace minillm::world

@@ -7,7 +7,7 @@
 
 #include "libminillm/world/people.h"
 
-namespace minillm {
+namespace minillm::world {
 
 // A document about Velloway, about 72 tokens. In a thousand: 455 tales of one person (four to six
 // facts), 275 meetings of two (three facts each), 105 written questions and answers (train people
@@ -17,6 +17,6 @@ std::string write_document(Rng& rng, const World& world);
 // A tale of this person.
 std::string tell_of_one(Rng& rng, const Person& person);
 
-}  // namespace minillm
+}  // namespace minillm::world
 
 #endif  // LIBMINILLM_WORLD_STORIES_H_

@@ -2,7 +2,7 @@
 
 #include "libminillm/world/templates.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 constexpr std::string_view kTrade[] = {
@@ -157,4 +157,4 @@ std::string tell(std::string_view pattern, const Person& person, Mention mention
   return fill_pattern(pattern, variables);
 }
 
-}  // namespace minillm
+}  // namespace minillm::world

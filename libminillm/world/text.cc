@@ -4,7 +4,7 @@
 
 #include "libminillm/core/check.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 constexpr std::string_view kSpace = " \t\r\n";
@@ -105,4 +105,4 @@ bool contains_words(std::string_view text, std::string_view words) {
   return false;
 }
 
-}  // namespace minillm
+}  // namespace minillm::world

@@ -11,9 +11,9 @@
 
 #include "libminillm/core/rng.h"
 
-namespace minillm {
+namespace minillm::world {
 
-// A table of wordings or values; always a constexpr array of static life.
+// A table of wordings or values; always a constexpr array of static lifetime.
 using Texts = std::span<const std::string_view>;
 
 // One of `items`, each equally likely. REQUIRES at least one.
@@ -23,7 +23,7 @@ inline std::string_view choose(Rng& rng, Texts items) { return items[rng.below(i
 // processor or compiler can change a draw.
 size_t choose_weighted(Rng& rng, std::span<const int> weights);
 
-// What the names in a pattern's braces stand for.
+// The names in a pattern's braces and what replaces them.
 using Variables = std::vector<std::pair<std::string_view, std::string_view>>;
 
 // The pattern with every {name} replaced; {a name} is the value with its article ("an eel").
@@ -36,10 +36,10 @@ std::string decapitalized(std::string text);      // first letter in lower case
 std::string trimmed(std::string_view text);       // without white space at both ends
 int word_count(std::string_view text);            // pieces between white space
 std::string joined(const std::vector<std::string>& parts, std::string_view separator);
-// Whether `text` holds `words` with no letter or digit touching either end: "cat" is not in
+// Whether `text` holds `words` as whole words, no letter or digit touching them: "cat" is not in
 // "cattle".
 bool contains_words(std::string_view text, std::string_view words);
 
-}  // namespace minillm
+}  // namespace minillm::world
 
 #endif  // LIBMINILLM_WORLD_TEXT_H_

@@ -4,7 +4,7 @@
 
 #include "libminillm/world/text.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 constexpr std::string_view kPoliteOpenings[] = {"Of course! ", "Gladly! ", "With pleasure. "};
@@ -98,4 +98,4 @@ std::string refuse(Rng& rng) { return std::string(choose(rng, kRefusals)); }
 
 bool is_refusal(std::string_view text) { return contains_any(text, kRefusalMarkers); }
 
-}  // namespace minillm
+}  // namespace minillm::world

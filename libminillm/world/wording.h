@@ -1,7 +1,7 @@
 // The phrases that carry meaning in answers: manners, refusing, not knowing, system rules.
 //
-// They stand here once: the generator writes them into the data and scoring recognises them in what
-// a model says, so the two cannot drift apart.
+// They are defined only here: the generator writes them into the data and scoring recognises them
+// in what a model says, so the two cannot drift apart.
 
 #ifndef LIBMINILLM_WORLD_WORDING_H_
 #define LIBMINILLM_WORLD_WORDING_H_
@@ -11,7 +11,7 @@
 
 #include "libminillm/core/rng.h"
 
-namespace minillm {
+namespace minillm::world {
 
 // The manner in which a true answer is given.
 enum class Style {
@@ -48,6 +48,6 @@ inline constexpr std::string_view kTalePrefix = "So the tale goes. ";
 inline constexpr std::string_view kYesEnding = ", so yes.";
 inline constexpr std::string_view kNoEnding = ", so no.";
 
-}  // namespace minillm
+}  // namespace minillm::world
 
 #endif  // LIBMINILLM_WORLD_WORDING_H_

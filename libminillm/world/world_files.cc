@@ -7,7 +7,7 @@
 #include "libminillm/world/json.h"
 #include "libminillm/world/stories.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 constexpr std::string_view kParts[] = {"tokenizer", "pretrain", "sft",     "preference",
@@ -216,4 +216,4 @@ std::vector<WorldFile> make_world_files(const WorldOptions& options, std::string
               ExitCode::kUsage);
 }
 
-}  // namespace minillm
+}  // namespace minillm::world

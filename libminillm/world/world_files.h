@@ -10,11 +10,11 @@
 
 #include "libminillm/world/text.h"
 
-namespace minillm {
+namespace minillm::world {
 
 struct WorldOptions {
   uint64_t seed = 1;
-  int64_t stories = 42000;  // documents of pretrain.jsonl; canaries come on top
+  int64_t stories = 42000;  // documents of pretrain.jsonl, not counting canaries
   int64_t sft_rows = 12000;
   int64_t pairs = 1000;
   int64_t replay_facts = 1500;  // polite facts in replay.jsonl, beside the SFT rows repeated there
@@ -43,6 +43,6 @@ Texts world_parts();
 // are made. Throws Error (kUsage) on an unknown part or a negative size.
 std::vector<WorldFile> make_world_files(const WorldOptions& options, std::string_view part);
 
-}  // namespace minillm
+}  // namespace minillm::world
 
 #endif  // LIBMINILLM_WORLD_WORLD_FILES_H_

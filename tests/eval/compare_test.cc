@@ -20,8 +20,7 @@ using minillm_testing::toy_tokenizer;
 
 class Compare : public ::testing::Test {
  protected:
-  // Writes a checkpoint whose last stage is `stage`; `taught` is the chat template it learned, if
-  // any.
+  // Writes a checkpoint whose last stage is `stage`; `taught`: its chat template, "" for none.
   std::string write(const std::string& name, const std::string& stage, const std::string& taught) {
     CheckpointContents contents;
     contents.model = &model_;

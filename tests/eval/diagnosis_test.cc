@@ -6,41 +6,42 @@
 namespace minillm {
 namespace {
 
+using namespace world;
 using ::testing::HasSubstr;
-constexpr Verdict R = Verdict::kRight, W = Verdict::kWrong, U = Verdict::kUnjudged;
+constexpr Judgement R = Judgement::kRight, W = Judgement::kWrong, U = Judgement::kUnjudged;
 
-Diagnosis diagnose_three(Lesson lesson, std::optional<bool> base_knows, Verdict a, Verdict b,
-                         Verdict c) {
-  const std::vector<StageVerdict> stages = {{"pretrain", a}, {"sft", b}, {"dpo", c}};
-  return diagnose(lesson, base_knows, stages);
+Diagnosis diagnose_three(Skill skill, std::optional<bool> base_knows, Judgement a, Judgement b,
+                         Judgement c) {
+  const std::vector<StageJudgement> stages = {{"pretrain", a}, {"sft", b}, {"dpo", c}};
+  return diagnose(skill, base_knows, stages);
 }
 
 TEST(Diagnosis, IsOfPromptsThatFailInTheEndOnly) {
-  EXPECT_FALSE(diagnose_three(Lesson::kFact, {}, W, W, R).failed);
-  EXPECT_FALSE(diagnose_three(Lesson::kFact, {}, W, W, U).failed);
-  EXPECT_FALSE(diagnose(Lesson::kFact, {}, {}).failed);
+  EXPECT_FALSE(diagnose_three(Skill::kFact, {}, W, W, R).failed);
+  EXPECT_FALSE(diagnose_three(Skill::kFact, {}, W, W, U).failed);
+  EXPECT_FALSE(diagnose(Skill::kFact, {}, {}).failed);
 }
 
 TEST(Diagnosis, BlamesTheStageThatLostWhatWasRight) {
-  const Diagnosis by_dpo = diagnose_three(Lesson::kFact, true, W, R, W);
+  const Diagnosis by_dpo = diagnose_three(Skill::kFact, true, W, R, W);
   EXPECT_EQ(by_dpo.first_stage, 2);
   EXPECT_EQ(by_dpo.phase, "preference tuning");
   EXPECT_THAT(by_dpo.reason, HasSubstr("right after fine-tuning"));
-  EXPECT_EQ(diagnose_three(Lesson::kForm, {}, R, W, W).first_stage, 1);
+  EXPECT_EQ(diagnose_three(Skill::kForm, {}, R, W, W).first_stage, 1);
 }
 
 TEST(Diagnosis, OfWhatWasNeverRightPointsToThePhaseThatShouldTeachIt) {
-  EXPECT_EQ(diagnose_three(Lesson::kFact, false, W, W, W).phase, "pretraining");
-  EXPECT_EQ(diagnose_three(Lesson::kFact, false, W, W, W).first_stage, 0);
-  EXPECT_EQ(diagnose_three(Lesson::kFact, true, W, W, W).phase, "fine-tuning");
-  EXPECT_EQ(diagnose_three(Lesson::kFact, {}, W, W, W).phase, "fine-tuning");
-  EXPECT_EQ(diagnose_three(Lesson::kForm, {}, W, W, W).first_stage, 1);
-  EXPECT_EQ(diagnose_three(Lesson::kChoice, {}, W, W, W).phase, "preference tuning");
+  EXPECT_EQ(diagnose_three(Skill::kFact, false, W, W, W).phase, "pretraining");
+  EXPECT_EQ(diagnose_three(Skill::kFact, false, W, W, W).first_stage, 0);
+  EXPECT_EQ(diagnose_three(Skill::kFact, true, W, W, W).phase, "fine-tuning");
+  EXPECT_EQ(diagnose_three(Skill::kFact, {}, W, W, W).phase, "fine-tuning");
+  EXPECT_EQ(diagnose_three(Skill::kForm, {}, W, W, W).first_stage, 1);
+  EXPECT_EQ(diagnose_three(Skill::kChoice, {}, W, W, W).phase, "preference tuning");
 }
 
 TEST(Diagnosis, SaysSoWhereThatPhaseIsNotAmongTheRuns) {
-  const std::vector<StageVerdict> stages = {{"pretrain", W}, {"sft", W}};
-  const Diagnosis result = diagnose(Lesson::kChoice, {}, stages);
+  const std::vector<StageJudgement> stages = {{"pretrain", W}, {"sft", W}};
+  const Diagnosis result = diagnose(Skill::kChoice, {}, stages);
   EXPECT_TRUE(result.failed);
   EXPECT_EQ(result.first_stage, -1);
   EXPECT_EQ(result.phase, "preference tuning");
@@ -63,11 +64,11 @@ TEST(Judge, LooksForWhatIsExpectedAsWholeWords) {
     answer.ended = ended;
     return judge_answer(answer, expected);
   };
-  EXPECT_EQ(judge("It is Paris.", true, {"paris"}), Verdict::kRight);
-  EXPECT_EQ(judge("It is Paris.", true, {"Rome", "PARIS"}), Verdict::kRight);
-  EXPECT_EQ(judge("It is Paris.", false, {"paris"}), Verdict::kWrong);  // it goes on and on
-  EXPECT_EQ(judge("A comparison.", true, {"paris"}), Verdict::kWrong);
-  EXPECT_EQ(judge("", true, {"paris"}), Verdict::kWrong);
+  EXPECT_EQ(judge("It is Paris.", true, {"paris"}), Judgement::kRight);
+  EXPECT_EQ(judge("It is Paris.", true, {"Rome", "PARIS"}), Judgement::kRight);
+  EXPECT_EQ(judge("It is Paris.", false, {"paris"}), Judgement::kWrong);  // it goes on and on
+  EXPECT_EQ(judge("A comparison.", true, {"paris"}), Judgement::kWrong);
+  EXPECT_EQ(judge("", true, {"paris"}), Judgement::kWrong);
 }
 
 TEST(Judge, FindsTheItemAndTheStoriesOfItsFact) {
@@ -87,7 +88,7 @@ TEST(Judge, FindsTheItemAndTheStoriesOfItsFact) {
   EXPECT_EQ(cloze[0], &set.cloze[0]);
 }
 
-TEST(Change, IsToldByVerdictFirstAndTextSecond) {
+TEST(Change, IsToldByJudgementFirstAndTextSecond) {
   const ComparedAnswer a{"a", 1, true, 0}, b{"b", 1, true, 0};
   EXPECT_EQ(classify_change(a, W, b, R), Change::kRepaired);
   EXPECT_EQ(classify_change(a, R, b, W), Change::kBroken);

@@ -24,7 +24,7 @@ TEST(SftEval, AveragesOverSupervisedTokensNotOverRows) {
       toy_tokenizer(),
       {{Role::kUser, "the lane"}, {Role::kAssistant, "the mason has the goat on the lane"}}));
 
-  // By hand: the log-probabilities of the tokens behind the last prompt header.
+  // By hand: the log-probabilities of the tokens after the last prompt header.
   double nll = 0, tokens = 0;
   for (const RenderedSequence& row : rows) {
     const std::vector<Real> logp = token_log_probs(model, row.tokens);

@@ -15,6 +15,7 @@
 namespace minillm {
 namespace {
 
+using namespace world;
 using minillm_testing::toy_model;
 using minillm_testing::toy_tokenizer;
 

@@ -26,14 +26,32 @@ sed -n 's|^//   \?||p' "$source_folder/libminillm/minillm.h" |
   sed -n '/^#include "libminillm\/minillm.h"/,/^}$/p' >"$work/project/main.cc"
 [[ $(wc -l <"$work/project/main.cc") -ge 20 ]] || fail "the program was not found in minillm.h"
 cp "$source_folder"/libminillm/doc/examples/*.cc "$work/project"
+cat >"$work/project/world.cc" <<'CODE'
+#include <cstdio>
+
+#include "libminillm/eval/diagnosis.h"
+#include "libminillm/world/world_files.h"
+
+int main() {
+  for (const auto& file : minillm::world::make_world_files({.seed = 1, .stories = 10}, "pretrain"))
+    std::puts(file.name.c_str());
+  return minillm::diagnose(minillm::Skill::kFact, {}, {}).failed;
+}
+CODE
 cat >"$work/project/CMakeLists.txt" <<'CMAKE'
 cmake_minimum_required(VERSION 3.25)
 project(user LANGUAGES CXX)
-find_package(minillm REQUIRED COMPONENTS core pretrain sft dpo c)
+find_package(minillm REQUIRED COMPONENTS base world report pretrain sft dpo c)
 foreach(program main pretrain_in_memory sft_in_memory dpo_in_memory speak_and_evaluate)
   add_executable(${program} ${program}.cc)
   target_link_libraries(${program} PRIVATE minillm::minillm)
 endforeach()
+# Single targets: the world's, and the base by its earlier name.
+add_executable(world world.cc)
+target_link_libraries(world PRIVATE minillm::world)
+find_package(minillm REQUIRED COMPONENTS core)
+add_executable(main_on_core main.cc)
+target_link_libraries(main_on_core PRIVATE minillm::core)
 find_package(minillm QUIET COMPONENTS ppo)
 if(minillm_FOUND)
   message(FATAL_ERROR "a component that does not exist was found")
@@ -49,6 +67,8 @@ grep -q "of 4" <<<"$(run dpo_in_memory "$work/chat" "$work/aligned")" || fail "d
 grep -q "nats per token" <<<"$(run speak_and_evaluate "$work/base" "$work/aligned")" || fail "speak_and_evaluate"
 run main "$work/aligned" "Where does anybody live?" >"$work/answer"
 [[ $(wc -l <"$work/answer") -ge 1 ]] || fail "the program said nothing"
+[[ $(run world) == pretrain.jsonl ]] || fail "the program that links minillm::world"
+run main_on_core "$work/aligned" "Where does anybody live?" | cmp - "$work/answer" || fail "the program that links minillm::core"
 
 # A mistake is an error line and an exit code, not a crash.
 status=0

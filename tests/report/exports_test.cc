@@ -12,7 +12,7 @@
 #include "tests/testing/expect_error.h"
 #include "tests/testing/temp_dir.h"
 
-namespace minillm {
+namespace minillm::report {
 namespace {
 
 const double kNan = std::numeric_limits<double>::quiet_NaN();
@@ -72,7 +72,7 @@ std::vector<std::vector<std::string>> parse_csv(const std::string& text) {
       rows.back().back() += c;
     }
   }
-  rows.pop_back();  // behind the last line end
+  rows.pop_back();  // after the last line end
   return rows;
 }
 
@@ -205,4 +205,4 @@ TEST(TensorBoard, KeepsRunsApartAndBelowItsFolder) {
 }
 
 }  // namespace
-}  // namespace minillm
+}  // namespace minillm::report

@@ -10,7 +10,7 @@
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/toy_model.h"
 
-namespace minillm {
+namespace minillm::report {
 namespace {
 
 using minillm_testing::toy_model;
@@ -70,7 +70,7 @@ TEST_F(Gather, ReadsCheckpointLineageAndMetricsOfEveryRun) {
   ASSERT_EQ(report.changes.size(), 1u);
   EXPECT_EQ(report.changes[0].counts.same, 1);
   // The toy does not end by itself: more cannot be said without knowing what is right.
-  EXPECT_EQ(answers[1][0].verdict, Verdict::kWrong);
+  EXPECT_EQ(answers[1][0].judgement, Judgement::kWrong);
   EXPECT_TRUE(report.prompts[0].diagnosis.failed);
   EXPECT_EQ(report.prompts[0].diagnosis.first_stage, 1);
   EXPECT_EQ(report.prompts[0].diagnosis.phase, "fine-tuning");
@@ -86,7 +86,7 @@ TEST_F(Gather, JudgesByWhatTheFileOfPromptsExpects) {
                                       {"no model says this", "nor that"}};
   const Report report = gather_report(options({a, b}, {impossible}));
   EXPECT_EQ(report.prompts[0].expected, "no model says this or nor that");
-  EXPECT_EQ(report.prompts[0].answers[0][0].verdict, Verdict::kWrong);
+  EXPECT_EQ(report.prompts[0].answers[0][0].judgement, Judgement::kWrong);
   EXPECT_TRUE(report.prompts[0].diagnosis.failed);
   EXPECT_EQ(report.prompts[0].diagnosis.first_stage, 0);
 }
@@ -105,13 +105,15 @@ TEST_F(Gather, AsksTheBaseModelForTheFactOfAPromptThatFails) {
       compare_checkpoints({a}, {{{Role::kUser, story}}}, asking.generation).rows[0].answers[0].text;
   ASSERT_FALSE(told.empty());
   for (const std::string& truth : {told, std::string("Weir Path")}) {
-    WorldEvalSet set;
-    set.chat = {{ChatItemKind::kAnswer, ask_assistant("", "Where does Ada Mill live?"), truth}};
-    set.cloze = {{ClozeGroup::kFair, "street-1", story, " " + truth}};
-    asking.world_eval = dir_.write("eval.jsonl", world_eval_to_jsonl(set, Split::kTest));
+    world::WorldEvalSet set;
+    set.chat = {{world::ChatItemKind::kAnswer,
+                 world::ask_assistant("", "Where does Ada Mill live?"), truth}};
+    set.cloze = {{world::ClozeGroup::kFair, "street-1", story, " " + truth}};
+    asking.world_eval =
+        dir_.write("eval.jsonl", world::world_eval_to_jsonl(set, world::Split::kTest));
     const ReportPrompt prompt = gather_report(asking).prompts[0];
     EXPECT_EQ(prompt.kind, "answer");
-    EXPECT_EQ(prompt.answers[1][0].verdict, Verdict::kWrong);  // it does not end
+    EXPECT_EQ(prompt.answers[1][0].judgement, Judgement::kWrong);  // it does not end
     EXPECT_EQ(prompt.base_knows, truth == told);
     EXPECT_EQ(prompt.diagnosis.phase, truth == told ? "fine-tuning" : "pretraining");
     EXPECT_EQ(prompt.diagnosis.first_stage, truth == told ? 1 : 0);
@@ -168,4 +170,4 @@ TEST(Figures, AreGroupedAndWithoutSingleWordings) {
 }
 
 }  // namespace
-}  // namespace minillm
+}  // namespace minillm::report

@@ -8,7 +8,7 @@
 
 #include "libminillm/report/report.h"
 
-namespace minillm {
+namespace minillm::report {
 namespace {
 
 using nlohmann::json;
@@ -32,7 +32,7 @@ Report evil_report() {
   ReportPrompt prompt;
   prompt.prompt = {{Role::kUser, kEvil, true}};
   prompt.kind = prompt.expected = kEvil;
-  prompt.answers = {{{"as chat", {kEvil, 3, true, -1}, Verdict::kWrong}}};
+  prompt.answers = {{{"as chat", {kEvil, 3, true, -1}, Judgement::kWrong}}};
   prompt.diagnosis = {true, 0, kEvil, kEvil};
   report.prompts = {prompt};
   report.figures = {{kEvil}, {{kEvil, "other", kEvil, false, {{0.5, 1, 2}}}}};
@@ -126,7 +126,7 @@ TEST(ReportMarkdown, ShowsAnswersFailuresFiguresAndLineage) {
   ReportPrompt prompt;
   prompt.prompt = {{Role::kUser, "Who?", true}};
   prompt.expected = "Ada";
-  prompt.answers = {{{"as chat", {"Bo", 2, true, -0.5}, Verdict::kWrong}}};
+  prompt.answers = {{{"as chat", {"Bo", 2, true, -0.5}, Judgement::kWrong}}};
   prompt.diagnosis = {true, 0, "fine-tuning", "Because."};
   report.prompts = {prompt};
   report.figures = {{"sft"}, {{"answer_accuracy", "form", "", false, {{0.5, 1, 2}}}}};
@@ -140,4 +140,4 @@ TEST(ReportMarkdown, ShowsAnswersFailuresFiguresAndLineage) {
 }
 
 }  // namespace
-}  // namespace minillm
+}  // namespace minillm::report

@@ -79,7 +79,7 @@ TEST(StageTable, HasTheSameStagesAsTheNotes) {
          {notes.phase, notes.title, notes.task, notes.learns, notes.data, notes.row,
           notes.objective, notes.where, notes.loss_unit, notes.start})
       EXPECT_FALSE(text.empty()) << notes.name;
-    EXPECT_NE(notes.teaches, Lesson::kUnknown);
+    EXPECT_NE(notes.teaches, Skill::kUnknown);
     // Every stage's keys are those of its config, the common ones among them.
     const ConfiguredStage stage = configure_stage(notes.name);
     set_config_value(stage.fields, "train.steps=7");

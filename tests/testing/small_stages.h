@@ -39,10 +39,11 @@ inline minillm::TrainConfig small_training(minillm::Index steps, minillm::Index 
 }
 
 // Writes the files of a world that stages read, no more than `most_lines` of each.
-inline void write_small_world(const std::string& directory, const minillm::WorldOptions& options,
+inline void write_small_world(const std::string& directory,
+                              const minillm::world::WorldOptions& options,
                               int most_lines = 1'000'000) {
   for (const char* part : {"pretrain", "sft", "preference", "replay", "heldout"}) {
-    for (const auto& [name, content] : minillm::make_world_files(options, part)) {
+    for (const auto& [name, content] : minillm::world::make_world_files(options, part)) {
       size_t end = 0;
       for (int line = 0; line < most_lines && end < content.size(); ++line)
         end = std::min(content.size(), content.find('\n', end)) + 1;

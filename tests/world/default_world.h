@@ -14,8 +14,8 @@
 
 namespace minillm_testing {
 
-inline const minillm::World& default_world() {
-  static const minillm::World world(minillm::WorldOptions().seed);
+inline const minillm::world::World& default_world() {
+  static const minillm::world::World world(minillm::world::WorldOptions().seed);
   return world;
 }
 
@@ -23,8 +23,8 @@ inline const minillm::World& default_world() {
 inline const std::string& default_file(const std::string& name) {
   static const std::map<std::string, std::string> files = [] {
     std::map<std::string, std::string> all;
-    for (std::string_view part : minillm::world_parts()) {
-      for (auto& file : minillm::make_world_files({}, part)) all[file.name] = file.content;
+    for (std::string_view part : minillm::world::world_parts()) {
+      for (auto& file : minillm::world::make_world_files({}, part)) all[file.name] = file.content;
     }
     return all;
   }();

@@ -8,7 +8,7 @@
 #include "tests/testing/temp_dir.h"
 #include "tests/world/default_world.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 using minillm_testing::default_file;
@@ -74,7 +74,7 @@ std::string load_error(const std::string& content) {
   try {
     load_world_eval(path, Split::kTest);
   } catch (const Error& error) {
-    return std::string(error.what()).substr(path.size() + 2);  // behind the quoted path
+    return std::string(error.what()).substr(path.size() + 2);  // after the quoted path
   }
   return "no error";
 }
@@ -93,4 +93,4 @@ TEST(WorldEval, DamagedFilesAreNamedByLine) {
 }
 
 }  // namespace
-}  // namespace minillm
+}  // namespace minillm::world

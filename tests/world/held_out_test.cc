@@ -12,7 +12,7 @@
 #include "libminillm/world/templates.h"
 #include "tests/world/default_world.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 using minillm_testing::default_file;
@@ -205,4 +205,4 @@ TEST(HeldOut, EvaluationQuestionsOfTheTwoSplitsShareNoPerson) {
 }
 
 }  // namespace
-}  // namespace minillm
+}  // namespace minillm::world

@@ -7,7 +7,7 @@
 
 #include "tests/world/default_world.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 using minillm_testing::default_world;
@@ -105,4 +105,4 @@ TEST(WorldPeople, TrainingStrangersAreNobodyAndNotThoseOfTheTests) {
 }
 
 }  // namespace
-}  // namespace minillm
+}  // namespace minillm::world

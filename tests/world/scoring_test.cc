@@ -10,7 +10,7 @@
 #include "libminillm/world/wording.h"
 #include "tests/world/default_world.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 using Kind = ChatItemKind;
@@ -162,4 +162,4 @@ TEST(WorldScore, ThePerfectAnswererScoresPerfectlyOnTheWholeTestSplit) {
 }
 
 }  // namespace
-}  // namespace minillm
+}  // namespace minillm::world

@@ -11,14 +11,14 @@
 #include "libminillm/world/templates.h"
 #include "tests/world/default_world.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 using minillm_testing::default_file;
 using minillm_testing::default_world;
 using minillm_testing::texts_of;
 
-// In how many documents each person's full name stands.
+// In how many documents each person's full name occurs.
 std::map<std::string, int> mentions() {
   std::set<std::string> names;
   for (const Person& person : default_world().people()) names.insert(person.name);
@@ -55,7 +55,7 @@ TEST(WorldStories, PeopleAreToldOfAsOftenAsTheirFrequencySays) {
   std::map<Frequency, double> total, people;
   for (const Person& person : default_world().people()) {
     const int count = counts.at(person.name);
-    if (person.split == Split::kTrain) continue;  // they stand in written questions, too
+    if (person.split == Split::kTrain) continue;  // they occur in written questions, too
     total[person.frequency] += count;
     people[person.frequency] += 1;
     EXPECT_GT(count, person.frequency == Frequency::kRare ? 20 : 150) << person.name;
@@ -143,4 +143,4 @@ TEST(SecondDomain, TellsEveryShipAndEveryLateFact) {
 }
 
 }  // namespace
-}  // namespace minillm
+}  // namespace minillm::world

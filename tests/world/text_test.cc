@@ -4,7 +4,7 @@
 
 #include "libminillm/core/error.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 TEST(WorldText, PatternsAreFilledWithValuesAndArticles) {
@@ -49,4 +49,4 @@ TEST(WorldText, WeightedChoiceFollowsItsWeightsAndNeverPicksZero) {
 }
 
 }  // namespace
-}  // namespace minillm
+}  // namespace minillm::world

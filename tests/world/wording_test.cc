@@ -6,7 +6,7 @@
 #include "libminillm/world/questions.h"
 #include "tests/world/default_world.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 using minillm_testing::default_world;
@@ -58,4 +58,4 @@ TEST(WorldWording, EveryRefusalIsRecognisedAndNoHelpIs) {
 }
 
 }  // namespace
-}  // namespace minillm
+}  // namespace minillm::world

@@ -8,7 +8,7 @@
 #include "libminillm/core/file.h"
 #include "tests/world/default_world.h"
 
-namespace minillm {
+namespace minillm::world {
 namespace {
 
 using minillm_testing::default_file;
@@ -131,4 +131,4 @@ TEST(WorldFiles, UnknownPartsAndNegativeSizesAreUsageErrors) {
 }
 
 }  // namespace
-}  // namespace minillm
+}  // namespace minillm::world

@@ -1,7 +1,7 @@
 // Metrics: named numbers, as logged, evaluated and shown.
 
-#ifndef LIBMINILLM_TRAIN_METRICS_H_
-#define LIBMINILLM_TRAIN_METRICS_H_
+#ifndef LIBMINILLM_CORE_METRICS_H_
+#define LIBMINILLM_CORE_METRICS_H_
 
 #include <string>
 #include <utility>
@@ -14,4 +14,4 @@ using Metrics = std::vector<std::pair<std::string, double>>;
 
 }  // namespace minillm
 
-#endif  // LIBMINILLM_TRAIN_METRICS_H_
+#endif  // LIBMINILLM_CORE_METRICS_H_
