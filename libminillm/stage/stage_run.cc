@@ -18,7 +18,7 @@
 namespace minillm {
 namespace {
 
-// Optimizer steps of a run: train.steps, or as many as train.epochs take.
+// Optimizer steps of a run: train.steps, or as many as train.epochs needs.
 Index step_count(const TrainConfig& config, Index micro_batches_per_epoch) {
   if (config.steps > 0) return config.steps;
   const double micro_batches = config.epochs * static_cast<double>(micro_batches_per_epoch);

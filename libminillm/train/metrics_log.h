@@ -13,7 +13,8 @@ namespace minillm {
 
 class MetricsLog {
  public:
-  // Opens `path` for appending at `offset`, dropping what a killed run wrote after it. Throws Error.
+  // Opens `path` for appending at `offset`; what a killed run wrote after it is dropped. Throws
+  // Error if the file cannot be opened or shortened.
   MetricsLog(const std::string& path, uint64_t offset);
 
   // Writes one line with a single write(). Numbers that are not finite become null. Throws Error.

@@ -35,7 +35,7 @@ double z_score(std::span<const double> window, double value);
 std::optional<std::string> find_spike(const SpikeGuardConfig& config, const SpikeWindow& window,
                                       double loss, double grad_norm);
 
-// Adds a step to the window, which keeps the last `config.window`; does nothing if the guard is off.
+// Adds a step to the window, which keeps the last `config.window` of them, unless the guard is off.
 void remember_step(const SpikeGuardConfig& config, SpikeWindow& window, double loss,
                    double grad_norm);
 
