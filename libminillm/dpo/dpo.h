@@ -2,9 +2,9 @@
 // plausible.
 //
 //   data       prompts with a chosen and a rejected answer
-//   objective  raise the chosen answer above the rejected one, compared with the frozen model it
-//              started from (objectives/pair_losses.h), plus an SFT term on the chosen answer and
-//              replayed SFT rows
+//   objective  raise the chosen answer above the rejected one, relative to the frozen model that
+//              the run started from (objectives/pair_losses.h); plus an SFT term on the chosen
+//              answer, and replayed SFT rows
 //   result     an aligned model
 //
 // Method: Rafailov et al. 2023, arXiv:2305.18290. The SFT term: Liu et al. 2024, arXiv:2405.16436;
@@ -12,10 +12,10 @@
 //
 // DPO only asks that the chosen answer gain on the rejected one. Both may fall, and in a small
 // model they do: the answers share most of their words, so pushing the rejected one down drags the
-// chosen one along. Without the SFT term and without replay a model of this size collapses within
-// two hundred steps (it answers wrongly, then in gibberish) while its preference accuracy stays
-// perfect. So both are on by default, the chosen answers' mean log-prob change is logged
-// ("logps/chosen_shift"), and a warning is given when it falls far.
+// chosen one along. With neither the SFT term nor replay, a model of this size collapses within two
+// hundred steps (it answers wrongly, then in gibberish) while its preference accuracy stays
+// perfect. So both are on by default, the mean change of the chosen answers' log-probabilities is
+// logged ("logps/chosen_shift"), and a run warns when it falls far.
 
 #ifndef LIBMINILLM_DPO_DPO_H_
 #define LIBMINILLM_DPO_DPO_H_
@@ -39,7 +39,7 @@ struct DpoConfig {
 void list_fields(ConfigFields& fields, DpoConfig& config);
 
 // Trains options.init_from, which is also the reference, on preference pairs. options.replay_files
-// are conversations (SFT data). Throws Error (core/error.h tells the exit codes).
+// are conversations (SFT data). Throws Error; core/error.h lists the exit codes.
 TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEvents& events);
 
 // Rows in memory: made by the program, or read by read_preferences.
@@ -47,8 +47,7 @@ struct DpoData {
   Dataset<PreferencePair> train, held_out;
   Dataset<Conversation> replay;
 };
-// Trains `model` in place; as it comes, it is the reference. Without options.out nothing is
-// written.
+// Trains `model` in place; as it comes, it is the reference. Writes nothing without options.out.
 TrainOutcome dpo(DpoConfig config, DpoData data, StageModel& model,
                  const StageOptions& options = {}, const TrainerEvents& events = {});
 

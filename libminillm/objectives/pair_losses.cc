@@ -63,7 +63,7 @@ void list_fields(ConfigFields& fields, PairLossConfig& c) {
   fields.add("dpo.loss", c.name, alternatives(pair_losses()));
   fields.add("dpo.beta", c.beta, "how strongly the policy is held to the reference (KL weight)");
   fields.add("dpo.label_smoothing", c.label_smoothing,
-             "share of pairs assumed to be labelled the wrong way round");
+             "fraction of pairs assumed to be labelled the wrong way round");
 }
 
 const PairLoss& pair_loss_of(const PairLossConfig& c) {

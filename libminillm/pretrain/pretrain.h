@@ -1,11 +1,11 @@
 // Pretraining: the model learns to continue text, and with that everything it will ever know.
 //
-//   data       raw text, documents apart
+//   data       raw text, cut into documents
 //   objective  next-token prediction on every token (objectives/next_token.h)
 //   result     a base model: it continues text; it does not answer
 //
-// With `init_from` it is continued pretraining: the same stage on other text, from another stage's
-// weights.
+// With options.init_from it is continued pretraining: the same stage on other text, starting from
+// the weights of another run.
 
 #ifndef LIBMINILLM_PRETRAIN_PRETRAIN_H_
 #define LIBMINILLM_PRETRAIN_PRETRAIN_H_
@@ -21,7 +21,7 @@
 namespace minillm {
 
 struct PretrainConfig {
-  ModelConfig model;  // of a fresh one; another is what it is
+  ModelConfig model;  // of a fresh model; one that is given keeps its own
   TrainConfig train;
   DataConfig data;
   // What ends a document in a .txt file: "blank_line", "line", "file".
@@ -31,8 +31,8 @@ struct PretrainConfig {
 void list_fields(ConfigFields& fields, PretrainConfig& config);
 
 // Trains options.init_from, or from scratch: a new model with the tokenizer of options.tokenizer,
-// or with one of model.vocab_size pieces that is trained on the training files. Throws Error
-// (core/error.h tells the exit codes).
+// or with one of model.vocab_size pieces that is trained on the training files. Throws Error;
+// core/error.h lists the exit codes.
 TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
                       const TrainerEvents& events);
 

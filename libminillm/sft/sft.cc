@@ -69,7 +69,7 @@ void list_fields(ConfigFields& fields, SftConfig& config) {
   list_fields(fields, config.train);
   list_fields(fields, config.data);
   fields.add("sft.replay_share", config.replay_share,
-             "share of the tokens that are replayed text, where some is given");
+             "fraction of all tokens that is replayed text, if some is given");
 }
 
 TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEvents& events) {

@@ -1,13 +1,13 @@
-// Supervised fine-tuning: a base model learns the form of a conversation: to answer, in the asked
-// form, and to stop.
+// Supervised fine-tuning: a base model learns the form of a conversation: to answer, in the form
+// asked for, and to stop.
 //
 //   data       conversations
 //   objective  next-token prediction on the assistant's words and its end token only
 //   result     a chat model
 //
-// A small model forgets what it is not told again: probably names that no answer mentions become
-// improbable. So texts of the stage before can be replayed between the conversations
-// (options.replay_files), every token of them carrying loss.
+// A small model forgets what it is not told again, probably because names that no answer mentions
+// become improbable. So texts of the stage before can be replayed among the conversations
+// (options.replay_files); all of their tokens carry loss.
 //
 // Method: Ouyang et al. 2022, arXiv:2203.02155, step 1.
 
@@ -26,11 +26,11 @@ namespace minillm {
 struct SftConfig {
   TrainConfig train;
   DataConfig data;
-  double replay_share = 0.2;  // of the tokens, where texts are replayed
+  double replay_share = 0.2;  // of all tokens, if texts are replayed
 };
 void list_fields(ConfigFields& fields, SftConfig& config);
 
-// Trains options.init_from on conversations. Throws Error (core/error.h tells the exit codes).
+// Trains options.init_from on conversations. Throws Error; core/error.h lists the exit codes.
 TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEvents& events);
 
 // Rows in memory: made by the program, or read by read_conversations.

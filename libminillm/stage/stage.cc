@@ -10,10 +10,11 @@
 namespace minillm {
 
 void list_fields(ConfigFields& fields, DataConfig& c) {
-  fields.add("data.on_bad_record", c.on_bad_record,
-             "\"error\": stop at the first bad record; \"skip\": count and report");
+  fields.add(
+      "data.on_bad_record", c.on_bad_record,
+      "\"error\": stop at the first bad record; \"skip\": leave bad ones out and report them");
   fields.add("data.sample_prompts", c.sample_prompts,
-             "prompts continued every train.sample_every steps");
+             "prompts to continue every train.sample_every steps");
   fields.add("data.sample_tokens", c.sample_tokens, "longest sample, in tokens");
 }
 

@@ -22,18 +22,18 @@ namespace minillm {
 struct StageOptions {
   std::vector<std::string> train_files;
   std::vector<std::string> eval_files;  // held out; may be empty
-  // What the stage before learned from, so that it is not forgotten: texts for sft, conversations
+  // What the previous stage learned from, so that it is not forgotten: texts for sft, conversations
   // for dpo; may be empty.
   std::vector<std::string> replay_files;
   std::string init_from;  // a checkpoint or run directory; pretraining may leave it empty
   // Pretraining from scratch: a sentencepiece model; empty: one is trained on the training files.
   std::string tokenizer;
-  // How conversations are written from init_from on (data/chat_template.h); empty: as it has it.
+  // How conversations are written (data/chat_template.h); empty: as init_from was taught.
   std::string chat_template;
   // The run directory. A stage on rows in memory may leave it empty: nothing is written then.
   std::string out;
   bool resume = false;   // continue the run in `out`
-  bool dry_run = false;  // prepare the data, say what memory the run takes, and stop there
+  bool dry_run = false;  // prepare the data, say what memory the run takes, and stop
 };
 
 // The part of every stage's config that is about data.
@@ -60,7 +60,7 @@ StageModel copy_of(const StageModel& start);
 
 // Passes a message on if anybody listens.
 void report_message(const TrainerEvents& events, const std::string& message);
-// Says what was read: one line a file, with what was dropped and why.
+// Says what was read: one line per file, with what was dropped and why.
 void report_datasets(const std::vector<DatasetReport>& reports, const TrainerEvents& events);
 
 }  // namespace minillm

@@ -98,7 +98,7 @@ void StageRun::check_memory_fits(const StageSizes& sizes) const {
   if (held_out_rows_ > 0) need.evaluation = evaluation_bytes(config, held_out_rows_);
   need.program = std::max(0.0, resident_memory() - need.parameters - need.data);
   if (options_.dry_run) say(memory_table(need, available_memory()));
-  // What is resident already is no longer among what is available.
+  // What is already resident no longer counts as available.
   need.program = 0;
   say(check_memory(need, available_memory()));
 }

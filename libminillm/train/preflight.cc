@@ -132,8 +132,8 @@ std::string memory_table(const MemoryNeed& need, std::optional<double> available
     table += fmt::format("  {:<12}{:>10}  {}\n", name, megabytes(bytes), note);
   };
   add("parameters", need.parameters, "model.*");
-  add("gradients", need.gradients, "as many");
-  add("moments", need.moments, "AdamW's two");
+  add("gradients", need.gradients, "one per parameter");
+  add("moments", need.moments, "two per parameter (AdamW)");
   add("activations", need.activations,
       "train.batch_tokens; train.recompute = \"block\" keeps the blocks' inputs only");
   add("head", need.head, "one chunk of logits; model.vocab_size");
