@@ -216,7 +216,7 @@ TEST(Datasets, FilesOfAnotherKindAreNamed) {
   const std::string preference = R"({"prompt":"a","chosen":"b","rejected":"c"})";
   EXPECT_ERROR(conversations(preference, BadRecordPolicy::kSkip),
                "wrong kind of data set: expected conversations, got preference pairs (which "
-               "minillm-dpo takes)");
+               "the dpo stage takes)");
   EXPECT_ERROR(pairs(conversation, BadRecordPolicy::kSkip),
                "expected preference pairs, got conversations (which the sft stage takes)");
   EXPECT_ERROR(conversations(R"({"text":"a"})", BadRecordPolicy::kSkip),

@@ -60,7 +60,7 @@ TEST(Documents, ComeFromTheTextFieldOfJsonRecords) {
                "y.jsonl:2: wrong type: 'text': expected a string, got number");
   EXPECT_ERROR(documents(directory.write("z.jsonl", "{\"instruction\":\"a\",\"output\":\"b\"}")),
                "wrong kind of data set: expected texts ({\"text\": ...}), got conversations (which "
-               "minillm-sft takes)");
+               "the sft stage takes)");
 }
 
 TEST(Documents, InvalidUtf8IsABadRecord) {
