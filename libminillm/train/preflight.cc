@@ -1,5 +1,6 @@
 #include "libminillm/train/preflight.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -120,6 +121,12 @@ std::optional<double> available_memory(const std::string& root) {
   if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
     consider(static_cast<double>(limit.rlim_cur));
   return std::isfinite(least) ? std::optional(std::max(0.0, least)) : std::nullopt;
+}
+
+void release_unused_memory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 double resident_memory(const std::string& root) {

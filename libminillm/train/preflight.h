@@ -55,6 +55,10 @@ MemoryNeed memory_need(const ModelConfig& config, Index max_rows, Index max_targ
 // and /sys (tests).
 std::optional<double> available_memory(const std::string& root = "");
 
+// Gives back to the system what the heap keeps of memory that is no longer in use, where it can: a
+// stage's files take more while they are read than what is left of them.
+void release_unused_memory();
+
 // Bytes of this process in memory now; 0 where the system does not say.
 double resident_memory(const std::string& root = "");
 
