@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "libminillm/core/alternatives.h"
 #include "tests/testing/expect_error.h"
 
 namespace minillm {
@@ -85,7 +86,8 @@ TEST(PairLosses, DoNotLookAtAReferenceThatTheyDoNotNeed) {
 }
 
 TEST(PairLossConfig, RefusesUnknownNamesValuesOutOfRangeAndKeysThatDoNotApply) {
-  EXPECT_ERROR(pair_loss_of({.name = "dop"}), "dpo.loss: expected \"dpo\" or \"ipo\"");
+  EXPECT_ERROR(pair_loss_of({.name = "dop"}),
+               "dpo.loss: expected " + alternatives(pair_losses()) + ", got \"dop\"");
   EXPECT_ERROR(pair_loss_of({.beta = 0}), "dpo.beta: expected a number over 0, got 0");
   EXPECT_ERROR(pair_loss_of({.label_smoothing = 0.5}), "dpo.label_smoothing: expected 0 to below");
   EXPECT_ERROR(pair_loss_of({.name = "ipo", .label_smoothing = 0.1}),
