@@ -33,7 +33,7 @@ TEST(StageTable, HasTheSameStagesAsTheNotes) {
     set_config_value(stage.fields, "train.steps=7");
     EXPECT_THAT(config_to_toml(stage.fields), testing::HasSubstr("steps = 7"));
   }
-  EXPECT_ERROR(configure_stage("ppo"), "expected \"pretrain\", \"sft\" or \"dpo\", got \"ppo\"");
+  EXPECT_ERROR(configure_stage("ppo"), "expected " + alternatives(all_stages()) + ", got \"ppo\"");
 }
 
 TEST_F(Stages, LossFallsOnHeldOutDataInPretrainingAndSft) {
