@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "libminillm/eval/compare.h"
-#include "libminillm/eval/stage_notes.h"  // Lesson
+#include "libminillm/eval/stage_notes.h"  // Skill
 #include "libminillm/world/eval_set.h"
 
 namespace minillm {

@@ -46,12 +46,14 @@ foreach(program main pretrain_in_memory sft_in_memory dpo_in_memory speak_and_ev
   add_executable(${program} ${program}.cc)
   target_link_libraries(${program} PRIVATE minillm::minillm)
 endforeach()
-# Single targets: the world's, and the base by its earlier name.
+# Single targets: the world's, and the earlier name of base, world and report.
 add_executable(world world.cc)
 target_link_libraries(world PRIVATE minillm::world)
 find_package(minillm REQUIRED COMPONENTS core)
 add_executable(main_on_core main.cc)
 target_link_libraries(main_on_core PRIVATE minillm::core)
+add_executable(world_on_core world.cc)
+target_link_libraries(world_on_core PRIVATE minillm::core)
 find_package(minillm QUIET COMPONENTS ppo)
 if(minillm_FOUND)
   message(FATAL_ERROR "a component that does not exist was found")
