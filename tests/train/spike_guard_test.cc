@@ -164,6 +164,25 @@ TEST(SpikeGuard, GoesBackToTheCheckpointAndLeavesOutTheBatchesSince) {
   EXPECT_EQ(steps, once);
 }
 
+// A step that is prepared is another one after a rollback, or it would sample the same again.
+TEST(SpikeGuard, PreparedStepsAndTheirMicroBatchesGoOnCountingAfterARollback) {
+  CopyTask task, other;
+  TestRun run, expected;
+  std::vector<Index> steps;
+  TrainingTask stage = spiking(task, {23});
+  stage.prepare = [&](Index step) {
+    steps.push_back(step);
+    return Index{1};
+  };
+  run.train(task, guarded("rollback"), stage);
+  expected.train(other, guarded("rollback"), spiking(other, {23}));
+  EXPECT_EQ(copy(task.model.parameters()), copy(other.model.parameters()));
+  std::vector<Index> each_once(44);  // 40 steps, and the four that were left out
+  std::iota(each_once.begin(), each_once.end(), 0);
+  EXPECT_EQ(steps, each_once);
+  EXPECT_EQ(Checkpoint::open(run.directory.path()).state()->micro_batches, 44);
+}
+
 TEST(SpikeGuard, SkipsTheUpdateWhileThereIsNoCheckpoint) {
   CopyTask task;
   TestRun run;
