@@ -62,6 +62,7 @@ void StageRun::start_from(StageModel&& model) {
 
 void StageRun::start_from(StageModel& model) {
   start_ = &model;
+  precision_before_ = model.model.weights().head.precision;
   model.model.set_precision(precision_of(train_));
 }
 
@@ -163,6 +164,7 @@ TrainOutcome StageRun::train(const StageTask& task) {
   if (trainer.step() == 0 && task.preflight) task.preflight();
   const TrainOutcome outcome = trainer.run(events_);
   if (own_) return outcome;  // nobody asks for it
+  model().set_precision(precision_before_);
   loop.provenance.steps = trainer.step();
   loop.provenance.tokens = trainer.state().tokens;
   start_->lineage.push_back(loop.provenance);

@@ -116,6 +116,7 @@ class StageRun {
   std::optional<RunDirectory> directory_;
   std::optional<StageModel> own_;  // the starting point, unless it is the caller's
   StageModel* start_ = nullptr;
+  Precision precision_before_ = Precision::kFloat;  // of the caller's model
   std::map<std::string, std::string> hashes_;
   std::function<Metrics()> evaluate_;
   Index held_out_rows_ = 0;

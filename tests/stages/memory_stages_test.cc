@@ -60,6 +60,21 @@ TEST_F(Stages, RowsInMemoryTrainTheModelThatFilesTrainToTheByte) {
   EXPECT_EQ(model.lineage.size(), 3u);
 }
 
+TEST_F(Stages, TrainingInMemoryLeavesTheModelInThePrecisionThatItHad) {
+  SftConfig config = small_sft();
+  config.train.precision = "bf16";
+  config.train.steps = 1;
+  SftData rows;
+  rows.train.records = {
+      {{{Role::kUser, "Who are you?"}, {Role::kAssistant, "A model of this world."}}}};
+  StageOptions options;
+  options.init_from = world_->file("base");
+  StageModel model = open_starting_point(options);
+  sft(config, rows, model);
+  EXPECT_EQ(model.model.weights().head.precision, Precision::kFloat);
+  EXPECT_EQ(model.model.weights().blocks[0].wqkv.precision, Precision::kFloat);
+}
+
 TEST_F(Stages, RowsInMemoryMayBeSavedAndResumed) {
   SftData rows;
   rows.train.records = {
