@@ -214,7 +214,8 @@ TrainOutcome train(const DpoConfig& config, StageRun& run, DpoData data) {
   };
   task.take_step_metrics = [&] {
     const Metrics metrics = loss.take_metrics();
-    warn_if_forgetting(run, metrics);
+    // Without a reference the shift is the log-probability itself.
+    if (pair_loss_of(config.loss).needs_reference) warn_if_forgetting(run, metrics);
     return metrics;
   };
   task.preflight = [&] {

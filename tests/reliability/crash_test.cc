@@ -51,7 +51,7 @@ TEST_F(Crash, AgainAndAgainAtRandomMomentsItStillEndsTheSame) {
   Rng rng(1);
   int kills = 0, finished = 0, loaded = 0;
   while (kills < wanted) {
-    const std::string stage = kStages[rng.below(3)];
+    const std::string stage = kStages[rng.below(std::size(kStages))];
     const TempDir directory;
     const std::string out = directory.file("run");
     for (bool done = false; !done && kills < wanted;) {

@@ -72,7 +72,8 @@ TEST_F(Stages, IpoStartsAtItsClosedForm) {
 // Trap: a held-out loss that is not the trained one picks the wrong step as the best. On the
 // training pairs themselves both are the same number.
 TEST_F(Stages, DpoIsEvaluatedByTheLossThatItIsTrainedBy) {
-  for (const char* loss : {"dpo", "ipo"}) {
+  for (const PairLoss& entry : pair_losses()) {
+    const std::string& loss = entry.name;
     DpoConfig config = small_dpo();
     config.loss.name = loss;
     if (config.loss.name == "dpo") config.loss.label_smoothing = 0.1;
@@ -81,7 +82,7 @@ TEST_F(Stages, DpoIsEvaluatedByTheLossThatItIsTrainedBy) {
     config.train.eval_every = 1;
     config.train.batch_tokens = 1 << 14;  // all pairs in every step
     config.train.accumulation_steps = 1;
-    const std::string run = std::string("same-loss-") + loss;
+    const std::string run = "same-loss-" + loss;
     dpo(config, world_->options("preference.jsonl", "preference.jsonl", run, "chat"), {});
     const auto lines = metrics(run);
     ASSERT_EQ(lines.size(), 5u);  // held out, step 1, held out, step 2, held out
