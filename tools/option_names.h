@@ -38,8 +38,8 @@ inline std::string in_flags(std::string_view text) {
   const auto in_name = [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
   };
-  // Whether it stands there as words of its own: in quotes it is part of what the user gave.
-  const auto stands_at = [&](std::string_view name, size_t at) {
+  // Whether it is there as words of its own: in quotes it is part of what the user gave.
+  const auto is_at = [&](std::string_view name, size_t at) {
     if (!text.substr(at).starts_with(name)) return false;
     const size_t end = at + name.size();
     return (at == 0 || text[at - 1] == ' ' || text[at - 1] == '(') &&
@@ -49,7 +49,7 @@ inline std::string in_flags(std::string_view text) {
   for (size_t at = 0; at < text.size();) {
     std::string_view from = text.substr(at, 1), to = from;
     for (const OptionName& name : kOptionNames)
-      if (stands_at(name.library, at)) from = name.library, to = name.tool;
+      if (is_at(name.library, at)) from = name.library, to = name.tool;
     result += to;
     at += from.size();
   }

@@ -35,6 +35,10 @@ std::string hash_of_weights(const Model& model, const std::string& directory) {
 
 }  // namespace
 
+StageRun::~StageRun() {
+  if (start_ != nullptr) start_->model.set_precision(precision_before_);
+}
+
 void StageRun::take_directory() {
   train_.validate();
   if (options_.out.empty()) {
@@ -164,7 +168,6 @@ TrainOutcome StageRun::train(const StageTask& task) {
   if (trainer.step() == 0 && task.preflight) task.preflight();
   const TrainOutcome outcome = trainer.run(events_);
   if (own_) return outcome;  // nobody asks for it
-  model().set_precision(precision_before_);
   loop.provenance.steps = trainer.step();
   loop.provenance.tokens = trainer.state().tokens;
   start_->lineage.push_back(loop.provenance);

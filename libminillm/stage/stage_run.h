@@ -59,6 +59,9 @@ class StageRun {
     take_directory();
   }
 
+  // The caller's model has the precision of before again, also when training failed.
+  ~StageRun();
+
   // Throws Error (kUsage) unless there are files to train on and a run directory to write.
   void expect_files() const;
 

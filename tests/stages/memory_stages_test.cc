@@ -73,6 +73,9 @@ TEST_F(Stages, TrainingInMemoryLeavesTheModelInThePrecisionThatItHad) {
   sft(config, rows, model);
   EXPECT_EQ(model.model.weights().head.precision, Precision::kFloat);
   EXPECT_EQ(model.model.weights().blocks[0].wqkv.precision, Precision::kFloat);
+  rows.train.records.clear();
+  EXPECT_ERROR(sft(config, rows, model), "no token carries loss");
+  EXPECT_EQ(model.model.weights().head.precision, Precision::kFloat);
 }
 
 TEST_F(Stages, RowsInMemoryMayBeSavedAndResumed) {
