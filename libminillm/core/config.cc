@@ -13,62 +13,30 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
+#include "libminillm/core/nearest_name.h"
 #include "libminillm/core/utf8.h"
 
 namespace minillm {
 namespace {
 
-// Text up to the last dot of a key: its TOML section.
-std::string_view section_of(std::string_view key) {
-  const size_t dot = key.rfind('.');
-  return dot == std::string_view::npos ? std::string_view() : key.substr(0, dot);
-}
-std::string_view name_of(std::string_view key) {
-  const size_t dot = key.rfind('.');
-  return dot == std::string_view::npos ? key : key.substr(dot + 1);
-}
-
-// Levenshtein's distance, one row of the table at a time.
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({substituted, row[j] + 1, row[j - 1] + 1}));
-    }
-  }
-  return row.back();
-}
-
-// What to say about an unknown key: the one that was probably meant, unless none is near. A
-// forgotten or wrong section costs one edit.
 std::string advice(const ConfigFields& fields, std::string_view key) {
-  size_t least = key.size() / 2 + 2;
-  const auto distance = [&](std::string_view a, std::string_view b) {
-    const size_t at_least = std::max(a.size(), b.size()) - std::min(a.size(), b.size());
-    return at_least < least ? edit_distance(a, b) : at_least;
-  };
-  constexpr size_t kLongest = 64;  // no key is as long; what a broken file has in its place may be
-  std::string nearest;
-  for (const ConfigField& field : fields.all()) {
-    if (key.size() > kLongest) break;
-    const size_t d =
-        std::min(distance(key, field.key), distance(name_of(key), name_of(field.key)) + 1);
-    if (d < least) {
-      least = d;
-      nearest = field.key;
-    }
-  }
+  std::vector<std::string_view> keys;
+  for (const ConfigField& field : fields.all()) keys.push_back(field.key);
+  const std::string nearest = nearest_name(key, keys);
   return nearest.empty() ? "config_help lists the keys"
                          : fmt::format("did you mean '{}'?", nearest);
 }
 
+using StringMap = std::map<std::string, std::string>;
+
+bool is_map(const ConfigField& field) { return std::holds_alternative<StringMap*>(field.value); }
+
 const ConfigField& find_field(const ConfigFields& fields, const std::string& key,
                               const std::string& where) {
-  const auto found = std::find_if(fields.all().begin(), fields.all().end(),
-                                  [&](const ConfigField& field) { return field.key == key; });
+  const auto found =
+      std::find_if(fields.all().begin(), fields.all().end(), [&](const ConfigField& field) {
+        return field.key == key || (is_map(field) && field.key == section_of(key));
+      });
   MINILLM_CHECK_USAGE(found != fields.all().end(), "{}: unknown key '{}' ({})", where, key,
                       advice(fields, key));
   return *found;
@@ -114,6 +82,15 @@ const char* read_value(std::vector<std::string>& value, const toml::node& node) 
   return nullptr;
 }
 
+const char* read_value(StringMap& value, const toml::node& node) {
+  StringMap entries;
+  if (!node.is_table()) return "a table of strings";
+  for (const auto& [name, entry] : *node.as_table())
+    if (read_value(entries[std::string(name.str())], entry) != nullptr) return "a table of strings";
+  value = std::move(entries);
+  return nullptr;
+}
+
 // The shortest digits that read back as the same double; toml++ would write 0.1 as
 // 0.10000000000000001.
 std::string number_text(double number) {
@@ -130,10 +107,15 @@ std::string to_text(const toml::node& node) {
   return out.str();
 }
 
-void assign(const ConfigField& field, const toml::node& node, const std::string& where) {
-  const char* expected = std::visit([&](auto* v) { return read_value(*v, node); }, field.value);
+// `key` is the field's, or one of a map's entries.
+void assign(const ConfigField& field, const std::string& key, const toml::node& node,
+            const std::string& where) {
+  const char* expected =
+      is_map(field) && key != field.key
+          ? read_value((*std::get<StringMap*>(field.value))[std::string(name_of(key))], node)
+          : std::visit([&](auto* v) { return read_value(*v, node); }, field.value);
   MINILLM_CHECK_USAGE(expected == nullptr, "{}: key '{}' has a wrong value: expected {}, got {}",
-                      where, field.key, expected, to_text(node));
+                      where, key, expected, to_text(node));
 }
 
 // Calls visit(dotted key, node) for every value of a table and of the tables inside it.
@@ -177,6 +159,12 @@ std::string toml_text(const std::vector<std::string>& value, const std::string&)
   std::vector<std::string> items;
   for (const std::string& item : value) items.push_back(quoted(item));
   return fmt::format("[{}]", fmt::join(items, ", "));
+}
+std::string toml_text(const StringMap& value, const std::string&) {
+  std::vector<std::string> entries;
+  for (const auto& [name, text] : value)
+    entries.push_back(fmt::format("{} = {}", quoted(name), quoted(text)));
+  return fmt::format("{{{}}}", fmt::join(entries, ", "));
 }
 std::string toml_text(uint64_t value, const std::string& key) {
   MINILLM_CHECK_USAGE(value <= INT64_MAX,
@@ -241,7 +229,7 @@ void read_config_text(const ConfigFields& fields, const std::string& text,
   const toml::table table = parse_toml(text, name);
   for_each_value(table, "", [&](const std::string& key, const toml::node& node) {
     const std::string where = fmt::format("config '{}':{}", name, node.source().begin.line);
-    assign(find_field(fields, key, where), node, where);
+    assign(find_field(fields, key, where), key, node, where);
   });
 }
 
@@ -261,12 +249,15 @@ void set_config_value(const ConfigFields& fields, const std::string& assignment)
     **string = unquote(text);
   } else if (auto* list = std::get_if<std::vector<std::string>*>(&field.value)) {
     **list = split_list(text);
+  } else if (is_map(field) && key != field.key) {
+    (*std::get<StringMap*>(field.value))[std::string(name_of(key))] = unquote(text);
   } else {
     try {
       const toml::table table = toml::parse(fmt::format("value = {}", text));
-      assign(field, *table.get("value"), where);
+      assign(field, key, *table.get("value"), where);
     } catch (const toml::parse_error&) {
-      assign(field, toml::value<std::string>(std::string(text)), where);  // names what is expected
+      assign(field, key, toml::value<std::string>(std::string(text)),
+             where);  // names what is expected
     }
   }
 }

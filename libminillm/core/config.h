@@ -9,6 +9,7 @@
 #define LIBMINILLM_CORE_CONFIG_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <variant>
 #include <vector>
@@ -18,8 +19,9 @@ namespace minillm {
 // One field of a config: its dotted TOML key, where its value lives, and what it means.
 struct ConfigField {
   using Pointer =
-      std::variant<bool*, int64_t*, uint64_t*, double*, std::string*, std::vector<std::string>*>;
-  std::string key;  // "train.learning_rate"
+      std::variant<bool*, int64_t*, uint64_t*, double*, std::string*, std::vector<std::string>*,
+                   std::map<std::string, std::string>*>;  // a map's entries are keys of their own
+  std::string key;                                        // "train.learning_rate"
   Pointer value;
   std::string help;  // one line: meaning, unit; the default is printed from the value
 };

@@ -10,8 +10,125 @@
 namespace minillm {
 namespace {
 
-// Checks the messages, and cuts off what follows the last one to learn from. Consecutive messages
-// of one role stay as they are.
+std::vector<Message> joined(std::vector<Message> first, const std::vector<Message>& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
+const char* answer_key(const Row& row) {
+  return row.first_of({"completion", "response", "output", "answer", "solution", "assistant", "gpt",
+                       "reply", "a", "target_text", "output_text", "target", "targets", "outputs",
+                       "answers"});
+}
+
+Conversation masked(const Row& row, std::vector<Message> messages) {
+  apply_row_mask(row, messages);
+  return make_conversation(std::move(messages));
+}
+
+// Where many data sets repeat a conversation's first question.
+void use_repeated_prompt(const Row& row, const std::vector<Message>& messages) {
+  const char* key = row.first_of({"prompt", "instruction", "question"});
+  if (key == nullptr || !row.value().at(key).is_string()) return;
+  const std::string_view prompt = trim(row.value().at(key).get_ref<const std::string&>());
+  const auto repeats = [&](const Message& m) { return trim(m.content) == prompt; };
+  if (std::any_of(messages.begin(), messages.end(), repeats)) row.use(key);
+}
+
+// {"messages": [...]} and its spellings, with an optional system prompt. An answer beside a list that
+// has none belongs to it.
+std::vector<Conversation> parse_message_list(const Row& row, const char* key) {
+  std::vector<Message> messages = joined(parse_preamble(row), parse_messages(row, *row.use(key)));
+  use_repeated_prompt(row, messages);
+  const char* answer = answer_key(row);
+  if (answer != nullptr && !messages.empty() && messages.back().role == Role::kUser)
+    messages.push_back({Role::kAssistant, row.text(answer)});
+  return {masked(row, std::move(messages))};
+}
+
+// The key of a list that is a conversation: of messages, turns, or texts that alternate.
+const char* message_list_key(const Row& row) {
+  for (const char* key :
+       {"messages", "conversations", "conversation", "chat", "dialogue", "dialog", "turns"})
+    if (row.has(key)) return key;
+  return row.has("data") && row.value().at("data").is_array() ? "data" : nullptr;
+}
+
+std::vector<Conversation> parse_bare_array(const Row& row) {
+  return {make_conversation(parse_messages(row, row.value()))};
+}
+
+// {"instruction": ..., "instances": [{"input": ..., "output": ...}, ...]}: one per instance.
+std::vector<Conversation> parse_self_instruct(const Row& row) {
+  const std::string instruction = row.text("instruction");
+  const Json& instances = *row.use("instances");
+  if (!instances.is_array()) throw BadRecord{"wrong type", "'instances': expected a list"};
+  std::vector<Conversation> conversations;
+  for (const Json& element : instances) {
+    const Row instance = row.child(element);
+    const std::string input = instance.optional_text("input");
+    conversations.push_back(make_conversation(
+        {{Role::kUser, is_blank(input) ? instruction : instruction + "\n" + input},
+         {Role::kAssistant, instance.text("output")}}));
+  }
+  if (conversations.empty()) throw BadRecord{"no instances", ""};
+  return conversations;
+}
+
+// {"instruction" | "prompt" | ...: ..., "output" | "completion" | ...: ...}; strings, or lists of
+// messages. Several answers are a conversation each.
+std::vector<Conversation> parse_question_and_answer(const Row& row) {
+  const char* asked = question_key(row);
+  const char* answered = answer_key(row);
+  const std::vector<Message> messages = joined(parse_preamble(row), parse_question(row, asked));
+  const Json& answer = *row.use(answered);
+  if (answer.is_array() && !answer.empty() && !answer[0].is_string())
+    return {masked(row, joined(messages, parse_messages(row, answer)))};
+  const bool trimmed = std::string_view(asked) != "instruction";
+  const auto conversation = [&](const std::string& text) {
+    return masked(row,
+                  joined(messages, {{Role::kAssistant, trimmed ? std::string(trim(text)) : text}}));
+  };
+  if (!answer.is_array()) return {conversation(row.text(answered))};
+  std::vector<Conversation> conversations;
+  for (const Json& text : answer) {
+    if (!text.is_string())
+      throw BadRecord{"wrong type", fmt::format("'{}': expected texts", answered)};
+    conversations.push_back(conversation(text.get<std::string>()));
+  }
+  if (conversations.empty()) throw BadRecord{fmt::format("'{}' is empty", answered), ""};
+  return conversations;
+}
+
+bool has_list(const Row& row, std::string_view key) {
+  const char* found = message_list_key(row);
+  return found != nullptr && key == found;
+}
+
+constexpr std::array<ConversationFormat, 8> kFormats = {{
+    {"openai messages", [](const Row& row) { return has_list(row, "messages"); },
+     [](const Row& row) { return parse_message_list(row, "messages"); }},
+    {"message arrays", [](const Row& row) { return row.value().is_array(); }, parse_bare_array},
+    {"sharegpt", [](const Row& row) { return has_list(row, "conversations"); },
+     [](const Row& row) { return parse_message_list(row, "conversations"); }},
+    {"conversation lists", [](const Row& row) { return message_list_key(row) != nullptr; },
+     [](const Row& row) { return parse_message_list(row, message_list_key(row)); }},
+    {"self-instruct", [](const Row& row) { return row.has("instruction") && row.has("instances"); },
+     parse_self_instruct},
+    {"message trees", is_message_tree, parse_tree_conversations},
+    {"alpaca", [](const Row& row) { return row.has("instruction") && answer_key(row) != nullptr; },
+     parse_question_and_answer},
+    {"prompt and completion",
+     [](const Row& row) { return question_key(row) != nullptr && answer_key(row) != nullptr; },
+     parse_question_and_answer},
+}};
+
+// What stands beside a question and belongs to it, in the order in which it follows.
+constexpr std::array<const char*, 8> kContextKeys = {
+    "input", "inputs", "context", "passage", "document", "documents", "background", "paragraph"};
+
+}  // namespace
+
 Conversation make_conversation(std::vector<Message> messages) {
   std::erase_if(messages,
                 [](const Message& m) { return m.role == Role::kSystem && is_blank(m.content); });
@@ -36,99 +153,51 @@ Conversation make_conversation(std::vector<Message> messages) {
   return {std::move(messages)};
 }
 
-std::vector<Message> joined(std::vector<Message> first, const std::vector<Message>& second) {
-  first.insert(first.end(), second.begin(), second.end());
-  return first;
+const char* question_key(const Row& row) {
+  const char* key = row.first_of({"instruction", "prompt", "query", "question", "problem", "user",
+                                  "human", "q", "input_text", "user_input", "inputs", "input"});
+  if (key != nullptr) return key;
+  return row.has("source") && row.has("target") ? "source" : nullptr;
 }
 
-std::string alpaca_question(const std::string& instruction, const std::string& input) {
-  return is_blank(input) ? instruction : is_blank(instruction) ? input : instruction + "\n" + input;
-}
-
-// {"messages": [...]} and {"conversations": [...]}, both with an optional "system".
-std::vector<Conversation> parse_message_list(const Json& row, const char* key) {
-  return {make_conversation(joined(parse_preamble(row), parse_messages(row[key])))};
-}
-
-// [{"role": ..., "content": ...}, ...]
-std::vector<Conversation> parse_bare_array(const Json& row) {
-  return {make_conversation(parse_messages(row))};
-}
-
-// {"conversation": [{"human": ..., "assistant": ...}, ...]}
-std::vector<Conversation> parse_turns(const Json& row) {
-  std::vector<Message> messages = parse_preamble(row);
-  if (!row["conversation"].is_array())
-    throw BadRecord{"wrong type", "'conversation': expected a list"};
-  for (const Json& turn : row["conversation"]) {
-    messages.push_back({Role::kUser, string_field(turn, "human")});
-    messages.push_back({Role::kAssistant, string_field(turn, "assistant")});
+std::vector<Message> parse_question(const Row& row, const char* key) {
+  const Json& own = *row.use(key);
+  std::vector<Message> messages;
+  if (own.is_array()) {
+    messages = parse_messages(row, own);
+  } else if (is_message(own)) {
+    messages = {parse_message(row.child(own))};
+  } else if (own.is_object()) {
+    throw BadRecord{"wrong type", fmt::format("'{}': expected a string or a list of messages, got "
+                                              "object",
+                                              key)};
+  } else {
+    const std::string text = row.text(key);
+    messages = {
+        {Role::kUser, std::string_view(key) == "instruction" ? text : std::string(trim(text))}};
   }
-  return {make_conversation(std::move(messages))};
-}
-
-// {"instruction": ..., "instances": [{"input": ..., "output": ...}, ...]}: one per instance.
-std::vector<Conversation> parse_self_instruct(const Json& row) {
-  const std::string instruction = string_field(row, "instruction");
-  if (!row["instances"].is_array()) throw BadRecord{"wrong type", "'instances': expected a list"};
-  std::vector<Conversation> conversations;
-  for (const Json& instance : row["instances"]) {
-    conversations.push_back(make_conversation(
-        {{Role::kUser, alpaca_question(instruction, optional_string_field(instance, "input"))},
-         {Role::kAssistant, string_field(instance, "output")}}));
+  if (messages.empty()) return messages;
+  std::string& question = messages.back().content;
+  for (const char* context : kContextKeys) {
+    if (std::string_view(context) == key || !row.has(context)) continue;
+    std::string text;
+    if (const Json& value = row.value().at(context); value.is_array()) {
+      if (!std::all_of(value.begin(), value.end(), [](const Json& e) { return e.is_string(); }))
+        continue;  // named as unused
+      for (const Json& part : *row.use(context))
+        text += (text.empty() ? "" : "\n") + part.get<std::string>();
+    } else if (value.is_object()) {
+      continue;
+    } else {
+      text = row.text(context);
+    }
+    if (is_blank(text) || trim(text) == trim(question)) continue;
+    question = is_blank(question) ? text : question + "\n" + text;
   }
-  if (conversations.empty()) throw BadRecord{"no instances", ""};
-  return conversations;
+  return messages;
 }
 
-// {"instruction": ..., "input": ..., "output" | "response": ..., "system": ..., "history": ...}
-std::vector<Conversation> parse_alpaca(const Json& row) {
-  std::vector<Message> messages = parse_preamble(row);
-  const std::string instruction = string_field(row, "instruction");
-  messages.push_back(
-      {Role::kUser, alpaca_question(instruction, optional_string_field(row, "input"))});
-  messages.push_back(
-      {Role::kAssistant, string_field(row, has_field(row, "response") ? "response" : "output")});
-  return {make_conversation(std::move(messages))};
-}
-
-const char* prompt_key(const Json& row) { return find_key(row, {"prompt", "query", "question"}); }
-const char* completion_key(const Json& row) {
-  return find_key(row, {"completion", "response", "answer"});
-}
-
-// {"prompt": ..., "completion": ...} and its spellings; strings, or lists of messages. Plain
-// strings lose the white space at both ends: the template adds its own.
-std::vector<Conversation> parse_prompt_completion(const Json& row) {
-  const Json& completion = row[completion_key(row)];
-  std::vector<Message> messages = joined(parse_preamble(row), parse_prompt(row[prompt_key(row)]));
-  if (completion.is_array())
-    return {make_conversation(joined(std::move(messages), parse_messages(completion)))};
-  const std::string answer = string_field(row, completion_key(row));
-  messages.push_back({Role::kAssistant, std::string(trim(answer))});
-  return {make_conversation(std::move(messages))};
-}
-
-constexpr std::array<ConversationFormat, 7> kFormats = {{
-    {"openai messages", [](const Json& row) { return has_field(row, "messages"); },
-     [](const Json& row) { return parse_message_list(row, "messages"); }},
-    {"message arrays", [](const Json& row) { return row.is_array(); }, parse_bare_array},
-    {"sharegpt", [](const Json& row) { return has_field(row, "conversations"); },
-     [](const Json& row) { return parse_message_list(row, "conversations"); }},
-    {"human and assistant turns", [](const Json& row) { return has_field(row, "conversation"); },
-     parse_turns},
-    {"self-instruct",
-     [](const Json& row) { return has_field(row, "instruction") && has_field(row, "instances"); },
-     parse_self_instruct},
-    {"alpaca", [](const Json& row) { return has_field(row, "instruction"); }, parse_alpaca},
-    {"prompt and completion",
-     [](const Json& row) { return prompt_key(row) != nullptr && completion_key(row) != nullptr; },
-     parse_prompt_completion},
-}};
-
-}  // namespace
-
-const ConversationFormat* find_conversation_format(const Json& row) {
+const ConversationFormat* find_conversation_format(const Row& row) {
   const auto found =
       std::find_if(kFormats.begin(), kFormats.end(),
                    [&](const ConversationFormat& format) { return format.matches(row); });

@@ -1,11 +1,18 @@
 #include "libminillm/data/dataset_reader.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
 #include <optional>
+#include <set>
 #include <type_traits>
+#include <unordered_set>
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/data/bad_record.h"
+#include "libminillm/data/control_texts.h"
 #include "libminillm/data/data_form.h"
 #include "libminillm/data/record_formats.h"
 
@@ -14,17 +21,45 @@ namespace {
 
 enum class EmptyFile { kError, kReport };
 
-// What differs between conversations and preferences: how a row's records are found.
-void append_records(const Json& row, std::vector<Conversation>& records, std::string& format) {
-  const ConversationFormat& found = *find_conversation_format(row);
-  format = found.name;
-  for (Conversation& conversation : found.parse(row)) records.push_back(std::move(conversation));
+const ConversationFormat* find_format(const Row& row, const std::vector<Conversation>&) {
+  return find_conversation_format(row);
 }
-void append_records(const Json& row, std::vector<PreferencePair>& records, std::string& format) {
-  const PreferenceFormat& found = *find_preference_format(row);
-  format = found.name;
-  records.push_back(found.parse(row));
+const PreferenceFormat* find_format(const Row& row, const std::vector<PreferencePair>&) {
+  return find_preference_format(row);
 }
+
+std::string content_of(const Conversation& conversation) {
+  std::string content;
+  for (const Message& m : conversation.messages) content += m.content + '\n';
+  return content;
+}
+std::string content_of(const PreferencePair& pair) {
+  return content_of(Conversation{pair.prompt}) + pair.chosen + '\n' + pair.rejected;
+}
+
+// What is told of the records of a file, beside their rows.
+template <typename Record>
+class RecordNotes {
+ public:
+  void add(const Record& record) {
+    const std::string content = content_of(record);
+    ++records_;
+    repeated_ += !seen_.insert(std::hash<std::string>()(content)).second;
+    controls_.add(content);
+  }
+  void report(DatasetReport& report, const char* unit) const {
+    if (repeated_ > 0)
+      report.warnings.push_back(
+          fmt::format("{} of {} {} are duplicates of earlier ones", repeated_, records_, unit));
+    if (const std::string warning = controls_.warning(records_, unit); !warning.empty())
+      report.warnings.push_back(warning);
+  }
+
+ private:
+  std::unordered_set<size_t> seen_;
+  int64_t records_ = 0, repeated_ = 0;
+  ControlTextCounter controls_;
+};
 
 // `alpaca`, or `mixed: alpaca (12), sharegpt (3)`.
 std::string describe_formats(const std::map<std::string, int64_t>& formats) {
@@ -38,7 +73,7 @@ std::string describe_formats(const std::map<std::string, int64_t>& formats) {
 
 template <typename Record>
 void read_one_file(Dataset<Record>& dataset, const std::string& path, BadRecordPolicy policy,
-                   EmptyFile empty_file) {
+                   const RowMapping& mapping, EmptyFile empty_file) {
   constexpr RowKind kExpected =
       std::is_same_v<Record, Conversation> ? RowKind::kConversation : RowKind::kPreference;
   DatasetReport& report = dataset.reports.emplace_back();
@@ -46,14 +81,27 @@ void read_one_file(Dataset<Record>& dataset, const std::string& path, BadRecordP
   if (empty_file == EmptyFile::kReport)
     report.format = "unknown";  // so that rows of another kind are only counted
   std::map<std::string, int64_t> formats;
+  std::set<std::string> mapped;
+  RowNotes row_notes;
+  RecordNotes<Record> record_notes;
   for_each_record(path, [&](const RawRecord& record) {
     ++report.rows;
     std::string format;
     try {
-      const Json row = record.parse();
+      const Json value = with_known_names(record.parse(), mapping);
+      for (const auto& [known, own] : mapping.columns)
+        if (value.is_object() && value.contains(known)) mapped.insert(own);
+      RowReading reading{mapping};
+      const Row row(value, reading);
       check_row_kind(report, row, kExpected);
       report.format = "known";
-      append_records(row, dataset.records, format);
+      const auto* found = find_format(row, dataset.records);
+      format = found->name;
+      for (Record& parsed : found->parse(row)) {
+        record_notes.add(parsed);
+        dataset.records.push_back(std::move(parsed));
+      }
+      row_notes.add(reading);
       ++report.used;
     } catch (const BadRecord& bad) {
       report_bad_record(report, record.line, bad, policy);
@@ -61,17 +109,24 @@ void read_one_file(Dataset<Record>& dataset, const std::string& path, BadRecordP
     if (!format.empty()) ++formats[format];
   });
   report.format = describe_formats(formats);
+  row_notes.report(report);
+  record_notes.report(report, kExpected == RowKind::kConversation ? "conversations" : "pairs");
+  for (const auto& [known, own] : mapping.columns) {
+    MINILLM_CHECK_USAGE(mapped.contains(own),
+                        "data.columns.{} = \"{}\": no record of '{}' has such a column", known, own,
+                        path);
+  }
   MINILLM_CHECK(report.used > 0 || empty_file == EmptyFile::kReport,
                 "'{}': no usable record in it: {}", path, dropped_summary(report));
 }
 
 template <typename Record>
 Dataset<Record> read_files(const std::vector<std::string>& paths, BadRecordPolicy policy,
-                           EmptyFile empty_file) {
+                           const RowMapping& mapping, EmptyFile empty_file) {
   Dataset<Record> dataset;
   Sha256 hash;
   for (const std::string& path : paths) {
-    read_one_file(dataset, path, policy, empty_file);
+    read_one_file(dataset, path, policy, mapping, empty_file);
     const MappedFile file(path);
     hash.update({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()});
   }
@@ -88,31 +143,50 @@ BadRecordPolicy parse_bad_record_policy(const std::string& text) {
               ExitCode::kUsage);
 }
 
+void check_row_mapping(const RowMapping& mapping) {
+  constexpr std::array<std::string_view, 16> kColumns = {
+      "text",     "messages", "prompt",  "instruction", "input",    "context",
+      "system",   "history",  "output",  "completion",  "response", "chosen",
+      "rejected", "role",     "content", "weight"};
+  for (const auto& [known, own] : mapping.columns) {
+    MINILLM_CHECK_USAGE(std::find(kColumns.begin(), kColumns.end(), known) != kColumns.end(),
+                        "data.columns: expected one of {}, got '{}'", fmt::join(kColumns, ", "),
+                        known);
+  }
+  for (const auto& [own, role] : mapping.roles) {
+    MINILLM_CHECK_USAGE(role == "system" || role == "user" || role == "assistant",
+                        "data.roles.{}: expected 'system', 'user' or 'assistant', got '{}'", own,
+                        role);
+  }
+}
+
 Dataset<Conversation> read_conversations(const std::vector<std::string>& paths,
-                                         BadRecordPolicy policy) {
-  return read_files<Conversation>(paths, policy, EmptyFile::kError);
+                                         BadRecordPolicy policy, const RowMapping& mapping) {
+  return read_files<Conversation>(paths, policy, mapping, EmptyFile::kError);
 }
 
 Dataset<PreferencePair> read_preferences(const std::vector<std::string>& paths,
-                                         BadRecordPolicy policy) {
-  return read_files<PreferencePair>(paths, policy, EmptyFile::kError);
+                                         BadRecordPolicy policy, const RowMapping& mapping) {
+  return read_files<PreferencePair>(paths, policy, mapping, EmptyFile::kError);
 }
 
-Dataset<Conversation> inspect_conversations(const std::string& path) {
-  return read_files<Conversation>({path}, BadRecordPolicy::kSkip, EmptyFile::kReport);
+Dataset<Conversation> inspect_conversations(const std::string& path, const RowMapping& mapping) {
+  return read_files<Conversation>({path}, BadRecordPolicy::kSkip, mapping, EmptyFile::kReport);
 }
 
-Dataset<PreferencePair> inspect_preferences(const std::string& path) {
-  return read_files<PreferencePair>({path}, BadRecordPolicy::kSkip, EmptyFile::kReport);
+Dataset<PreferencePair> inspect_preferences(const std::string& path, const RowMapping& mapping) {
+  return read_files<PreferencePair>({path}, BadRecordPolicy::kSkip, mapping, EmptyFile::kReport);
 }
 
-DatasetKind detect_dataset_kind(const std::string& path) {
+DatasetKind detect_dataset_kind(const std::string& path, const RowMapping& mapping) {
   if (!holds_records(path)) return DatasetKind::kText;
   std::optional<RowKind> kind;
   for_each_record(path, [&](const RawRecord& record) {
     if (kind) return;
     try {
-      const RowKind found = row_kind(record.parse());
+      const Json value = with_known_names(record.parse(), mapping);
+      RowReading reading{mapping};
+      const RowKind found = row_kind(Row(value, reading));
       if (found != RowKind::kUnknown) kind = found;
     } catch (const BadRecord&) {  // counted when the file is read
     }

@@ -1,28 +1,13 @@
-// Reads data sets in the formats people have: .jsonl and .json arrays, the format found per row.
-//
-// Conversations
-//   OpenAI messages, also a bare array per line
-//   Alpaca {instruction, input, output | response, system, history}
-//   ShareGPT {conversations: [{from, value}] or [{role, content}]}
-//   {conversation: [{human, assistant}]}
-//   {prompt | query | question, completion | response | answer}, plain and conversational
-//   self-instruct {instruction, instances: [{input, output}]}
-//
-// Preferences
-//   {prompt, chosen, rejected}, explicit, implicit and conversational
-//   HH-RLHF dialogue strings, Alpaca-style, ShareGPT-style
-//   {chosen_messages, rejected_messages}
-//   OpenAI preferred_output
-//   {question, response_j, response_k}
-//   {messages, rejected_response}
+// Reads data sets in the formats people have, the format found per row: conversations for SFT,
+// preference pairs for DPO. doc/data_formats.md shows a row of each.
 //
 // A plain prompt becomes a user turn (one template for all stages); plain prompts and their answers
 // lose the white space at both ends.
 //
 // Roles: system or developer; user or human; assistant or gpt. Rows with tool calls are bad
 // records. Messages after the last assistant message are cut off; several user messages in a row
-// stay several. A message with loss_weight (or weight) 0 is context and not learned. A null field
-// counts as absent.
+// stay several. A message with loss_weight (or weight, train, ...) 0 is context and not learned. A
+// null field counts as absent. Keys that no record used are reported.
 
 #ifndef LIBMINILLM_DATA_DATASET_READER_H_
 #define LIBMINILLM_DATA_DATASET_READER_H_
@@ -42,15 +27,27 @@ enum class BadRecordPolicy {
 // "error" or "skip". Throws Error (kUsage) on anything else.
 BadRecordPolicy parse_bad_record_policy(const std::string& text);
 
+// What the columns and roles of a data set are called, where they are not called as usual.
+struct RowMapping {
+  // What a column is ("prompt", "completion", "messages", "chosen", "text", "role", ...) -> its name.
+  std::map<std::string, std::string> columns;
+  std::map<std::string, std::string> roles;  // a role's name -> "system", "user" or "assistant"
+  bool keep_reasoning = false;  // learn what was thought before an answer, as <think>...</think>
+};
+
+// Throws Error (kUsage) on a column or role that there is not.
+void check_row_mapping(const RowMapping& mapping);
+
 // What was found in one file.
 struct DatasetReport {
   std::string path;
-  std::string format;                      // "openai messages", "alpaca", ..., "mixed: ..."
-  int64_t rows = 0;                        // seen; a row may hold several records
-  int64_t used = 0;                        // rows
-  std::map<std::string, int64_t> dropped;  // reason -> count
-  std::vector<std::string> examples;       // the first few dropped ones, `file:line: reason`
-  std::vector<std::string> warnings;       // what is probably not as it was meant
+  std::string format;                          // "openai messages", "alpaca", ..., "mixed: ..."
+  int64_t rows = 0;                            // seen; a row may hold several records
+  int64_t used = 0;                            // rows
+  std::map<std::string, int64_t> dropped;      // reason -> count
+  std::vector<std::string> examples;           // the first few dropped ones, `file:line: reason`
+  std::map<std::string, int64_t> unused_keys;  // that no record used -> in how many
+  std::vector<std::string> warnings;           // what is probably not as it was meant
 };
 
 // The reason in DatasetReport::dropped for a pair that teaches nothing.
@@ -67,16 +64,18 @@ struct Dataset {
 // are expected), on files without a usable record, and on bad records under kError. A pair whose
 // answers are identical is dropped and counted under either policy.
 Dataset<Conversation> read_conversations(const std::vector<std::string>& paths,
-                                         BadRecordPolicy policy);
+                                         BadRecordPolicy policy, const RowMapping& mapping = {});
 Dataset<PreferencePair> read_preferences(const std::vector<std::string>& paths,
-                                         BadRecordPolicy policy);
+                                         BadRecordPolicy policy, const RowMapping& mapping = {});
 
 // For inspection: which of the three kinds a file is (the first row that is any of them
 // decides), and the same reading under kSkip, but a file without a usable record is only reported.
 enum class DatasetKind { kText, kConversations, kPreferences };
-DatasetKind detect_dataset_kind(const std::string& path);
-Dataset<Conversation> inspect_conversations(const std::string& path);
-Dataset<PreferencePair> inspect_preferences(const std::string& path);
+DatasetKind detect_dataset_kind(const std::string& path, const RowMapping& mapping = {});
+Dataset<Conversation> inspect_conversations(const std::string& path,
+                                            const RowMapping& mapping = {});
+Dataset<PreferencePair> inspect_preferences(const std::string& path,
+                                            const RowMapping& mapping = {});
 
 }  // namespace minillm
 

@@ -151,19 +151,31 @@ void read_text_file(DatasetReport& report, DocumentSplit split, BadRecordPolicy 
 }
 
 // The text of a record; throws BadRecord.
-std::string text_of(const DatasetReport& report, const Json& row) {
-  if (row.is_string()) return row.get<std::string>();
-  if (row.is_object() && row.contains("text") && row["text"].is_null())
+std::string text_of(const DatasetReport& report, const Row& row) {
+  const Json& value = row.value();
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_object() && value.contains("text") && value["text"].is_null())
     throw BadRecord{"text is null", "", /*harmless=*/true};
   check_row_kind(report, row, RowKind::kText);
-  return string_field(row, "text");
+  const char* key = row.first_of({"text", "content"});
+  const Json& text = *row.use(key);
+  if (!text.is_string()) {
+    throw BadRecord{"wrong type",
+                    fmt::format("'{}': expected a string, got {}", key, text.type_name())};
+  }
+  return text.get<std::string>();
 }
 
-void read_records(DatasetReport& report, BadRecordPolicy policy, DocumentSink& sink) {
+void read_records(DatasetReport& report, BadRecordPolicy policy, const RowMapping& mapping,
+                  DocumentSink& sink) {
+  RowNotes notes;
   for_each_record(report.path, [&](const RawRecord& record) {
     ++report.rows;
     try {
-      const std::string text = text_of(report, record.parse());
+      const Json value = with_known_names(record.parse(), mapping);
+      RowReading reading{mapping};
+      const std::string text = text_of(report, Row(value, reading));
+      notes.add(reading);
       report.format = "text records";
       if (is_blank(text)) throw BadRecord{"text is empty", "", /*harmless=*/true};
       ++report.used;
@@ -181,6 +193,7 @@ void read_records(DatasetReport& report, BadRecordPolicy policy, DocumentSink& s
       report_bad_record(report, record.line, bad, policy);
     }
   });
+  notes.report(report);
 }
 
 }  // namespace
@@ -208,7 +221,8 @@ const char* document_split_name(DocumentSplit split) {
 
 std::vector<DatasetReport> for_each_document(const std::vector<std::string>& paths,
                                              DocumentSplit split, BadRecordPolicy policy,
-                                             const std::function<void(std::string_view)>& visit) {
+                                             const std::function<void(std::string_view)>& visit,
+                                             const RowMapping& mapping) {
   std::vector<DatasetReport> reports;
   for (const std::string& path : paths) {
     DatasetReport& report = reports.emplace_back();
@@ -219,7 +233,7 @@ std::vector<DatasetReport> for_each_document(const std::vector<std::string>& pat
     if (form.kind == DataForm::kText) {
       read_text_file(report, split, policy, sink);
     } else {
-      read_records(report, policy, sink);
+      read_records(report, policy, mapping, sink);
     }
     sink.finish();
     MINILLM_CHECK(report.used > 0, "'{}': no document in it: {}", path, dropped_summary(report));

@@ -27,7 +27,8 @@ const char* document_split_name(DocumentSplit split);
 // Throws Error as dataset_reader.h does.
 std::vector<DatasetReport> for_each_document(const std::vector<std::string>& paths,
                                              DocumentSplit split, BadRecordPolicy policy,
-                                             const std::function<void(std::string_view)>& visit);
+                                             const std::function<void(std::string_view)>& visit,
+                                             const RowMapping& mapping = {});
 
 }  // namespace minillm
 

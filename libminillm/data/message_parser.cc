@@ -1,8 +1,9 @@
-// Fields and messages of JSON rows: the part of record_formats.h that every format shares.
+// Messages of JSON rows, in the spellings of many data sets.
 
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <optional>
 #include <utility>
 
 #include "libminillm/core/check.h"
@@ -12,7 +13,7 @@
 namespace minillm {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Role>, 10> kRoles = {
+constexpr std::array<std::pair<std::string_view, Role>, 11> kRoles = {
     {{"system", Role::kSystem},
      {"developer", Role::kSystem},
      {"user", Role::kUser},
@@ -22,17 +23,23 @@ constexpr std::array<std::pair<std::string_view, Role>, 10> kRoles = {
      {"gpt", Role::kAssistant},
      {"chatgpt", Role::kAssistant},
      {"bot", Role::kAssistant},
-     {"model", Role::kAssistant}}};
+     {"model", Role::kAssistant},
+     {"ai", Role::kAssistant}}};
 constexpr std::array<std::string_view, 8> kToolRoles = {
     "tool",        "function", "function_call", "function_response",
     "observation", "ipython",  "tool_call",     "tool_response"};
 
 const char* const kToolsUnsupported = "tool calls are not supported";
 
-Role parse_role(const std::string& text) {
-  std::string role = text;  // some write "User" and "Assistant"
-  std::transform(role.begin(), role.end(), role.begin(),
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
                  [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
+Role parse_role(const std::string& text, const RowMapping& mapping) {
+  const auto mapped = mapping.roles.find(text);
+  const std::string role = lower(mapped == mapping.roles.end() ? text : mapped->second);
   for (const auto& [name, meaning] : kRoles) {
     if (role == name) return meaning;
   }
@@ -40,7 +47,9 @@ Role parse_role(const std::string& text) {
     throw BadRecord{kToolsUnsupported, fmt::format("role '{}'", text)};
   }
   throw BadRecord{"unknown role",
-                  fmt::format("expected system, user (human) or assistant (gpt), got '{}'", text)};
+                  fmt::format("expected system, user (human) or assistant (gpt), got '{}' "
+                              "(data.roles says what others are)",
+                              text)};
 }
 
 BadRecord wrong_type(const char* key, const char* expected, const Json& got) {
@@ -48,98 +57,170 @@ BadRecord wrong_type(const char* key, const char* expected, const Json& got) {
 }
 
 // A string, or a list of parts {"type": "text", "text" | "value": ...}, which are joined.
-std::string parse_content(const Json& content, const char* key) {
+std::string parse_content(const Row& message, const char* key) {
+  const Json& content = *message.use(key);
   if (content.is_string()) return content.get<std::string>();
   if (!content.is_array()) throw wrong_type(key, "a string or a list of text parts", content);
   std::string text;
-  for (const Json& part : content) {
-    if (part.is_string()) {
-      text += part.get<std::string>();
+  for (const Json& element : content) {
+    if (element.is_string()) {
+      text += element.get<std::string>();
       continue;
     }
-    const std::string type = optional_string_field(part, "type");
+    const Row part = message.child(element);
+    const std::string type = part.optional_text("type");
     if (type != "text")
       throw BadRecord{"content is not text", fmt::format("expected type 'text', got '{}'", type)};
-    text += string_field(part, has_field(part, "text") ? "text" : "value");
+    text += part.text(part.has("text") ? "text" : "value");
   }
   return text;
 }
 
-bool has_tool_calls(const Json& message) {
-  const char* key = find_key(message, {"tool_calls", "function_call"});
-  return key != nullptr && !message[key].empty();
+// What says whether something is learned, and whether yes means so.
+struct MaskKey {
+  const char* key;
+  bool learned_if;
+};
+constexpr std::array<MaskKey, 15> kMaskKeys = {{{"loss_weight", true},
+                                                {"weight", true},
+                                                {"train", true},
+                                                {"loss", true},
+                                                {"loss_mask", true},
+                                                {"trainable", true},
+                                                {"training", true},
+                                                {"learn", true},
+                                                {"train_on", true},
+                                                {"train_on_turn", true},
+                                                {"supervised", true},
+                                                {"mask", false},
+                                                {"masked", false},
+                                                {"is_masked", false},
+                                                {"ignore", false}}};
+
+// yes, no, or neither.
+std::optional<bool> truth(const Json& value) {
+  if (value.is_boolean()) return value.get<bool>();
+  if (value == 0) return false;
+  if (value == 1) return true;
+  if (!value.is_string()) return std::nullopt;
+  const std::string text = lower(value.get<std::string>());
+  if (text == "true" || text == "yes" || text == "1") return true;
+  if (text == "false" || text == "no" || text == "0") return false;
+  return std::nullopt;
+}
+
+// Whether an assistant message is to be learned; nothing where it does not say.
+std::optional<bool> message_mask(const Row& message) {
+  std::optional<bool> learned;
+  for (const auto& [key, learned_if] : kMaskKeys) {
+    const Json* value = message.use(key);
+    if (value == nullptr) continue;
+    const std::optional<bool> says = truth(*value);
+    if (!says) {
+      throw BadRecord{"unsupported loss weight",
+                      fmt::format("'{}': expected 0 or 1, got {}", key, value->dump())};
+    }
+    learned = learned.value_or(true) && *says == learned_if;
+  }
+  return learned;
+}
+
+// What was thought before answering: left out and told, or in front of the answer.
+void add_reasoning(const Row& message, Message& parsed) {
+  const char* key =
+      message.first_of({"reasoning_content", "reasoning", "thinking", "thought", "thoughts"});
+  if (key == nullptr) return;
+  if (message.reading().mapping.keep_reasoning) {
+    parsed.content =
+        fmt::format("<think>\n{}\n</think>\n\n{}", trim(message.text(key)), parsed.content);
+  } else if (is_blank(parsed.content)) {
+    throw BadRecord{"assistant message holds only reasoning",
+                    fmt::format("in '{}' (data.reasoning = \"think\" learns it)", key)};
+  }
+}
+
+// {"human": ..., "assistant": ...}: both messages of a turn.
+bool append_turn(const Row& turn, std::vector<Message>& messages) {
+  const char* asked =
+      turn.first_of({"human", "user", "question", "prompt", "input", "instruction"});
+  const char* answered =
+      turn.first_of({"assistant", "gpt", "bot", "answer", "response", "output", "completion"});
+  if (asked == nullptr || answered == nullptr) return false;
+  if (turn.has("system")) messages.push_back({Role::kSystem, turn.text("system")});
+  messages.push_back({Role::kUser, turn.text(asked)});
+  messages.push_back({Role::kAssistant, turn.text(answered)});
+  messages.back().supervised = message_mask(turn).value_or(true);
+  return true;
 }
 
 }  // namespace
 
-const Json* find_field(const Json& row, const char* key) {
-  if (!row.is_object()) return nullptr;
-  const auto found = row.find(key);
-  return found == row.end() || found->is_null() ? nullptr : &*found;
+bool is_message(const Json& value) {
+  return value.is_object() && (value.contains("role") || value.contains("from"));
 }
 
-const char* find_key(const Json& row, std::initializer_list<const char*> keys) {
-  const auto found =
-      std::find_if(keys.begin(), keys.end(), [&](const char* key) { return has_field(row, key); });
-  return found == keys.end() ? nullptr : *found;
-}
-
-std::string string_field(const Json& row, const char* key) {
-  const Json* field = find_field(row, key);
-  if (field == nullptr) throw BadRecord{fmt::format("missing '{}'", key), ""};
-  if (!field->is_string()) throw wrong_type(key, "a string", *field);
-  return field->get<std::string>();
-}
-
-std::string optional_string_field(const Json& row, const char* key) {
-  return has_field(row, key) ? string_field(row, key) : "";
-}
-
-Message parse_message(const Json& message) {
-  if (!message.is_object()) {
-    throw BadRecord{"wrong type",
-                    fmt::format("message: expected an object, got {}", message.type_name())};
+Message parse_message(const Row& message) {
+  if (!message.value().is_object()) {
+    throw BadRecord{"wrong type", fmt::format("message: expected an object, got {}",
+                                              message.value().type_name())};
   }
-  const char* role_key = find_key(message, {"role", "from"});
+  const char* role_key = message.first_of({"role", "from"});
   if (role_key == nullptr) throw BadRecord{"message without a role", "expected 'role' or 'from'"};
   Message parsed;
-  parsed.role = parse_role(string_field(message, role_key));
-  if (has_tool_calls(message)) throw BadRecord{kToolsUnsupported, "the message calls a tool"};
-  const char* content_key = find_key(message, {"content", "value"});
-  if (content_key == nullptr)
+  parsed.role = parse_role(message.text(role_key), message.reading().mapping);
+  for (const char* key : {"tool_calls", "function_call"}) {
+    const Json* calls = message.use(key);
+    if (calls != nullptr && !calls->empty())
+      throw BadRecord{kToolsUnsupported, "the message calls a tool"};
+  }
+  const char* content_key = message.first_of({"content", "value", "text"});
+  if (content_key != nullptr) parsed.content = parse_content(message, content_key);
+  if (parsed.role == Role::kAssistant) add_reasoning(message, parsed);
+  if (content_key == nullptr && parsed.content.empty())
     throw BadRecord{"message without content", "expected 'content' or 'value'"};
-  parsed.content = parse_content(message[content_key], content_key);
-
-  const char* weight_key = find_key(message, {"loss_weight", "weight"});
-  if (weight_key != nullptr && parsed.role == Role::kAssistant) {
-    const Json& weight = message[weight_key];
-    if (weight != 0 && weight != 1) {
-      throw BadRecord{"unsupported loss weight",
-                      fmt::format("'{}': expected 0 or 1, got {}", weight_key, weight.dump())};
-    }
-    parsed.supervised = weight == 1;
+  const std::optional<bool> learned = message_mask(message);
+  if (parsed.role == Role::kAssistant) {
+    parsed.supervised = learned.value_or(true);
+  } else if (learned == true) {
+    message.note("messages of other roles are marked to be learned; only the assistant's are");
   }
   return parsed;
 }
 
-std::vector<Message> parse_messages(const Json& messages) {
+std::vector<Message> parse_messages(const Row& row, const Json& messages) {
   if (!messages.is_array()) {
     throw BadRecord{"wrong type",
                     fmt::format("messages: expected a list, got {}", messages.type_name())};
   }
   std::vector<Message> parsed;
-  for (const Json& message : messages) parsed.push_back(parse_message(message));
+  Role next = Role::kUser;
+  for (const Json& element : messages) {
+    const Row message = row.child(element);
+    if (element.is_string()) {  // question, answer, question, ...
+      parsed.push_back({next, element.get<std::string>()});
+      next = next == Role::kUser ? Role::kAssistant : Role::kUser;
+    } else if (is_message(element) || !append_turn(message, parsed)) {
+      parsed.push_back(parse_message(message));
+    }
+  }
   return parsed;
 }
 
-std::vector<Message> parse_preamble(const Json& row) {
+std::vector<Message> parse_preamble(const Row& row) {
   std::vector<Message> messages;
-  const std::string system = optional_string_field(row, "system");
-  if (!is_blank(system)) messages.push_back({Role::kSystem, system});
-  const Json* history = find_field(row, "history");
+  if (const char* key =
+          row.first_of({"system", "system_prompt", "system_message", "system_instruction"})) {
+    const std::string system = row.text(key);
+    if (!is_blank(system)) messages.push_back({Role::kSystem, system});
+  }
+  const Json* history = row.use("history");
   if (history == nullptr) return messages;
   if (!history->is_array()) throw wrong_type("history", "a list", *history);
   for (const Json& turn : *history) {
+    if (is_message(turn)) {
+      messages.push_back(parse_message(row.child(turn)));
+      continue;
+    }
     if (!turn.is_array() || turn.size() != 2 || !turn[0].is_string() || !turn[1].is_string()) {
       throw BadRecord{"wrong type", "'history': expected pairs [question, answer]"};
     }
@@ -149,10 +230,56 @@ std::vector<Message> parse_preamble(const Json& row) {
   return messages;
 }
 
-std::vector<Message> parse_prompt(const Json& prompt) {
-  if (prompt.is_array()) return parse_messages(prompt);
-  if (!prompt.is_string()) throw wrong_type("prompt", "a string or a list of messages", prompt);
-  return {{Role::kUser, std::string(trim(prompt.get_ref<const std::string&>()))}};
+namespace {
+
+// One entry per message, or one per answer.
+void apply_mask_list(const char* key, const Json& list, bool learned_if,
+                     std::vector<Message>& messages) {
+  const auto is_answer = [](const Message& m) { return m.role == Role::kAssistant; };
+  const auto answers =
+      static_cast<size_t>(std::count_if(messages.begin(), messages.end(), is_answer));
+  if (list.size() != messages.size() && list.size() != answers) {
+    throw BadRecord{
+        "unsupported loss mask",
+        fmt::format("'{}': expected {} entries, one per message, or {}, one per answer, "
+                    "got {}",
+                    key, messages.size(), answers, list.size())};
+  }
+  const bool per_message = list.size() == messages.size();
+  size_t entry = 0;
+  for (Message& message : messages) {
+    if (!per_message && !is_answer(message)) continue;
+    const std::optional<bool> says = truth(list[entry++]);
+    if (!says)
+      throw BadRecord{"unsupported loss mask", fmt::format("'{}': expected entries 0 or 1", key)};
+    message.supervised = message.supervised && *says == learned_if;
+  }
+}
+
+}  // namespace
+
+void apply_row_mask(const Row& row, std::vector<Message>& messages) {
+  constexpr std::array<MaskKey, 2> kLists = {{{"train_mask", true}, {"weights", true}}};
+  const auto apply = [&](const MaskKey& mask) {
+    if (!row.has(mask.key)) return;
+    const Json& value = row.value().at(mask.key);
+    if (value.is_array()) {
+      apply_mask_list(mask.key, *row.use(mask.key), mask.learned_if, messages);
+      return;
+    }
+    // NeMo names whom to mask, and it is whom we never learn.
+    if (value.is_string() && !mask.learned_if && lower(value.get<std::string>()) == "user") {
+      row.use(mask.key);
+      return;
+    }
+    const std::optional<bool> says = truth(value);
+    if (!says) return;  // a number of another meaning; it is named as unused
+    row.use(mask.key);
+    if (*says != mask.learned_if)
+      throw BadRecord{"row is marked not to be learned", fmt::format("'{}'", mask.key), true};
+  };
+  for (const MaskKey& mask : kMaskKeys) apply(mask);
+  for (const MaskKey& mask : kLists) apply(mask);
 }
 
 }  // namespace minillm

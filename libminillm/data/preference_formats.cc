@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <optional>
 #include <utility>
 
 #include "libminillm/core/check.h"
@@ -12,32 +13,16 @@
 namespace minillm {
 namespace {
 
-PreferencePair make_pair(std::vector<Message> prompt, std::string chosen, std::string rejected) {
-  std::erase_if(prompt,
-                [](const Message& m) { return m.role == Role::kSystem && is_blank(m.content); });
-  if (prompt.empty()) throw BadRecord{"prompt is empty", ""};
-  for (const Message& message : prompt) {
-    if (is_blank(message.content))
-      throw BadRecord{fmt::format("{} message is empty", role_name(message.role)), ""};
-  }
-  if (prompt.back().role != Role::kUser) {
-    throw BadRecord{"prompt does not end with a user message",
-                    fmt::format("it ends with the role {}", role_name(prompt.back().role))};
-  }
-  if (is_blank(chosen)) throw BadRecord{"chosen answer is empty", ""};
-  if (is_blank(rejected)) throw BadRecord{"rejected answer is empty", ""};
-  if (chosen == rejected) throw BadRecord{kIdenticalAnswers, "", /*harmless=*/true};
-  return {std::move(prompt), std::move(chosen), std::move(rejected)};
-}
+using Messages = std::vector<Message>;
 
 bool same_message(const Message& a, const Message& b) {
-  return a.role == b.role && a.content == b.content;
+  return a.role == b.role && trim(a.content) == trim(b.content);
 }
 
 // Two whole conversations that differ only in the last message: what precedes it is the prompt.
-PreferencePair make_implicit_pair(std::vector<Message> chosen, const std::vector<Message>& rejected,
-                                  std::vector<Message> preamble = {}) {
-  for (const std::vector<Message>* side : {&std::as_const(chosen), &rejected}) {
+PreferencePair make_implicit_pair(const Row& row, Messages chosen, const Messages& rejected,
+                                  Messages preamble = {}) {
+  for (const Messages* side : {&std::as_const(chosen), &rejected}) {
     if (side->empty() || side->back().role != Role::kAssistant) {
       throw BadRecord{"answer does not end with an assistant message", ""};
     }
@@ -47,25 +32,59 @@ PreferencePair make_implicit_pair(std::vector<Message> chosen, const std::vector
     throw BadRecord{"chosen and rejected differ before their last message", ""};
   }
   preamble.insert(preamble.end(), chosen.begin(), chosen.end() - 1);
-  return make_pair(std::move(preamble), chosen.back().content, rejected.back().content);
+  return make_pair(row, std::move(preamble), chosen.back().content, rejected.back().content);
 }
 
-// An answer: a string, an assistant message, or a list of one.
-std::string parse_answer(const Json& row, const char* key) {
-  const Json* answer = find_field(row, key);
-  if (answer == nullptr) throw BadRecord{fmt::format("missing '{}'", key), ""};
-  if (answer->is_array() && answer->size() == 1) answer = &(*answer)[0];
-  if (!answer->is_object()) return string_field(row, key);
-  Message message = parse_message(*answer);
-  if (message.role != Role::kAssistant) {
-    throw BadRecord{"answer is not by the assistant",
-                    fmt::format("'{}' has the role {}", key, role_name(message.role))};
+// What data sets call the two answers.
+struct AnswerKeys {
+  const char* chosen;
+  const char* rejected;
+};
+constexpr std::array<AnswerKeys, 9> kAnswerKeys = {{{"chosen", "rejected"},
+                                                    {"chosen_messages", "rejected_messages"},
+                                                    {"preferred_output", "non_preferred_output"},
+                                                    {"chosen_response", "rejected_response"},
+                                                    {"response_j", "response_k"},
+                                                    {"text_correct", "text_incorrect"},
+                                                    {"chosen_answer", "rejected_answer"},
+                                                    {"preferred", "dispreferred"},
+                                                    {"accepted", "rejected"}}};
+
+// The names of which the row has either; nothing if it is no pair.
+std::optional<AnswerKeys> answer_keys(const Row& row) {
+  for (const AnswerKeys& keys : kAnswerKeys) {
+    if (std::string_view(keys.chosen) == "accepted" && !row.has("accepted")) continue;
+    if (row.has(keys.chosen) || row.has(keys.rejected)) return keys;
   }
-  return message.content;
+  return std::nullopt;
+}
+
+// An answer: the messages it is made of, and whether it was a plain string.
+struct Answer {
+  Messages messages;
+  bool plain = false;
+};
+
+Answer parse_answer(const Row& row, const char* key, const Json& value) {
+  if (value.is_object()) return {{parse_message(row.child(value))}};
+  if (value.is_array()) {
+    if (value.size() == 1 && value[0].is_string())
+      return {{{Role::kAssistant, value[0].get<std::string>()}}, true};
+    return {parse_messages(row, value)};
+  }
+  const std::string text =
+      value.is_string() ? value.get<std::string>() : row.text(key);  // a number, as it is written
+  return {{{Role::kAssistant, text}}, true};
+}
+
+Answer parse_answer(const Row& row, const char* key) {
+  const Json* value = row.use(key);
+  if (value == nullptr) throw BadRecord{fmt::format("missing '{}'", key), ""};
+  return parse_answer(row, key, *value);
 }
 
 // The turns of an HH-RLHF string, "\n\nHuman: ...\n\nAssistant: ...".
-std::vector<Message> parse_dialogue(std::string_view text) {
+Messages parse_dialogue(std::string_view text) {
   struct Marker {
     std::string_view text;
     Role role;
@@ -73,7 +92,7 @@ std::vector<Message> parse_dialogue(std::string_view text) {
   constexpr std::array<Marker, 2> kMarkers = {
       {{"\n\nHuman:", Role::kUser}, {"\n\nAssistant:", Role::kAssistant}}};
   const std::string padded = "\n\n" + std::string(trim(text));
-  std::vector<Message> messages;
+  Messages messages;
   for (size_t i = 0; i < padded.size();) {
     const std::string_view rest = std::string_view(padded).substr(i);
     const auto marker = std::find_if(kMarkers.begin(), kMarkers.end(),
@@ -91,144 +110,282 @@ std::vector<Message> parse_dialogue(std::string_view text) {
   return messages;
 }
 
-bool is_dialogue(const Json& row, const char* key) {
-  const Json* field = find_field(row, key);
-  return field != nullptr && field->is_string() &&
-         trim(field->get_ref<const std::string&>()).starts_with("Human:");
+bool is_dialogue(const Row& row, const char* key) {
+  return row.has(key) && row.value().at(key).is_string() &&
+         trim(row.value().at(key).get_ref<const std::string&>()).starts_with("Human:");
 }
 
-bool is_message_list(const Json& row, const char* key) {
-  const Json* field = find_field(row, key);
-  return field != nullptr && field->is_array() && (field->size() > 1);
-}
-
-PreferencePair parse_dialogues(const Json& row) {
+PreferencePair parse_dialogues(const Row& row) {
+  const AnswerKeys keys = *answer_keys(row);
   // If there is a prompt as well, the answers continue it.
-  const std::string prompt = is_dialogue(row, "prompt") ? string_field(row, "prompt") : "";
-  return make_implicit_pair(parse_dialogue(prompt + string_field(row, "chosen")),
-                            parse_dialogue(prompt + string_field(row, "rejected")));
+  const std::string prompt = is_dialogue(row, "prompt") ? row.text("prompt") : "";
+  return make_implicit_pair(row, parse_dialogue(prompt + row.text(keys.chosen)),
+                            parse_dialogue(prompt + row.text(keys.rejected)), parse_preamble(row));
+}
+
+// A key, none of those known, that may well hold the prompt.
+std::optional<std::string> unknown_prompt(const Row& row) {
+  RowReading reading{row.reading().mapping};
+  for (const auto& [key, value] : row.value().items()) {
+    if (!value.is_string() || row.reading().used[&row.value()].contains(key)) continue;
+    const Json alone = {{key, value}};
+    RowReading one{row.reading().mapping};
+    const Row member(alone, one);
+    RowNotes notes;
+    notes.add(one);
+    DatasetReport report;
+    notes.report(report);
+    if (!report.warnings.empty()) return key;
+  }
+  return std::nullopt;
 }
 
 // {"chosen": "The sky is blue.", "rejected": "The sky is green."}: the prompt is what both begin
 // with, up to the end of a word.
-PreferencePair parse_common_beginning(const Json& row) {
-  const std::string chosen = string_field(row, "chosen"), rejected = string_field(row, "rejected");
+PreferencePair parse_common_beginning(const Row& row) {
+  const AnswerKeys keys = *answer_keys(row);
+  const std::string chosen = row.text(keys.chosen), rejected = row.text(keys.rejected);
+  if (const auto key = unknown_prompt(row)) {
+    throw BadRecord{
+        "pair without a prompt",
+        fmt::format("expected 'prompt', got '{}' (data.columns says which column is what)", *key)};
+  }
   const auto [differs, unused] =
       std::mismatch(chosen.begin(), chosen.end(), rejected.begin(), rejected.end());
   size_t common = static_cast<size_t>(differs - chosen.begin());
   while (common > 0 && !std::isspace(static_cast<unsigned char>(chosen[common - 1]))) --common;
-  return make_pair({{Role::kUser, std::string(trim(chosen.substr(0, common)))}},
-                   std::string(trim(chosen.substr(common))),
+  Messages prompt = parse_preamble(row);
+  prompt.push_back({Role::kUser, std::string(trim(chosen.substr(0, common)))});
+  return make_pair(row, std::move(prompt), std::string(trim(chosen.substr(common))),
                    std::string(trim(rejected.substr(common))));
 }
 
-PreferencePair parse_whole_conversations(const Json& row, const char* chosen,
-                                         const char* rejected) {
-  for (const char* key : {chosen, rejected}) {
-    if (!has_field(row, key)) throw BadRecord{fmt::format("missing '{}'", key), ""};
+// The prompt and what goes on from it: messages of an answer may repeat the prompt's, or its end.
+Messages continued(const Messages& prompt, const Messages& answer) {
+  if (prompt.empty()) return answer;
+  Messages whole = prompt;
+  size_t shared = 0;
+  if (!answer.empty() && answer.front().role != Role::kAssistant) {
+    for (size_t n = std::min(prompt.size(), answer.size()); n > 0 && shared == 0; --n)
+      if (std::equal(prompt.end() - static_cast<ptrdiff_t>(n), prompt.end(), answer.begin(),
+                     same_message))
+        shared = n;
+    if (shared == 0) {
+      // A plain prompt is a message of the conversation, mostly the last one of the user's.
+      const bool inside = std::any_of(answer.begin(), answer.end(), [&](const Message& m) {
+        return same_message(m, prompt.back());
+      });
+      if (inside && prompt.size() == 1) return answer;
+      throw BadRecord{
+          "prompt and conversation differ",
+          "expected chosen and rejected to repeat the prompt, or to begin with the answer"};
+    }
   }
-  return make_implicit_pair(parse_messages(row[chosen]), parse_messages(row[rejected]),
-                            parse_preamble(row));
+  whole.insert(whole.end(), answer.begin() + static_cast<ptrdiff_t>(shared), answer.end());
+  return whole;
 }
 
-PreferencePair parse_alpaca(const Json& row) {
-  std::vector<Message> prompt = parse_preamble(row);
-  const std::string instruction = string_field(row, "instruction"),
-                    input = optional_string_field(row, "input");
-  prompt.push_back({Role::kUser, is_blank(input) ? instruction : instruction + "\n" + input});
-  return make_pair(std::move(prompt), parse_answer(row, "chosen"), parse_answer(row, "rejected"));
-}
-
-const char* prompt_key(const Json& row) {
-  return find_key(row, {"conversations", "messages", "prompt", "question", "query"});
+// The prompt of a pair: what a row says apart from its answers.
+Messages pair_prompt(const Row& row, bool* plain) {
+  Messages prompt = parse_preamble(row);
+  const char* key = row.first_of({"conversations", "messages", "conversation"});
+  if (key == nullptr) key = question_key(row);
+  if (key == nullptr) key = row.first_of({"context", "post", "task"});
+  if (key == nullptr) return prompt;
+  const Json& own = row.value().at(key);
+  Messages messages;
+  if (own.is_object() && own.contains("messages")) {  // OpenAI's "input"
+    const Row input = row.child(*row.use(key));
+    messages = parse_messages(row, *input.use("messages"));
+  } else if (is_dialogue(row, key)) {
+    messages = parse_dialogue(row.text(key));
+  } else {
+    messages = parse_question(row, key);
+  }
+  *plain = own.is_string() && std::string_view(key) != "instruction";
+  // The system message is often said twice.
+  if (!prompt.empty() && !messages.empty() && same_message(prompt.front(), messages.front()))
+    prompt.erase(prompt.begin());
+  prompt.insert(prompt.end(), messages.begin(), messages.end());
+  return prompt;
 }
 
 // {"prompt": ..., "chosen": ..., "rejected": ...} and its spellings. Plain strings lose the white
 // space at both ends: the template adds its own.
-PreferencePair parse_prompt_and_answers(const Json& row) {
-  std::vector<Message> prompt = parse_preamble(row);
-  const Json& own = row[prompt_key(row)];
-  for (Message& message : parse_prompt(own)) prompt.push_back(std::move(message));
-  std::string chosen = parse_answer(row, "chosen"), rejected = parse_answer(row, "rejected");
-  if (own.is_string()) {
-    chosen = std::string(trim(chosen));
-    rejected = std::string(trim(rejected));
+PreferencePair pair_of(const Row& row, const Messages& prompt, bool plain_prompt, Answer chosen,
+                       Answer rejected) {
+  const auto is_plain = [](const Answer& answer) {
+    return answer.messages.size() == 1 && answer.messages[0].role == Role::kAssistant;
+  };
+  if (!is_plain(chosen) || !is_plain(rejected)) {
+    for (const auto& [answer, name] :
+         {std::pair(&chosen, "chosen"), std::pair(&rejected, "rejected")})
+      if (answer->messages.size() == 1 && !is_plain(*answer))
+        throw BadRecord{
+            "answer is not by the assistant",
+            fmt::format("'{}' has the role {}", name, role_name(answer->messages[0].role))};
+    return make_implicit_pair(row, continued(prompt, chosen.messages),
+                              continued(prompt, rejected.messages));
   }
-  return make_pair(std::move(prompt), std::move(chosen), std::move(rejected));
+  std::string a = chosen.messages[0].content, b = rejected.messages[0].content;
+  if (plain_prompt) {
+    a = std::string(trim(a));
+    b = std::string(trim(b));
+  }
+  return make_pair(row, prompt, std::move(a), std::move(b));
 }
 
-PreferencePair parse_openai(const Json& row) {
-  const Json* input = find_field(row, "input");
-  if (input == nullptr || !has_field(*input, "messages"))
-    throw BadRecord{"missing 'input.messages'", ""};
-  return make_pair(parse_messages((*input)["messages"]), parse_answer(row, "preferred_output"),
-                   parse_answer(row, "non_preferred_output"));
+// A list of texts is several answers, and as many pairs.
+std::vector<Answer> answers_of(const Row& row, const char* key) {
+  const Json* value = row.use(key);
+  if (value == nullptr) throw BadRecord{fmt::format("missing '{}'", key), ""};
+  const bool several =
+      value->is_array() && value->size() > 1 &&
+      std::all_of(value->begin(), value->end(), [](const Json& v) { return v.is_string(); });
+  if (!several) return {parse_answer(row, key)};
+  std::vector<Answer> answers;
+  for (const Json& text : *value) answers.push_back(parse_answer(row, key, text));
+  return answers;
 }
 
-// {"messages": [..., {"role": "assistant", "content": chosen}], "rejected_response": ...}
-PreferencePair parse_rejected_response(const Json& row) {
-  std::vector<Message> prompt = parse_preamble(row);
-  for (Message& message : parse_messages(row["messages"])) prompt.push_back(std::move(message));
-  if (prompt.empty() || prompt.back().role != Role::kAssistant) {
+std::vector<PreferencePair> parse_prompt_and_answers(const Row& row) {
+  const AnswerKeys keys = *answer_keys(row);
+  bool plain = false;
+  const Messages prompt = pair_prompt(row, &plain);
+  std::vector<PreferencePair> pairs;
+  for (const Answer& chosen : answers_of(row, keys.chosen))
+    for (const Answer& rejected : answers_of(row, keys.rejected))
+      pairs.push_back(pair_of(row, prompt, plain, chosen, rejected));
+  return pairs;
+}
+
+// {"messages": [..., {"role": "assistant", "content": chosen}], "rejected_response" |
+// "rejected_messages": ...}
+std::vector<PreferencePair> parse_whole_and_rejected(const Row& row) {
+  Messages chosen = parse_preamble(row);
+  for (Message& message : parse_messages(row, *row.use("messages")))
+    chosen.push_back(std::move(message));
+  const char* key = row.first_of({"rejected_response", "rejected_messages", "rejected"});
+  if (chosen.empty() || chosen.back().role != Role::kAssistant) {
     throw BadRecord{"answer does not end with an assistant message", ""};
   }
-  const std::string chosen = prompt.back().content;
-  prompt.pop_back();
-  return make_pair(std::move(prompt), chosen, parse_answer(row, "rejected_response"));
+  const Messages prompt(chosen.begin(), chosen.end() - 1);
+  std::vector<PreferencePair> pairs;
+  for (const Answer& rejected : answers_of(row, key))
+    pairs.push_back(make_implicit_pair(row, chosen, continued(prompt, rejected.messages)));
+  return pairs;
 }
 
-PreferencePair parse_question_j_k(const Json& row) {
-  return make_pair(parse_prompt(row["question"]), parse_answer(row, "response_j"),
-                   parse_answer(row, "response_k"));
+// SHP: two comments on a post, and which of them people preferred.
+std::vector<PreferencePair> parse_human_references(const Row& row) {
+  const std::string a = row.text("human_ref_a"), b = row.text("human_ref_b");
+  const bool first = row.text("labels") == "1";
+  return {make_pair(row, {{Role::kUser, std::string(trim(row.text("history")))}}, first ? a : b,
+                    first ? b : a)};
 }
 
-bool has_either(const Json& row, const char* a, const char* b) {
-  return has_field(row, a) || has_field(row, b);
+bool is_message_list(const Row& row, const char* key) {
+  return row.has(key) && row.value().at(key).is_array() && row.value().at(key).size() > 1 &&
+         is_message(row.value().at(key)[0]);
 }
-bool has_answers(const Json& row) { return has_either(row, "chosen", "rejected"); }
+bool has_answers(const Row& row) { return answer_keys(row).has_value(); }
+bool has_prompt(const Row& row) {
+  return question_key(row) != nullptr ||
+         row.first_of({"conversations", "messages", "conversation", "context", "post", "task"});
+}
 
-constexpr std::array<PreferenceFormat, 10> kFormats = {{
+constexpr std::array<PreferenceFormat, 12> kFormats = {{
     {"chosen_messages and rejected_messages",
-     [](const Json& row) { return has_either(row, "chosen_messages", "rejected_messages"); },
-     [](const Json& row) {
-       return parse_whole_conversations(row, "chosen_messages", "rejected_messages");
-     }},
+     [](const Row& row) { return row.has("chosen_messages"); }, parse_prompt_and_answers},
     {"openai preferred_output",
-     [](const Json& row) { return has_either(row, "preferred_output", "non_preferred_output"); },
-     parse_openai},
+     [](const Row& row) { return row.has("preferred_output") || row.has("non_preferred_output"); },
+     parse_prompt_and_answers},
     {"messages and rejected_response",
-     [](const Json& row) {
-       return has_field(row, "messages") && has_field(row, "rejected_response");
+     [](const Row& row) {
+       return row.has("messages") && !row.has("chosen") && !row.has("chosen_response") &&
+              row.first_of({"rejected_response", "rejected_messages", "rejected"});
      },
-     parse_rejected_response},
+     parse_whole_and_rejected},
     {"question, response_j and response_k",
-     [](const Json& row) {
-       return has_field(row, "question") && has_either(row, "response_j", "response_k");
+     [](const Row& row) { return row.has("response_j") || row.has("response_k"); },
+     parse_prompt_and_answers},
+    {"two comments and labels",
+     [](const Row& row) {
+       return row.has("human_ref_a") && row.has("human_ref_b") && row.has("labels") &&
+              row.has("history");
      },
-     parse_question_j_k},
+     parse_human_references},
     {"chosen and rejected conversations",
-     [](const Json& row) {
-       return is_message_list(row, "chosen") || is_message_list(row, "rejected");
+     [](const Row& row) {
+       return has_answers(row) && (is_message_list(row, answer_keys(row)->chosen) ||
+                                   is_message_list(row, answer_keys(row)->rejected));
      },
-     [](const Json& row) { return parse_whole_conversations(row, "chosen", "rejected"); }},
+     parse_prompt_and_answers},
     {"hh-rlhf dialogues",
-     [](const Json& row) { return is_dialogue(row, "chosen") || is_dialogue(row, "prompt"); },
-     parse_dialogues},
+     [](const Row& row) {
+       return has_answers(row) && (is_dialogue(row, answer_keys(row)->chosen) ||
+                                   (is_dialogue(row, "prompt") && row.has("chosen") &&
+                                    row.value().at("chosen").is_string()));
+     },
+     [](const Row& row) { return std::vector{parse_dialogues(row)}; }},
     {"sharegpt preference",
-     [](const Json& row) { return has_answers(row) && has_field(row, "conversations"); },
+     [](const Row& row) { return has_answers(row) && row.has("conversations"); },
      parse_prompt_and_answers},
-    {"alpaca preference",
-     [](const Json& row) { return has_answers(row) && has_field(row, "instruction"); },
-     parse_alpaca},
+    {"alpaca preference", [](const Row& row) { return has_answers(row) && row.has("instruction"); },
+     parse_prompt_and_answers},
     {"prompt, chosen and rejected",
-     [](const Json& row) { return has_answers(row) && prompt_key(row) != nullptr; },
-     parse_prompt_and_answers},
-    {"chosen and rejected with a common beginning", has_answers, parse_common_beginning},
+     [](const Row& row) { return has_answers(row) && has_prompt(row); }, parse_prompt_and_answers},
+    {"chosen and rejected with a common beginning", has_answers,
+     [](const Row& row) { return std::vector{parse_common_beginning(row)}; }},
+    {"ranked answers", has_ranked_answers, parse_ranked_answers},
 }};
+
+// Names of numbers that say how good an answer is: `score_chosen`, and what the other one's is.
+void check_scores(const Row& row) {
+  for (const auto& [key, value] : row.value().items()) {
+    const size_t at = key.find("chosen");
+    if (at == std::string::npos || !value.is_number()) continue;
+    const std::string other = key.substr(0, at) + "rejected" + key.substr(at + 6);
+    if (!row.has(other.c_str()) || !row.value().at(other).is_number()) continue;
+    double chosen = row.use(key.c_str())->get<double>();
+    double rejected = row.use(other.c_str())->get<double>();
+    if (key.find("rank") != std::string::npos) std::swap(chosen, rejected);  // 1 is the best
+    if (chosen < rejected)
+      row.note(fmt::format("the scores contradict the choice ('{}' below '{}')", key, other));
+    if (chosen == rejected) row.note(fmt::format("both answers have the same score ('{}')", key));
+  }
+}
 
 }  // namespace
 
-const PreferenceFormat* find_preference_format(const Json& row) {
+PreferencePair make_pair(const Row& row, std::vector<Message> prompt, std::string chosen,
+                         std::string rejected) {
+  std::erase_if(prompt,
+                [](const Message& m) { return m.role == Role::kSystem && is_blank(m.content); });
+  if (prompt.empty()) throw BadRecord{"prompt is empty", ""};
+  for (const Message& message : prompt) {
+    if (is_blank(message.content))
+      throw BadRecord{fmt::format("{} message is empty", role_name(message.role)), ""};
+  }
+  if (prompt.back().role != Role::kUser) {
+    throw BadRecord{"prompt does not end with a user message",
+                    fmt::format("it ends with the role {}", role_name(prompt.back().role))};
+  }
+  if (is_blank(chosen)) throw BadRecord{"chosen answer is empty", ""};
+  if (is_blank(rejected)) throw BadRecord{"rejected answer is empty", ""};
+  if (chosen == rejected) throw BadRecord{kIdenticalAnswers, "", /*harmless=*/true};
+  check_scores(row);
+  const std::string_view asked = trim(prompt.back().content);
+  if (trim(chosen).starts_with(asked) && trim(rejected).starts_with(asked))
+    row.note("both answers repeat the prompt, which would be learned with them");
+  return {std::move(prompt), std::move(chosen), std::move(rejected)};
+}
+
+const PreferenceFormat* find_preference_format(const Row& row) {
+  if (is_message_tree(row)) {
+    static constexpr PreferenceFormat kTrees = {"message trees", is_message_tree, parse_tree_pairs};
+    return &kTrees;
+  }
   const auto found =
       std::find_if(kFormats.begin(), kFormats.end(),
                    [&](const PreferenceFormat& format) { return format.matches(row); });

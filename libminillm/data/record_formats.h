@@ -8,49 +8,61 @@
 #include <vector>
 
 #include "libminillm/data/dataset_reader.h"
-#include "libminillm/data/json_records.h"
 #include "libminillm/data/record.h"
+#include "libminillm/data/row.h"
 
 namespace minillm {
 
 // What a row is, judged by its keys alone; whether its values are right shows when it is parsed.
 enum class RowKind { kText, kConversation, kPreference, kUnpaired, kUnknown };
-RowKind row_kind(const Json& row);
+RowKind row_kind(const Row& row);
 // Throws BadRecord unless the row is of the expected kind; but Error, naming both kinds, if it is
 // the first of its file (`report.format` is empty): then it is probably the wrong file.
-void check_row_kind(const DatasetReport& report, const Json& row, RowKind expected);
+void check_row_kind(const DatasetReport& report, const Row& row, RowKind expected);
 
 // `matches` looks at keys; `parse` throws BadRecord. The first entry that matches is taken.
-struct ConversationFormat {
+template <typename Record>
+struct RowFormat {
   const char* name;
-  bool (*matches)(const Json& row);
-  std::vector<Conversation> (*parse)(const Json& row);
+  bool (*matches)(const Row& row);
+  std::vector<Record> (*parse)(const Row& row);
 };
-const ConversationFormat* find_conversation_format(const Json& row);  // or nullptr
-struct PreferenceFormat {
-  const char* name;
-  bool (*matches)(const Json& row);
-  PreferencePair (*parse)(const Json& row);
-};
-const PreferenceFormat* find_preference_format(const Json& row);  // or nullptr
-
-// Fields. A null counts as absent everywhere.
-const Json* find_field(const Json& row, const char* key);  // or nullptr
-inline bool has_field(const Json& row, const char* key) { return find_field(row, key) != nullptr; }
-// The first key of the list that the row has, or nullptr.
-const char* find_key(const Json& row, std::initializer_list<const char*> keys);
-// The field's text. Throws BadRecord if it is missing or not a string.
-std::string string_field(const Json& row, const char* key);
-std::string optional_string_field(const Json& row, const char* key);  // "" if missing
+using ConversationFormat = RowFormat<Conversation>;
+using PreferenceFormat = RowFormat<PreferencePair>;
+const ConversationFormat* find_conversation_format(const Row& row);  // or nullptr
+const PreferenceFormat* find_preference_format(const Row& row);      // or nullptr
 
 // Messages in any spelling: {role | from, content | value}, the content a string or a list of text
 // parts. Throws BadRecord on unknown roles, and on tool calls, which are not supported.
-Message parse_message(const Json& message);
-std::vector<Message> parse_messages(const Json& messages);
-// The messages in a row's "system" and "history" ([[question, answer], ...]) fields.
-std::vector<Message> parse_preamble(const Json& row);
-// A prompt: a string or a list of messages. Plain strings are trimmed: the template adds the space.
-std::vector<Message> parse_prompt(const Json& prompt);
+Message parse_message(const Row& message);
+// The messages of a list: objects with roles, turns {human, assistant}, or texts that alternate.
+std::vector<Message> parse_messages(const Row& row, const Json& messages);
+bool is_message(const Json& value);  // an object with a role
+// The messages in a row's system prompt and "history" ([[question, answer], ...]).
+std::vector<Message> parse_preamble(const Row& row);
+// Conversations whose every record the row says not to learn, or which of its messages.
+void apply_row_mask(const Row& row, std::vector<Message>& messages);
+
+// The key that holds a row's question or prompt, or nullptr.
+const char* question_key(const Row& row);
+// The question: a string, with what belongs to it (input, context, ...) on lines of its own, or a
+// list of messages. Plain strings are trimmed, as the template adds the space; but an Alpaca
+// instruction is as it is.
+std::vector<Message> parse_question(const Row& row, const char* key);
+
+// The pairs that a row with several answers, which are scored or ranked, gives: best against worst.
+bool has_ranked_answers(const Row& row);
+std::vector<PreferencePair> parse_ranked_answers(const Row& row);
+// OASST's trees of messages.
+bool is_message_tree(const Row& row);
+std::vector<Conversation> parse_tree_conversations(const Row& row);
+std::vector<PreferencePair> parse_tree_pairs(const Row& row);
+
+// Checks a conversation, and cuts off what follows the last message to learn from.
+Conversation make_conversation(std::vector<Message> messages);
+// Checks a pair.
+PreferencePair make_pair(const Row& row, std::vector<Message> prompt, std::string chosen,
+                         std::string rejected);
 
 }  // namespace minillm
 

@@ -68,6 +68,8 @@ TrainOutcome train(const SftConfig& config, StageRun& run, SftData data) {
 void list_fields(ConfigFields& fields, SftConfig& config) {
   list_fields(fields, config.train);
   list_fields(fields, config.data);
+  fields.add("data.document_split", config.document_split,
+             "what ends a document of replayed .txt files: \"blank_line\", \"line\" or \"file\"");
   fields.add("sft.replay_share", config.replay_share,
              "fraction of all tokens that is replayed text, if some is given");
 }
@@ -80,7 +82,8 @@ TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEve
   return train(config, run,
                {.train = run.read(options.train_files, read_conversations),
                 .held_out = run.read(options.eval_files, read_conversations),
-                .replay = run.read(options.replay_files, read_documents)});
+                .replay = run.read(options.replay_files, read_documents,
+                                   parse_document_split(config.document_split))});
 }
 
 TrainOutcome sft(SftConfig config, SftData data, StageModel& model, const StageOptions& options,

@@ -26,7 +26,8 @@ namespace minillm {
 struct SftConfig {
   TrainConfig train;
   DataConfig data;
-  double replay_share = 0.2;  // of all tokens, if texts are replayed
+  std::string document_split = "blank_line";  // what ends a document of replayed text
+  double replay_share = 0.2;                  // of all tokens, if texts are replayed
 };
 void list_fields(ConfigFields& fields, SftConfig& config);
 

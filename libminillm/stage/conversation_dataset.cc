@@ -92,11 +92,12 @@ RenderedConversations draw_documents(std::vector<std::string> documents, const T
   return result;
 }
 
-Dataset<std::string> read_documents(const std::vector<std::string>& paths, BadRecordPolicy policy) {
+Dataset<std::string> read_documents(const std::vector<std::string>& paths, BadRecordPolicy policy,
+                                    const RowMapping& mapping, DocumentSplit split) {
   Dataset<std::string> data;
-  data.reports =
-      for_each_document(paths, DocumentSplit::kBlankLine, policy,
-                        [&](std::string_view document) { data.records.emplace_back(document); });
+  data.reports = for_each_document(
+      paths, split, policy, [&](std::string_view document) { data.records.emplace_back(document); },
+      mapping);
   return data;
 }
 

@@ -10,6 +10,7 @@
 #include "libminillm/core/token_batch.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/data/dataset_reader.h"
+#include "libminillm/data/document_reader.h"
 #include "libminillm/data/packing.h"
 #include "libminillm/train/trainer.h"  // TrainerEvents
 
@@ -32,8 +33,10 @@ RenderedConversations render_documents(const std::vector<std::string>& documents
 RenderedConversations draw_documents(std::vector<std::string> documents, const Tokenizer& tokenizer,
                                      Index max_positions, Index tokens, uint64_t seed,
                                      const TrainerEvents& events);
-// The documents of some files; a blank line ends one. Throws Error as for_each_document does.
-Dataset<std::string> read_documents(const std::vector<std::string>& paths, BadRecordPolicy policy);
+// The documents of some files. Throws Error as for_each_document does.
+Dataset<std::string> read_documents(const std::vector<std::string>& paths, BadRecordPolicy policy,
+                                    const RowMapping& mapping = {},
+                                    DocumentSplit split = DocumentSplit::kBlankLine);
 
 Index tokens_of(const std::vector<RenderedSequence>& sequences);
 

@@ -13,9 +13,23 @@ void list_fields(ConfigFields& fields, DataConfig& c) {
   fields.add(
       "data.on_bad_record", c.on_bad_record,
       "\"error\": stop at the first bad record; \"skip\": leave bad ones out and report them");
+  fields.add("data.columns", c.columns,
+             "columns with names of their own: {prompt = \"frage\", completion = \"antwort\"}");
+  fields.add("data.roles", c.roles, "roles with names of their own: {kunde = \"user\"}");
+  fields.add("data.reasoning", c.reasoning,
+             "what was thought before an answer: \"drop\", or \"think\": learned as <think>...");
   fields.add("data.sample_prompts", c.sample_prompts,
              "prompts to continue every train.sample_every steps");
   fields.add("data.sample_tokens", c.sample_tokens, "longest sample, in tokens");
+}
+
+RowMapping row_mapping(const DataConfig& config) {
+  MINILLM_CHECK_USAGE(config.reasoning == "drop" || config.reasoning == "think",
+                      "config: data.reasoning: expected 'drop' or 'think', got '{}'",
+                      config.reasoning);
+  RowMapping mapping{config.columns, config.roles, config.reasoning == "think"};
+  check_row_mapping(mapping);
+  return mapping;
 }
 
 StageModel open_starting_point(const StageOptions& options) {
@@ -49,6 +63,12 @@ void report_datasets(const std::vector<DatasetReport>& reports, const TrainerEve
     for (const auto& [reason, count] : report.dropped)
       line += fmt::format("; {} dropped: {}", count, reason);
     report_message(events, line);
+    if (!report.unused_keys.empty()) {
+      std::string keys;
+      for (const auto& [key, rows] : report.unused_keys)
+        keys += fmt::format("{}'{}' ({})", keys.empty() ? "" : ", ", key, rows);
+      report_message(events, fmt::format("{}: keys that no record used: {}", report.path, keys));
+    }
     for (const std::string& warning : report.warnings)
       report_message(events, fmt::format("warning: {}: {}", report.path, warning));
   }

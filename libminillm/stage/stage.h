@@ -6,6 +6,7 @@
 #define LIBMINILLM_STAGE_STAGE_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -38,11 +39,16 @@ struct StageOptions {
 
 // The part of every stage's config that is about data.
 struct DataConfig {
-  std::string on_bad_record = "error";      // or "skip"
+  std::string on_bad_record = "error";  // or "skip"
+  // RowMapping: what columns and roles are called that have names of their own.
+  std::map<std::string, std::string> columns, roles;
+  std::string reasoning = "drop";           // or "think": learned in front of the answer
   std::vector<std::string> sample_prompts;  // continued every train.sample_every steps
   int64_t sample_tokens = 48;
 };
 void list_fields(ConfigFields& fields, DataConfig& config);  // keys "data.*"
+// Throws Error (kUsage) on a column, role or choice that there is not.
+RowMapping row_mapping(const DataConfig& config);
 
 // What a stage starts from, and what one on rows in memory trains in place.
 struct StageModel {

@@ -83,12 +83,14 @@ class StageRun {
   ProgressFunction progress(const char* work) const;
 
   // The rows of some files, as data.on_bad_record has it; says what was read. No files, no rows.
-  template <typename Record>
+  template <typename Record, typename... More>
   Dataset<Record> read(const std::vector<std::string>& files,
-                       Dataset<Record> (*reader)(const std::vector<std::string>&,
-                                                 BadRecordPolicy)) const {
+                       Dataset<Record> (*reader)(const std::vector<std::string>&, BadRecordPolicy,
+                                                 const RowMapping&, More...),
+                       More... more) const {
     if (files.empty()) return {};
-    Dataset<Record> data = reader(files, parse_bad_record_policy(data_.on_bad_record));
+    Dataset<Record> data =
+        reader(files, parse_bad_record_policy(data_.on_bad_record), row_mapping(data_), more...);
     report_datasets(data.reports, events_);
     return data;
   }

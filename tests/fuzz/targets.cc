@@ -182,7 +182,10 @@ void config_toml(std::string_view bytes) {
 
 void dataset_row(std::string_view bytes) {
   accepted([&] {
-    const Json row = parse_json_record(bytes);
+    const RowMapping mapping{{{"prompt", "q"}}, {{"u", "user"}}, bytes.size() % 2 == 1};
+    const Json value = with_known_names(parse_json_record(bytes), mapping);
+    RowReading reading{mapping};
+    const Row row(value, reading);
     row_kind(row);
     if (const ConversationFormat* format = find_conversation_format(row))
       accepted([&] {
@@ -190,7 +193,14 @@ void dataset_row(std::string_view bytes) {
           accepted([&] { render_conversation(small_tokenizer(), conversation.messages); });
       });
     if (const PreferenceFormat* format = find_preference_format(row))
-      accepted([&] { render_pair(small_tokenizer(), format->parse(row)); });
+      accepted([&] {
+        for (const PreferencePair& pair : format->parse(row))
+          accepted([&] { render_pair(small_tokenizer(), pair); });
+      });
+    RowNotes notes;
+    notes.add(reading);
+    DatasetReport report;
+    notes.report(report);
   });
 }
 
