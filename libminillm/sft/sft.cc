@@ -43,6 +43,7 @@ void add_replay(RenderedConversations& rows, std::vector<std::string> documents,
 }
 
 TrainOutcome train(const SftConfig& config, StageRun& run, SftData data) {
+  if (config.freeze_embeddings) run.freeze_embedding();
   const auto render = [&](Dataset<Conversation> rows) {
     return render_conversations(rows, run.tokenizer(), run.longest(), run.events());
   };
@@ -70,6 +71,8 @@ void list_fields(ConfigFields& fields, SftConfig& config) {
   list_fields(fields, config.data);
   fields.add("sft.replay_share", config.replay_share,
              "fraction of all tokens that is replayed text, if some is given");
+  fields.add("sft.freeze_embeddings", config.freeze_embeddings,
+             "do not train the embedding, nor a head that is tied to it");
 }
 
 TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEvents& events) {

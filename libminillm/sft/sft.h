@@ -26,7 +26,8 @@ namespace minillm {
 struct SftConfig {
   TrainConfig train;
   DataConfig data;
-  double replay_share = 0.2;  // of all tokens, if texts are replayed
+  double replay_share = 0.2;       // of all tokens, if texts are replayed
+  bool freeze_embeddings = false;  // the embedding and a head tied to it are not trained
 };
 void list_fields(ConfigFields& fields, SftConfig& config);
 

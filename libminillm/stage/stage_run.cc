@@ -70,6 +70,13 @@ void StageRun::start_from(StageModel& model) {
   model.model.set_precision(precision_of(train_));
 }
 
+void StageRun::freeze_embedding() {
+  const ModelConfig& config = model().config();
+  gradients_ = model().gradient_views();
+  minillm::freeze_embedding(*gradients_, config);
+  say(fmt::format("frozen: {}", fmt::join(frozen_tensors(*gradients_, config), ", ")));
+}
+
 std::string StageRun::path(const std::string& file) const {
   return directory_ ? join_path(directory_->path(), file) : "";
 }
@@ -152,6 +159,7 @@ TrainOutcome StageRun::train(const StageTask& task) {
   }
   if (options_.dry_run) return TrainOutcome::kDryRun;
   TrainingTask loop = model_task(model(), &tokenizer());
+  loop.trainable.frozen = frozen_tensors(gradients(), model().config());
   loop.prepare = task.prepare;
   loop.micro_step = task.micro_step;
   loop.epoch = [this](Index i) { return schedule_->epoch_at(i); };
@@ -175,12 +183,13 @@ TrainOutcome StageRun::train(const StageTask& task) {
   return outcome;
 }
 
-Contribution next_token_step(Model& model, const TokenBatch& batch, Workspace& workspace) {
+Contribution next_token_step(Model& model, const TokenBatch& batch, Workspace& workspace,
+                             const Gradients& gradients) {
   model.forward(batch, workspace);
-  HeadPass head = model.head_pass(batch, workspace);
+  HeadPass head = model.head_pass(batch, workspace, {}, gradients);
   next_token_gradient(head.dlogp(), batch.targets);
   head.finish();
-  model.backward(batch, workspace);
+  model.backward(batch, workspace, gradients);
   Contribution loss = next_token_loss(head.logp(), batch.targets);
   loss.tokens = batch.rows();
   return loss;
