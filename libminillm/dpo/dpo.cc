@@ -78,7 +78,7 @@ ReferencedPairs refer(StageRun& run, Dataset<PreferencePair> data, const char* c
   const std::string key =
       reference_key(run.start().weights_hash, result.hash, run.tokenizer(), config.train.precision);
   result.reference = reference_log_probs(run.path(cache), key, run.model(), result.pairs,
-                                         run.progress("reference"));
+                                         run.preparation("reference"));
   return result;
 }
 

@@ -14,36 +14,47 @@
 namespace minillm {
 namespace {
 
-// The tokenizer of a run from scratch: the given one, the one this run has already made, or a new
-// one trained on the training files.
+// The tokenizer of a run from scratch: the given one, the one that the continued run has made, or a
+// new one trained on the training files.
 Tokenizer tokenizer_from_scratch(const PretrainConfig& config, const StageOptions& options,
                                  const StageRun& run) {
   if (!options.tokenizer.empty()) return Tokenizer::load(options.tokenizer);
+  const std::string made = join_path(options.out, "tokenizer.model");
+  if (run.continues() && file_exists(made)) return Tokenizer::load(made);
+  run.say(fmt::format("training a tokenizer of {} pieces on the training files",
+                      config.model.vocab_size));
+  std::vector<std::string> documents;
+  for_each_document(options.train_files, parse_document_split(config.document_split),
+                    parse_bad_record_policy(config.data.on_bad_record),
+                    [&](std::string_view document) {
+                      run.heed_stop(kTrainingTokenizer);
+                      documents.emplace_back(document);
+                    });
+  const ProgressFunction progress = run.preparation(kTrainingTokenizer);
+  report_progress(progress, 0, 1);
+  const std::string model = train_tokenizer(config, documents);
+  report_progress(progress, 1, 1);
   const std::string own = run.path("tokenizer.model");
-  if (!file_exists(own)) {
-    run.say(fmt::format("training a tokenizer of {} pieces on the training files",
-                        config.model.vocab_size));
-    std::vector<std::string> documents;
-    for_each_document(options.train_files, parse_document_split(config.document_split),
-                      parse_bad_record_policy(config.data.on_bad_record),
-                      [&](std::string_view document) { documents.emplace_back(document); });
-    write_file_atomic(own, train_tokenizer(config, documents));
-  }
+  write_file_atomic(own, model);
   return Tokenizer::load(own);
 }
 
-// The files as token ids, tokenized once and kept beside the run.
+// The files as token ids. They are kept beside the run, for when it is continued.
 TokenShard open_shard(const std::string& path, const std::vector<std::string>& files,
                       const PretrainConfig& config, const StageRun& run) {
   const Tokenizer& tokenizer = run.tokenizer();
   const DocumentSplit split = parse_document_split(config.document_split);
-  if (file_exists(path)) {
+  if (run.continues() && file_exists(path)) {
     TokenShard shard = TokenShard::open(path, tokenizer.vocab_size());
-    if (shard.source_hash() == shard_source_hash(files, split, tokenizer)) return shard;
+    if (shard.source_hash() == shard_source_hash(files, split, tokenizer)) {
+      run.say(fmt::format("{}: reused, {} documents, {} tokens", path, shard.documents(),
+                          shard.tokens()));
+      return shard;
+    }
   }
   const ShardReport report =
       write_token_shard(path, files, split, parse_bad_record_policy(config.data.on_bad_record),
-                        tokenizer, run.progress("tokenizing"));
+                        tokenizer, run.preparation("tokenizing"));
   report_datasets(report.files, run.events());
   run.say(fmt::format("{}: {} documents, {} tokens, {:.2f} bytes per token", path, report.documents,
                       report.tokens,

@@ -30,6 +30,10 @@ struct PretrainConfig {
 };
 void list_fields(ConfigFields& fields, PretrainConfig& config);
 
+// The work of events.on_progress that heeds no stop request from its 0 to its 1: sentencepiece asks
+// nobody. Until it is done the run directory holds no file that matters.
+inline constexpr const char* kTrainingTokenizer = "training the tokenizer";
+
 // Trains options.init_from, or from scratch: a new model with the tokenizer of options.tokenizer,
 // or with one of model.vocab_size pieces that is trained on the training files. Throws Error;
 // core/error.h lists the exit codes.

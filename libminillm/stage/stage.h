@@ -32,8 +32,9 @@ struct StageOptions {
   std::string chat_template;
   // The run directory. A stage on rows in memory may leave it empty: nothing is written then.
   std::string out;
-  bool resume = false;   // continue the run in `out`
-  bool dry_run = false;  // prepare the data, say what memory the run takes, and stop
+  bool resume = false;  // continue the run in `out`
+  // Prepare the data, say what memory the run takes, and stop; nothing is written to `out`.
+  bool dry_run = false;
 };
 
 // The part of every stage's config that is about data.

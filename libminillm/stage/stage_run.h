@@ -18,6 +18,7 @@
 
 #include "libminillm/checkpoint/run_directory.h"
 #include "libminillm/core/progress.h"
+#include "libminillm/core/scratch_directory.h"
 #include "libminillm/data/packing.h"  // BatchSchedule
 #include "libminillm/nn/workspace.h"
 #include "libminillm/objectives/contribution.h"
@@ -80,11 +81,19 @@ class StageRun {
   Index longest() const { return start_->model.config().max_position_embeddings; }
   Workspace& workspace() { return *workspace_; }  // from plan() on
   const TrainerEvents& events() const { return events_; }
-  // A file in the run directory; empty if there is none.
+  // Whether a run that has a checkpoint is continued. A run that begins anew makes everything anew:
+  // what an earlier attempt left in its directory may be of other files and settings.
+  bool continues() const { return continues_; }
+  // A file in the run directory, or, in a dry run, which writes nothing there, in a directory that
+  // is removed afterwards; empty if there is no run directory.
   std::string path(const std::string& file) const;
   void say(const std::string& message) const { report_message(events_, message); }
   // What passes the progress of `work`, a constant, on; empty if nobody listens.
   ProgressFunction progress(const char* work) const;
+  // The same for work before the first step, which a stop request ends, see heed_stop.
+  ProgressFunction preparation(const char* work) const;
+  // Throws Error (kInterrupted) if a stop is requested: there is nothing to save yet.
+  void heed_stop(const char* work) const;
 
   // The rows of some files, as data.on_bad_record has it; says what was read. No files, no rows.
   template <typename Record>
@@ -109,6 +118,7 @@ class StageRun {
 
  private:
   void take_directory();
+  bool has_checkpoint() const;
   void check_memory_fits(const StageSizes& sizes) const;
   std::function<std::string()> sampler() const;
   LineageEntry provenance() const;
@@ -121,6 +131,8 @@ class StageRun {
   const std::string default_config_;  // as TOML
   ConfigFields fields_;               // of the whole config
   std::optional<RunDirectory> directory_;
+  mutable std::optional<ScratchDirectory> scratch_;  // of a dry run, once a file is asked for
+  bool continues_ = false;
   std::optional<StageModel> own_;  // the starting point, unless it is the caller's
   StageModel* start_ = nullptr;
   Precision precision_before_ = Precision::kFloat;  // of the caller's model
