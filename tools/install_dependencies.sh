@@ -13,6 +13,7 @@ fi
 packages=(
   g++ make cmake                                   # the compiler and its build system
   libfmt-dev nlohmann-json3-dev libtomlplusplus-dev libsentencepiece-dev   # the library
+  zlib1g-dev libzstd-dev                           # compressed data files
   libcli11-dev libspdlog-dev                       # the tools
 )
 packages+=("$@")

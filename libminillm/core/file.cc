@@ -110,6 +110,11 @@ bool is_directory(const std::string& path) {
   return fs::is_directory(path, ignored);
 }
 
+bool is_regular_file(const std::string& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
 uint64_t file_size(const std::string& path) {
   std::error_code error;
   const uint64_t size = fs::file_size(path, error);

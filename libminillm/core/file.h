@@ -38,6 +38,7 @@ void rename_durable(const std::string& from, const std::string& to);
 void create_directories(const std::string& path);
 bool file_exists(const std::string& path);  // also true for a directory
 bool is_directory(const std::string& path);
+bool is_regular_file(const std::string& path);  // also through links; not a pipe or a device
 uint64_t file_size(const std::string& path);  // throws Error
 // Bytes that this process may still write to the file system of `path`, which need not exist yet;
 // nothing where the system does not say.

@@ -6,6 +6,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/data/bad_record.h"
+#include "libminillm/data/data_form.h"
 #include "libminillm/data/record_formats.h"
 
 namespace minillm {
@@ -40,23 +41,22 @@ void read_one_file(Dataset<Record>& dataset, const std::string& path, BadRecordP
                    EmptyFile empty_file) {
   constexpr RowKind kExpected =
       std::is_same_v<Record, Conversation> ? RowKind::kConversation : RowKind::kPreference;
-  MINILLM_CHECK(is_json_path(path), "'{}': wrong kind of file: expected .jsonl or .json", path);
   DatasetReport& report = dataset.reports.emplace_back();
   report.path = path;
   if (empty_file == EmptyFile::kReport)
     report.format = "unknown";  // so that rows of another kind are only counted
   std::map<std::string, int64_t> formats;
-  for_each_json_record(path, [&](int64_t line, std::string_view raw) {
+  for_each_record(path, [&](const RawRecord& record) {
     ++report.rows;
     std::string format;
     try {
-      const Json row = parse_json_record(raw);
+      const Json row = record.parse();
       check_row_kind(report, row, kExpected);
       report.format = "known";
       append_records(row, dataset.records, format);
       ++report.used;
     } catch (const BadRecord& bad) {
-      report_bad_record(report, line, bad, policy);
+      report_bad_record(report, record.line, bad, policy);
     }
     if (!format.empty()) ++formats[format];
   });
@@ -107,12 +107,12 @@ Dataset<PreferencePair> inspect_preferences(const std::string& path) {
 }
 
 DatasetKind detect_dataset_kind(const std::string& path) {
-  if (!is_json_path(path)) return DatasetKind::kText;
+  if (!holds_records(path)) return DatasetKind::kText;
   std::optional<RowKind> kind;
-  for_each_json_record(path, [&](int64_t, std::string_view raw) {
+  for_each_record(path, [&](const RawRecord& record) {
     if (kind) return;
     try {
-      const RowKind found = row_kind(parse_json_record(raw));
+      const RowKind found = row_kind(record.parse());
       if (found != RowKind::kUnknown) kind = found;
     } catch (const BadRecord&) {  // counted when the file is read
     }

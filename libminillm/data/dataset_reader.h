@@ -50,6 +50,7 @@ struct DatasetReport {
   int64_t used = 0;                        // rows
   std::map<std::string, int64_t> dropped;  // reason -> count
   std::vector<std::string> examples;       // the first few dropped ones, `file:line: reason`
+  std::vector<std::string> warnings;       // what is probably not as it was meant
 };
 
 // The reason in DatasetReport::dropped for a pair that teaches nothing.

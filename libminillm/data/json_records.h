@@ -1,5 +1,5 @@
-// The records of a JSON data set: the lines of a JSONL file, the elements of a JSON array, or one
-// JSON value. Internal: not included by public headers.
+// The records of a data file: the lines of a JSONL file, the elements of a JSON array, JSON values in
+// sequence, or the rows of a table. Internal: not included by public headers.
 
 #ifndef LIBMINILLM_DATA_JSON_RECORDS_H_
 #define LIBMINILLM_DATA_JSON_RECORDS_H_
@@ -14,18 +14,26 @@ namespace minillm {
 
 using Json = nlohmann::json;
 
-// ".json", ".jsonl" and ".ndjson" files hold JSON records; all others are plain text.
-bool is_json_path(const std::string& path);
+// A longer record is a bad record.
+inline constexpr size_t kMaxRecordBytes = size_t{64} << 20;
 
-// Calls `visit(line, text)` with every record, in order, `line` being where it starts. The file's
-// form is told by its content. JSONL is streamed; other files are read whole. The text need not be
-// valid JSON. Throws Error if the file cannot be read, or is not divided into records.
-using RecordVisitor = std::function<void(int64_t line, std::string_view text)>;
-void for_each_json_record(const std::string& path, const RecordVisitor& visit);
-
-// Parses one record. Throws BadRecord on what is not JSON (NaN, invalid UTF-8 and lone surrogates
-// included), on duplicate keys, and on nesting deeper than 32.
+// Parses one record. NaN and infinities, which Python writes for what is missing, count as null.
+// Throws BadRecord on what is not JSON (invalid UTF-8 and lone surrogates included), on duplicate
+// keys, on nesting deeper than 32, and on text longer than kMaxRecordBytes.
 Json parse_json_record(std::string_view text);
+
+// One record as it lies in the file.
+struct RawRecord {
+  int64_t line = 0;  // where it starts
+  std::string_view text;
+  std::function<Json(std::string_view text)> parser = parse_json_record;
+  Json parse() const { return parser(text); }  // throws BadRecord
+};
+using RecordVisitor = std::function<void(const RawRecord& record)>;
+
+// Calls `visit` with every record of a file that holds some (data/data_form.h), in order, in bounded
+// memory. Throws Error if the file cannot be read, or is not divided into records.
+void for_each_record(const std::string& path, const RecordVisitor& visit);
 
 // Without white space at its ends.
 std::string_view trim(std::string_view text);

@@ -56,7 +56,7 @@ RowKind row_kind(const Json& row) {
   if (find_preference_format(row) != nullptr) return RowKind::kPreference;
   if (is_unpaired(row)) return RowKind::kUnpaired;
   if (find_conversation_format(row) != nullptr) return RowKind::kConversation;
-  return has_field(row, "text") ? RowKind::kText : RowKind::kUnknown;
+  return row.is_string() || has_field(row, "text") ? RowKind::kText : RowKind::kUnknown;
 }
 
 void check_row_kind(const DatasetReport& report, const Json& row, RowKind expected) {

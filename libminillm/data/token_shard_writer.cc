@@ -3,7 +3,8 @@
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/core/parallel.h"
-#include "libminillm/data/json_records.h"  // is_json_path
+#include "libminillm/data/byte_stream.h"  // expect_data_file
+#include "libminillm/data/data_form.h"
 #include "libminillm/data/token_shard.h"
 #include "libminillm/data/token_shard_format.h"
 
@@ -84,8 +85,10 @@ std::string shard_source_hash(const std::vector<std::string>& paths, DocumentSpl
   Sha256 hash;
   hash.update(fmt::format("token shard {}\n{}\n{}\n", shard_format::kVersion, tokenizer.hash(),
                           document_split_name(split)));
-  for (const std::string& path : paths)
-    hash.update(sha256_file(path) + (is_json_path(path) ? " json\n" : " text\n"));
+  for (const std::string& path : paths) {
+    expect_data_file(path);
+    hash.update(sha256_file(path) + (holds_records(path) ? " json\n" : " text\n"));
+  }
   return hash.hex();
 }
 

@@ -49,6 +49,8 @@ void report_datasets(const std::vector<DatasetReport>& reports, const TrainerEve
     for (const auto& [reason, count] : report.dropped)
       line += fmt::format("; {} dropped: {}", count, reason);
     report_message(events, line);
+    for (const std::string& warning : report.warnings)
+      report_message(events, fmt::format("warning: {}: {}", report.path, warning));
   }
 }
 

@@ -208,8 +208,9 @@ TEST(Datasets, FilesOfAnotherKindAreNamed) {
                 .dropped.at("row of another kind"),
             1);
   const TempDir directory;
-  EXPECT_ERROR(read_conversations({directory.write("x.txt", "hello")}, BadRecordPolicy::kSkip),
-               "expected .jsonl or .json");
+  EXPECT_ERROR(
+      read_conversations({directory.write("x.txt", "hello")}, BadRecordPolicy::kSkip),
+      "expected records (JSON lines, a JSON array, or a .csv or .tsv table), got plain text");
 }
 
 TEST(Datasets, KindIsFoundFromTheFirstRowThatShowsIt) {

@@ -14,6 +14,7 @@ namespace {
 using minillm_testing::TempDir;
 using minillm_testing::test_data_path;
 using testing::ElementsAre;
+using testing::HasSubstr;
 
 std::vector<std::string> documents(const std::string& path,
                                    DocumentSplit split = DocumentSplit::kBlankLine,
@@ -35,14 +36,100 @@ TEST(Documents, EndAtBlankLinesLinesOrTheFile) {
   EXPECT_THAT(documents(path, DocumentSplit::kFile), ElementsAre("one\ntwo\n \t\n\nthree"));
 }
 
-TEST(Documents, AnEndOfTextLineAlwaysEndsOneAndIsNotText) {
+TEST(Documents, EndOfTextAlwaysEndsOneAndIsNotText) {
   const TempDir directory;
-  const std::string path =
-      directory.write("x.txt", "one\n\ntwo\n<|endoftext|>\nthree <|endoftext|>\n");
-  EXPECT_THAT(documents(path, DocumentSplit::kFile),
-              ElementsAre("one\n\ntwo", "three <|endoftext|>"));
+  const std::string path = directory.write(
+      "x.txt", "one\n\ntwo\n\t<|endoftext|> \nthree <|endoftext|>four\nmore<|endoftext|>\n");
+  DatasetReport report;
+  EXPECT_THAT(documents(path, DocumentSplit::kFile, BadRecordPolicy::kError, &report),
+              ElementsAre("one\n\ntwo", "three", "four\nmore"));
+  EXPECT_TRUE(report.warnings.empty());
   EXPECT_THAT(documents(path, DocumentSplit::kLine),
-              ElementsAre("one", "two", "three <|endoftext|>"));
+              ElementsAre("one", "two", "three", "four", "more"));
+  EXPECT_THAT(documents(path, DocumentSplit::kBlankLine, BadRecordPolicy::kError, &report),
+              ElementsAre("one", "two", "three", "four\nmore"));
+  EXPECT_THAT(report.warnings, ElementsAre(HasSubstr("3 marks <|endoftext|> end documents, and "
+                                                     "blank lines do, too: 4 documents")));
+}
+
+TEST(Documents, EndOfTextDividesTheTextOfARecord) {
+  const TempDir directory;
+  EXPECT_THAT(
+      documents(directory.write(
+          "x.jsonl", "{\"text\": \"a\\n<|endoftext|>\\n b\"}\n{\"text\": \"<|endoftext|>c\"}")),
+      ElementsAre("a", "b", "c"));
+}
+
+TEST(Documents, MarkersThatStayLettersAreTold) {
+  const TempDir directory;
+  DatasetReport report;
+  documents(directory.write("x.txt", "<s>a</s>\n\nb\n\n[INST] c\n"), DocumentSplit::kBlankLine,
+            BadRecordPolicy::kError, &report);
+  EXPECT_THAT(report.warnings,
+              ElementsAre("2 of 3 documents hold chat or document markers as letters, which stay "
+                          "plain text: \"<s>\" (1), \"</s>\" (1), \"[INST]\" (1)"));
+}
+
+TEST(Documents, AreRecordsByContentNotByName) {
+  const TempDir directory;
+  const std::string lines = "{\"text\": \"one\"}\n{\"text\": \"two\"}\n";
+  for (const char* name : {"x.JSONL", "x.txt", "x", "x.csv", "x.jsonl", "x.json"})
+    EXPECT_THAT(documents(directory.write(name, lines)), ElementsAre("one", "two")) << name;
+  for (const char* name : {"y.txt", "y.JSON"})
+    EXPECT_THAT(documents(directory.write(name, "[{\"text\": \"one\"},\n {\"text\": \"two\"}]")),
+                ElementsAre("one", "two"));
+  EXPECT_THAT(documents(directory.write("z.json", "[\"one\", \"two\"]")),
+              ElementsAre("one", "two"));
+}
+
+TEST(Documents, ProseAndProgramsStayPlainText) {
+  const TempDir directory;
+  for (const char* text :
+       {"[Enter HAMLET]\nTo be", "{a poem}\nof braces", "{\"a\": 1}, they wrote", "[1] A footnote.",
+        "{\"key\": \"value\"}\nif (x) {\n}", "a,b\n1,2", "[\"a\", \"b\"] is a list", "{}"})
+    EXPECT_THAT(documents(directory.write("x.txt", text), DocumentSplit::kFile), ElementsAre(text));
+}
+
+TEST(Documents, BrokenJsonInATextFileIsTold) {
+  const TempDir directory;
+  DatasetReport report;
+  documents(directory.write("x.txt", "{\"text\": \"one\n{\"text\": \"two\"}\n"),
+            DocumentSplit::kLine, BadRecordPolicy::kError, &report);
+  EXPECT_THAT(report.warnings, ElementsAre(HasSubstr("begins like JSON")));
+}
+
+TEST(Documents, ComeFromTablesWithAHeader) {
+  const TempDir directory;
+  EXPECT_THAT(
+      documents(directory.write(
+          "x.csv", "\xef\xbb\xbfid,text\r\n1,\"one, \"\"two\"\"\r\nthree\"\r\n\r\n2,four\r\n")),
+      ElementsAre("one, \"two\"\nthree", "four"));
+  EXPECT_THAT(documents(directory.write("x.TSV", "text\tid\none, \"two\t1\n")),
+              ElementsAre("one, \"two"));
+  EXPECT_THAT(documents(directory.write("y.csv", "id;text\n1;one, two\n")),
+              ElementsAre("one, two"));
+  EXPECT_ERROR(documents(directory.write("z.csv", "id,text\n1,one\n2,two,three\n")),
+               "z.csv:3: wrong number of cells: expected 2 as in the header, got 3");
+  EXPECT_ERROR(documents(directory.write("z.csv", "id,text\n1,\"one\n2,two\n")),
+               "z.csv:2: quote is not closed");
+  EXPECT_ERROR(documents(directory.write("z.csv", "text,text\n1,one\n")),
+               "z.csv:1: header: two columns are called 'text'");
+}
+
+TEST(Documents, WhatIsNoTextIsNamed) {
+  const TempDir directory;
+  EXPECT_ERROR(documents(directory.write("x.jsonl", "PAR1\x15\x04")),
+               "got a Parquet file (convert it");
+  EXPECT_ERROR(documents(directory.write("x.txt", "version https://git-lfs.github.com/spec/v1\n")),
+               "git lfs pull");
+  EXPECT_ERROR(documents(directory.write("x.txt", std::string("a\0b\0c\0d\0e\0", 10))),
+               "iconv -f UTF-16LE");
+  EXPECT_ERROR(documents("/dev/null"), "got a pipe or a device");
+  DatasetReport report;
+  EXPECT_THAT(documents(directory.write("x.jsonl", "{\"text\": null}\n{\"text\": \"a\"}"),
+                        DocumentSplit::kFile, BadRecordPolicy::kError, &report),
+              ElementsAre("a"));
+  EXPECT_EQ(report.dropped.at("text is null"), 1);
 }
 
 TEST(Documents, ComeFromTheTextFieldOfJsonRecords) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include "libminillm/core/error.h"
 #include "libminillm/core/file.h"
 #include "libminillm/core/utf8.h"
@@ -22,9 +24,8 @@ using Records = std::vector<std::pair<int64_t, std::string>>;
 Records records_of(const std::string& content, const std::string& name = "x.jsonl") {
   const TempDir directory;
   Records records;
-  for_each_json_record(directory.write(name, content), [&](int64_t line, std::string_view text) {
-    records.emplace_back(line, text);
-  });
+  for_each_record(directory.write(name, content),
+                  [&](const RawRecord& record) { records.emplace_back(record.line, record.text); });
   return records;
 }
 
@@ -77,10 +78,69 @@ TEST(JsonRecords, ReportsAnArrayThatIsNotClosed) {
                "x.json:3: text after the end of the JSON array");
 }
 
-TEST(JsonRecords, RefusesLinesOverTheCap) {
-  const std::string line = "{\"a\":\"" + std::string(kMaxLineBytes, 'x') + "\"}\n";
-  EXPECT_ERROR(records_of("{}\n" + line),
-               "x.jsonl:2: line is too long: expected at most 16777216 bytes");
+TEST(JsonRecords, ARecordTooLongToHoldIsOneBadRecord) {
+  const std::string longest = "{\"a\":\"" + std::string(kMaxRecordBytes, 'x') + "\"}";
+  for (const std::string& content :
+       {"{}\n" + longest + "\n{}\n", "[{},\n" + longest + ",\n{}]", "{}{}\n" + longest + "{}{}"}) {
+    const Records records = records_of(content, "x.json");
+    const auto& [line, text] = records.at(records.size() / 2);
+    EXPECT_EQ(line, 2);
+    EXPECT_EQ(text.size(), kMaxRecordBytes + 1);
+    EXPECT_EQ(bad_reason(text), "record is too long: expected at most 67108864 bytes");
+    EXPECT_EQ(records.back().second, "{}") << "what follows is read";
+  }
+}
+
+TEST(JsonRecords, StreamsAnArrayOnOneLine) {
+  std::string content = "[";
+  for (int i = 0; i < 200000; ++i) content += fmt::format("{}{{\"a\": {}}}", i == 0 ? "" : ", ", i);
+  const Records records = records_of(content + "]", "x.json");
+  ASSERT_EQ(records.size(), 200000u);
+  EXPECT_EQ(records[199999], (std::pair<int64_t, std::string>(1, "{\"a\": 199999}")));
+}
+
+TEST(JsonRecords, UnwrapsTheListOfAnObject) {
+  EXPECT_EQ(
+      records_of("{\"version\": \"1.0\",\n\"data\": [{\"a\":1},\n{\"a\":2}], \"n\": 2}", "x.json"),
+      (Records{{2, "{\"a\":1}"}, {3, "{\"a\":2}"}}));
+  // Lists that are a record's own stay in it.
+  for (const char* record : {"{\"data\": [\"Hi\", \"Hello\"]}",
+                             "{\"data\": [{\"role\": \"user\", \"content\": \"Hi\"}]}",
+                             "{\"messages\": [{\"a\": 1}]}", "{\"a\": {\"data\": [{\"b\": 1}]}}"})
+    EXPECT_EQ(records_of(record, "x.json"), (Records{{1, record}}));
+}
+
+TEST(JsonRecords, ReadsValuesInSequence) {
+  const Records expected = {{1, "{\n \"a\": 1\n}"}, {4, "{\"b\": \"}{\"}"}, {4, "{}"}};
+  EXPECT_EQ(records_of("{\n \"a\": 1\n}\n{\"b\": \"}{\"}{}\n", "x.json"), expected);
+  EXPECT_EQ(records_of("{\n \"a\": 1\n}\n{\"b\": \"}{\"}{}\n", "x.jsonl"), expected);
+}
+
+TEST(JsonRecords, ABrokenElementDoesNotTakeTheNextWithIt) {
+  EXPECT_EQ(records_of("[{\"a\":1}},{\"b\":2},[{]},{\"c\":3}]", "x.json").back().second,
+            "{\"c\":3}");
+}
+
+TEST(JsonRecords, AnArrayOfRowsThatHaveARoleIsNoConversation) {
+  EXPECT_EQ(
+      records_of(R"([{"role":"Pirate","instruction":"a"},{"role":"Pirate","instruction":"b"}])",
+                 "x.json")
+          .size(),
+      2u);
+}
+
+TEST(ParseJsonRecord, TakesNanForNull) {
+  EXPECT_EQ(parse_json_record(R"({"a":NaN,"b":[-Infinity,1],"c":"NaN \" NaN"})"),
+            Json::parse(R"({"a":null,"b":[null,1],"c":"NaN \" NaN"})"));
+  EXPECT_TRUE(bad_reason("{\"a\":NaNa}").starts_with("invalid JSON"));
+}
+
+TEST(ParseJsonRecord, TakesTimeInProportionToItsLength) {
+  // Both are read in a fraction of a second; quadratic, the second took minutes.
+  std::string row = "{\"messages\":[";
+  for (int i = 0; i < 200000; ++i) row += "{\"role\":\"user\",\"content\":\"a\"},";
+  row.back() = ']';
+  EXPECT_EQ(parse_json_record(row + "}")["messages"].size(), 200000u);
 }
 
 TEST(ParseJsonRecord, RefusesDuplicateKeysAtAnyDepth) {
@@ -97,9 +157,8 @@ TEST(ParseJsonRecord, RefusesDeepNesting) {
 }
 
 TEST(ParseJsonRecord, RefusesWhatIsNotJson) {
-  for (const char* text :
-       {"", "{", "{\"a\":NaN}", "{\"a\":-Infinity}", "{'a':1}", "{\"a\":1e999}", "{\"a\":\"\xff\"}",
-        "{\"a\":\"\\ud800\"}", "{\"a\":\"\t\"}", "{}{}", "{\"a\":1,}"}) {
+  for (const char* text : {"", "{", "{\"a\":nan}", "{'a':1}", "{\"a\":1e999}", "{\"a\":\"\xff\"}",
+                           "{\"a\":\"\\ud800\"}", "{\"a\":\"\t\"}", "{}{}", "{\"a\":1,}"}) {
     EXPECT_TRUE(bad_reason(text).starts_with("invalid JSON: ")) << text << ": " << bad_reason(text);
   }
 }
@@ -119,13 +178,15 @@ TEST(ParseJsonRecord, FollowsTheJsonTestSuite) {
     if (name.starts_with("y_") && name.find("duplicated_key") == std::string::npos) {
       EXPECT_EQ(reason, "accepted") << name;
       ++accepted;
+    } else if (name == "n_number_NaN.json" || name.ends_with("infinity.json")) {
+      EXPECT_EQ(reason, "accepted") << name << ": what Python writes for a missing number";
     } else if (name.starts_with("n_") || name.starts_with("y_")) {
       EXPECT_NE(reason, "accepted") << name;
       ++refused;
     }
   }
   EXPECT_EQ(accepted, 93);
-  EXPECT_EQ(refused, 190);
+  EXPECT_EQ(refused, 187);
 }
 
 TEST(LineReader, NamesWhatItCannotRead) {
