@@ -1,6 +1,7 @@
 #include "libminillm/pretrain/pretrain.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/sha256.h"
@@ -8,6 +9,7 @@
 #include "libminillm/objectives/next_token.h"
 #include "libminillm/pretrain/dataset.h"
 #include "libminillm/stage/conversation_dataset.h"
+#include "libminillm/stage/replay.h"
 #include "libminillm/stage/stage_run.h"
 #include "libminillm/train/preflight.h"
 
@@ -66,6 +68,33 @@ Index longest_window(const PretrainConfig& config, const StageRun& run) {
   return config.max_length > 0 ? std::min<Index>(config.max_length, run.longest()) : run.longest();
 }
 
+ReplayShare replay_share(const PretrainConfig& config) {
+  return {"pretrain.replay_share", config.replay_share};
+}
+
+void validate(const PretrainConfig& config) {
+  replay_share(config).validate();
+  parse_document_split(config.document_split);
+}
+
+// The training files, and as much of the replayed ones as makes up its share.
+std::vector<TextPart> open_text(const PretrainConfig& config, const StageOptions& options,
+                                Index longest, StageRun& run) {
+  TokenShard shard = open_shard(run.path("train.tokens"), options.train_files, config, run);
+  run.depends_on("train", shard.source_hash());
+  std::vector<TextPart> parts;
+  std::vector<TextWindow> windows = cut_windows(shard, longest);
+  parts.push_back({std::move(shard), std::move(windows)});
+  if (options.replay_files.empty()) return parts;
+  TokenShard replayed = open_shard(run.path("replay.tokens"), options.replay_files, config, run);
+  run.depends_on("replay", replayed.source_hash());
+  const TokenCount own = count_tokens(parts[0].windows);
+  windows = draw_windows(replayed, longest, replay_share(config), own, config.train.seed);
+  run.say(describe_replay(replay_share(config), own, count_tokens(windows)));
+  parts.push_back({std::move(replayed), std::move(windows)});
+  return parts;
+}
+
 void evaluate_on(StageRun& run, const std::string& hash, const EvaluationText& text) {
   Index rows = 0;
   for (const std::vector<Token>& window : text.windows) rows += std::ssize(window);
@@ -97,6 +126,8 @@ void list_fields(ConfigFields& fields, PretrainConfig& config) {
              "what ends a document in a .txt file: \"blank_line\", \"line\" or \"file\"");
   fields.add("data.max_length", config.max_length,
              "longest window of a document, in tokens; 0 = model.max_position_embeddings");
+  fields.add("pretrain.replay_share", config.replay_share,
+             "fraction of all tokens that is replayed text, if some is given");
 }
 
 std::string train_tokenizer(const PretrainConfig& config,
@@ -124,6 +155,7 @@ TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
                       "options.tokenizer '{}': a checkpoint brings its own tokenizer (leave out "
                       "options.tokenizer or options.init_from)",
                       options.tokenizer);
+  validate(config);
   StageRun run("pretrain", config, options, events);
   run.expect_files();
   run.start_from(options.init_from.empty()
@@ -131,9 +163,8 @@ TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
                      : open_starting_point(options));
   config.model = run.model().config();
   const Index longest = longest_window(config, run);
-  PretrainDataset dataset(open_shard(run.path("train.tokens"), options.train_files, config, run),
-                          longest, config.train.batch_tokens, config.train.seed);
-  run.depends_on("train", dataset.shard().source_hash());
+  PretrainDataset dataset(open_text(config, options, longest, run), config.train.batch_tokens,
+                          config.train.seed);
   EvaluationText held_out;
   if (!options.eval_files.empty()) {
     const TokenShard shard = open_shard(run.path("eval.tokens"), options.eval_files, config, run);
@@ -145,12 +176,21 @@ TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
 
 TrainOutcome pretrain(PretrainConfig config, const PretrainData& data, StageModel& model,
                       const StageOptions& options, const TrainerEvents& events) {
+  validate(config);
   StageRun run("pretrain", config, options, events);
   run.start_from(model);
   config.model = model.model.config();
   const Index longest = longest_window(config, run);
   RenderedConversations rows = render_documents(data.train.records, run.tokenizer(), longest);
   run.depends_on("train", rows.hash);
+  if (!data.replay.records.empty()) {
+    const TokenCount own = count_tokens(rows.sequences);
+    RenderedConversations text = draw_documents(data.replay.records, run.tokenizer(), longest,
+                                                replay_share(config), own, config.train.seed);
+    run.depends_on("replay", text.hash);
+    run.say(describe_replay(replay_share(config), own, count_tokens(text.sequences)));
+    std::ranges::move(text.sequences, std::back_inserter(rows.sequences));
+  }
   ConversationDataset dataset(std::move(rows.sequences), config.train.batch_tokens,
                               config.train.seed);
   EvaluationText held_out;

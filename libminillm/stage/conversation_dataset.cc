@@ -1,16 +1,12 @@
 #include "libminillm/stage/conversation_dataset.h"
 
 #include "libminillm/core/check.h"
-#include "libminillm/core/rng.h"
 #include "libminillm/core/sha256.h"
-#include "libminillm/data/document_reader.h"
 #include "libminillm/eval/text_loss.h"  // make_evaluation_text
 #include "libminillm/stage/stage.h"
 
 namespace minillm {
 namespace {
-
-constexpr uint64_t kReplayStream = 0x7265706c6179;  // "replay": apart from all other draws
 
 std::vector<Index> rows_of(const std::vector<RenderedSequence>& sequences) {
   std::vector<Index> rows;
@@ -36,22 +32,16 @@ std::string hash_of(const std::vector<RenderedSequence>& sequences) {
   return hash.hex();
 }
 
-// Cut as held-out text is cut for its evaluation. Returns how many tokens it has.
-Index append_document(RenderedConversations& result, const std::string& document,
-                      const Tokenizer& tokenizer, Index max_positions) {
-  Index tokens = 0;
-  result.hash = sha256(result.hash + document);
-  for (const std::vector<Token>& window :
-       make_evaluation_text({&document, 1}, tokenizer, max_positions).windows) {
-    std::vector<uint8_t> supervised(window.size(), 1);
-    supervised[0] = 0;
-    result.sequences.push_back({window, std::move(supervised)});
-    tokens += std::ssize(window);
-  }
-  return tokens;
-}
-
 }  // namespace
+
+TokenCount count_tokens(const std::vector<RenderedSequence>& sequences) {
+  TokenCount count;
+  for (const RenderedSequence& sequence : sequences) {
+    count.tokens += std::ssize(sequence.tokens);
+    count.targets += sequence.supervised_count();
+  }
+  return count;
+}
 
 RenderedConversations render_conversations(const Dataset<Conversation>& data,
                                            const Tokenizer& tokenizer, Index max_positions,
@@ -78,32 +68,29 @@ RenderedConversations render_documents(const std::vector<std::string>& documents
   return result;
 }
 
-RenderedConversations draw_documents(std::vector<std::string> documents, const Tokenizer& tokenizer,
-                                     Index max_positions, Index tokens, uint64_t seed,
-                                     const TrainerEvents& events) {
-  Rng(seed, kReplayStream).shuffle(documents);
-  RenderedConversations result;
-  Index taken = 0;
-  for (const std::string& document : documents) {
-    if (taken >= tokens) break;
-    taken += append_document(result, document, tokenizer, max_positions);
+// Cut as held-out text is cut for its evaluation.
+TokenCount append_document(RenderedConversations& result, const std::string& document,
+                           const Tokenizer& tokenizer, Index max_positions) {
+  TokenCount count;
+  result.hash = sha256(result.hash + document);
+  for (const std::vector<Token>& window :
+       make_evaluation_text({&document, 1}, tokenizer, max_positions).windows) {
+    std::vector<uint8_t> supervised(window.size(), 1);
+    supervised[0] = 0;
+    result.sequences.push_back({window, std::move(supervised)});
+    count.tokens += std::ssize(window);
+    count.targets += std::ssize(window) - 1;
   }
-  report_message(events, fmt::format("replay: {} tokens of text beside the conversations", taken));
-  return result;
+  return count;
 }
 
-Dataset<std::string> read_documents(const std::vector<std::string>& paths, BadRecordPolicy policy) {
+Dataset<std::string> read_documents(const std::vector<std::string>& paths, BadRecordPolicy policy,
+                                    DocumentSplit split) {
   Dataset<std::string> data;
-  data.reports =
-      for_each_document(paths, DocumentSplit::kBlankLine, policy,
-                        [&](std::string_view document) { data.records.emplace_back(document); });
+  data.reports = for_each_document(paths, split, policy, [&](std::string_view document) {
+    data.records.emplace_back(document);
+  });
   return data;
-}
-
-Index tokens_of(const std::vector<RenderedSequence>& sequences) {
-  Index tokens = 0;
-  for (const RenderedSequence& sequence : sequences) tokens += std::ssize(sequence.tokens);
-  return tokens;
 }
 
 ConversationDataset::ConversationDataset(std::vector<RenderedSequence> sequences,

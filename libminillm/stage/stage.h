@@ -22,8 +22,8 @@ namespace minillm {
 struct StageOptions {
   std::vector<std::string> train_files;
   std::vector<std::string> eval_files;  // held out; may be empty
-  // What the previous stage learned from, so that it is not forgotten: texts for sft, conversations
-  // for dpo; may be empty.
+  // What the previous stage learned from, so that it is not forgotten: texts for pretrain and sft,
+  // conversations for dpo; may be empty.
   std::vector<std::string> replay_files;
   std::string init_from;  // a checkpoint or run directory; pretraining may leave it empty
   // Pretraining from scratch: a sentencepiece model; empty: one is trained on the training files.

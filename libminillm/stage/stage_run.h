@@ -95,13 +95,13 @@ class StageRun {
   // Throws Error (kInterrupted) if a stop is requested: there is nothing to save yet.
   void heed_stop(const char* work) const;
 
-  // The rows of some files, as data.on_bad_record has it; says what was read. No files, no rows.
-  template <typename Record>
-  Dataset<Record> read(const std::vector<std::string>& files,
-                       Dataset<Record> (*reader)(const std::vector<std::string>&,
-                                                 BadRecordPolicy)) const {
-    if (files.empty()) return {};
-    Dataset<Record> data = reader(files, parse_bad_record_policy(data_.on_bad_record));
+  // The rows of some files by `reader`, read_conversations for one, as data.on_bad_record has it;
+  // says what was read. No files, no rows.
+  template <typename Reader>
+  auto read(const std::vector<std::string>& files, const Reader& reader) const {
+    decltype(reader(files, BadRecordPolicy())) data;
+    if (files.empty()) return data;
+    data = reader(files, parse_bad_record_policy(data_.on_bad_record));
     report_datasets(data.reports, events_);
     return data;
   }
