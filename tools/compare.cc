@@ -27,10 +27,11 @@ void print_json(const Comparison& comparison) {
     Json answers = Json::object();
     for (size_t c = 0; c < row.answers.size(); ++c) {
       const ComparedAnswer& answer = row.answers[c];
-      answers[comparison.columns[c]] = {{"text", answer.text},
-                                        {"tokens", answer.tokens},
-                                        {"ended", answer.ended},
-                                        {"mean_log_prob", answer.mean_log_prob}};
+      answers[comparison.columns[c]] = {
+          {"text", answer.text},
+          {"tokens", answer.tokens},
+          {"ended", answer.ended},
+          {"mean_log_prob", answer.tokens > 0 ? Json(answer.mean_log_prob) : Json()}};
     }
     rows.push_back({{"prompt", prompt_line(row.prompt)}, {"answers", answers}});
   }

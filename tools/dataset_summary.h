@@ -28,6 +28,7 @@ struct Summary {
   std::vector<int64_t> supervised;        // the learned part of them
   std::vector<int64_t> chosen, rejected;  // of pairs
   int64_t duplicates = 0;
+  int64_t max_positions = 0, too_long = 0;  // what training leaves out, where a model is known
   int64_t with_markers = 0;
   std::vector<std::vector<Span>> samples;
 };

@@ -156,12 +156,14 @@ void evaluate_world_set(const Arguments& arguments) {
   if (arguments.json) {
     Json result;
     for (const world::WorldMetric& m : metrics)
-      result[m.name] = {{"value", m.value}, {"count", m.count}, {"of", m.of}};
+      result[m.name] = {
+          {"value", m.of > 0 ? Json(m.value) : Json()}, {"count", m.count}, {"of", m.of}};
     fmt::print("{}\n", result.dump());
     return;
   }
   for (const world::WorldMetric& m : metrics)
-    if (m.of > 0) fmt::print("{:<36} {:8.4f}  {:>7} / {}\n", m.name, m.value, m.count, m.of);
+    fmt::print("{:<36} {:>8}  {:>7} / {}\n", m.name,
+               m.of > 0 ? fmt::format("{:.4f}", m.value) : "-", m.count, m.of);
 }
 
 // The ids in "1 2 3". Throws Error (kUsage) on anything else.

@@ -12,6 +12,7 @@
 #include "libminillm/core/file.h"
 #include "tools/chat_template_option.h"
 #include "tools/inspect_dataset.h"
+#include "tools/stage_tool.h"
 #include "tools/tool_main.h"
 
 namespace minillm {
@@ -186,15 +187,36 @@ int inspect_checkpoints(const std::vector<std::string>& paths, bool json) {
   return 0;
 }
 
-// The tokenizer of a checkpoint, with its chat template, or of a file.
-std::optional<Tokenizer> read_tokenizer(const std::string& path, const std::string& chat_template) {
-  MINILLM_CHECK_USAGE(chat_template.empty() || !path.empty(),
+// What of a stage's config says how a data set is read.
+struct InspectConfig {
+  DataConfig data;
+  std::string document_split = "blank_line";
+};
+void list_fields(ConfigFields& fields, InspectConfig& config) {
+  list_fields(fields, config.data);
+  fields.add("data.document_split", config.document_split,
+             "what ends a document in a .txt file: \"blank_line\", \"line\" or \"file\"");
+}
+
+// `tokenizer`: a checkpoint, with its chat template and context, or a file.
+InspectOptions inspect_options(const std::string& tokenizer, const std::string& chat_template,
+                               const InspectConfig& config) {
+  MINILLM_CHECK_USAGE(chat_template.empty() || !tokenizer.empty(),
                       "--chat-template: expected --tokenizer with it");
-  if (path.empty()) return std::nullopt;
-  if (is_directory(path)) return tokenizer_with(Checkpoint::open(path), chat_template);
-  const Tokenizer tokenizer = Tokenizer::load(path);
-  return chat_template.empty() ? tokenizer
-                               : tokenizer.with_chat_template(chat_template_named(chat_template));
+  InspectOptions options;
+  options.mapping = row_mapping(config.data);
+  options.split = parse_document_split(config.document_split);
+  if (tokenizer.empty()) return options;
+  if (is_directory(tokenizer)) {
+    const Checkpoint checkpoint = Checkpoint::open(tokenizer);
+    options.tokenizer = tokenizer_with(checkpoint, chat_template);
+    options.max_positions = checkpoint.model_config().max_position_embeddings;
+    return options;
+  }
+  options.tokenizer = Tokenizer::load(tokenizer);
+  if (!chat_template.empty())
+    options.tokenizer = options.tokenizer->with_chat_template(chat_template_named(chat_template));
+  return options;
 }
 
 }  // namespace
@@ -206,16 +228,29 @@ int main(int argc, char** argv) {
                "minillm-inspect");
   std::vector<std::string> paths;
   std::string tokenizer, chat_template;
+  InspectConfig config;
+  ConfigFields fields;
+  list_fields(fields, config);
+  std::vector<std::string> assignments;
   bool json = false;
   app.add_option("path", paths, "a checkpoint, a run directory, a data set, or two checkpoints")
       ->required()
       ->expected(1, 2);
-  app.add_option("--tokenizer", tokenizer,
-                 "checkpoint or tokenizer.model: shows a data set's tokens and loss mask");
+  app.add_option(
+      "--tokenizer", tokenizer,
+      "checkpoint or tokenizer.model: shows a data set's tokens and loss mask, and with a "
+      "checkpoint which rows are too long for it");
   add_chat_template_option(app, chat_template);
+  app.add_option("--set", assignments,
+                 "set one config key, as for training: --set key=value (repeat)")
+      ->take_all()
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  add_config_help(app, fields);
   app.add_flag("--json", json, "print one JSON object");
   return run_tool(app, argc, argv, [&] {
     if (is_directory(paths[0]) || paths.size() == 2) return inspect_checkpoints(paths, json);
-    return inspect_dataset(paths[0], read_tokenizer(tokenizer, chat_template), json);
+    for (const std::string& assignment : assignments) set_config_value(fields, assignment);
+    return inspect_dataset(paths[0], inspect_options(tokenizer, chat_template, config), json);
   });
 }

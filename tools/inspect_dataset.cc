@@ -4,15 +4,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <unordered_set>
 
 #include "libminillm/core/file.h"
 #include "libminillm/data/chat_template.h"
+#include "libminillm/data/control_texts.h"
 #include "libminillm/data/dataset_reader.h"
 #include "libminillm/data/document_reader.h"
+#include "libminillm/data/packing.h"
 #include "tools/dataset_summary.h"
 
 namespace minillm {
@@ -20,13 +21,11 @@ namespace {
 
 constexpr size_t kSamples = 3;
 constexpr size_t kSampleBytes = 1200;
-constexpr std::array<std::string_view, 8> kChatMarkers = {
-    "<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|eot_id|>",
-    "<s>",          "</s>",       "[INST]",        "[/INST]"};
 
 class Inspector {
  public:
-  explicit Inspector(std::optional<Tokenizer> tokenizer) : tokenizer_(std::move(tokenizer)) {}
+  explicit Inspector(const InspectOptions& options)
+      : options_(options), tokenizer_(options.tokenizer) {}
 
   const char* unit() const { return tokenizer_ ? "tokens" : "bytes"; }
   Summary inspect(const std::string& path);
@@ -42,14 +41,25 @@ class Inspector {
   // Counts the record with the whole text `text`, if it is a duplicate or contains chat markers.
   void count_text(const std::string& text) {
     summary_.duplicates += !seen_.insert(sha256(text)).second;
-    summary_.with_markers += std::any_of(
-        kChatMarkers.begin(), kChatMarkers.end(),
-        [&](std::string_view marker) { return text.find(marker) != std::string::npos; });
+    controls_.add(text);
+    summary_.with_markers = controls_.texts();
   }
   std::vector<Span> render(const std::vector<Message>& messages) const;
 
-  std::optional<Tokenizer> tokenizer_;
+  // Counts what training leaves out of these, by the same rule; then they are as training uses them.
+  template <typename Rendered>
+  bool fits(const Rendered& rendered) {
+    if (options_.max_positions == 0) return true;
+    std::vector<Rendered> one = {rendered};
+    const bool fits = remove_too_long(one, options_.max_positions) == 0;
+    summary_.too_long += !fits;
+    return fits;
+  }
+
+  const InspectOptions& options_;
+  const std::optional<Tokenizer>& tokenizer_;
   std::unordered_set<std::string> seen_;
+  ControlTextCounter controls_;
   Summary summary_;
 };
 
@@ -95,23 +105,25 @@ std::vector<Span> Inspector::render(const std::vector<Message>& messages) const 
 
 void Inspector::inspect_texts(const std::string& path) {
   summary_.kind = "texts";
-  const auto reports = for_each_document({path}, DocumentSplit::kBlankLine, BadRecordPolicy::kSkip,
-                                         [&](std::string_view document) {
-                                           const std::string text(document);
-                                           count_text(text);
-                                           summary_.lengths.push_back(length(text));
-                                           if (summary_.samples.size() < kSamples)
-                                             summary_.samples.push_back({{text, true}});
-                                         });
+  const auto reports = for_each_document(
+      {path}, options_.split, BadRecordPolicy::kSkip,
+      [&](std::string_view document) {
+        const std::string text(document);
+        count_text(text);
+        summary_.lengths.push_back(length(text));
+        if (summary_.samples.size() < kSamples) summary_.samples.push_back({{text, true}});
+      },
+      options_.mapping);
   summary_.report = reports.at(0);
 }
 
 void Inspector::inspect_conversations_of(const std::string& path) {
   summary_.kind = "conversations";
-  const Dataset<Conversation> data = inspect_conversations(path);
+  const Dataset<Conversation> data = inspect_conversations(path, options_.mapping);
   summary_.report = data.reports.at(0);
   for (const Conversation& conversation : data.records) {
     count_text(joined_text(conversation.messages));
+    if (tokenizer_) fits(render_conversation(*tokenizer_, conversation.messages));
     std::vector<Span> spans = render(conversation.messages);
     int64_t whole = 0, supervised = 0;
     for (const Span& span : spans) {
@@ -126,9 +138,10 @@ void Inspector::inspect_conversations_of(const std::string& path) {
 
 void Inspector::inspect_preferences_of(const std::string& path) {
   summary_.kind = "preference pairs";
-  const Dataset<PreferencePair> data = inspect_preferences(path);
+  const Dataset<PreferencePair> data = inspect_preferences(path, options_.mapping);
   summary_.report = data.reports.at(0);
   for (const PreferencePair& pair : data.records) {
+    if (tokenizer_ && options_.max_positions > 0) fits(render_pair(*tokenizer_, pair));
     const std::string prompt = joined_text(pair.prompt);
     count_text(prompt + "\n" + pair.chosen + "\n" + pair.rejected);
     summary_.chosen.push_back(length(pair.chosen));
@@ -146,7 +159,7 @@ void Inspector::inspect_preferences_of(const std::string& path) {
 }
 
 Summary Inspector::inspect(const std::string& path) {
-  switch (detect_dataset_kind(path)) {
+  switch (detect_dataset_kind(path, options_.mapping)) {
     case DatasetKind::kText:
       inspect_texts(path);
       break;
@@ -173,7 +186,10 @@ nlohmann::ordered_json to_json(const Summary& summary, const char* unit) {
                                  {"format", report.format},
                                  {"rows", report.rows},
                                  {"used", report.used},
+                                 {"container", report.container},
                                  {"dropped", report.dropped},
+                                 {"unused_keys", report.unused_keys},
+                                 {"warnings", report.warnings},
                                  {"examples", report.examples},
                                  {"records", summary.lengths.size()},
                                  {"unit", unit},
@@ -185,17 +201,10 @@ nlohmann::ordered_json to_json(const Summary& summary, const char* unit) {
     json["longer_chosen_share"] = longer_chosen_share(summary);
     json["identical_share"] = share(identical_pairs(summary), report.rows);
   }
+  if (summary.max_positions > 0) json["longer_than_positions"] = summary.too_long;
   json["duplicates"] = summary.duplicates;
   json["with_chat_markers"] = summary.with_markers;
   return json;
-}
-
-void print_lengths(const char* name, const std::vector<int64_t>& values, const char* unit) {
-  if (values.empty()) return;
-  const Lengths l = measure(values);
-  fmt::print("{:<12}{} {}: median {}, 90 % up to {}, 99 % up to {}, mean {:.1f}\n", name,
-             l.min == l.max ? fmt::format("{}", l.min) : fmt::format("{} to {}", l.min, l.max),
-             unit, l.median, l.p90, l.p99, l.mean);
 }
 
 // The text with control characters spelled out: a data set must not control the terminal.
@@ -207,6 +216,14 @@ std::string visible(const std::string& text) {
     shown += control ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
   }
   return shown;
+}
+
+void print_lengths(const char* name, const std::vector<int64_t>& values, const char* unit) {
+  if (values.empty()) return;
+  const Lengths l = measure(values);
+  fmt::print("{:<12}{} {}: median {}, 90 % up to {}, 99 % up to {}, mean {:.1f}\n", name,
+             l.min == l.max ? fmt::format("{}", l.min) : fmt::format("{} to {}", l.min, l.max),
+             unit, l.median, l.p90, l.p99, l.mean);
 }
 
 // What is learned is green on a terminal, and between guillemets elsewhere.
@@ -225,11 +242,19 @@ void print_sample(const std::vector<Span>& sample) {
 
 void print_summary(const Summary& summary, const char* unit) {
   const DatasetReport& report = summary.report;
-  fmt::print("{}: {}, format: {}\n\n", report.path, summary.kind, report.format);
+  fmt::print("{}: {}, format: {}{}\n\n", report.path, summary.kind, report.format,
+             report.container.empty() ? "" : " (" + report.container + ")");
   fmt::print("{:<12}{}\n{:<12}{}\n", "rows", report.rows, "used", report.used);
   for (const auto& [reason, count] : report.dropped)
     fmt::print("{:<12}{}  {}\n", "dropped", count, reason);
   for (const std::string& example : report.examples) fmt::print("{:<12}{}\n", "", example);
+  if (summary.too_long > 0)
+    fmt::print("{:<12}{}  longer than the model's {} positions: training leaves them out\n",
+               "too long", summary.too_long, summary.max_positions);
+  for (const auto& [key, rows] : report.unused_keys)
+    fmt::print("{:<12}'{}', in {} rows\n", "unused key", visible(key), rows);
+  for (const std::string& warning : report.warnings)
+    fmt::print("{:<12}{}\n", "warning", visible(warning));
   print_lengths("length", summary.lengths, unit);
   print_lengths("learned", summary.supervised, unit);
   print_lengths("chosen", summary.chosen, unit);
@@ -255,9 +280,10 @@ void print_summary(const Summary& summary, const char* unit) {
 
 }  // namespace
 
-int inspect_dataset(const std::string& path, std::optional<Tokenizer> tokenizer, bool json) {
-  Inspector inspector(std::move(tokenizer));
-  const Summary summary = inspector.inspect(path);
+int inspect_dataset(const std::string& path, const InspectOptions& options, bool json) {
+  Inspector inspector(options);
+  Summary summary = inspector.inspect(path);
+  summary.max_positions = options.max_positions;
   if (json) {
     fmt::print("{}\n", to_json(summary, inspector.unit())
                            .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));

@@ -41,7 +41,7 @@ inline void add_stage_options(CLI::App& app, const StageNotes& stage, StageArgum
   app.add_flag("--resume", options.resume,
                "continue the run in --out (starts it if there is none)");
   app.add_flag("--dry-run", options.dry_run,
-               "prepare the data, print how much memory the run takes, and stop before training");
+               "prepare the data, print how much memory the run takes, and stop: writes nothing");
   app.add_flag("--json", arguments.json, "print the outcome as one JSON object on stdout");
   app.add_option("--seed", arguments.seed, "short for --set train.seed=N");
   app.add_option("--init-from", options.init_from, stage.start)->required(!stage.from_scratch);
@@ -88,6 +88,10 @@ inline int run_training(const StageArguments& arguments, const ConfiguredStage& 
   Progress progress;
   TrainerEvents events = progress.events();
   events.stop_requested = stop_requested;
+  events.on_progress = [draw = events.on_progress](const char* work, double done, double total) {
+    internal::nothing_to_save = std::string_view(work) == kTrainingTokenizer && done < total;
+    draw(work, done, total);
+  };
   Metrics last;
   const auto log = events.on_log;
   events.on_log = [&](const Metrics& metrics) {

@@ -42,14 +42,18 @@ namespace minillm {
 namespace internal {
 
 inline volatile std::sig_atomic_t stop_signals = 0;
-inline std::string_view stop_text;  // set before the handler is
+inline volatile std::sig_atomic_t nothing_to_save = 0;  // ... and nobody to heed a request
+inline std::string_view stop_text;                      // set before the handler is
+inline constexpr std::string_view kNothingToSave = "\ninterrupted: there was nothing to save\n";
 
 // The first signal asks, the second ends the process at once: checkpoints are written in such a way
 // that nothing is lost.
 inline void on_stop_signal(int) {
   stop_signals = stop_signals + 1;
+  const std::string_view text = nothing_to_save != 0 ? kNothingToSave : stop_text;
   if (stop_signals > 1) _exit(static_cast<int>(ExitCode::kInterrupted));
-  [[maybe_unused]] const auto written = write(STDERR_FILENO, stop_text.data(), stop_text.size());
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, text.data(), text.size());
+  if (nothing_to_save != 0) _exit(static_cast<int>(ExitCode::kInterrupted));
 }
 
 inline int report_error(const std::string& text, ExitCode code) {

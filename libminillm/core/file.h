@@ -39,7 +39,7 @@ void create_directories(const std::string& path);
 bool file_exists(const std::string& path);  // also true for a directory
 bool is_directory(const std::string& path);
 bool is_regular_file(const std::string& path);  // also through links; not a pipe or a device
-uint64_t file_size(const std::string& path);  // throws Error
+uint64_t file_size(const std::string& path);    // throws Error
 // Bytes that this process may still write to the file system of `path`, which need not exist yet;
 // nothing where the system does not say.
 std::optional<uint64_t> free_disk_bytes(const std::string& path);

@@ -25,6 +25,12 @@ void report_bad_record(DatasetReport& report, int64_t line, const BadRecord& bad
   }
 }
 
+void warn_of_many_dropped(DatasetReport& report) {
+  constexpr int64_t kMany = 20;  // one in so many
+  if (report.used == 0 || (report.rows - report.used) * kMany <= report.rows) return;
+  report.warnings.push_back(dropped_summary(report));
+}
+
 std::string dropped_summary(const DatasetReport& report) {
   const int64_t total =
       std::accumulate(report.dropped.begin(), report.dropped.end(), int64_t{0},

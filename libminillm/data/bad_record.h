@@ -22,6 +22,9 @@ struct BadRecord {
 void report_bad_record(DatasetReport& report, int64_t line, const BadRecord& bad,
                        BadRecordPolicy policy);
 
+// Warns where so many rows were dropped that a data set is probably not what it was taken for.
+void warn_of_many_dropped(DatasetReport& report);
+
 // `3 of 3 rows dropped: assistant message is empty (2), unknown role (1)`.
 std::string dropped_summary(const DatasetReport& report);
 

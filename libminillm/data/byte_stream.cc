@@ -55,6 +55,7 @@ ByteStream::ByteStream(const std::string& path) : path_(path) {
           : head.starts_with(kZstd) ? unpack_zstd(std::move(source_), path_.c_str())
                                     : nullptr) {
     source_ = std::move(unpacked);
+    packing_ = head.starts_with(kGzip) ? "gzip" : "zstd";
     return;  // what it holds is looked at by those who read it
   }
   expect_not_foreign(path, head, "text, JSON or CSV");

@@ -31,9 +31,11 @@ class ByteStream {
   size_t read_fully(char* to, size_t size);
 
   const std::string& path() const { return path_; }
+  const char* packing() const { return packing_; }  // "gzip", "zstd" or ""
 
  private:
   std::string path_;
+  const char* packing_ = "";
   std::unique_ptr<ByteSource> source_;
 };
 

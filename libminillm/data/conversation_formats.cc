@@ -80,6 +80,7 @@ std::vector<Conversation> parse_self_instruct(const Row& row) {
 std::vector<Conversation> parse_question_and_answer(const Row& row) {
   const char* asked = question_key(row);
   const char* answered = answer_key(row);
+  if (answered == nullptr) throw BadRecord{"missing 'output'", ""};
   const std::vector<Message> messages = joined(parse_preamble(row), parse_question(row, asked));
   const Json& answer = *row.use(answered);
   if (answer.is_array() && !answer.empty() && !answer[0].is_string())
@@ -105,19 +106,26 @@ bool has_list(const Row& row, std::string_view key) {
   return found != nullptr && key == found;
 }
 
-constexpr std::array<ConversationFormat, 8> kFormats = {{
+bool has_turns(const Row& row) {
+  const char* key = message_list_key(row);
+  return key != nullptr && row.value().at(key).is_array() && !row.value().at(key).empty() &&
+         row.value().at(key)[0].is_object() && !is_message(row.value().at(key)[0]);
+}
+
+constexpr std::array<ConversationFormat, 9> kFormats = {{
     {"openai messages", [](const Row& row) { return has_list(row, "messages"); },
      [](const Row& row) { return parse_message_list(row, "messages"); }},
     {"message arrays", [](const Row& row) { return row.value().is_array(); }, parse_bare_array},
     {"sharegpt", [](const Row& row) { return has_list(row, "conversations"); },
      [](const Row& row) { return parse_message_list(row, "conversations"); }},
+    {"human and assistant turns", has_turns,
+     [](const Row& row) { return parse_message_list(row, message_list_key(row)); }},
     {"conversation lists", [](const Row& row) { return message_list_key(row) != nullptr; },
      [](const Row& row) { return parse_message_list(row, message_list_key(row)); }},
     {"self-instruct", [](const Row& row) { return row.has("instruction") && row.has("instances"); },
      parse_self_instruct},
     {"message trees", is_message_tree, parse_tree_conversations},
-    {"alpaca", [](const Row& row) { return row.has("instruction") && answer_key(row) != nullptr; },
-     parse_question_and_answer},
+    {"alpaca", [](const Row& row) { return row.has("instruction"); }, parse_question_and_answer},
     {"prompt and completion",
      [](const Row& row) { return question_key(row) != nullptr && answer_key(row) != nullptr; },
      parse_question_and_answer},
@@ -167,10 +175,10 @@ std::vector<Message> parse_question(const Row& row, const char* key) {
     messages = parse_messages(row, own);
   } else if (is_message(own)) {
     messages = {parse_message(row.child(own))};
-  } else if (own.is_object()) {
-    throw BadRecord{"wrong type", fmt::format("'{}': expected a string or a list of messages, got "
-                                              "object",
-                                              key)};
+  } else if (!own.is_string()) {
+    throw BadRecord{
+        "wrong type",
+        fmt::format("'{}': expected a string or a list of messages, got {}", key, own.type_name())};
   } else {
     const std::string text = row.text(key);
     messages = {

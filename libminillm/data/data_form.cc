@@ -25,6 +25,7 @@ constexpr std::array<std::string_view, 8> kWrapperKeys = {
 
 // The beginning of a file.
 struct Head {
+  const char* packing = "";
   std::string name;       // in lower case, without .gz and .zst
   std::string bytes;      // without a byte order mark
   size_t skipped = 0;     // of the byte order mark
@@ -38,7 +39,7 @@ struct Head {
 
 Head read_head(const std::string& path) {
   ByteStream file(path);
-  Head head{path, std::string(kHeadBytes, '\0'), 0, false};
+  Head head{file.packing(), path, std::string(kHeadBytes, '\0')};
   head.bytes.resize(file.read_fully(head.bytes.data(), kHeadBytes));
   head.complete = head.bytes.size() < kHeadBytes;
   expect_not_foreign(path, std::string_view(head.bytes).substr(0, kFileKindBytes),
@@ -149,7 +150,7 @@ DataForm json_form(const Head& head, std::string_view text, size_t offset) {
 DataForm table_form(const Head& head) {
   const std::string_view header = std::string_view(head.bytes).substr(0, head.bytes.find('\n'));
   const auto count = [&](char c) { return std::count(header.begin(), header.end(), c); };
-  DataForm form{.kind = DataForm::kTable};
+  DataForm form{.kind = DataForm::kTable, .container = "CSV"};
   form.delimiter = head.named({".tsv"}) ? '\t' : ',';
   if (count(form.delimiter) > 0) return form;
   // Where the comma divides decimals, tables are written with semicolons.
@@ -161,10 +162,7 @@ DataForm table_form(const Head& head) {
   return form;
 }
 
-}  // namespace
-
-DataForm detect_data_form(const std::string& path) {
-  const Head head = read_head(path);
+DataForm form_of(const Head& head) {
   const bool json_name = head.named({".json", ".jsonl", ".ndjson"});
   const bool table_name = head.named({".csv", ".tsv"});
   const size_t begin = head.bytes.find_first_not_of(kSpace);
@@ -172,12 +170,25 @@ DataForm detect_data_form(const std::string& path) {
     return {.kind = json_name ? DataForm::kLines : table_name ? DataForm::kTable : DataForm::kText};
   const std::string_view text = std::string_view(head.bytes).substr(begin);
   const bool may_be_json = text.front() == '{' || text.front() == '[';
-  if (json_name || (may_be_json && begins_with_records(head, text)))
-    return json_form(head, text, head.skipped + begin);
+  if (json_name || (may_be_json && begins_with_records(head, text))) {
+    DataForm form = json_form(head, text, head.skipped + begin);
+    form.container = form.wrapped ? "a list in an object" : json_name ? "" : "JSON";
+    return form;
+  }
   if (table_name) return table_form(head);
   DataForm form;
   if (text.starts_with("{\"") || text.starts_with("[{\""))
     form.notice = "it begins like JSON, but with no whole JSON value: read as plain text";
+  return form;
+}
+
+}  // namespace
+
+DataForm detect_data_form(const std::string& path) {
+  const Head head = read_head(path);
+  DataForm form = form_of(head);
+  if (*head.packing != '\0')
+    form.container = head.packing + (form.container.empty() ? "" : ", " + form.container);
   return form;
 }
 

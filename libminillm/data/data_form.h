@@ -24,10 +24,11 @@ struct DataForm {
     kTable    // rows of cells under a header
   };
   Kind kind = kText;
-  uint64_t begin = 0;       // kArray: where `[` is, in the unpacked file
-  bool wrapped = false;     // kArray: it is a member of an object, {"data": [...]}
-  char delimiter = ',';     // kTable
-  std::string notice = {};  // what a user should be told; may be empty
+  uint64_t begin = 0;          // kArray: where `[` is, in the unpacked file
+  bool wrapped = false;        // kArray: it is a member of an object, {"data": [...]}
+  char delimiter = ',';        // kTable
+  std::string container = {};  // "gzip, CSV", ...: what the file's name need not say
+  std::string notice = {};     // what a user should be told; may be empty
 };
 
 // Throws Error if the file cannot be read, or holds none of these (core/file_kind.h).

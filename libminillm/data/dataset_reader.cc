@@ -48,9 +48,11 @@ class RecordNotes {
     controls_.add(content);
   }
   void report(DatasetReport& report, const char* unit) const {
+    constexpr int64_t kMany = 20;  // one in so many
     if (repeated_ > 0)
-      report.warnings.push_back(
-          fmt::format("{} of {} {} are duplicates of earlier ones", repeated_, records_, unit));
+      (repeated_ * kMany > records_ ? report.warnings : report.notes)
+          .push_back(
+              fmt::format("{} of {} {} are duplicates of earlier ones", repeated_, records_, unit));
     if (const std::string warning = controls_.warning(records_, unit); !warning.empty())
       report.warnings.push_back(warning);
   }
@@ -78,6 +80,7 @@ void read_one_file(Dataset<Record>& dataset, const std::string& path, BadRecordP
       std::is_same_v<Record, Conversation> ? RowKind::kConversation : RowKind::kPreference;
   DatasetReport& report = dataset.reports.emplace_back();
   report.path = path;
+  report.container = detect_data_form(path).container;
   if (empty_file == EmptyFile::kReport)
     report.format = "unknown";  // so that rows of another kind are only counted
   std::map<std::string, int64_t> formats;
@@ -88,9 +91,7 @@ void read_one_file(Dataset<Record>& dataset, const std::string& path, BadRecordP
     ++report.rows;
     std::string format;
     try {
-      const Json value = with_known_names(record.parse(), mapping);
-      for (const auto& [known, own] : mapping.columns)
-        if (value.is_object() && value.contains(known)) mapped.insert(own);
+      const Json value = with_known_names(record.parse(), mapping, &mapped);
       RowReading reading{mapping};
       const Row row(value, reading);
       check_row_kind(report, row, kExpected);
@@ -109,10 +110,11 @@ void read_one_file(Dataset<Record>& dataset, const std::string& path, BadRecordP
     if (!format.empty()) ++formats[format];
   });
   report.format = describe_formats(formats);
+  warn_of_many_dropped(report);
   row_notes.report(report);
   record_notes.report(report, kExpected == RowKind::kConversation ? "conversations" : "pairs");
   for (const auto& [known, own] : mapping.columns) {
-    MINILLM_CHECK_USAGE(mapped.contains(own),
+    MINILLM_CHECK_USAGE(mapped.contains(known),
                         "data.columns.{} = \"{}\": no record of '{}' has such a column", known, own,
                         path);
   }
@@ -135,6 +137,21 @@ Dataset<Record> read_files(const std::vector<std::string>& paths, BadRecordPolic
 }
 
 }  // namespace
+
+template <typename Record>
+int64_t count_shared(const std::vector<Record>& train, const std::vector<Record>& held_out) {
+  std::unordered_set<size_t> held;
+  const auto hash = [](const Record& record) {
+    return std::hash<std::string>()(content_of(record));
+  };
+  if (held_out.empty()) return 0;
+  for (const Record& record : train) held.insert(hash(record));
+  return std::count_if(held_out.begin(), held_out.end(),
+                       [&](const Record& record) { return held.contains(hash(record)); });
+}
+template int64_t count_shared(const std::vector<Conversation>&, const std::vector<Conversation>&);
+template int64_t count_shared(const std::vector<PreferencePair>&,
+                              const std::vector<PreferencePair>&);
 
 BadRecordPolicy parse_bad_record_policy(const std::string& text) {
   if (text == "error") return BadRecordPolicy::kError;

@@ -30,8 +30,9 @@ BadRecordPolicy parse_bad_record_policy(const std::string& text);
 // What the columns and roles of a data set are called, where they are not called as usual.
 struct RowMapping {
   // What a column is ("prompt", "completion", "messages", "chosen", "text", "role", ...) -> its name.
-  std::map<std::string, std::string> columns;
-  std::map<std::string, std::string> roles;  // a role's name -> "system", "user" or "assistant"
+  std::map<std::string, std::string> columns = {};
+  std::map<std::string, std::string> roles =
+      {};                       // a role's name -> "system", "user" or "assistant"
   bool keep_reasoning = false;  // learn what was thought before an answer, as <think>...</think>
 };
 
@@ -42,11 +43,13 @@ void check_row_mapping(const RowMapping& mapping);
 struct DatasetReport {
   std::string path;
   std::string format;                          // "openai messages", "alpaca", ..., "mixed: ..."
+  std::string container;                       // "gzip", "CSV", ...; empty for what its name says
   int64_t rows = 0;                            // seen; a row may hold several records
   int64_t used = 0;                            // rows
   std::map<std::string, int64_t> dropped;      // reason -> count
   std::vector<std::string> examples;           // the first few dropped ones, `file:line: reason`
   std::map<std::string, int64_t> unused_keys;  // that no record used -> in how many
+  std::vector<std::string> notes;              // what is worth knowing
   std::vector<std::string> warnings;           // what is probably not as it was meant
 };
 
@@ -67,6 +70,10 @@ Dataset<Conversation> read_conversations(const std::vector<std::string>& paths,
                                          BadRecordPolicy policy, const RowMapping& mapping = {});
 Dataset<PreferencePair> read_preferences(const std::vector<std::string>& paths,
                                          BadRecordPolicy policy, const RowMapping& mapping = {});
+
+// How many of the held-out records are in the training data, too.
+template <typename Record>
+int64_t count_shared(const std::vector<Record>& train, const std::vector<Record>& held_out);
 
 // For inspection: which of the three kinds a file is (the first row that is any of them
 // decides), and the same reading under kSkip, but a file without a usable record is only reported.

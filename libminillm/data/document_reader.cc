@@ -229,6 +229,7 @@ std::vector<DatasetReport> for_each_document(const std::vector<std::string>& pat
     report.path = path;
     DocumentSink sink(report, visit);
     const DataForm form = detect_data_form(path);
+    report.container = form.container;
     if (!form.notice.empty()) report.warnings.push_back(form.notice);
     if (form.kind == DataForm::kText) {
       read_text_file(report, split, policy, sink);
@@ -236,6 +237,7 @@ std::vector<DatasetReport> for_each_document(const std::vector<std::string>& pat
       read_records(report, policy, mapping, sink);
     }
     sink.finish();
+    warn_of_many_dropped(report);
     MINILLM_CHECK(report.used > 0, "'{}': no document in it: {}", path, dropped_summary(report));
   }
   return reports;

@@ -252,7 +252,7 @@ void apply_mask_list(const char* key, const Json& list, bool learned_if,
     const std::optional<bool> says = truth(list[entry++]);
     if (!says)
       throw BadRecord{"unsupported loss mask", fmt::format("'{}': expected entries 0 or 1", key)};
-    message.supervised = message.supervised && *says == learned_if;
+    if (is_answer(message)) message.supervised = message.supervised && *says == learned_if;
   }
 }
 

@@ -2,62 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
-#include <optional>
 #include <utility>
 
 #include "libminillm/core/check.h"
 #include "libminillm/data/bad_record.h"
-#include "libminillm/data/record_formats.h"
+#include "libminillm/data/preference_parts.h"
 
 namespace minillm {
 namespace {
-
-using Messages = std::vector<Message>;
-
-bool same_message(const Message& a, const Message& b) {
-  return a.role == b.role && trim(a.content) == trim(b.content);
-}
-
-// Two whole conversations that differ only in the last message: what precedes it is the prompt.
-PreferencePair make_implicit_pair(const Row& row, Messages chosen, const Messages& rejected,
-                                  Messages preamble = {}) {
-  for (const Messages* side : {&std::as_const(chosen), &rejected}) {
-    if (side->empty() || side->back().role != Role::kAssistant) {
-      throw BadRecord{"answer does not end with an assistant message", ""};
-    }
-  }
-  if (!std::equal(chosen.begin(), chosen.end() - 1, rejected.begin(), rejected.end() - 1,
-                  same_message)) {
-    throw BadRecord{"chosen and rejected differ before their last message", ""};
-  }
-  preamble.insert(preamble.end(), chosen.begin(), chosen.end() - 1);
-  return make_pair(row, std::move(preamble), chosen.back().content, rejected.back().content);
-}
-
-// What data sets call the two answers.
-struct AnswerKeys {
-  const char* chosen;
-  const char* rejected;
-};
-constexpr std::array<AnswerKeys, 9> kAnswerKeys = {{{"chosen", "rejected"},
-                                                    {"chosen_messages", "rejected_messages"},
-                                                    {"preferred_output", "non_preferred_output"},
-                                                    {"chosen_response", "rejected_response"},
-                                                    {"response_j", "response_k"},
-                                                    {"text_correct", "text_incorrect"},
-                                                    {"chosen_answer", "rejected_answer"},
-                                                    {"preferred", "dispreferred"},
-                                                    {"accepted", "rejected"}}};
-
-// The names of which the row has either; nothing if it is no pair.
-std::optional<AnswerKeys> answer_keys(const Row& row) {
-  for (const AnswerKeys& keys : kAnswerKeys) {
-    if (std::string_view(keys.chosen) == "accepted" && !row.has("accepted")) continue;
-    if (row.has(keys.chosen) || row.has(keys.rejected)) return keys;
-  }
-  return std::nullopt;
-}
 
 // An answer: the messages it is made of, and whether it was a plain string.
 struct Answer {
@@ -81,83 +33,6 @@ Answer parse_answer(const Row& row, const char* key) {
   const Json* value = row.use(key);
   if (value == nullptr) throw BadRecord{fmt::format("missing '{}'", key), ""};
   return parse_answer(row, key, *value);
-}
-
-// The turns of an HH-RLHF string, "\n\nHuman: ...\n\nAssistant: ...".
-Messages parse_dialogue(std::string_view text) {
-  struct Marker {
-    std::string_view text;
-    Role role;
-  };
-  constexpr std::array<Marker, 2> kMarkers = {
-      {{"\n\nHuman:", Role::kUser}, {"\n\nAssistant:", Role::kAssistant}}};
-  const std::string padded = "\n\n" + std::string(trim(text));
-  Messages messages;
-  for (size_t i = 0; i < padded.size();) {
-    const std::string_view rest = std::string_view(padded).substr(i);
-    const auto marker = std::find_if(kMarkers.begin(), kMarkers.end(),
-                                     [&](const Marker& m) { return rest.starts_with(m.text); });
-    if (marker != kMarkers.end()) {
-      messages.push_back({marker->role, ""});
-      i += marker->text.size();
-    } else {
-      if (messages.empty())
-        throw BadRecord{"dialogue does not begin with 'Human:' or 'Assistant:'", ""};
-      messages.back().content += padded[i++];
-    }
-  }
-  for (Message& message : messages) message.content = std::string(trim(message.content));
-  return messages;
-}
-
-bool is_dialogue(const Row& row, const char* key) {
-  return row.has(key) && row.value().at(key).is_string() &&
-         trim(row.value().at(key).get_ref<const std::string&>()).starts_with("Human:");
-}
-
-PreferencePair parse_dialogues(const Row& row) {
-  const AnswerKeys keys = *answer_keys(row);
-  // If there is a prompt as well, the answers continue it.
-  const std::string prompt = is_dialogue(row, "prompt") ? row.text("prompt") : "";
-  return make_implicit_pair(row, parse_dialogue(prompt + row.text(keys.chosen)),
-                            parse_dialogue(prompt + row.text(keys.rejected)), parse_preamble(row));
-}
-
-// A key, none of those known, that may well hold the prompt.
-std::optional<std::string> unknown_prompt(const Row& row) {
-  RowReading reading{row.reading().mapping};
-  for (const auto& [key, value] : row.value().items()) {
-    if (!value.is_string() || row.reading().used[&row.value()].contains(key)) continue;
-    const Json alone = {{key, value}};
-    RowReading one{row.reading().mapping};
-    const Row member(alone, one);
-    RowNotes notes;
-    notes.add(one);
-    DatasetReport report;
-    notes.report(report);
-    if (!report.warnings.empty()) return key;
-  }
-  return std::nullopt;
-}
-
-// {"chosen": "The sky is blue.", "rejected": "The sky is green."}: the prompt is what both begin
-// with, up to the end of a word.
-PreferencePair parse_common_beginning(const Row& row) {
-  const AnswerKeys keys = *answer_keys(row);
-  const std::string chosen = row.text(keys.chosen), rejected = row.text(keys.rejected);
-  if (const auto key = unknown_prompt(row)) {
-    throw BadRecord{
-        "pair without a prompt",
-        fmt::format("expected 'prompt', got '{}' (data.columns says which column is what)", *key)};
-  }
-  const auto [differs, unused] =
-      std::mismatch(chosen.begin(), chosen.end(), rejected.begin(), rejected.end());
-  size_t common = static_cast<size_t>(differs - chosen.begin());
-  while (common > 0 && !std::isspace(static_cast<unsigned char>(chosen[common - 1]))) --common;
-  Messages prompt = parse_preamble(row);
-  prompt.push_back({Role::kUser, std::string(trim(chosen.substr(0, common)))});
-  return make_pair(row, std::move(prompt), std::string(trim(chosen.substr(common))),
-                   std::string(trim(rejected.substr(common))));
 }
 
 // The prompt and what goes on from it: messages of an answer may repeat the prompt's, or its end.
@@ -197,6 +72,8 @@ Messages pair_prompt(const Row& row, bool* plain) {
   if (own.is_object() && own.contains("messages")) {  // OpenAI's "input"
     const Row input = row.child(*row.use(key));
     messages = parse_messages(row, *input.use("messages"));
+  } else if (own.is_object() && !is_message(own)) {
+    throw BadRecord{fmt::format("missing '{}.messages'", key), ""};
   } else if (is_dialogue(row, key)) {
     messages = parse_dialogue(row.text(key));
   } else {

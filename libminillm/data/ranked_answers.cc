@@ -140,7 +140,8 @@ void follow_best(const Row& row, const Json& node, std::vector<Message> path,
   for (size_t i = 0; i < replies.size(); ++i) {
     follow_best(row, *replies[i], path, conversations);
     // What conversations share is learned in the first of them.
-    for (Message& message : path) message.supervised = false;
+    for (Message& message : path)
+      if (message.role == Role::kAssistant) message.supervised = false;
   }
 }
 

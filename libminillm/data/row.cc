@@ -65,18 +65,19 @@ void lower_names(Json& object) {
 }
 
 // "mensch" becomes "role": in the record, and in the objects of its lists.
-void map_columns(Json& value, const RowMapping& mapping, int depth) {
+void map_columns(Json& value, const RowMapping& mapping, int depth, std::set<std::string>* found) {
   if (value.is_array() && depth > 0) {
-    for (Json& element : value) map_columns(element, mapping, depth - 1);
+    for (Json& element : value) map_columns(element, mapping, depth - 1, found);
   } else if (value.is_object()) {
     for (const auto& [known, own] : mapping.columns) {
-      if (known == own || !value.contains(own)) continue;
-      if (value.contains(known)) rename(value, known, known + " (replaced)");
+      if (!value.contains(own)) continue;
+      if (known != own && value.contains(known)) rename(value, known, known + " (replaced)");
       rename(value, own, known);
+      if (found != nullptr) found->insert(known);
     }
     if (depth == 0) return;
     for (auto& [name, member] : value.items())
-      if (member.is_array()) map_columns(member, mapping, depth - 1);
+      if (member.is_array()) map_columns(member, mapping, depth - 1, found);
   }
 }
 
@@ -111,8 +112,8 @@ std::string Row::text(const char* key) const {
 
 std::string Row::optional_text(const char* key) const { return has(key) ? text(key) : ""; }
 
-Json with_known_names(Json record, const RowMapping& mapping) {
-  if (!mapping.columns.empty()) map_columns(record, mapping, /*depth=*/2);
+Json with_known_names(Json record, const RowMapping& mapping, std::set<std::string>* found) {
+  if (!mapping.columns.empty()) map_columns(record, mapping, /*depth=*/2, found);
   if (record.is_object()) lower_names(record);
   return record;
 }

@@ -52,8 +52,9 @@ class Row {
 };
 
 // The record with its columns named as the mapping says, and names in lower case where that makes
-// none ambiguous.
-Json with_known_names(Json record, const RowMapping& mapping);
+// none ambiguous. Adds the columns of the mapping that it has to `found`.
+Json with_known_names(Json record, const RowMapping& mapping,
+                      std::set<std::string>* found = nullptr);
 
 // What is told about a file's rows, once they are read.
 class RowNotes {

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
+#include <string_view>
+#include <unordered_set>
 
 #include "libminillm/core/check.h"
 #include "libminillm/data/token_shard_format.h"
@@ -103,6 +106,23 @@ std::vector<TextWindow> cut_windows(const TokenShard& shard, Index max_rows) {
     }
   }
   return windows;
+}
+
+Index count_shared(const TokenShard& train, const TokenShard& held_out) {
+  std::vector<Token> ids;
+  const auto hash_of = [&](const TokenShard& shard, Index d) {
+    shard.document(d, ids);
+    return std::hash<std::string_view>()(
+        {reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(Token)});
+  };
+  std::unordered_set<size_t> held;
+  for (Index d = 0; d < held_out.documents(); ++d) held.insert(hash_of(held_out, d));
+  std::unordered_set<size_t> shared;
+  for (Index d = 0; d < train.documents(); ++d)
+    if (const size_t hash = hash_of(train, d); held.contains(hash)) shared.insert(hash);
+  Index count = 0;
+  for (Index d = 0; d < held_out.documents(); ++d) count += shared.contains(hash_of(held_out, d));
+  return count;
 }
 
 }  // namespace minillm

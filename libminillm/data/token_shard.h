@@ -17,10 +17,11 @@
 
 namespace minillm {
 
-// What a shard is made from, as one SHA-256: the files' bytes, the split and the tokenizer. A shard
+// What a shard is made from, as one SHA-256: the files' bytes, the split, the tokenizer and
+// what columns are called. A shard
 // whose source_hash() is equal need not be written again.
 std::string shard_source_hash(const std::vector<std::string>& paths, DocumentSplit split,
-                              const Tokenizer& tokenizer);
+                              const Tokenizer& tokenizer, const RowMapping& mapping = {});
 
 // Tokenizes the files into the shard file `out` (atomically), in bounded memory: some megabytes of
 // text at a time, or one document if that is longer. The bytes do not depend on the number of
@@ -32,7 +33,8 @@ struct ShardReport {
 };
 ShardReport write_token_shard(const std::string& out, const std::vector<std::string>& paths,
                               DocumentSplit split, BadRecordPolicy policy,
-                              const Tokenizer& tokenizer, const ProgressFunction& progress = {});
+                              const Tokenizer& tokenizer, const ProgressFunction& progress = {},
+                              const RowMapping& mapping = {});
 
 class TokenShard {
  public:
@@ -70,6 +72,9 @@ struct TextWindow {
   Index rows() const { return end - begin - 1; }
 };
 std::vector<TextWindow> cut_windows(const TokenShard& shard, Index max_rows);
+
+// How many documents of `held_out` are, id for id, in `train`, too.
+Index count_shared(const TokenShard& train, const TokenShard& held_out);
 
 }  // namespace minillm
 

@@ -81,10 +81,12 @@ class ShardWriter {
 }  // namespace
 
 std::string shard_source_hash(const std::vector<std::string>& paths, DocumentSplit split,
-                              const Tokenizer& tokenizer) {
+                              const Tokenizer& tokenizer, const RowMapping& mapping) {
   Sha256 hash;
   hash.update(fmt::format("token shard {}\n{}\n{}\n", shard_format::kVersion, tokenizer.hash(),
                           document_split_name(split)));
+  for (const auto& [known, own] : mapping.columns)
+    hash.update(fmt::format("column {} {}\n", known, own));
   for (const std::string& path : paths) {
     expect_data_file(path);
     hash.update(sha256_file(path) + (holds_records(path) ? " json\n" : " text\n"));
@@ -94,23 +96,27 @@ std::string shard_source_hash(const std::vector<std::string>& paths, DocumentSpl
 
 ShardReport write_token_shard(const std::string& out, const std::vector<std::string>& paths,
                               DocumentSplit split, BadRecordPolicy policy,
-                              const Tokenizer& tokenizer, const ProgressFunction& progress) {
+                              const Tokenizer& tokenizer, const ProgressFunction& progress,
+                              const RowMapping& mapping) {
   MINILLM_CHECK(!paths.empty(), "token shard '{}': no files to make it from", out);
   MINILLM_CHECK(tokenizer.bos() >= 0 && tokenizer.eos() >= 0,
                 "token shard '{}': the tokenizer has no '<s>' or no '</s>' to mark where documents "
                 "begin and end",
                 out);
   MINILLM_CHECK(!is_directory(out), "token shard '{}': cannot write: it is a directory", out);
-  ShardWriter writer(out, tokenizer, shard_source_hash(paths, split, tokenizer));
+  ShardWriter writer(out, tokenizer, shard_source_hash(paths, split, tokenizer, mapping));
   ShardReport report;
   double done = 0, total = 0;
   for (const std::string& path : paths)
     if (file_exists(path)) total += static_cast<double>(file_size(path));
-  report.files = for_each_document(paths, split, policy, [&](std::string_view document) {
-    writer.add(document);
-    done += static_cast<double>(document.size());
-    report_progress(progress, std::min(done, total), total);  // what is not text is not counted
-  });
+  report.files = for_each_document(
+      paths, split, policy,
+      [&](std::string_view document) {
+        writer.add(document);
+        done += static_cast<double>(document.size());
+        report_progress(progress, std::min(done, total), total);  // what is not text is not counted
+      },
+      mapping);
   const shard_format::Trailer& trailer = writer.finish();
   report.documents = static_cast<int64_t>(trailer.documents);
   report.tokens = static_cast<int64_t>(trailer.tokens);

@@ -66,10 +66,8 @@ ReferencedPairs refer(StageRun& run, Dataset<PreferencePair> data, const char* c
   ReferencedPairs result{{}, {}, data.hash};
   for (const PreferencePair& pair : data.records)
     result.pairs.push_back(render_pair(run.tokenizer(), pair));
-  const Index too_long = remove_too_long(result.pairs, run.longest());
-  if (too_long > 0)
-    run.say(fmt::format("{} of {} pairs are longer than the model's {} positions and are left out",
-                        too_long, data.records.size(), run.longest()));
+  report_too_long(remove_too_long(result.pairs, run.longest()), std::ssize(data.records), "pairs",
+                  data.reports, run.longest(), run.events());
   if (result.hash.empty()) result.hash = hash_of(result.pairs);
   if (!pair_loss_of(config.loss).needs_reference) {
     result.reference.resize(result.pairs.size());
@@ -78,7 +76,7 @@ ReferencedPairs refer(StageRun& run, Dataset<PreferencePair> data, const char* c
   const std::string key =
       reference_key(run.start().weights_hash, result.hash, run.tokenizer(), config.train.precision);
   result.reference = reference_log_probs(run.path(cache), key, run.model(), result.pairs,
-                                         run.progress("reference"));
+                                         run.preparation("reference"));
   return result;
 }
 
@@ -180,6 +178,8 @@ void warn_if_forgetting(const StageRun& run, const Metrics& metrics) {
 }
 
 TrainOutcome train(const DpoConfig& config, StageRun& run, DpoData data) {
+  run.warn_of_shared(count_shared(data.train.records, data.held_out.records),
+                     std::ssize(data.held_out.records));
   CombinedLoss loss(config);
   ReferencedPairs train = refer(run, std::move(data.train), "reference_train.json", config);
   ReferencedPairs held_out;

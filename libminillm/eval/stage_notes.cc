@@ -22,7 +22,7 @@ std::vector<StageNotes> make_stage_notes() {
        .loss_unit = "nats per token",
        .from_scratch = true,
        .start = "continued pretraining: checkpoint or run directory to start from",
-       .replay = ""},
+       .replay = "texts of before to replay, so that continued pretraining keeps what was learnt"},
       {.name = "sft",
        .phase = "fine-tuning",
        .title = "Supervised fine-tuning",

@@ -99,6 +99,11 @@ void for_each_product(const ModelConfig& config, Weights& weights, Visit&& visit
   if (config.tie_word_embeddings) visit(weights.head);
 }
 
+// Freezes the embedding, and a head that is tied to it.
+void freeze_embedding(Gradients& gradients, const ModelConfig& config);
+// Names of the tensors whose gradient view is null.
+std::vector<std::string> frozen_tensors(const Gradients& gradients, const ModelConfig& config);
+
 // The table of all tensors. Matrices decay, gains do not (Loshchilov & Hutter 2019; as in GPT-2).
 TensorTable make_tensor_table(const ModelConfig& config);
 

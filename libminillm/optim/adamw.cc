@@ -43,10 +43,12 @@ void AdamWConfig::validate() const {
                       "config: train.weight_decay: expected a number >= 0, got {}", weight_decay);
 }
 
-AdamW::AdamW(const TensorTable& table, const AdamWConfig& config)
+AdamW::AdamW(const TensorTable& table, const AdamWConfig& config,
+             std::span<const std::string> frozen)
     : config_(config), exp_avg_(table.size()), exp_avg_sq_(table.size()) {
   config.validate();
   for (const TensorInfo& tensor : table.tensors()) {
+    if (std::ranges::find(frozen, tensor.name) != frozen.end()) continue;
     const Index tensor_end = tensor.offset + tensor.size;
     for (Index begin = tensor.offset; begin < tensor_end; begin += kBlockSize)
       blocks_.push_back({begin, std::min(begin + kBlockSize, tensor_end), tensor.decay});

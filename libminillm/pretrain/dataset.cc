@@ -5,30 +5,36 @@
 namespace minillm {
 namespace {
 
-std::vector<Index> rows_of(const std::vector<TextWindow>& windows) {
-  MINILLM_CHECK(!windows.empty(),
-                "pretraining data: no text to train on (every document is empty)");
+std::vector<Index> rows_of(const std::vector<TextPart>& parts) {
   std::vector<Index> rows;
-  for (const TextWindow& window : windows) rows.push_back(window.rows());
+  for (const TextPart& part : parts)
+    for (const TextWindow& window : part.windows) rows.push_back(window.rows());
+  MINILLM_CHECK(!rows.empty(), "pretraining data: no text to train on (every document is empty)");
   return rows;
 }
 
 }  // namespace
 
-PretrainDataset::PretrainDataset(TokenShard shard, Index max_length, Index batch_tokens,
-                                 uint64_t seed)
-    : shard_(std::move(shard)),
-      windows_(cut_windows(shard_, max_length)),
-      schedule_(rows_of(windows_), batch_tokens, seed) {}
+PretrainDataset::PretrainDataset(std::vector<TextPart> parts, Index batch_tokens, uint64_t seed)
+    : parts_(std::move(parts)), schedule_(rows_of(parts_), batch_tokens, seed) {}
 
 const TokenBatch& PretrainDataset::batch(Index i) {
   batch_.clear();
-  for (const Index w : schedule_.at(i)) {
-    const TextWindow& window = windows_[static_cast<size_t>(w)];
-    shard_.slice(window.document, window.begin, window.end, tokens_);
+  for (const Index item : schedule_.at(i)) {
+    auto w = static_cast<size_t>(item);
+    auto part = parts_.begin();
+    for (; w >= part->windows.size(); ++part) w -= part->windows.size();
+    const TextWindow& window = part->windows[w];
+    part->shard.slice(window.document, window.begin, window.end, tokens_);
     append_text(batch_, tokens_);
   }
   return batch_;
+}
+
+Index PretrainDataset::bytes() const {
+  size_t windows = 0;
+  for (const TextPart& part : parts_) windows += part.windows.size();
+  return static_cast<Index>(windows * sizeof(TextWindow));
 }
 
 }  // namespace minillm

@@ -1,4 +1,5 @@
-// Pretraining data: windows of documents, packed into batches.
+// Pretraining data: windows of documents, of the training files and of those that are replayed,
+// packed into batches.
 
 #ifndef LIBMINILLM_PRETRAIN_DATASET_H_
 #define LIBMINILLM_PRETRAIN_DATASET_H_
@@ -11,23 +12,27 @@
 
 namespace minillm {
 
+// Windows of a shard's documents, all of them or those that were drawn.
+struct TextPart {
+  TokenShard shard;
+  std::vector<TextWindow> windows;
+};
+
 class PretrainDataset {
  public:
-  // Documents longer than `max_length` rows are cut into windows; every window is a segment of its
-  // own, so no document attends to another. Throws Error if the shard holds nothing to predict.
-  PretrainDataset(TokenShard shard, Index max_length, Index batch_tokens, uint64_t seed);
+  // Every window is a segment of its own, so no document attends to another. Throws Error if there
+  // is nothing to predict.
+  PretrainDataset(std::vector<TextPart> parts, Index batch_tokens, uint64_t seed);
 
   // Micro-batch `i` of the run, over all epochs: a pure function of i. Valid until the next call.
   const TokenBatch& batch(Index i);
 
   BatchSchedule& schedule() { return schedule_; }
-  const TokenShard& shard() const { return shard_; }
-  // Memory of the windows; the shard itself is mapped, not held.
-  Index bytes() const { return static_cast<Index>(windows_.size() * sizeof(TextWindow)); }
+  // Memory of the windows; the shards themselves are mapped, not held.
+  Index bytes() const;
 
  private:
-  TokenShard shard_;
-  std::vector<TextWindow> windows_;
+  std::vector<TextPart> parts_;
   BatchSchedule schedule_;
   TokenBatch batch_;
   std::vector<Token> tokens_;

@@ -11,6 +11,8 @@
 namespace minillm::report {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 struct KnownFigure {
   const char* name;
   const char* group;
@@ -72,7 +74,7 @@ ReportFigure make_figure(const std::string& name) {
 ReportFigures read_figures(const std::string& path) {
   const std::string text = read_file(path);
   try {
-    const auto summary = nlohmann::ordered_json::parse(text);
+    const auto summary = Json::parse(text);
     ReportFigures figures;
     for (const auto& [stage, metrics] : summary.items()) figures.columns.push_back(stage);
     if (summary.empty()) return figures;
@@ -86,10 +88,10 @@ ReportFigures read_figures(const std::string& path) {
     for (const std::string& name : names) {
       ReportFigure figure = make_figure(name);
       for (const auto& [stage, metrics] : summary.items()) {
-        const auto& value = metrics.at(name);
-        figure.values.push_back({value.at("value").template get<double>(),
-                                 value.at("count").template get<double>(),
-                                 value.at("of").template get<double>()});
+        const Json value = metrics.value(name, Json{{"count", 0}, {"of", 0}});
+        const auto of = value.at("of").template get<double>();
+        figure.values.push_back({of > 0 ? value.at("value").template get<double>() : 0,
+                                 value.at("count").template get<double>(), of});
       }
       figures.rows.push_back(figure);
     }

@@ -7,55 +7,61 @@
 #include "libminillm/core/sha256.h"
 #include "libminillm/eval/sft_eval.h"
 #include "libminillm/stage/conversation_dataset.h"
+#include "libminillm/stage/replay.h"
 #include "libminillm/stage/stage_run.h"
 #include "libminillm/train/preflight.h"
 
 namespace minillm {
 namespace {
 
+ReplayShare replay_share(const SftConfig& config) {
+  if (config.replay_loss_share != 0)
+    return {"sft.replay_loss_share", config.replay_loss_share, /*of_targets=*/true};
+  return {"sft.replay_share", config.replay_share};
+}
+
 void validate(const SftConfig& config) {
-  MINILLM_CHECK_USAGE(config.replay_share >= 0 && config.replay_share < 1,
-                      "config: sft.replay_share: expected a number from 0 to below 1, got {}",
-                      config.replay_share);
+  replay_share(config).validate();
+  parse_document_split(config.document_split);
 }
 
 // How much of the data carries loss; throws Error if nothing does.
 std::string describe_targets(const std::vector<RenderedSequence>& sequences) {
-  Index empty = 0, targets = 0;
-  for (const RenderedSequence& sequence : sequences) {
-    const Index supervised = sequence.supervised_count();
-    empty += supervised == 0;
-    targets += supervised;
-  }
-  return check_targets(std::ssize(sequences), empty, targets, tokens_of(sequences));
+  Index empty = 0;
+  for (const RenderedSequence& sequence : sequences) empty += sequence.supervised_count() == 0;
+  const TokenCount count = count_tokens(sequences);
+  return check_targets(std::ssize(sequences), empty, count.targets, count.tokens);
 }
 
 // Adds as much text of the stage before as makes up its share.
-void add_replay(RenderedConversations& rows, std::vector<std::string> documents,
-                const SftConfig& config, StageRun& run) {
-  const auto tokens = static_cast<double>(tokens_of(rows.sequences));
-  const double share = config.replay_share / (1 - config.replay_share);
+void add_replay(RenderedConversations& rows, const std::vector<std::string>& documents,
+                const SftConfig& config, const StageRun& run) {
+  const TokenCount own = count_tokens(rows.sequences);
+  const ReplayShare share = replay_share(config);
   RenderedConversations text =
-      draw_documents(std::move(documents), run.tokenizer(), run.longest(),
-                     static_cast<Index>(tokens * share), config.train.seed, run.events());
+      draw_documents(documents, run.tokenizer(), run.longest(), share, own, config.train.seed);
+  run.say(describe_replay(share, own, count_tokens(text.sequences)));
   std::ranges::move(text.sequences, std::back_inserter(rows.sequences));
   rows.hash = sha256(rows.hash + text.hash);
 }
 
 TrainOutcome train(const SftConfig& config, StageRun& run, SftData data) {
+  if (config.freeze_embeddings) run.freeze_embedding();
   const auto render = [&](Dataset<Conversation> rows) {
     return render_conversations(rows, run.tokenizer(), run.longest(), run.events());
   };
+  run.warn_of_shared(count_shared(data.train.records, data.held_out.records),
+                     std::ssize(data.held_out.records));
   RenderedConversations rows = render(std::move(data.train)), held_out;
   const std::string targets_line = describe_targets(rows.sequences);
-  if (!data.replay.records.empty()) add_replay(rows, std::move(data.replay.records), config, run);
+  if (!data.replay.records.empty()) add_replay(rows, data.replay.records, config, run);
   run.depends_on("template", run.tokenizer().chat_template()->id);
   run.depends_on("train", rows.hash);
   ConversationDataset dataset(std::move(rows.sequences), config.train.batch_tokens,
                               config.train.seed);
   if (!data.held_out.records.empty()) {
     held_out = render(std::move(data.held_out));
-    run.evaluate_on(held_out.hash, tokens_of(held_out.sequences), [&] {
+    run.evaluate_on(held_out.hash, count_tokens(held_out.sequences).tokens, [&] {
       return named_metrics(
           evaluate_sft(run.model(), held_out.sequences, run.progress("evaluating")));
     });
@@ -69,9 +75,13 @@ void list_fields(ConfigFields& fields, SftConfig& config) {
   list_fields(fields, config.train);
   list_fields(fields, config.data);
   fields.add("data.document_split", config.document_split,
-             "what ends a document of replayed .txt files: \"blank_line\", \"line\" or \"file\"");
+             "what ends a document in a replayed .txt file: \"blank_line\", \"line\" or \"file\"");
   fields.add("sft.replay_share", config.replay_share,
              "fraction of all tokens that is replayed text, if some is given");
+  fields.add("sft.replay_loss_share", config.replay_loss_share,
+             "the same as a fraction of the tokens that carry loss; 0 = sft.replay_share counts");
+  fields.add("sft.freeze_embeddings", config.freeze_embeddings,
+             "do not train the embedding, nor a head that is tied to it");
 }
 
 TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEvents& events) {
@@ -79,11 +89,14 @@ TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEve
   StageRun run("sft", config, options, events);
   run.expect_files();
   run.start_from(open_starting_point(options));
+  const auto read_texts = [&](const std::vector<std::string>& files, BadRecordPolicy policy,
+                              const RowMapping& mapping) {
+    return read_documents(files, policy, mapping, parse_document_split(config.document_split));
+  };
   return train(config, run,
                {.train = run.read(options.train_files, read_conversations),
                 .held_out = run.read(options.eval_files, read_conversations),
-                .replay = run.read(options.replay_files, read_documents,
-                                   parse_document_split(config.document_split))});
+                .replay = run.read(options.replay_files, read_texts)});
 }
 
 TrainOutcome sft(SftConfig config, SftData data, StageModel& model, const StageOptions& options,

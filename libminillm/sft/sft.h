@@ -26,8 +26,11 @@ namespace minillm {
 struct SftConfig {
   TrainConfig train;
   DataConfig data;
-  std::string document_split = "blank_line";  // what ends a document of replayed text
-  double replay_share = 0.2;                  // of all tokens, if texts are replayed
+  double replay_share = 0.2;     // of all tokens, if texts are replayed
+  double replay_loss_share = 0;  // of the tokens that carry loss; 0: replay_share counts
+  // What ends a document in a replayed .txt file: "blank_line", "line", "file".
+  std::string document_split = "blank_line";
+  bool freeze_embeddings = false;  // the embedding and a head tied to it are not trained
 };
 void list_fields(ConfigFields& fields, SftConfig& config);
 

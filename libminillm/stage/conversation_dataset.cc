@@ -1,16 +1,12 @@
 #include "libminillm/stage/conversation_dataset.h"
 
 #include "libminillm/core/check.h"
-#include "libminillm/core/rng.h"
 #include "libminillm/core/sha256.h"
-#include "libminillm/data/document_reader.h"
 #include "libminillm/eval/text_loss.h"  // make_evaluation_text
 #include "libminillm/stage/stage.h"
 
 namespace minillm {
 namespace {
-
-constexpr uint64_t kReplayStream = 0x7265706c6179;  // "replay": apart from all other draws
 
 std::vector<Index> rows_of(const std::vector<RenderedSequence>& sequences) {
   std::vector<Index> rows;
@@ -36,22 +32,32 @@ std::string hash_of(const std::vector<RenderedSequence>& sequences) {
   return hash.hex();
 }
 
-// Cut as held-out text is cut for its evaluation. Returns how many tokens it has.
-Index append_document(RenderedConversations& result, const std::string& document,
-                      const Tokenizer& tokenizer, Index max_positions) {
-  Index tokens = 0;
-  result.hash = sha256(result.hash + document);
-  for (const std::vector<Token>& window :
-       make_evaluation_text({&document, 1}, tokenizer, max_positions).windows) {
-    std::vector<uint8_t> supervised(window.size(), 1);
-    supervised[0] = 0;
-    result.sequences.push_back({window, std::move(supervised)});
-    tokens += std::ssize(window);
-  }
-  return tokens;
+}  // namespace
+
+void report_too_long(Index too_long, Index all, const char* what,
+                     const std::vector<DatasetReport>& reports, Index max_positions,
+                     const TrainerEvents& events) {
+  if (too_long == 0) return;
+  std::string files;
+  for (const DatasetReport& report : reports)
+    files += fmt::format("{}'{}'", files.empty() ? "" : ", ", report.path);
+  MINILLM_CHECK(too_long < all, "{}: all of its {} {} are longer than the model's {} positions",
+                files.empty() ? "data" : files, all, what, max_positions);
+  report_message(
+      events,
+      fmt::format("{}{} of {} {} are longer than the model's {} positions and are left "
+                  "out",
+                  10 * too_long > all ? "warning: " : "", too_long, all, what, max_positions));
 }
 
-}  // namespace
+TokenCount count_tokens(const std::vector<RenderedSequence>& sequences) {
+  TokenCount count;
+  for (const RenderedSequence& sequence : sequences) {
+    count.tokens += std::ssize(sequence.tokens);
+    count.targets += sequence.supervised_count();
+  }
+  return count;
+}
 
 RenderedConversations render_conversations(const Dataset<Conversation>& data,
                                            const Tokenizer& tokenizer, Index max_positions,
@@ -59,13 +65,8 @@ RenderedConversations render_conversations(const Dataset<Conversation>& data,
   RenderedConversations result{{}, data.hash};
   for (const Conversation& conversation : data.records)
     result.sequences.push_back(render_conversation(tokenizer, conversation.messages));
-  const Index too_long = remove_too_long(result.sequences, max_positions);
-  if (too_long > 0)
-    report_message(
-        events,
-        fmt::format(
-            "{} of {} conversations are longer than the model's {} positions and are left out",
-            too_long, data.records.size(), max_positions));
+  report_too_long(remove_too_long(result.sequences, max_positions), std::ssize(data.records),
+                  "conversations", data.reports, max_positions, events);
   if (result.hash.empty()) result.hash = hash_of(result.sequences);
   return result;
 }
@@ -78,18 +79,20 @@ RenderedConversations render_documents(const std::vector<std::string>& documents
   return result;
 }
 
-RenderedConversations draw_documents(std::vector<std::string> documents, const Tokenizer& tokenizer,
-                                     Index max_positions, Index tokens, uint64_t seed,
-                                     const TrainerEvents& events) {
-  Rng(seed, kReplayStream).shuffle(documents);
-  RenderedConversations result;
-  Index taken = 0;
-  for (const std::string& document : documents) {
-    if (taken >= tokens) break;
-    taken += append_document(result, document, tokenizer, max_positions);
+// Cut as held-out text is cut for its evaluation.
+TokenCount append_document(RenderedConversations& result, const std::string& document,
+                           const Tokenizer& tokenizer, Index max_positions) {
+  TokenCount count;
+  result.hash = sha256(result.hash + document);
+  for (const std::vector<Token>& window :
+       make_evaluation_text({&document, 1}, tokenizer, max_positions).windows) {
+    std::vector<uint8_t> supervised(window.size(), 1);
+    supervised[0] = 0;
+    result.sequences.push_back({window, std::move(supervised)});
+    count.tokens += std::ssize(window);
+    count.targets += std::ssize(window) - 1;
   }
-  report_message(events, fmt::format("replay: {} tokens of text beside the conversations", taken));
-  return result;
+  return count;
 }
 
 Dataset<std::string> read_documents(const std::vector<std::string>& paths, BadRecordPolicy policy,
@@ -99,12 +102,6 @@ Dataset<std::string> read_documents(const std::vector<std::string>& paths, BadRe
       paths, split, policy, [&](std::string_view document) { data.records.emplace_back(document); },
       mapping);
   return data;
-}
-
-Index tokens_of(const std::vector<RenderedSequence>& sequences) {
-  Index tokens = 0;
-  for (const RenderedSequence& sequence : sequences) tokens += std::ssize(sequence.tokens);
-  return tokens;
 }
 
 ConversationDataset::ConversationDataset(std::vector<RenderedSequence> sequences,

@@ -10,11 +10,17 @@
 #include "libminillm/core/token_batch.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/data/dataset_reader.h"
-#include "libminillm/data/document_reader.h"
+#include "libminillm/data/document_reader.h"  // DocumentSplit
 #include "libminillm/data/packing.h"
 #include "libminillm/train/trainer.h"  // TrainerEvents
 
 namespace minillm {
+
+// Tokens, and how many of them carry loss.
+struct TokenCount {
+  Index tokens = 0, targets = 0;
+};
+TokenCount count_tokens(const std::vector<RenderedSequence>& sequences);
 
 // Conversations or documents, rendered.
 struct RenderedConversations {
@@ -25,20 +31,20 @@ struct RenderedConversations {
 RenderedConversations render_conversations(const Dataset<Conversation>& data,
                                            const Tokenizer& tokenizer, Index max_positions,
                                            const TrainerEvents& events);
+// Says how many of some rows are left out. Throws Error, naming their files, if none is left.
+void report_too_long(Index too_long, Index all, const char* what,
+                     const std::vector<DatasetReport>& reports, Index max_positions,
+                     const TrainerEvents& events);
 // Documents in which every token carries loss, cut to windows of `max_positions`.
 RenderedConversations render_documents(const std::vector<std::string>& documents,
                                        const Tokenizer& tokenizer, Index max_positions);
-// The same, of documents drawn without repetition until they have `tokens` tokens, or all. A pure
-// function of its arguments.
-RenderedConversations draw_documents(std::vector<std::string> documents, const Tokenizer& tokenizer,
-                                     Index max_positions, Index tokens, uint64_t seed,
-                                     const TrainerEvents& events);
+// Appends one of them and returns what it has.
+TokenCount append_document(RenderedConversations& result, const std::string& document,
+                           const Tokenizer& tokenizer, Index max_positions);
 // The documents of some files. Throws Error as for_each_document does.
 Dataset<std::string> read_documents(const std::vector<std::string>& paths, BadRecordPolicy policy,
                                     const RowMapping& mapping = {},
                                     DocumentSplit split = DocumentSplit::kBlankLine);
-
-Index tokens_of(const std::vector<RenderedSequence>& sequences);
 
 class ConversationDataset {
  public:

@@ -58,7 +58,8 @@ void report_message(const TrainerEvents& events, const std::string& message) {
 
 void report_datasets(const std::vector<DatasetReport>& reports, const TrainerEvents& events) {
   for (const DatasetReport& report : reports) {
-    std::string line = fmt::format("{}: {}, {} of {} records used", report.path, report.format,
+    std::string line = fmt::format("{}: {}{}, {} of {} records used", report.path, report.format,
+                                   report.container.empty() ? "" : " (" + report.container + ")",
                                    report.used, report.rows);
     for (const auto& [reason, count] : report.dropped)
       line += fmt::format("; {} dropped: {}", count, reason);
@@ -69,6 +70,8 @@ void report_datasets(const std::vector<DatasetReport>& reports, const TrainerEve
         keys += fmt::format("{}'{}' ({})", keys.empty() ? "" : ", ", key, rows);
       report_message(events, fmt::format("{}: keys that no record used: {}", report.path, keys));
     }
+    for (const std::string& note : report.notes)
+      report_message(events, fmt::format("{}: {}", report.path, note));
     for (const std::string& warning : report.warnings)
       report_message(events, fmt::format("warning: {}: {}", report.path, warning));
   }

@@ -23,8 +23,8 @@ namespace minillm {
 struct StageOptions {
   std::vector<std::string> train_files;
   std::vector<std::string> eval_files;  // held out; may be empty
-  // What the previous stage learned from, so that it is not forgotten: texts for sft, conversations
-  // for dpo; may be empty.
+  // What the previous stage learned from, so that it is not forgotten: texts for pretrain and sft,
+  // conversations for dpo; may be empty.
   std::vector<std::string> replay_files;
   std::string init_from;  // a checkpoint or run directory; pretraining may leave it empty
   // Pretraining from scratch: a sentencepiece model; empty: one is trained on the training files.
@@ -33,8 +33,9 @@ struct StageOptions {
   std::string chat_template;
   // The run directory. A stage on rows in memory may leave it empty: nothing is written then.
   std::string out;
-  bool resume = false;   // continue the run in `out`
-  bool dry_run = false;  // prepare the data, say what memory the run takes, and stop
+  bool resume = false;  // continue the run in `out`
+  // Prepare the data, say what memory the run takes, and stop; nothing is written to `out`.
+  bool dry_run = false;
 };
 
 // The part of every stage's config that is about data.

@@ -46,17 +46,29 @@ void StageRun::take_directory() {
                         "options.resume: there is no run directory to resume from");
     return;
   }
-  directory_.emplace(options_.out);
-  MINILLM_CHECK_USAGE(options_.resume || !directory_->has_checkpoint(),
+  MINILLM_CHECK(!file_exists(options_.out) || is_directory(options_.out),
+                "run '{}': is a file: expected a directory, or nothing (choose another "
+                "options.out)",
+                options_.out);
+  if (!options_.dry_run) directory_.emplace(options_.out);
+  continues_ = has_checkpoint();
+  MINILLM_CHECK_USAGE(options_.resume || !continues_,
                       "run '{}': it already holds a run (options.resume continues it; a new run "
                       "needs another options.out)",
                       options_.out);
 }
 
+// As RunDirectory has it, of a directory that need not exist.
+bool StageRun::has_checkpoint() const {
+  if (!is_directory(options_.out) || checkpoints_to_try(options_.out).empty()) return false;
+  Checkpoint::open(options_.out);
+  return true;
+}
+
 void StageRun::expect_files() const {
   MINILLM_CHECK_USAGE(!options_.train_files.empty(),
                       "options.train_files: expected at least one file");
-  MINILLM_CHECK_USAGE(directory_, "options.out: expected a run directory to write");
+  MINILLM_CHECK_USAGE(!options_.out.empty(), "options.out: expected a run directory to write");
 }
 
 void StageRun::start_from(StageModel&& model) {
@@ -70,13 +82,45 @@ void StageRun::start_from(StageModel& model) {
   model.model.set_precision(precision_of(train_));
 }
 
+void StageRun::freeze_embedding() {
+  const ModelConfig& config = model().config();
+  gradients_ = model().gradient_views();
+  minillm::freeze_embedding(*gradients_, config);
+  say(fmt::format("frozen: {}", fmt::join(frozen_tensors(*gradients_, config), ", ")));
+}
+
 std::string StageRun::path(const std::string& file) const {
-  return directory_ ? join_path(directory_->path(), file) : "";
+  if (options_.out.empty()) return "";
+  if (!options_.dry_run) return join_path(options_.out, file);
+  if (!scratch_) scratch_.emplace();
+  return join_path(scratch_->path(), file);
 }
 
 ProgressFunction StageRun::progress(const char* work) const {
   if (!events_.on_progress) return {};
   return [tell = events_.on_progress, work](double done, double total) { tell(work, done, total); };
+}
+
+ProgressFunction StageRun::preparation(const char* work) const {
+  return [this, work](double done, double total) {
+    heed_stop(work);
+    if (events_.on_progress) events_.on_progress(work, done, total);
+  };
+}
+
+void StageRun::heed_stop(const char* work) const {
+  if (events_.stop_requested && events_.stop_requested())
+    throw Error(fmt::format("{}: interrupted before any step ({}): there was nothing to save",
+                            stage_, work),
+                ExitCode::kInterrupted);
+}
+
+void StageRun::warn_of_shared(Index shared, Index held_out) const {
+  if (shared == 0) return;
+  say(fmt::format(
+      "warning: {} of {} held-out records overlap with the training data (they are in it, "
+      "too): what is measured on them is memory",
+      shared, held_out));
 }
 
 void StageRun::evaluate_on(const std::string& hash, Index rows, std::function<Metrics()> evaluate) {
@@ -145,13 +189,16 @@ LineageEntry StageRun::provenance() const {
 }
 
 TrainOutcome StageRun::train(const StageTask& task) {
-  if (directory_) {
-    const auto existing = static_cast<int64_t>(checkpoints_to_try(options_.out).size());
+  if (!options_.out.empty()) {
+    const auto existing = is_directory(options_.out)
+                              ? static_cast<int64_t>(checkpoints_to_try(options_.out).size())
+                              : 0;
     say(check_disk(disk_need(model().config(), train_.keep_last, bool{evaluate_}), existing,
                    free_disk_bytes(options_.out), options_.out));
   }
   if (options_.dry_run) return TrainOutcome::kDryRun;
   TrainingTask loop = model_task(model(), &tokenizer());
+  loop.trainable.frozen = frozen_tensors(gradients(), model().config());
   loop.prepare = task.prepare;
   loop.micro_step = task.micro_step;
   loop.epoch = [this](Index i) { return schedule_->epoch_at(i); };
@@ -175,12 +222,13 @@ TrainOutcome StageRun::train(const StageTask& task) {
   return outcome;
 }
 
-Contribution next_token_step(Model& model, const TokenBatch& batch, Workspace& workspace) {
+Contribution next_token_step(Model& model, const TokenBatch& batch, Workspace& workspace,
+                             const Gradients& gradients) {
   model.forward(batch, workspace);
-  HeadPass head = model.head_pass(batch, workspace);
+  HeadPass head = model.head_pass(batch, workspace, {}, gradients);
   next_token_gradient(head.dlogp(), batch.targets);
   head.finish();
-  model.backward(batch, workspace);
+  model.backward(batch, workspace, gradients);
   Contribution loss = next_token_loss(head.logp(), batch.targets);
   loss.tokens = batch.rows();
   return loss;

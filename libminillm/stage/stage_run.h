@@ -18,6 +18,7 @@
 
 #include "libminillm/checkpoint/run_directory.h"
 #include "libminillm/core/progress.h"
+#include "libminillm/core/scratch_directory.h"
 #include "libminillm/data/packing.h"  // BatchSchedule
 #include "libminillm/nn/workspace.h"
 #include "libminillm/objectives/contribution.h"
@@ -72,28 +73,41 @@ class StageRun {
 
   Model& model() { return start_->model; }
   const Tokenizer& tokenizer() const { return start_->tokenizer; }
+  // Views of the gradients of all that is trained; null ones are frozen.
+  const Gradients& gradients() { return gradients_ ? *gradients_ : start_->model.gradient_views(); }
+  // The embedding, and a head that is tied to it, stay as they are. Call after start_from.
+  void freeze_embedding();
   const StageModel& start() const { return *start_; }
   Index longest() const { return start_->model.config().max_position_embeddings; }
   Workspace& workspace() { return *workspace_; }  // from plan() on
   const TrainerEvents& events() const { return events_; }
-  // A file in the run directory; empty if there is none.
+  // Whether a run that has a checkpoint is continued. A run that begins anew makes everything anew:
+  // what an earlier attempt left in its directory may be of other files and settings.
+  bool continues() const { return continues_; }
+  // A file in the run directory, or, in a dry run, which writes nothing there, in a directory that
+  // is removed afterwards; empty if there is no run directory.
   std::string path(const std::string& file) const;
   void say(const std::string& message) const { report_message(events_, message); }
   // What passes the progress of `work`, a constant, on; empty if nobody listens.
   ProgressFunction progress(const char* work) const;
+  // The same for work before the first step, which a stop request ends, see heed_stop.
+  ProgressFunction preparation(const char* work) const;
+  // Throws Error (kInterrupted) if a stop is requested: there is nothing to save yet.
+  void heed_stop(const char* work) const;
 
-  // The rows of some files, as data.on_bad_record has it; says what was read. No files, no rows.
-  template <typename Record, typename... More>
-  Dataset<Record> read(const std::vector<std::string>& files,
-                       Dataset<Record> (*reader)(const std::vector<std::string>&, BadRecordPolicy,
-                                                 const RowMapping&, More...),
-                       More... more) const {
-    if (files.empty()) return {};
-    Dataset<Record> data =
-        reader(files, parse_bad_record_policy(data_.on_bad_record), row_mapping(data_), more...);
+  // The rows of some files by `reader`, read_conversations for one, as data.on_bad_record has it;
+  // says what was read. No files, no rows.
+  template <typename Reader>
+  auto read(const std::vector<std::string>& files, const Reader& reader) const {
+    decltype(reader(files, BadRecordPolicy(), RowMapping())) data;
+    if (files.empty()) return data;
+    data = reader(files, parse_bad_record_policy(data_.on_bad_record), row_mapping(data_));
     report_datasets(data.reports, events_);
     return data;
   }
+
+  // Warns if held-out records are trained on.
+  void warn_of_shared(Index shared, Index held_out) const;
 
   // What a resumed run must have again: "train", "template", ...
   void depends_on(const std::string& name, const std::string& hash) { hashes_[name] = hash; }
@@ -107,6 +121,7 @@ class StageRun {
 
  private:
   void take_directory();
+  bool has_checkpoint() const;
   void check_memory_fits(const StageSizes& sizes) const;
   std::function<std::string()> sampler() const;
   LineageEntry provenance() const;
@@ -119,9 +134,12 @@ class StageRun {
   const std::string default_config_;  // as TOML
   ConfigFields fields_;               // of the whole config
   std::optional<RunDirectory> directory_;
+  mutable std::optional<ScratchDirectory> scratch_;  // of a dry run, once a file is asked for
+  bool continues_ = false;
   std::optional<StageModel> own_;  // the starting point, unless it is the caller's
   StageModel* start_ = nullptr;
   Precision precision_before_ = Precision::kFloat;  // of the caller's model
+  std::optional<Gradients> gradients_;              // where some are frozen
   std::map<std::string, std::string> hashes_;
   std::function<Metrics()> evaluate_;
   Index held_out_rows_ = 0;
@@ -129,8 +147,9 @@ class StageRun {
   std::optional<Workspace> workspace_;
 };
 
-// Pretraining's and SFT's micro-step.
-Contribution next_token_step(Model& model, const TokenBatch& batch, Workspace& workspace);
+// Pretraining's and SFT's micro-step. `gradients` are views of the model's; null ones are frozen.
+Contribution next_token_step(Model& model, const TokenBatch& batch, Workspace& workspace,
+                             const Gradients& gradients);
 // Trains on the batches of such a stage's dataset.
 template <typename Batches>
 TrainOutcome train_on_next_tokens(StageRun& run, Batches& dataset,
@@ -139,7 +158,7 @@ TrainOutcome train_on_next_tokens(StageRun& run, Batches& dataset,
   run.plan(dataset.schedule(), {max_rows, max_rows, dataset.bytes()});
   StageTask task;
   task.micro_step = [&](Index i) {
-    return next_token_step(run.model(), dataset.batch(i), run.workspace());
+    return next_token_step(run.model(), dataset.batch(i), run.workspace(), run.gradients());
   };
   task.preflight = preflight;
   return run.train(task);

@@ -21,7 +21,7 @@ Trainer::Trainer(const TrainConfig& config, Index steps, TrainingTask task, RunD
       steps_(steps),
       task_(std::move(task)),
       run_(run),
-      adamw_(*task_.trainable.tensors, config.adamw) {
+      adamw_(*task_.trainable.tensors, config.adamw, task_.trainable.frozen) {
   config.validate();
   MINILLM_CHECK_USAGE(steps > 0, "training: nothing to do: expected at least one step, got {}",
                       steps);

@@ -19,6 +19,7 @@ namespace minillm {
 struct Trainable {
   const TensorTable* tensors = nullptr;
   std::span<Real> parameters, gradients;  // of the table's size
+  std::vector<std::string> frozen = {};   // tensors that stay as they are; their gradient is zero
 };
 
 // Optional members may be empty.

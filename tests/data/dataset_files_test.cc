@@ -140,7 +140,8 @@ TEST(DatasetFiles, EveryHostileFileGivesASpecificErrorOrIsAccepted) {
   EXPECT_ERROR(read("sft_one_bad_line.jsonl"),
                "sft_one_bad_line.jsonl:2: invalid JSON: column 31: syntax error");
   EXPECT_ERROR(read("sft_wrong_types.jsonl"),
-               "sft_wrong_types.jsonl:1: wrong type: 'instruction': expected a string, got number");
+               "sft_wrong_types.jsonl:1: wrong type: 'instruction': expected a string or a list of "
+               "messages, got number");
   EXPECT_EQ(read("pref_equal_chosen_rejected.jsonl"), 1u);
   EXPECT_EQ(read("sft_crlf_bom_blank.jsonl"), 3u);
   EXPECT_EQ(read("sft_nul_and_controls.jsonl"), 1u);

@@ -118,12 +118,12 @@ TEST(Conversations, ErrorsNameFileLineReasonAndRemedy) {
   EXPECT_ERROR(
       conversations(good + "\n\n" + R"({"messages":[{"role":"wizard","content":"x"}]})"),
       "x.jsonl:3: unknown role: expected system, user (human) or assistant (gpt), got 'wizard' "
-      "(on_bad_record = \"skip\" leaves such records out)");
+      "(data.roles says what others are) (on_bad_record = \"skip\" leaves such records out)");
   EXPECT_ERROR(conversations(good + "\n{\"instruction\":\"x\", \"output\":"),
                "x.jsonl:2: invalid JSON: column ");
   EXPECT_ERROR(conversations(R"({"instruction":"x"})"), "x.jsonl:1: missing 'output'");
-  EXPECT_ERROR(conversations(R"({"instruction":5,"output":"a"})"),
-               "'instruction': expected a string, got number");
+  EXPECT_ERROR(conversations(R"({"instruction":["a"],"output":{"b":1}})"),
+               "wrong type: 'output': expected a string, got object");
   EXPECT_ERROR(conversations(R"({"instruction":"x","output":" "})"),
                "x.jsonl:1: assistant message is empty");
   EXPECT_ERROR(conversations(R"({"instruction":"","output":"a"})"),
@@ -136,7 +136,7 @@ TEST(Conversations, ErrorsNameFileLineReasonAndRemedy) {
   EXPECT_ERROR(conversations(R"({"messages":[{"role":"user"}]})"), "message without content");
   EXPECT_ERROR(conversations(R"({"messages":"a"})"), "messages: expected a list, got string");
   EXPECT_ERROR(conversations(R"({"conversation":"a"})"),
-               "wrong type: 'conversation': expected a list");
+               "wrong type: messages: expected a list, got string");
   EXPECT_ERROR(conversations(R"({"instruction":"a","output":"b","history":[["c"]]})"),
                "wrong type: 'history': expected pairs [question, answer]");
   EXPECT_ERROR(conversations(R"({"a":1,"b":2})"),

@@ -168,6 +168,35 @@ TEST(GradientExactness, FrozenTensorsChangeNoBitOfTheOthers) {
   });
 }
 
+TEST(GradientExactness, AFrozenEmbeddingTakesATiedHeadWithItAndNoOther) {
+  for (const bool tied : {true, false}) {
+    ModelConfig config = medium_config();
+    config.tie_word_embeddings = tied;
+    Model model = random_model(config);
+    const TokenBatch batch = random_batch({40, 70}, V);
+    const std::vector<Real> all = run_backward(model, batch).gradients;
+    Gradients gradients = model.gradient_views();
+    freeze_embedding(gradients, config);
+    EXPECT_EQ(frozen_tensors(gradients, config),
+              std::vector<std::string>{"model.embed_tokens.weight"});
+    EXPECT_TRUE(frozen_tensors(model.gradient_views(), config).empty());
+    std::ranges::fill(model.gradients(), Real{0});
+    Workspace workspace = minillm_testing::training_workspace(config, batch);
+    model.forward(batch, workspace);
+    HeadPass head = model.head_pass(batch, workspace, {}, gradients);
+    next_token_gradient(head.dlogp(), batch.targets);
+    head.finish();
+    model.backward(batch, workspace, gradients);
+    for (const TensorInfo& tensor : model.tensors().tensors()) {
+      const auto is = tensor_span(std::span<const Real>(model.gradients()), tensor);
+      if (tensor.name == "model.embed_tokens.weight")
+        EXPECT_TRUE(std::ranges::all_of(is, [](Real g) { return g == 0; }));
+      else
+        expect_same_bits(is, tensor_span(std::span(all), tensor), tensor.name);
+    }
+  }
+}
+
 // Nothing of a base model has a gradient: what an adapter on it is trained with.
 TEST(GradientExactness, AModelThatIsFrozenAsAWholePassesTheGradientOfItsHiddenStatesDown) {
   Model model = random_model(medium_config());

@@ -87,6 +87,23 @@ TEST(AdamW, DecaysMatricesAndLeavesGainsAlone) {
   EXPECT_EQ(weights[kMatrix + kGain - 1], 2);
 }
 
+TEST(AdamW, LeavesFrozenTensorsAloneAndMovesTheOthersAsEver) {
+  const TensorTable table = make_table();
+  const std::vector<std::string> frozen = {"matrix"};
+  AdamW all(table, {.weight_decay = 0.5}), rest(table, {.weight_decay = 0.5}, frozen);
+  const std::vector<Real> start = random_values(static_cast<size_t>(table.size()), 1);
+  const std::vector<Real> gradients = random_values(start.size(), 2);
+  std::vector<Real> moved = start, kept = start;
+  all.update(moved, gradients, 1, 0.1, 1);
+  rest.update(kept, gradients, 1, 0.1, 1);
+  for (size_t i = 0; i < start.size(); ++i) {
+    const bool is_frozen = i < size_t{kMatrix};
+    ASSERT_EQ(kept[i], is_frozen ? start[i] : moved[i]) << i;
+    ASSERT_EQ(rest.exp_avg()[i], is_frozen ? 0 : all.exp_avg()[i]) << i;
+    ASSERT_EQ(rest.exp_avg_sq()[i], is_frozen ? 0 : all.exp_avg_sq()[i]) << i;
+  }
+}
+
 TEST(AdamW, GivesTheSameBitsForAnyNumberOfThreads) {
   const TensorTable table = make_table();
   const auto train = [&](int threads) {

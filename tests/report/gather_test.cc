@@ -165,6 +165,17 @@ TEST(Figures, AreGroupedAndWithoutSingleWordings) {
   EXPECT_TRUE(figures.rows[1].lower_is_better);
   EXPECT_EQ(figures.rows[1].values[0].of, 4);
   EXPECT_EQ(figures.rows[2].group, "other");
+  // What a stage was not asked: as null, as earlier versions wrote it, and not at all.
+  const ReportFigures unasked = read_figures(dir.write("unasked.json", R"(
+    {"a": {"sum_accuracy": {"value": null, "count": 0, "of": 0}},
+     "b": {"sum_accuracy": {"value": 0.0, "count": 0, "of": 0}}, "c": {}})"));
+  ASSERT_EQ(unasked.rows.size(), 1u);
+  ASSERT_EQ(unasked.rows[0].values.size(), 3u);
+  for (const ReportFigure::Value& value : unasked.rows[0].values) EXPECT_EQ(value.of, 0);
+  EXPECT_ERROR(
+      read_figures(dir.write("null.json",
+                             R"({"a": {"sum_accuracy": {"value": null, "count": 1, "of": 2}}})")),
+      "null.json");
   EXPECT_ERROR(read_figures(dir.write("broken.json", "{\"sft\": 3}")), "broken.json");
   EXPECT_ERROR(read_figures(dir.write("text.json", "none")), "text.json");
 }

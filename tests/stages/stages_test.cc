@@ -117,7 +117,7 @@ TEST_F(Stages, SftWithReplayedTextResumesToTheByteAndLearnsFromTheText) {
   TrainerEvents events;
   events.on_message = [&](const std::string& message) { said += message + "\n"; };
   EXPECT_EQ(sft(small_sft(), options, events), TrainOutcome::kFinished);
-  EXPECT_NE(said.find("tokens of text beside the conversations"), std::string::npos) << said;
+  EXPECT_NE(said.find("tokens of text beside"), std::string::npos) << said;
   EXPECT_NE(weights("replayed"), weights("chat"));
   options.out = world_->file("replayed-resumed");
   EXPECT_EQ(sft(small_sft(), options, stop_after(4)), TrainOutcome::kInterrupted);

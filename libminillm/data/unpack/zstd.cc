@@ -20,9 +20,6 @@ class Zstd : public ByteSource {
   Zstd(std::unique_ptr<ByteSource> packed, const char* path)
       : packed_(std::move(packed)), path_(path), context_(ZSTD_createDCtx()) {
     if (context_ == nullptr) throw std::bad_alloc();
-    // Published corpora use windows of up to 2 GiB (--long=31).
-    ZSTD_DCtx_setParameter(context_, ZSTD_d_windowLogMax,
-                           ZSTD_dParam_getBounds(ZSTD_d_windowLogMax).upperBound);
   }
   ~Zstd() override { ZSTD_freeDCtx(context_); }
   Zstd(const Zstd&) = delete;
