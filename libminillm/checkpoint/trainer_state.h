@@ -34,7 +34,7 @@ struct SpikeWindow {
 
 // Everything that an exact resume needs. There is no random state, and the data cursor is a count:
 // batches are pure functions of the seed and their number, which is `micro_batches` or, where every
-// step has the same number of them, (step + batches_left_out) times that.
+// step so far had the same number of them, (step + batches_left_out) times that.
 struct TrainerState {
   int64_t step = 0;
   int64_t tokens = 0;
@@ -42,7 +42,7 @@ struct TrainerState {
   int64_t consecutive_skips = 0;
   int64_t rollbacks = 0;                 // returns to a checkpoint after a loss spike
   int64_t batches_left_out = 0;          // steps' worth of data that the rollbacks left out
-  int64_t micro_batches = 0;             // computed so far; 0 where every step has the same number
+  int64_t micro_batches = 0;             // computed so far; 0 where every step had the same number
   SpikeWindow spike_window;              // empty if the guard is off
   uint64_t metrics_offset = 0;           // bytes of metrics.jsonl that belong to steps <= step
   std::optional<double> best_eval_loss;  // or another metric, if the stage decides by one

@@ -200,10 +200,10 @@ TrainOutcome train(const DpoConfig& config, StageRun& run, DpoData data) {
   Workspace& workspace = run.workspace();
 
   StageTask task;
+  StepTotals totals;
+  task.begin_step = [&](Index begin, Index end) { totals = dataset.totals(begin, end); };
   task.micro_step = [&](Index i) {
     const PreferenceBatch& batch = dataset.batch(i);
-    const Index first = i - i % config.train.accumulation_steps;  // of this step
-    const StepTotals totals = dataset.totals(first, first + config.train.accumulation_steps);
     model.forward(batch.tokens, workspace);
     Contribution sum;
     for (HeadPass head = model.head_pass(batch.tokens, workspace, batch.pair_ends); head.next();)

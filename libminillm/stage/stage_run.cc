@@ -18,12 +18,17 @@
 namespace minillm {
 namespace {
 
-// Optimizer steps of a run: train.steps, or as many as train.epochs needs.
-Index step_count(const TrainConfig& config, Index micro_batches_per_epoch) {
-  if (config.steps > 0) return config.steps;
-  const double micro_batches = config.epochs * static_cast<double>(micro_batches_per_epoch);
-  return std::max<Index>(1, static_cast<Index>(std::ceil(
-                                micro_batches / static_cast<double>(config.accumulation_steps))));
+// How long a run is: train.steps, or as many as train.epochs needs, the last of which takes only
+// the micro-batches that are left.
+struct RunLength {
+  Index steps = 0, micro_batches = 0;  // 0: steps of train.accumulation_steps each
+};
+RunLength run_length(const TrainConfig& config, Index micro_batches_per_epoch) {
+  if (config.steps > 0) return {config.steps, 0};
+  const double exact = config.epochs * static_cast<double>(micro_batches_per_epoch);
+  const Index micro_batches = std::max<Index>(1, static_cast<Index>(std::ceil(exact)));
+  const Index each = config.accumulation_steps;
+  return {(micro_batches + each - 1) / each, micro_batches};
 }
 
 // The weights' hash: the checkpoint's, if there is one.
@@ -200,6 +205,7 @@ TrainOutcome StageRun::train(const StageTask& task) {
   TrainingTask loop = model_task(model(), &tokenizer());
   loop.trainable.frozen = frozen_tensors(gradients(), model().config());
   loop.prepare = task.prepare;
+  loop.begin_step = task.begin_step;
   loop.micro_step = task.micro_step;
   loop.epoch = [this](Index i) { return schedule_->epoch_at(i); };
   loop.take_step_metrics = task.take_step_metrics;
@@ -209,8 +215,9 @@ TrainOutcome StageRun::train(const StageTask& task) {
   loop.default_config = default_config_;
   loop.ancestors = start_->lineage;
 
-  Trainer trainer(train_, step_count(train_, schedule_->batches_in_first_epoch()), loop,
-                  directory_ ? &*directory_ : nullptr);
+  const RunLength length = run_length(train_, schedule_->batches_in_first_epoch());
+  loop.micro_batches = length.micro_batches;
+  Trainer trainer(train_, length.steps, loop, directory_ ? &*directory_ : nullptr);
   if (options_.resume) trainer.resume();
   if (trainer.step() == 0 && task.preflight) task.preflight();
   const TrainOutcome outcome = trainer.run(events_);

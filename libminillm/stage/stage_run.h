@@ -37,8 +37,9 @@ struct StageTask {
   // Micro-batch `i` of the run: a pure function of i and of the weights. Adds its gradient (of the
   // SUM) into the model's.
   std::function<Contribution(Index i)> micro_step;
-  std::function<void()> preflight;             // optional: checks before the first step of all
-  std::function<Index(Index step)> prepare;    // optional: TrainingTask::prepare
+  std::function<void()> preflight;           // optional: checks before the first step of all
+  std::function<Index(Index step)> prepare;  // optional: TrainingTask::prepare
+  std::function<void(Index begin, Index end)> begin_step;  // optional: TrainingTask::begin_step
   std::function<Metrics()> take_step_metrics;  // optional: sums since the last call, as means
 };
 

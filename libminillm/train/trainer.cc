@@ -70,12 +70,12 @@ TrainOutcome Trainer::run(const TrainerEvents& events) {
 bool Trainer::train_step() {
   const auto started = std::chrono::steady_clock::now();
   std::ranges::fill(task_.trainable.gradients, Real{0});
-  const Index first = next_micro_batch();
-  const Index count = task_.prepare ? task_.prepare(state_.step + state_.batches_left_out)
-                                    : config_.accumulation_steps;
+  const Index first = next_micro_batch(), end = first + step_size(first);
+  if (task_.begin_step) task_.begin_step(first, end);
   Contribution sum;
-  for (Index i = first; i < first + count; ++i) sum += task_.micro_step(i);
-  if (task_.prepare) state_.micro_batches = first + count;
+  for (Index i = first; i < end; ++i) sum += task_.micro_step(i);
+  if (task_.prepare || state_.micro_batches > 0 || end - first < config_.accumulation_steps)
+    state_.micro_batches = end;  // no longer a multiple
 
   report_.steps = steps_;
   report_.learning_rate = scheduled_learning_rate(config_.schedule, state_.step, steps_);
@@ -159,8 +159,18 @@ bool Trainer::roll_back(const std::string& reason) {
 }
 
 Index Trainer::next_micro_batch() const {
-  return task_.prepare ? state_.micro_batches
-                       : (state_.step + state_.batches_left_out) * config_.accumulation_steps;
+  return task_.prepare || state_.micro_batches > 0
+             ? state_.micro_batches
+             : (state_.step + state_.batches_left_out) * config_.accumulation_steps;
+}
+
+// How many micro-batches the next step takes, from `first` on.
+Index Trainer::step_size(Index first) const {
+  const Index whole = config_.accumulation_steps;
+  if (task_.prepare) return task_.prepare(state_.step + state_.batches_left_out);
+  if (task_.micro_batches == 0) return whole;
+  const Index end = task_.micro_batches + state_.batches_left_out * whole;
+  return std::clamp<Index>(end - first, 1, whole);
 }
 
 std::optional<double> Trainer::epoch() const {

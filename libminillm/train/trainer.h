@@ -64,6 +64,7 @@ class Trainer {
 
   void load(const Checkpoint& checkpoint);  // parameters, moments, state
   Index next_micro_batch() const;
+  Index step_size(Index first) const;
   std::optional<double> epoch() const;
   void report_step();
   bool has_checkpoint() const { return run_ != nullptr && run_->has_checkpoint(); }

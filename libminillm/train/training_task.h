@@ -34,6 +34,11 @@ struct TrainingTask {
   // is train.accumulation_steps. `step` counts from 0, and on over steps that a rollback left out.
   // May depend on the parameters: sampling from the model.
   std::function<Index(Index step)> prepare;
+  // Micro-batches of the whole run, where nothing prepares: the last step takes only those that are
+  // left. 0: every step takes train.accumulation_steps.
+  Index micro_batches = 0;
+  // Optional: told, before the first of them, that a step is micro-batches [begin, end).
+  std::function<void(Index begin, Index end)> begin_step;
   // Micro-batch `i`, counted from 0 over all steps. With the step's preparation a pure function of
   // i, so that i is the whole data cursor of a checkpoint. Adds its gradient (of the SUM) to
   // trainable.gradients.

@@ -75,6 +75,31 @@ TEST(Resume, ContinuesByteForByteWithSkippedStepsBeforeAndAfter) {
   expect_same_outcome(run, whole, 10);
 }
 
+// A checkpoint of whole steps knows nothing of the short one to come: so did those of 0.1.0.
+TEST(Resume, ContinuesByteForByteToAShortLastStep) {
+  TrainConfig config = ten_steps();
+  config.accumulation_steps = 3;
+  const auto stage_of = [](CopyTask& task) {
+    TrainingTask stage = task.stage();
+    stage.micro_batches = 28;
+    return stage;
+  };
+  TestRun whole;
+  CopyTask task;
+  whole.train(task, config, stage_of(task));
+  for (Index stop : {1, 9}) {
+    SCOPED_TRACE(stop);
+    TestRun run;
+    CopyTask first, second;
+    run.stop_after = stop;
+    run.train(first, config, stage_of(first));
+    EXPECT_EQ(Checkpoint::open(run.directory.path()).state()->micro_batches, 0);
+    run.stop_after = -1;
+    EXPECT_EQ(run.train(second, config, stage_of(second), true), TrainOutcome::kFinished);
+    expect_same_outcome(run, whole, 10);
+  }
+}
+
 // As reinforcement learning does it: how many micro-batches a step has comes out of the step.
 TEST(Resume, ContinuesByteForByteWhereStepsHaveDifferentNumbersOfMicroBatches) {
   const auto stage_of = [](CopyTask& task) {

@@ -21,6 +21,7 @@ using minillm_testing::ten_steps;
 using minillm_testing::TestRun;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Pair;
 
 TEST(Trainer, OverfitsOneBatch) {
   CopyTask task;
@@ -237,6 +238,23 @@ TEST(Trainer, CountsMicroBatchesOverStepsAsAStepPreparesThem) {
   run.train(task, config, stage);
   EXPECT_THAT(steps, ElementsAre(0, 1, 2, 3, 4));
   EXPECT_THAT(micro_batches, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8));
+  EXPECT_EQ(Checkpoint::open(run.directory.path()).state()->micro_batches, 9);
+}
+
+TEST(Trainer, TheLastStepTakesOnlyTheMicroBatchesThatAreLeft) {
+  CopyTask task;
+  TrainingTask stage = task.stage();
+  stage.micro_batches = 9;
+  std::vector<std::pair<Index, Index>> steps;
+  stage.begin_step = [&](Index begin, Index end) { steps.emplace_back(begin, end); };
+  TrainConfig config = ten_steps();
+  config.steps = 3;
+  config.accumulation_steps = 4;
+  TestRun run;
+  run.train(task, config, stage);
+  EXPECT_THAT(steps, ElementsAre(Pair(0, 4), Pair(4, 8), Pair(8, 9)));
+  EXPECT_EQ(task.steps_seen, 0);                                 // told in full
+  EXPECT_EQ(read_metrics(run.directory).back()["epoch"], 0.25);  // of the 9th, not of the 12th
   EXPECT_EQ(Checkpoint::open(run.directory.path()).state()->micro_batches, 9);
 }
 
