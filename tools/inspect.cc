@@ -207,7 +207,7 @@ InspectOptions inspect_options(const std::string& tokenizer, const std::string& 
   options.mapping = row_mapping(config.data);
   options.split = parse_document_split(config.document_split);
   if (tokenizer.empty()) return options;
-  if (is_directory(tokenizer)) {
+  if (is_directory(resolve_checkpoint(tokenizer))) {
     const Checkpoint checkpoint = Checkpoint::open(tokenizer);
     options.tokenizer = tokenizer_with(checkpoint, chat_template);
     options.max_positions = checkpoint.model_config().max_position_embeddings;
@@ -249,7 +249,8 @@ int main(int argc, char** argv) {
   add_config_help(app, fields);
   app.add_flag("--json", json, "print one JSON object");
   return run_tool(app, argc, argv, [&] {
-    if (is_directory(paths[0]) || paths.size() == 2) return inspect_checkpoints(paths, json);
+    if (is_directory(resolve_checkpoint(paths[0])) || paths.size() == 2)
+      return inspect_checkpoints(paths, json);
     for (const std::string& assignment : assignments) set_config_value(fields, assignment);
     return inspect_dataset(paths[0], inspect_options(tokenizer, chat_template, config), json);
   });

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "tools/option_names.h"
+#include "tools/tool_main.h"
 
 namespace minillm {
 namespace {
@@ -65,15 +66,13 @@ void WorkBar::draw(const StepReport& report) {
 
 void WorkBar::show(double share, const std::string& text) {
   const auto filled = static_cast<size_t>(kBarWidth * share);
-  fmt::print(stderr, "\r\x1b[K[{}{}] {}", std::string(filled, '#'),
-             std::string(kBarWidth - filled, '.'), text);
-  std::fflush(stderr);
+  internal::write_error_text(fmt::format("\r\x1b[K[{}{}] {}", std::string(filled, '#'),
+                                         std::string(kBarWidth - filled, '.'), text));
   drawn_ = true;
 }
 
 void WorkBar::clear() {
-  if (drawn_) fmt::print(stderr, "\r\x1b[K");
-  std::fflush(stderr);
+  if (drawn_) internal::write_error_text("\r\x1b[K");
   drawn_ = false;
   work_.clear();
 }

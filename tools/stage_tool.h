@@ -88,6 +88,7 @@ inline int run_training(const StageArguments& arguments, const ConfiguredStage& 
   Progress progress;
   TrainerEvents events = progress.events();
   events.stop_requested = stop_requested;
+  events.save_requested = save_requested;
   events.on_progress = [draw = events.on_progress](const char* work, double done, double total) {
     internal::nothing_to_save = std::string_view(work) == kTrainingTokenizer && done < total;
     draw(work, done, total);

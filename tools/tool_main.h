@@ -31,6 +31,7 @@
 #include <new>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "libminillm/core/error.h"
 #include "libminillm/core/version.h"
@@ -42,42 +43,64 @@ namespace minillm {
 namespace internal {
 
 inline volatile std::sig_atomic_t stop_signals = 0;
+inline volatile std::sig_atomic_t save_signals = 0;
 inline volatile std::sig_atomic_t nothing_to_save = 0;  // ... and nobody to heed a request
 inline std::string_view stop_text;                      // set before the handler is
 inline constexpr std::string_view kNothingToSave = "\ninterrupted: there was nothing to save\n";
 
-// The first signal asks, the second ends the process at once: checkpoints are written in such a way
-// that nothing is lost.
-inline void on_stop_signal(int) {
-  stop_signals = stop_signals + 1;
-  const std::string_view text = nothing_to_save != 0 ? kNothingToSave : stop_text;
-  if (stop_signals > 1) _exit(static_cast<int>(ExitCode::kInterrupted));
+// Standard error may be closed, full, or a terminal that is gone: that ends nothing.
+inline void write_error_text(std::string_view text) {
   [[maybe_unused]] const auto written = write(STDERR_FILENO, text.data(), text.size());
+}
+
+// The first signal asks, a second one from the keyboard ends the process at once: checkpoints are
+// written in such a way that nothing is lost.
+inline void on_stop_signal(int signal) {
+  const std::string_view text = nothing_to_save != 0 ? kNothingToSave : stop_text;
+  if (stop_signals > 0 && (signal == SIGINT || signal == SIGTERM))
+    _exit(static_cast<int>(ExitCode::kInterrupted));
+  stop_signals = stop_signals + 1;
+  write_error_text(text);
   if (nothing_to_save != 0) _exit(static_cast<int>(ExitCode::kInterrupted));
 }
+
+inline void on_save_signal(int) { save_signals = 1; }
 
 inline int report_error(const std::string& text, ExitCode code) {
   std::string message = in_flags(text);
   std::replace(message.begin(), message.end(), '\n', ' ');
-  fmt::print(stderr, "error: {}\n", message);
+  write_error_text(fmt::format("error: {}\n", message));
   return static_cast<int>(code);
+}
+
+inline void handle_signal(int signal, void (*handler)(int)) {
+  struct sigaction action = {}, before = {};
+  sigaction(signal, nullptr, &before);
+  if (signal == SIGHUP && before.sa_handler == SIG_IGN) return;  // by nohup
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;  // a write under way is finished, not failed
+  sigaction(signal, &action, nullptr);
 }
 
 }  // namespace internal
 
-// From here on SIGINT and SIGTERM set stop_requested() instead of killing the process; `text`, a
-// constant, says so.
+// From here on no signal that can be caught loses a run: SIGINT, SIGTERM, SIGHUP (the terminal is
+// gone) and SIGXCPU set stop_requested(), SIGUSR1 and SIGUSR2 set save_requested(). A pipe without
+// a reader and a file at its size limit fail the write instead. `text`, a constant, says what
+// stopping does.
 inline void catch_stop_signals(
     std::string_view text = "\nstopping: saving after this step (once more to quit at once)\n") {
   internal::stop_text = text;
-  struct sigaction action = {};
-  action.sa_handler = internal::on_stop_signal;
-  action.sa_flags = SA_RESTART;  // a write under way is finished, not failed
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGXCPU})
+    internal::handle_signal(signal, internal::on_stop_signal);
+  for (const int signal : {SIGUSR1, SIGUSR2})
+    internal::handle_signal(signal, internal::on_save_signal);
+  for (const int signal : {SIGPIPE, SIGXFSZ}) internal::handle_signal(signal, SIG_IGN);
 }
 
 inline bool stop_requested() { return internal::stop_signals > 0; }
+// Once for every request.
+inline bool save_requested() { return std::exchange(internal::save_signals, 0) != 0; }
 
 // Parses the command line, runs `body` and returns the process's exit code: the body's, or that of
 // what it threw. Adds --threads and --completion to `app`.

@@ -126,7 +126,8 @@ void write_checkpoint(const std::string& path, const CheckpointContents& content
   directory.commit();
 }
 
-Checkpoint Checkpoint::open(const std::string& path) {
+Checkpoint Checkpoint::open(const std::string& given) {
+  const std::string path = resolve_checkpoint(given);
   MINILLM_CHECK(file_exists(path), "checkpoint '{}': no such directory", path);
   MINILLM_CHECK(is_directory(path), "checkpoint '{}': not a directory", path);
   if (is_checkpoint_directory(path)) return open_directory(path);

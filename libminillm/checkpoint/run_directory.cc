@@ -59,6 +59,15 @@ std::optional<int64_t> checkpoint_step(std::string_view name) {
   return whole ? std::optional(step) : std::nullopt;
 }
 
+std::string resolve_checkpoint(const std::string& path) {
+  const std::filesystem::path file(path);
+  const std::string name = file.filename().string();
+  if ((name != kBest && name != kLatest) || !is_regular_file(path)) return path;
+  const std::string named = read_pointer(path);
+  MINILLM_CHECK(!named.empty(), "'{}': expected the name of a checkpoint in it", path);
+  return (file.parent_path() / named).string();
+}
+
 std::vector<std::string> checkpoints_to_try(const std::string& path) {
   std::vector<std::string> names;
   const std::string latest = read_pointer(join_path(path, kLatest));

@@ -53,6 +53,9 @@ class RunDirectory {
 // The layout above, for reading.
 std::string checkpoint_name(int64_t step);                      // "checkpoint-000200"
 std::optional<int64_t> checkpoint_step(std::string_view name);  // of such a name, else nothing
+// What is meant by the path of a checkpoint: RUN/best and RUN/LATEST are files that name one; every
+// other path is itself.
+std::string resolve_checkpoint(const std::string& path);
 // Names of the checkpoints in the directory `path` in the order they should be tried: the one that
 // LATEST names, then the others from the newest to the oldest.
 std::vector<std::string> checkpoints_to_try(const std::string& path);

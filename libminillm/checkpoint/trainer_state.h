@@ -47,6 +47,7 @@ struct TrainerState {
   uint64_t metrics_offset = 0;           // bytes of metrics.jsonl that belong to steps <= step
   std::optional<double> best_eval_loss;  // or another metric, if the stage decides by one
   int64_t best_step = -1;
+  int64_t stale_evaluations = 0;      // since the best one, for train.patience
   std::vector<LineageEntry> lineage;  // oldest first; the last entry is this run
   bool operator==(const TrainerState&) const = default;
 };

@@ -12,9 +12,9 @@
 namespace minillm {
 namespace {
 
-constexpr std::array<std::string_view, 5> kFreeKeys = {"train.log_every", "train.eval_every",
-                                                       "train.save_every", "train.sample_every",
-                                                       "train.keep_last"};
+constexpr std::array<std::string_view, 7> kFreeKeys = {
+    "train.save_minutes", "train.patience",     "train.log_every", "train.eval_every",
+    "train.save_every",   "train.sample_every", "train.keep_last"};
 
 std::string shown(const std::string& value) { return value.empty() ? "nothing" : value; }
 

@@ -21,6 +21,9 @@ void TrainConfig::validate() const {
   between("log_every", log_every, 1, kMany);
   between("eval_every", eval_every, 0, kMany);
   between("save_every", save_every, 0, kMany);
+  between("patience", patience, 0, kMany);
+  MINILLM_CHECK_USAGE(save_minutes >= 0,
+                      "config: train.save_minutes: expected a number >= 0, got {}", save_minutes);
   between("sample_every", sample_every, 0, kMany);
   between("keep_last", keep_last, 1, kMany);
   MINILLM_CHECK_USAGE(max_grad_norm >= 0,
@@ -66,7 +69,12 @@ void list_fields(ConfigFields& fields, TrainConfig& c) {
   fields.add("train.max_grad_norm", c.max_grad_norm, "clip the gradient to this norm; 0 = never");
   fields.add("train.log_every", c.log_every, "steps between log lines");
   fields.add("train.eval_every", c.eval_every, "steps between evaluations; 0 = start and end only");
-  fields.add("train.save_every", c.save_every, "steps between checkpoints; 0 = at the end only");
+  fields.add("train.save_every", c.save_every,
+             "steps between checkpoints; 0 = by train.save_minutes only");
+  fields.add("train.save_minutes", c.save_minutes,
+             "minutes between checkpoints, beside train.save_every; 0 = never");
+  fields.add("train.patience", c.patience,
+             "evaluations without a new best one that end the run; 0 = never");
   fields.add("train.sample_every", c.sample_every, "steps between printed samples; 0 = never");
   fields.add("train.keep_last", c.keep_last, "newest checkpoints to keep, besides the best one");
   fields.add("train.precision", c.precision,

@@ -19,10 +19,14 @@ struct TrainConfig {
   int64_t accumulation_steps = 1;  // micro-batches summed into one optimizer step
   ScheduleConfig schedule;
   AdamWConfig adamw;
-  double max_grad_norm = 1.0;      // longer gradients are scaled down to it; 0 = never
-  int64_t log_every = 10;          // steps between log lines
-  int64_t eval_every = 0;          // steps between held-out evaluations; 0 = only at start and end
-  int64_t save_every = 0;          // steps between checkpoints; 0 = only at the end
+  double max_grad_norm = 1.0;  // longer gradients are scaled down to it; 0 = never
+  int64_t log_every = 10;      // steps between log lines
+  int64_t eval_every = 0;      // steps between held-out evaluations; 0 = only at start and end
+  int64_t save_every = 0;      // steps between checkpoints; 0 = only at the end
+  // Minutes between checkpoints, so that no run is lost to what happens around it; 0 = never. Not
+  // where spikes roll back, as what is computed would depend on the clock.
+  double save_minutes = 10;
+  int64_t patience = 0;            // evaluations without a new best one that end the run; 0 = never
   int64_t sample_every = 0;        // steps between printed samples; 0 = never
   int64_t keep_last = 2;           // checkpoints kept beside the best one
   std::string precision = "fp32";  // or "bf16": what the products' factors are rounded to

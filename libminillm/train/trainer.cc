@@ -37,16 +37,18 @@ TrainOutcome Trainer::run(const TrainerEvents& events) {
   for (const std::string& note : notes_) say(note);
   started_ = std::chrono::steady_clock::now();
   first_step_ = state_.step;
+  last_save_ = started_;
   if (state_.step == 0 && task_.evaluate) evaluate();
 
-  while (state_.step < steps_) {
+  while (state_.step < steps_ && !out_of_patience()) {
     if (!train_step()) continue;
     report_step();
 
     const bool last = state_.step == steps_;
     const bool stopping = !last && events_.stop_requested && events_.stop_requested();
     const bool evaluating = task_.evaluate && (last || due(config_.eval_every));
-    const bool saving = last || stopping || due(config_.save_every);
+    const bool asked = events_.save_requested && events_.save_requested();
+    const bool saving = last || stopping || asked || due(config_.save_every) || save_is_overdue();
     const bool diverged = state_.consecutive_skips >= kMaxConsecutiveSkips;
     if (saving || evaluating || diverged || due(config_.log_every))
       record_->log_training(report_, epoch());
@@ -57,12 +59,15 @@ TrainOutcome Trainer::run(const TrainerEvents& events) {
                               state_.step, kMaxConsecutiveSkips),
                   ExitCode::kDiverged);
 
-    const bool best = evaluating && evaluate();
-    if (task_.sample && events_.on_sample && due(config_.sample_every))
-      events_.on_sample(task_.sample());
-    if (saving || best) save(best);
+    const bool best = evaluating && evaluate_or_save();
+    if (due(config_.sample_every)) sample();
+    if (saving || best || out_of_patience()) save(best);
     if (stopping) return TrainOutcome::kInterrupted;
   }
+  if (state_.step < steps_)
+    say(fmt::format("stopped at step {} of {}: {} evaluations without a better {} than step {}'s",
+                    state_.step, steps_, state_.stale_evaluations, task_.best_metric,
+                    state_.best_step));
   return TrainOutcome::kFinished;
 }
 
@@ -185,12 +190,47 @@ void Trainer::report_step() {
   if (events_.on_step) events_.on_step(report_);
 }
 
+bool Trainer::out_of_patience() const {
+  return config_.patience > 0 && state_.stale_evaluations >= config_.patience;
+}
+
+bool Trainer::save_is_overdue() const {
+  return run_ != nullptr && config_.save_minutes > 0 && config_.spike_guard.action != "rollback" &&
+         seconds_since(last_save_) >= 60 * config_.save_minutes;
+}
+
+// What only shows the model must not end the run.
+void Trainer::sample() {
+  if (!task_.sample || !events_.on_sample) return;
+  try {
+    events_.on_sample(task_.sample());
+  } catch (const std::exception& error) {
+    say(fmt::format("warning: no sample at step {}: {}", state_.step, error.what()));
+  }
+}
+
+// An evaluation that fails ends the run, as it would fail again, but takes no step with it.
+bool Trainer::evaluate_or_save() {
+  try {
+    return evaluate();
+  } catch (const std::exception& error) {
+    say(fmt::format("the evaluation after step {} failed, saving before the run ends: {}",
+                    state_.step, error.what()));
+    save(false);
+    throw;
+  }
+}
+
 // Returns whether this is the best checkpoint so far; that of an untrained model is not saved.
 bool Trainer::evaluate() {
   const std::optional<double> metric = record_->evaluate(epoch());
   if (state_.step == 0 || !metric || !std::isfinite(*metric)) return false;
   const std::optional<double> best = state_.best_eval_loss;
-  if (best && !(task_.smaller_is_better ? *metric < *best : *metric > *best)) return false;
+  if (best && !(task_.smaller_is_better ? *metric < *best : *metric > *best)) {
+    if (config_.patience > 0) state_.stale_evaluations += 1;
+    return false;
+  }
+  state_.stale_evaluations = 0;
   state_.best_eval_loss = metric;
   state_.best_step = state_.step;
   return true;
@@ -215,6 +255,7 @@ void Trainer::save(bool best) {
   run_->save(contents, config_.keep_last);
   if (best) run_->mark_best(state_.step);
   rollbacks_since_save_ = 0;
+  last_save_ = std::chrono::steady_clock::now();
   say(fmt::format("saved '{}'{}", run_->checkpoint_path(state_.step), best ? ", the best" : ""));
 }
 

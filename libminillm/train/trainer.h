@@ -27,8 +27,9 @@ namespace minillm {
 //  (5) A checkpoint written after step s resumes to exactly the bytes an uninterrupted run has.
 //
 // Held-out metrics are taken before the first step, every eval_every steps and after the last. A
-// checkpoint is written every save_every steps, after the last, on a stop request, and whenever
-// the task's best_metric is the best so far. A training line is logged every log_every steps and
+// checkpoint is written every save_every steps and save_minutes, after the last, on request, before
+// a failing evaluation ends the run, and whenever the task's best_metric is the best so far. After
+// `patience` evaluations without a better one the run is finished. A training line is logged every log_every steps and
 // before an evaluation and a save, so that nothing summed is lost (train/run_record.h).
 //
 // A loss spike (spike_guard.h, off by default) skips the update, too, or takes the run back to its
@@ -60,6 +61,10 @@ class Trainer {
   void update(double weight);
   bool roll_back(const std::string& reason);
   bool evaluate();
+  bool evaluate_or_save();
+  void sample();
+  bool out_of_patience() const;
+  bool save_is_overdue() const;
   void save(bool best);
 
   void load(const Checkpoint& checkpoint);  // parameters, moments, state
@@ -89,6 +94,7 @@ class Trainer {
   bool spike_ = false;  // it is a loss spike
   int64_t rollbacks_since_save_ = 0;
   std::chrono::steady_clock::time_point started_;  // when first_step_ began
+  std::chrono::steady_clock::time_point last_save_;
   Index first_step_ = 0;
 };
 

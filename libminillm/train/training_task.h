@@ -77,6 +77,7 @@ struct TrainerEvents {
   // Long work other than steps: "tokenizing", "evaluating", ... (core/progress.h).
   std::function<void(const char* work, double done, double total)> on_progress;
   std::function<bool()> stop_requested;  // true: finish the step, save, return kInterrupted
+  std::function<bool()> save_requested;  // true: finish the step, save, go on
 };
 
 enum class TrainOutcome { kFinished, kInterrupted, kDryRun };

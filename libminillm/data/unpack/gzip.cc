@@ -1,3 +1,4 @@
+// Unpacks gzip files, by zlib.
 #include "libminillm/data/byte_source.h"
 
 #ifdef MINILLM_WITH_ZLIB

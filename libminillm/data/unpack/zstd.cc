@@ -1,3 +1,4 @@
+// Unpacks zstd files, by libzstd.
 #include "libminillm/data/byte_source.h"
 
 #ifdef MINILLM_WITH_ZSTD
