@@ -180,12 +180,20 @@ Checkpoint Checkpoint::open_directory(const std::string& path) {
   HfConfig config = read_hf_config(join_path(path, kConfig));
   checkpoint.config_ = config.model;
   checkpoint.eos_token_ids_ = std::move(config.eos_token_ids);
+  // A file without a head of its own can only mean the embedding, unless its config says otherwise.
+  if (!config.tie_is_said)
+    checkpoint.config_.tie_word_embeddings =
+        !TensorFiles::open_model(path).tensors().contains("lm_head.weight");
   return checkpoint;
 }
 
 TensorFiles Checkpoint::open_weights() const {
   TensorFiles files = TensorFiles::open_model(path_);
   drop_tied_head(files, config_, path_);
+  MINILLM_CHECK(config_.tie_word_embeddings || files.tensors().contains("lm_head.weight"),
+                "checkpoint '{}': tensor 'lm_head.weight' is missing: expected it, or "
+                "tie_word_embeddings = true in config.json",
+                path_);
   files.check(make_tensor_table(config_));
   return files;
 }

@@ -14,6 +14,12 @@ constexpr const char* kTransformersVersion = "4.40.0";
 
 ordered_json id_or_null(Token id) { return id < 0 ? ordered_json() : ordered_json(id); }
 
+// What ends a text; several ids only where the model's source has several.
+ordered_json end_ids(const Tokenizer& tokenizer) {
+  const std::vector<Token>& ends = tokenizer.special().config_ends;
+  return ends.size() > 1 ? ordered_json(ends) : id_or_null(tokenizer.eos());
+}
+
 // What a Llama-shaped file may ask for that this library's one architecture does not have.
 void refuse_other_architectures(const JsonObject& config) {
   const auto refuse_unless = [&](bool supported, const char* key, const char* expected) {
@@ -26,6 +32,11 @@ void refuse_other_architectures(const JsonObject& config) {
   refuse_unless(config.string_or("hidden_act", "silu") == "silu", "hidden_act", "\"silu\"");
   refuse_unless(!config.boolean_or("attention_bias", false), "attention_bias", "false");
   refuse_unless(!config.boolean_or("mlp_bias", false), "mlp_bias", "false");
+  refuse_unless(config.number_or("partial_rotary_factor", 1) == 1, "partial_rotary_factor", "1");
+  for (const char* key : {"embedding_multiplier", "residual_multiplier", "attention_multiplier",
+                          "logits_scaling", "attn_logit_softcapping", "final_logit_softcapping",
+                          "clip_qkv", "no_rope_layers", "layer_types"})
+    refuse_unless(config.find(key) == nullptr, key, "none");
   refuse_unless(config.integer_or("pretraining_tp", 1) <= 1, "pretraining_tp", "1");
   refuse_unless(config.find("quantization_config") == nullptr, "quantization_config", "none");
 }
@@ -40,6 +51,14 @@ RopeScaling read_rope_scaling(const JsonObject& rope) {
   const double rotary = rope.number_or("partial_rotary_factor", 1);
   MINILLM_CHECK(rotary == 1, "{}: 'partial_rotary_factor': expected 1, got {}", rope.subject(),
                 rotary);
+  MINILLM_CHECK(rope.find("rope_type") != nullptr || rope.find("type") != nullptr ||
+                    rope.find("factor") == nullptr,
+                "{}: 'factor' without a 'rope_type': expected 'default', 'linear' or 'llama3'",
+                rope.subject());
+  for (const auto& [key, value] : rope.object().items())
+    MINILLM_CHECK(!value.is_object(),
+                  "{}: '{}': parameters for each kind of layer are not supported: expected one set",
+                  rope.subject(), key);
   RopeScaling scaling;
   if (type == "default") return scaling;
   scaling.type = type;
@@ -90,11 +109,11 @@ std::vector<Token> read_token_ids(const JsonObject& config, const char* key, Tok
   if (value == nullptr) return {};
   std::vector<Token> ids;
   for (const json& id : value->is_array() ? *value : json::array({*value})) {
-    MINILLM_CHECK(
-        id.is_number_integer() && -1 <= id.get<int64_t>() && id.get<int64_t>() < vocab_size,
-        "{}: '{}': expected token ids below vocab_size = {}, got {}", config.subject(), key,
-        vocab_size, value->dump());
-    if (id.get<int64_t>() >= 0) ids.push_back(id.get<Token>());  // -1 means none
+    MINILLM_CHECK(id.is_number_integer(), "{}: '{}': expected token ids, got {}", config.subject(),
+                  key, value->dump());
+    // -1 means none; one outside the vocabulary, left over from a resized model, is never sampled.
+    const auto number = id.get<int64_t>();
+    if (0 <= number && number < vocab_size) ids.push_back(id.get<Token>());
   }
   return ids;
 }
@@ -115,11 +134,16 @@ ModelConfig read_dimensions(const JsonObject& config) {
   model.max_position_embeddings = config.integer_or("max_position_embeddings", 2048);
   model.rms_norm_eps = config.number_or("rms_norm_eps", 1e-6);
   model.tie_word_embeddings = config.boolean_or("tie_word_embeddings", false);
-  model.initializer_range = config.number_or("initializer_range", 0.02);
+  // Only fresh weights would need it.
+  const double range = config.number_or("initializer_range", 0.02);
+  if (range > 0 && range < 10) model.initializer_range = range;
   read_rope(model, config);
-  // Mistral: beyond the window, our full attention would give different numbers.
-  const int64_t window = config.integer_or("sliding_window", model.max_position_embeddings);
-  model.max_position_embeddings = std::min(model.max_position_embeddings, window);
+  // Beyond the window, our full attention would give different numbers. In a Llama's config the key
+  // has no meaning.
+  if (config.string_or("model_type", "") == "mistral") {
+    const int64_t window = config.integer_or("sliding_window", model.max_position_embeddings);
+    model.max_position_embeddings = std::min(model.max_position_embeddings, window);
+  }
   return model;
 }
 
@@ -150,7 +174,7 @@ std::string hf_config_json(const ModelConfig& config, const Tokenizer* tokenizer
   j["initializer_range"] = config.initializer_range;
   j["tie_word_embeddings"] = config.tie_word_embeddings;
   j["bos_token_id"] = tokenizer != nullptr ? id_or_null(tokenizer->bos()) : ordered_json(1);
-  j["eos_token_id"] = tokenizer != nullptr ? id_or_null(tokenizer->eos()) : ordered_json(2);
+  j["eos_token_id"] = tokenizer != nullptr ? end_ids(*tokenizer) : ordered_json(2);
   j["pad_token_id"] = tokenizer != nullptr ? id_or_null(tokenizer->pad()) : ordered_json();
   j["use_cache"] = true;
   j["pretraining_tp"] = 1;
@@ -165,6 +189,7 @@ HfConfig read_hf_config(const std::string& path) {
   refuse_other_architectures(object);
   HfConfig config;
   config.model = read_dimensions(object);
+  config.tie_is_said = object.find("tie_word_embeddings") != nullptr;
   try {
     config.model.validate();
   } catch (const Error& e) {  // its errors name the key, but not the file

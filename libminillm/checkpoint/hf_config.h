@@ -18,6 +18,7 @@ std::string hf_config_json(const ModelConfig& config, const Tokenizer* tokenizer
 // What we read from a config.json.
 struct HfConfig {
   ModelConfig model;
+  bool tie_is_said = true;           // "tie_word_embeddings" is there
   std::vector<Token> eos_token_ids;  // ids that end a text: one, several (instruct models), or none
 };
 // Reads `path`. Absent keys have LlamaConfig's defaults. Both spellings of RoPE's parameters are

@@ -7,6 +7,7 @@
 #include "libminillm/checkpoint/strict_json.h"
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
+#include "libminillm/core/file_kind.h"
 #include "libminillm/data/chat_template.h"
 
 namespace minillm {
@@ -44,15 +45,18 @@ ordered_json special_tokens(const Tokenizer& tokenizer) {
 // Tells other programs that the control pieces, which no text can produce, are single tokens.
 ordered_json added_tokens(const Tokenizer& tokenizer) {
   ordered_json tokens = ordered_json::object();
-  for (Token id = 0; id < tokenizer.vocab_size(); ++id) {
-    if (!tokenizer.is_control(id) && id != tokenizer.unk()) continue;
+  const auto add = [&](Token id, bool special) {
     tokens[std::to_string(id)] = {{"content", tokenizer.piece(id)},
                                   {"lstrip", false},
                                   {"normalized", false},
                                   {"rstrip", false},
                                   {"single_word", false},
-                                  {"special", true}};
-  }
+                                  {"special", special}};
+  };
+  for (Token id = 0; id < tokenizer.vocab_size(); ++id)
+    if (tokenizer.is_control(id) || id == tokenizer.unk()) add(id, true);
+  for (const AddedToken& token : tokenizer.special().added)
+    if (!token.special) add(token.id, false);
   return tokens;
 }
 
@@ -62,8 +66,8 @@ ordered_json added_tokens(const Tokenizer& tokenizer) {
 ordered_json tokenizer_config(const ModelConfig& config, const Tokenizer& tokenizer) {
   ordered_json j = special_tokens(tokenizer);
   j["tokenizer_class"] = "LlamaTokenizer";
-  j["add_bos_token"] = true;
-  j["add_eos_token"] = false;
+  j["add_bos_token"] = tokenizer.special().add_bos;
+  j["add_eos_token"] = tokenizer.special().add_eos;
   j["add_prefix_space"] = tokenizer.adds_leading_space();
   j["legacy"] = tokenizer.adds_leading_space();
   j["clean_up_tokenization_spaces"] = false;
@@ -73,17 +77,19 @@ ordered_json tokenizer_config(const ModelConfig& config, const Tokenizer& tokeni
   return j;
 }
 
+// How the source of a model samples is kept; ours is greedy.
 ordered_json generation_config(const Tokenizer& tokenizer) {
   ordered_json j;
   if (tokenizer.bos() >= 0) j["bos_token_id"] = tokenizer.bos();
-  ordered_json ends = ordered_json::array();  // a text ends with </s>, an answer with its end token
-  if (tokenizer.eos() >= 0) ends.push_back(tokenizer.eos());
-  const Token end = tokenizer.answer_end();
-  if (end >= 0 && end != tokenizer.eos()) ends.push_back(end);
-  j["eos_token_id"] = ends;
+  j["eos_token_id"] =
+      tokenizer.end_tokens();  // a text ends with </s>, an answer with its end token
   if (tokenizer.pad() >= 0) j["pad_token_id"] = tokenizer.pad();
-  j["do_sample"] = false;
-  j["max_new_tokens"] = 128;
+  if (tokenizer.special().generation.empty()) {
+    j["do_sample"] = false;
+    j["max_new_tokens"] = 128;
+  } else {
+    j.update(ordered_json::parse(tokenizer.special().generation));
+  }
   return j;
 }
 
@@ -119,25 +125,24 @@ std::string default_chat_template(const nlohmann::json& given) {
 
 }  // namespace
 
-HfTokenizerFacts read_hf_tokenizer_facts(const std::string& directory) {
-  HfTokenizerFacts facts;
-  const std::string config = join_path(directory, kTokenizerConfig);
+std::string read_chat_template(const std::string& directory) {
   const std::string jinja = join_path(directory, kJinja);
-  if (file_exists(config)) {
-    const nlohmann::json parsed = read_json_file(config);
-    const JsonObject object(parsed, fmt::format("file '{}'", config));
-    facts.add_bos = object.boolean_or("add_bos_token", true);
-    facts.add_eos = object.boolean_or("add_eos_token", false);
-    if (const nlohmann::json* given = object.find("chat_template"))
-      facts.chat_template = default_chat_template(*given);
-  }
-  if (file_exists(jinja)) facts.chat_template = read_file(jinja);  // it goes first
-  return facts;
+  if (file_exists(jinja)) return read_file(jinja);  // it goes first
+  const std::string config = join_path(directory, kTokenizerConfig);
+  if (!file_exists(config)) return "";
+  const nlohmann::json parsed = read_json_file(config);
+  const auto* given = JsonObject(parsed, fmt::format("file '{}'", config)).find("chat_template");
+  return given == nullptr ? "" : default_chat_template(*given);
 }
 
 Tokenizer load_hf_tokenizer(const std::string& directory) {
-  const Tokenizer tokenizer = Tokenizer::load(join_path(directory, "tokenizer.model"));
-  const std::string jinja = read_hf_tokenizer_facts(directory).chat_template;
+  const std::string path = join_path(directory, "tokenizer.model");
+  const std::string bytes = read_file(path);
+  expect_not_foreign(path, std::string_view(bytes).substr(0, kFileKindBytes),
+                     "a sentencepiece model");
+  const Tokenizer tokenizer = Tokenizer::from_bytes(
+      bytes, path, read_special_tokens(directory, check_sentencepiece_model(bytes, path).pieces));
+  const std::string jinja = read_chat_template(directory);
   if (jinja.empty()) return tokenizer;
   const ChatTemplate* known = recognise_chat_template(jinja);
   if (known == nullptr)

@@ -43,11 +43,13 @@ Manifest verify_manifest(const std::string& directory) {
     const std::string file = join_path(directory, name);
     MINILLM_CHECK(file_exists(file), "file '{}': missing, though the manifest lists it", file);
     const uint64_t bytes = file_size(file);
-    MINILLM_CHECK(bytes == expected.bytes, "file '{}': damaged: expected {} bytes, got {}", file,
-                  expected.bytes, bytes);
+    constexpr const char* kEdited =
+        "(if you edited it: in a copy of the checkpoint outside its run, remove MANIFEST.json)";
+    MINILLM_CHECK(bytes == expected.bytes, "file '{}': damaged: expected {} bytes, got {} {}", file,
+                  expected.bytes, bytes, kEdited);
     const std::string hash = sha256_file(file);
-    MINILLM_CHECK(hash == expected.sha256, "file '{}': damaged: expected sha256 {}, got {}", file,
-                  expected.sha256, hash);
+    MINILLM_CHECK(hash == expected.sha256, "file '{}': damaged: expected sha256 {}, got {} {}",
+                  file, expected.sha256, hash, kEdited);
     manifest[name] = expected;
   }
   // The manifest's own hash is stored nowhere, but there is only one way to write it.

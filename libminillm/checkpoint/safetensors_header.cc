@@ -7,6 +7,7 @@
 
 #include "libminillm/checkpoint/strict_json.h"
 #include "libminillm/core/check.h"
+#include "libminillm/core/file_kind.h"
 #include "libminillm/core/utf8.h"
 
 namespace minillm {
@@ -45,8 +46,12 @@ std::string_view header_text(std::span<const std::byte> file, const std::string&
   MINILLM_CHECK(file.size() >= kLengthBytes,
                 "{}: not a safetensors file: expected at least {} bytes, got {}", subject,
                 kLengthBytes, file.size());
+  const auto foreign = describe_foreign_file(
+      {reinterpret_cast<const char*>(file.data()), std::min(file.size(), kFileKindBytes)});
   uint64_t length = 0;
   for (uint64_t i = 0; i < kLengthBytes; ++i) length |= uint64_t(file[i]) << (8 * i);
+  MINILLM_CHECK(length <= kMaxHeaderBytes || !foreign, "{}: expected a safetensors file, got {}",
+                subject, *foreign);
   MINILLM_CHECK(length <= kMaxHeaderBytes,
                 "{}: header is too long: expected at most {} bytes, got {}", subject,
                 kMaxHeaderBytes, length);

@@ -4,6 +4,7 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
+#include "libminillm/core/file_kind.h"
 
 namespace minillm {
 namespace {
@@ -50,7 +51,9 @@ json read_json_file(const std::string& path) {
   const uint64_t size = file_size(path);
   MINILLM_CHECK(size <= kMaxFileBytes, "{}: too long: expected at most {} bytes of JSON, got {}",
                 subject, kMaxFileBytes, size);
-  return parse_json(null_for_nonfinite(read_file(path)), subject);
+  const std::string text = read_file(path);
+  expect_not_foreign(path, std::string_view(text).substr(0, kFileKindBytes), "JSON");
+  return parse_json(null_for_nonfinite(text), subject);
 }
 
 std::string null_for_nonfinite(std::string_view text) {

@@ -33,6 +33,23 @@ std::map<std::string, std::string> read_index(const std::string& directory) {
   return index;
 }
 
+// What lies there instead, and what to do.
+std::string other_weights(const std::string& directory) {
+  for (const std::string& name : list_directory(directory)) {
+    if (name.ends_with(".bin") || name.ends_with(".pth") || name.ends_with(".pt"))
+      return fmt::format(
+          ", got '{}' (PyTorch's own format runs code when it is read: save it with "
+          "save_pretrained(..., safe_serialization=True))",
+          name);
+    if (name.ends_with(".gguf"))
+      return fmt::format(", got '{}' (GGUF is written, not read: take the model's original)", name);
+    if (name == "adapter_model.safetensors")
+      return ", got an adapter (merge it into its base: merge_and_unload)";
+    if (name.ends_with(".safetensors")) return fmt::format(", got '{}'", name);
+  }
+  return "";
+}
+
 bool is_sharded(const std::string& directory) {
   return !file_exists(join_path(directory, kSingleFile)) &&
          file_exists(join_path(directory, kIndexFile));
@@ -61,8 +78,8 @@ void check_finite(std::span<const Real> values, const std::string& subject, Inde
 std::vector<std::string> weight_file_names(const std::string& directory) {
   if (!is_sharded(directory)) {
     MINILLM_CHECK(file_exists(join_path(directory, kSingleFile)),
-                  "checkpoint '{}': has no weights: expected {} or {}", directory, kSingleFile,
-                  kIndexFile);
+                  "checkpoint '{}': has no weights: expected {} or {}{}", directory, kSingleFile,
+                  kIndexFile, other_weights(directory));
     return {kSingleFile};
   }
   std::set<std::string> names;
@@ -98,7 +115,23 @@ TensorFiles TensorFiles::open_model(const std::string& directory) {
   }
   std::erase_if(files.tensors_,
                 [](const auto& t) { return t.first.ends_with(".rotary_emb.inv_freq"); });
+  files.drop_common_prefix();
   return files;
+}
+
+// torch.compile, DistributedDataParallel and others put a word in front of every name.
+void TensorFiles::drop_common_prefix() {
+  for (const std::string_view prefix : {"_orig_mod.", "module.", "base_model.model."}) {
+    const bool all = !tensors_.empty() && std::ranges::all_of(tensors_, [&](const auto& t) {
+      return t.first.starts_with(prefix);
+    });
+    if (!all) continue;
+    std::map<std::string, Entry, std::less<>> plain;
+    for (auto& [name, entry] : tensors_) plain.emplace(name.substr(prefix.size()), entry);
+    tensors_ = std::move(plain);
+    drop_common_prefix();  // they are nested, too
+    return;
+  }
 }
 
 void TensorFiles::add(const std::string& path) {

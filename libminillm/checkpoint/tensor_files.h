@@ -46,6 +46,7 @@ class TensorFiles {
   void read_part(std::string_view name, Index first, std::span<Real> out) const;
 
  private:
+  void drop_common_prefix();
   void add(const std::string& path);
 
   std::string path_;

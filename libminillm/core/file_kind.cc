@@ -38,9 +38,6 @@ constexpr std::array kSignatures = {
               "an Arrow file (convert it: python3 -c \"import pandas, sys; "
               "pandas.read_feather(sys.argv[1]).to_json(sys.argv[2], orient='records', "
               "lines=True)\" FILE FILE.jsonl)"},
-    Signature{"\xff\xff\xff\xff"sv,
-              "an Arrow stream, as Hugging Face's save_to_disk writes it (write it with "
-              "dataset.to_json(\"FILE.jsonl\"))"},
     Signature{"Obj\x01"sv, "an Avro file (convert it to .jsonl)"},
     Signature{"SQLite format 3\0"sv, "an SQLite database (export it: sqlite3 -csv -header)"},
     Signature{"\x89HDF\r\n\x1a\n"sv, "an HDF5 file"},

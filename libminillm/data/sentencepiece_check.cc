@@ -62,6 +62,7 @@ class ProtobufReader {
   }
 
   uint64_t field() const { return field_; }
+  size_t position() const { return position_; }  // after the last field
   uint64_t number() const { return expect(0), number_; }
   std::string_view content() const { return expect(2), content_; }
   float real() const {
@@ -241,6 +242,33 @@ SentencePieceModelInfo check_sentencepiece_model(std::string_view bytes, const s
   }
   check_pieces(model, name);
   return model;
+}
+
+std::string with_control_pieces(std::string_view bytes, const std::set<size_t>& ids) {
+  // A field that comes twice holds its last value: field 3, the type, is appended to the piece.
+  constexpr std::string_view kControlType("\x18\x03", 2);
+  constexpr uint64_t kPieceTag = 1 << 3 | 2;  // field 1, a message
+  const std::string name = "model";
+  std::string result;
+  const auto append_varint = [&](uint64_t value) {
+    for (; value >= 0x80; value >>= 7) result += static_cast<char>(value | 0x80);
+    result += static_cast<char>(value);
+  };
+  ProtobufReader reader(bytes, name);
+  size_t id = 0, copied = 0;
+  while (reader.next()) {
+    const size_t end = reader.position();
+    if (reader.field() == 1 && ids.contains(id++)) {
+      append_varint(kPieceTag);
+      append_varint(reader.content().size() + kControlType.size());
+      result += reader.content();
+      result += kControlType;
+    } else {
+      result += bytes.substr(copied, end - copied);
+    }
+    copied = end;
+  }
+  return result;
 }
 
 }  // namespace minillm

@@ -7,6 +7,7 @@
 #ifndef LIBMINILLM_DATA_SENTENCEPIECE_CHECK_H_
 #define LIBMINILLM_DATA_SENTENCEPIECE_CHECK_H_
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,10 @@ struct SentencePieceModelInfo {
   bool escape_whitespaces = true;
   std::string unk_surface = " \xe2\x81\x87 ";  // what an unknown piece decodes to
 };
+
+// The same model with these pieces of type CONTROL, so that no text produces them. The bytes must
+// have been checked.
+std::string with_control_pieces(std::string_view bytes, const std::set<size_t>& ids);
 
 // Parses the bytes of a .model file. Throws Error: `tokenizer '<name>': <what is wrong>`.
 SentencePieceModelInfo check_sentencepiece_model(std::string_view bytes, const std::string& name);

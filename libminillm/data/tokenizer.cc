@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <set>
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
@@ -65,6 +66,8 @@ struct Tokenizer::State {
   bool lossless = false;
   // Whether no piece spans a line end, so that lines can be encoded one by one.
   bool lines_are_separate = false;
+  SpecialTokens special;
+  size_t own_pieces = 0;  // of the model file
   Token bos = -1, eos = -1, unk = -1, pad = -1;
   std::map<std::string, Token, std::less<>> controls;
   sentencepiece::SentencePieceProcessor processor;
@@ -75,11 +78,71 @@ struct Tokenizer::State {
     const auto found = controls.find(text);
     return found == controls.end() ? -1 : found->second;
   }
+  std::string take_special(const std::string& model_bytes);
+  std::string differences(bool retyped) const;
   void index_pieces();
+  void name_special(const sentencepiece::SentencePieceProcessor& loaded);
   void encode_part(const sentencepiece::SentencePieceProcessor& encoder, std::string_view text,
                    std::vector<Token>& tokens) const;
   std::vector<std::string_view> divide(std::string_view text) const;
 };
+
+// Adds the added tokens, and makes special pieces control pieces. Returns the bytes for
+// sentencepiece.
+std::string Tokenizer::State::take_special(const std::string& model_bytes) {
+  std::set<size_t> retyped;
+  const auto make_control = [&](std::optional<Token> id) {
+    if (!id || *id < 0 || static_cast<size_t>(*id) >= model.pieces.size()) return;
+    PieceType& type = model.pieces[static_cast<size_t>(*id)].type;
+    if (type != PieceType::kNormal && type != PieceType::kUserDefined) return;
+    type = PieceType::kControl;
+    retyped.insert(static_cast<size_t>(*id));
+  };
+  for (const std::optional<Token>& id : {special.bos, special.eos, special.pad}) make_control(id);
+  for (const AddedToken& token : special.added) {
+    const auto id = static_cast<size_t>(token.id);
+    if (id < model.pieces.size()) {
+      if (token.special && model.pieces[id].text == token.text) make_control(token.id);
+    }
+  }
+  own_pieces = model.pieces.size();
+  for (const AddedToken& token : special.added) {
+    const auto id = static_cast<size_t>(token.id);
+    if (id < own_pieces) continue;
+    for (size_t gap = model.pieces.size(); gap <= id; ++gap)
+      model.pieces.push_back({fmt::format("[PAD{}]", gap), -10000, PieceType::kUnused});
+    model.pieces[id] = {token.text, 0,
+                        token.special ? PieceType::kControl : PieceType::kUserDefined};
+  }
+  return retyped.empty() ? model_bytes : with_control_pieces(model_bytes, retyped);
+}
+
+// What ids mean other than the model file alone says: the hash is of that, too.
+std::string Tokenizer::State::differences(bool retyped) const {
+  std::string text = retyped ? "retyped\n" : "";
+  for (const AddedToken& token : special.added)
+    if (static_cast<size_t>(token.id) >= own_pieces)
+      text += fmt::format("{} {}\n", token.id, token.text);
+  if (special.bos && *special.bos != find_control("<s>")) text += fmt::format("bos {}\n", bos);
+  if (special.eos && *special.eos != find_control("</s>")) text += fmt::format("eos {}\n", eos);
+  return text;
+}
+
+// What the directory says goes first, then the usual names, then the model file's own.
+void Tokenizer::State::name_special(const sentencepiece::SentencePieceProcessor& loaded) {
+  const auto named = [&](const std::optional<Token>& given, const char* first, const char* second,
+                         int own) {
+    if (given) return *given;
+    const Token by_name = std::max(find_control(first), find_control(second));
+    if (by_name >= 0) return by_name;
+    const bool control = own >= 0 && static_cast<size_t>(own) < model.pieces.size() &&
+                         model.pieces[static_cast<size_t>(own)].type == PieceType::kControl;
+    return control ? static_cast<Token>(own) : Token{-1};
+  };
+  bos = named(special.bos, "<s>", "<|begin_of_text|>", loaded.bos_id());
+  eos = named(special.eos, "</s>", "<|end_of_text|>", loaded.eos_id());
+  pad = named(special.pad, "<pad>", "<pad>", -1);
+}
 
 void Tokenizer::State::index_pieces() {
   lines_are_separate = true;
@@ -95,9 +158,6 @@ void Tokenizer::State::index_pieces() {
       lines_are_separate = false;
     }
   }
-  bos = std::max(find_control("<s>"), find_control("<|begin_of_text|>"));
-  eos = std::max(find_control("</s>"), find_control("<|end_of_text|>"));
-  pad = find_control("<pad>");
   lossless = model.is_bpe && model.byte_fallback && !model.has_normalization_table &&
              model.escape_whitespaces && !model.add_dummy_prefix && !model.remove_extra_whitespaces;
 }
@@ -130,21 +190,27 @@ std::vector<std::string_view> Tokenizer::State::divide(std::string_view text) co
   return parts;
 }
 
-Tokenizer Tokenizer::from_bytes(std::string model_bytes, const std::string& name) {
+Tokenizer Tokenizer::from_bytes(std::string model_bytes, const std::string& name,
+                                SpecialTokens special) {
   auto state = std::make_shared<State>();
   state->model = check_sentencepiece_model(model_bytes, name);
+  state->special = std::move(special);
+  const std::string loaded = state->take_special(model_bytes);
   state->index_pieces();
   const auto load = [&](sentencepiece::SentencePieceProcessor& into, const std::string& bytes) {
     const auto status = into.LoadFromSerializedProto({bytes.data(), bytes.size()});
     MINILLM_CHECK(status.ok(), "tokenizer '{}': sentencepiece refuses it: {}", name,
                   status.error_message());
   };
-  load(state->processor, model_bytes);
+  load(state->processor, loaded);
   if (state->model.add_dummy_prefix || state->model.remove_extra_whitespaces) {
     state->continuing = std::make_unique<sentencepiece::SentencePieceProcessor>();
-    load(*state->continuing, model_bytes + std::string(kKeepWhitespace));
+    load(*state->continuing, loaded + std::string(kKeepWhitespace));
   }
+  state->name_special(state->processor);
   state->hash = sha256(model_bytes);
+  if (const std::string other = state->differences(loaded != model_bytes); !other.empty())
+    state->hash = sha256(state->hash + other);
   state->bytes = std::move(model_bytes);
   Tokenizer tokenizer;
   tokenizer.state_ = std::move(state);
@@ -157,11 +223,27 @@ Tokenizer Tokenizer::from_bytes(std::string model_bytes, const std::string& name
       "(train one with train_tokenizer, or choose a template with options.chat_template)");
 }
 
-Tokenizer Tokenizer::load(const std::string& path) { return from_bytes(read_file(path), path); }
+Tokenizer Tokenizer::load(const std::string& path, SpecialTokens special) {
+  return from_bytes(read_file(path), path, std::move(special));
+}
 
 const std::string& Tokenizer::bytes() const { return state_->bytes; }
 const std::string& Tokenizer::hash() const { return state_->hash; }
 Index Tokenizer::vocab_size() const { return static_cast<Index>(state_->model.pieces.size()); }
+const std::vector<SentencePieceInfo>& Tokenizer::pieces() const { return state_->model.pieces; }
+const SpecialTokens& Tokenizer::special() const { return state_->special; }
+bool Tokenizer::adds_bos() const { return state_->special.add_bos && state_->bos >= 0; }
+std::vector<Token> Tokenizer::end_tokens() const {
+  std::vector<Token> ends;
+  const auto add = [&](Token id) {
+    if (id >= 0 && std::find(ends.begin(), ends.end(), id) == ends.end()) ends.push_back(id);
+  };
+  add(eos());
+  add(answer_end());
+  for (const Token id : state_->special.config_ends) add(id);
+  for (const Token id : state_->special.generation_ends) add(id);
+  return ends;
+}
 Token Tokenizer::unk() const { return state_->unk; }
 Token Tokenizer::bos() const { return state_->bos; }
 Token Tokenizer::eos() const { return state_->eos; }

@@ -16,6 +16,8 @@
 
 #include "libminillm/core/real.h"
 #include "libminillm/core/utf8.h"
+#include "libminillm/data/sentencepiece_check.h"  // SentencePieceInfo
+#include "libminillm/data/special_tokens.h"
 
 namespace minillm {
 
@@ -26,16 +28,23 @@ class Tokenizer {
   // Checks the protobuf before sentencepiece sees it (sizes, piece count and length, UTF-8, no
   // NUL, no duplicates, finite scores), because sentencepiece 0.1.97 trusts it. Errors call it
   // `name`. Throws Error.
-  static Tokenizer from_bytes(std::string model_bytes, const std::string& name);
-  static Tokenizer load(const std::string& path);
+  static Tokenizer from_bytes(std::string model_bytes, const std::string& name,
+                              SpecialTokens special = {});
+  static Tokenizer load(const std::string& path, SpecialTokens special = {});
 
   // The bytes of the .model file, as stored in every checkpoint, and their SHA-256.
   const std::string& bytes() const;
   const std::string& hash() const;
 
-  Index vocab_size() const;
+  Index vocab_size() const;  // the model's pieces, and the tokens added to them
+  const std::vector<SentencePieceInfo>& pieces() const;
+  const SpecialTokens& special() const;  // as it was given
+  bool adds_bos() const;                 // in front of a text
+  // All that ends a text: eos, the end of an answer, and what the model's directory lists.
+  std::vector<Token> end_tokens() const;
   Token unk() const;
-  Token bos() const;  // <s> or <|begin_of_text|>; -1 if the model has none; likewise below
+  // As SpecialTokens has it, or <s> or <|begin_of_text|>; -1 if there is none; likewise below.
+  Token bos() const;
   Token eos() const;  // </s> or <|end_of_text|>
   Token pad() const;
   Token control(std::string_view piece) const;  // the control piece of this text

@@ -27,7 +27,7 @@ EvaluationText make_evaluation_text(std::span<const std::string> documents,
   EvaluationText text;
   for (const std::string& document : documents) {
     std::vector<Token> ids = tokenizer.encode(document);
-    if (tokenizer.bos() >= 0) ids.insert(ids.begin(), tokenizer.bos());
+    if (tokenizer.adds_bos()) ids.insert(ids.begin(), tokenizer.bos());
     if (tokenizer.eos() >= 0) ids.push_back(tokenizer.eos());
     append_windows(text.windows, ids, max_rows);
     text.bytes += std::ssize(document);

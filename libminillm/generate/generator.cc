@@ -17,7 +17,7 @@ constexpr Index kPrefillRows = 512;  // rows of new prompts in a step, unless on
 
 std::vector<Token> end_tokens(const GenerationConfig& config, const Tokenizer* tokenizer) {
   if (!config.stop_tokens.empty() || tokenizer == nullptr) return config.stop_tokens;
-  return {tokenizer->eos(), tokenizer->answer_end()};  // -1 for one it lacks: never sampled
+  return tokenizer->end_tokens();
 }
 
 // Ids below this may be sampled: those the tokenizer has a piece for. (Vocabularies are padded to
@@ -275,7 +275,7 @@ std::string Generator::complete(const std::string& text, const GenerationConfig&
 
 std::vector<Token> encode_raw_prompt(const Tokenizer& tokenizer, const std::string& text) {
   std::vector<Token> tokens = tokenizer.encode(text);
-  if (tokenizer.bos() >= 0) tokens.insert(tokens.begin(), tokenizer.bos());
+  if (tokenizer.adds_bos()) tokens.insert(tokens.begin(), tokenizer.bos());
   return tokens;
 }
 

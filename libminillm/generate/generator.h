@@ -28,7 +28,7 @@ struct GenerationConfig {
   uint64_t seed = 1;
   uint64_t stream = 0;
   std::vector<std::string> stop;   // strings that end the text (not part of it)
-  std::vector<Token> stop_tokens;  // ids that end the text; empty = eos and the end of an answer
+  std::vector<Token> stop_tokens;  // ids that end the text; empty = the tokenizer's end_tokens()
   // What the weights are rounded to: fewer bits, more tokens per second. Empty: as the model's.
   std::optional<Precision> weights;
 
@@ -85,7 +85,8 @@ class Generator {
   std::optional<Precision> packed_precision_;
 };
 
-// BOS + encode(text): a text to be continued. No BOS if the tokenizer has none.
+// BOS + encode(text): a text to be continued. No BOS if the tokenizer has none, or its directory says
+// that texts begin without.
 std::vector<Token> encode_raw_prompt(const Tokenizer& tokenizer, const std::string& text);
 
 }  // namespace minillm

@@ -61,26 +61,25 @@ void add_vocabulary(const Checkpoint& checkpoint, GgufHeader& header,
   const Tokenizer tokenizer = checkpoint.tokenizer();
   const SentencePieceModelInfo model = check_sentencepiece_model(tokenizer.bytes(), subject);
   check_portable(model, subject, warnings);
-  const HfTokenizerFacts facts = read_hf_tokenizer_facts(checkpoint.path());
 
   header.add_string("tokenizer.ggml.model", "llama");
   header.add_string("tokenizer.ggml.pre", "default");
-  add_pieces(model.pieces, checkpoint.model_config().vocab_size, subject, header);
+  add_pieces(tokenizer.pieces(), checkpoint.model_config().vocab_size, subject, header);
   const auto add_id = [&](const char* key, Token id) {
     if (id >= 0) header.add_u32(key, id);
   };
-  const std::vector<Token>& ends = checkpoint.eos_token_ids();
+  const std::vector<Token> ends = tokenizer.end_tokens();
   const Token eos = tokenizer.eos() >= 0 || ends.empty() ? tokenizer.eos() : ends.front();
   add_id("tokenizer.ggml.bos_token_id", tokenizer.bos());
   add_id("tokenizer.ggml.eos_token_id", eos);
   add_id("tokenizer.ggml.unknown_token_id", tokenizer.unk());
   add_id("tokenizer.ggml.padding_token_id", tokenizer.pad());
   add_id("tokenizer.ggml.eot_token_id", tokenizer.answer_end());
-  header.add_bool("tokenizer.ggml.add_bos_token", facts.add_bos && tokenizer.bos() >= 0);
-  header.add_bool("tokenizer.ggml.add_eos_token", facts.add_eos);
+  header.add_bool("tokenizer.ggml.add_bos_token", tokenizer.adds_bos());
+  header.add_bool("tokenizer.ggml.add_eos_token", tokenizer.special().add_eos);
   header.add_bool("tokenizer.ggml.add_space_prefix", model.add_dummy_prefix);
-  if (!facts.chat_template.empty())
-    header.add_string("tokenizer.chat_template", facts.chat_template);
+  if (const std::string jinja = read_chat_template(checkpoint.path()); !jinja.empty())
+    header.add_string("tokenizer.chat_template", jinja);
 }
 
 }  // namespace minillm

@@ -52,10 +52,7 @@ void ModelConfig::validate() const {
       num_attention_heads % num_key_value_heads == 0,
       "config: model.num_key_value_heads: expected a divisor of num_attention_heads = {}, got {}",
       num_attention_heads, num_key_value_heads);
-  MINILLM_CHECK_USAGE(num_attention_heads * head_dim == hidden_size,
-                      "config: model.head_dim: expected num_attention_heads * head_dim = "
-                      "hidden_size = {}, got {} * {}",
-                      hidden_size, num_attention_heads, head_dim);
+  in_range("num_attention_heads * head_dim", num_attention_heads * head_dim, 1, 1 << 18);
   MINILLM_CHECK_USAGE(std::isfinite(rope_theta) && rope_theta > 1,
                       "config: model.rope_theta: expected a number over 1, got {}", rope_theta);
   validate_rope_scaling(rope_scaling);
@@ -87,7 +84,7 @@ void list_fields(ConfigFields& fields, ModelConfig& c) {
   fields.add("model.num_attention_heads", c.num_attention_heads, "H, number of query heads");
   fields.add("model.num_key_value_heads", c.num_key_value_heads,
              "K, number of key-value heads; divides H");
-  fields.add("model.head_dim", c.head_dim, "D, width of a head; H * D = C");
+  fields.add("model.head_dim", c.head_dim, "D, width of a head; H * D need not be C");
   fields.add("model.max_position_embeddings", c.max_position_embeddings,
              "longest sequence, in tokens");
   fields.add("model.rope_theta", c.rope_theta, "base of the rotary angles");

@@ -146,8 +146,8 @@ TEST_F(HfConfigTest, ReadsOneManyOrNoEndTokens) {
   json absent = with("eos_token_id", 5);
   absent.erase("eos_token_id");
   EXPECT_THAT(read(absent).eos_token_ids, ElementsAre(2));
-  EXPECT_ERROR(read(with("eos_token_id", 300)),
-               "'eos_token_id': expected token ids below vocab_size = 300, got 300");
+  EXPECT_THAT(read(with("eos_token_id", {300, 5})).eos_token_ids, ElementsAre(5))
+      << "one outside the vocabulary, left over from somewhere, is never sampled";
   EXPECT_ERROR(read(with("eos_token_id", "</s>")), "'eos_token_id': expected token ids");
 }
 
