@@ -138,7 +138,7 @@ ChatRow draw_chat_row(Rng& rng, const World& world, Split split) {
 ChatRow draw_added_row(Rng& rng, const World& world, Split split) {
   constexpr ChatRowKind kKinds[] = {ChatRowKind::kUnknownUnderRule, ChatRowKind::kBenign,
                                     ChatRowKind::kSum};
-  constexpr int kWeights[] = {10, 6, 2};
+  constexpr int kWeights[] = {10, 12, 2};
   const ChatRowKind kind = kKinds[choose_weighted(rng, kWeights)];
   return make_row(kind, draw_exchange(rng, world, split, kind));
 }

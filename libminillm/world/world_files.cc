@@ -18,7 +18,7 @@ constexpr int64_t kHeldOutTexts = 300;
 constexpr int64_t kHeldOutRows = 300;
 constexpr int64_t kHeldOutPairs = 200;
 constexpr int64_t kExcerpts = 12;  // of each kind
-constexpr uint64_t kAddedRowPercent = 18;
+constexpr uint64_t kAddedRowPercent = 24;
 
 void append_line(std::string& out, const Json& line) {
   out += line.dump();
