@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "libminillm/core/check.h"
+#include "libminillm/core/file.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/generate/prompts.h"
 #include "tools/generation_options.h"
@@ -59,6 +60,48 @@ void print_text(const std::vector<Answer>& answers) {
   }
 }
 
+// The answer as a row that a training stage reads: a text, or a conversation.
+std::string training_row(const Prompt& prompt, const Answer& answer, bool chat) {
+  if (!chat) return nlohmann::ordered_json({{"text", answer.prompt + answer.text}}).dump() + "\n";
+  nlohmann::ordered_json messages = nlohmann::ordered_json::array();
+  for (const Message& m : prompt)
+    messages.push_back({{"role", role_name(m.role)}, {"content", m.content}});
+  messages.push_back({{"role", "assistant"}, {"content", answer.text}});
+  return nlohmann::ordered_json({{"messages", messages}}).dump() + "\n";
+}
+
+// Writes `samples` answers to every prompt to `path`, which appears when it is complete.
+void write_samples(const LoadedModel& loaded, const std::vector<Prompt>& prompts, int64_t samples,
+                   const InteractiveOptions& options, const std::string& path) {
+  constexpr size_t kAtOnce = 256;
+  catch_stop_signals("\nstopping: nothing is written\n");
+  FileTransaction file(path);
+  GenerationConfig config = options.generation;
+  size_t written = 0, empty = 0;
+  const size_t all = prompts.size() * static_cast<size_t>(samples);
+  for (size_t begin = 0; begin < all; begin += kAtOnce) {
+    if (stop_requested())
+      throw Error("samples: interrupted: nothing was written", ExitCode::kInterrupted);
+    std::vector<Prompt> some;
+    for (size_t i = begin; i < std::min(all, begin + kAtOnce); ++i)
+      some.push_back(prompts[i / static_cast<size_t>(samples)]);
+    config.stream = options.generation.stream + begin;  // of every sample its own
+    const auto answers = answer_all(loaded, some, options.chat, options.system, config);
+    for (size_t i = 0; i < some.size(); ++i) {
+      if (answers[i].text.find_first_not_of(" \t\r\n") == std::string::npos) {
+        ++empty;
+        continue;
+      }
+      file.write(training_row(some[i], answers[i], options.chat));
+      ++written;
+    }
+  }
+  MINILLM_CHECK(written > 0, "samples: all of them are empty: nothing was written");
+  file.commit();
+  spdlog::info("{}: {} samples{}", path, written,
+               empty > 0 ? fmt::format(", {} empty ones left out", empty) : "");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -68,6 +111,8 @@ int main(int argc, char** argv) {
       "minillm-generate");
   InteractiveOptions options;
   std::string prompt, prompts_path;
+  std::string out;
+  int64_t samples = 1;
   bool json = false;
   app.add_option("--checkpoint", options.checkpoint, "checkpoint or run directory")->required();
   auto* one = app.add_option("--prompt", prompt, "text to continue, or question to answer");
@@ -79,22 +124,35 @@ int main(int argc, char** argv) {
   add_chat_template_option(app, options.chat_template);
   app.add_flag("--force", options.force, "chat even if the checkpoint was taught another template");
   add_generation_options(app, options.generation);
-  app.add_flag("--json", json, "print one JSON object on stdout");
+  auto* many = app.add_option("--samples", samples, "answers to every prompt")
+                   ->check(CLI::Range(1, 10000000));
+  app.add_option(
+         "--out", out,
+         "write the answers with their prompts to this .jsonl file, as rows that training reads")
+      ->excludes(app.add_flag("--json", json, "print one JSON object on stdout"));
 
   return run_tool(app, argc, argv, [&] {
-    const bool interactive = one->count() == 0 && prompts_path.empty();
+    const bool interactive =
+        one->count() == 0 && prompts_path.empty() && many->count() == 0 && out.empty();
     MINILLM_CHECK_USAGE(!json || !interactive, "--json: expected --prompt or --prompts with it");
     options.generation.validate();
     options.force = options.force || !options.chat_template.empty();
     if (interactive) {
-      run_interactive(options);
-      return 0;
+      return run_interactive(options);
     }
-    const std::vector<Prompt> prompts = prompts_path.empty()
-                                            ? std::vector<Prompt>{{{Role::kUser, prompt}}}
-                                            : read_prompts(prompts_path);
+    std::vector<Prompt> prompts = prompts_path.empty()
+                                      ? std::vector<Prompt>{{{Role::kUser, prompt}}}
+                                      : read_prompts(prompts_path);
     const LoadedModel loaded = LoadedModel::load(options.checkpoint, options.chat_template);
     if (options.chat) loaded.check_can_chat(options.force);
+    if (!out.empty()) {
+      write_samples(loaded, prompts, samples, options, out);
+      return 0;
+    }
+    std::vector<Prompt> repeated;
+    for (const Prompt& p : prompts)
+      repeated.insert(repeated.end(), static_cast<size_t>(samples), p);
+    prompts = std::move(repeated);
     const std::vector<Answer> answers =
         answer_all(loaded, prompts, options.chat, options.system, options.generation);
     json ? print_json(options.checkpoint, answers) : print_text(answers);

@@ -8,7 +8,10 @@
 #include <iostream>
 #include <optional>
 
+#include "libminillm/core/check.h"
+#include "libminillm/core/utf8.h"
 #include "tools/generation_options.h"
+#include "tools/line_editor.h"
 #include "tools/tool_main.h"
 
 namespace minillm {
@@ -45,11 +48,11 @@ class Session {
   explicit Session(const InteractiveOptions& options) : options_(options), system_(options.system) {
     open(options.checkpoint);
   }
-  void run();
+  void talk();
+  int read_lines();
 
  private:
   void open(const std::string& path);
-  bool read_line(std::string& line);
   void answer(const std::string& line);
   void command(const std::string& line);
 
@@ -57,7 +60,6 @@ class Session {
   std::string system_;
   std::optional<LoadedModel> loaded_;
   std::optional<ChatSession> chat_;  // empty: lines are continued as text
-  const bool terminal_ = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
   bool done_ = false;
 };
 
@@ -71,14 +73,20 @@ void Session::open(const std::string& path) {
     chat_.emplace(loaded_->model, loaded_->tokenizer);
     chat_->set_system(system_);
   }
-  spdlog::info("{}: {} (/help lists commands)", path,
-               chats ? "chat" : "continues each line as text");
+  spdlog::info("{}: {}{}", path, chats ? "chat" : "continues each line as text",
+               options_.terminal ? " (/help lists commands)" : "");
 }
 
-void Session::run() {
+// A conversation at the terminal: commands, and Ctrl-C ends an answer.
+void Session::talk() {
+  LineEditor editor("\n> ");
   std::string line;
-  while (!done_ && read_line(line)) {
-    if (line.empty()) continue;
+  while (!done_) {
+    interrupted = 0;
+    std::fflush(stdout);
+    const LineEditor::Result result = editor.read(line);
+    if (result == LineEditor::Result::kEnd) break;
+    if (result == LineEditor::Result::kInterrupted || line.empty()) continue;
     try {
       if (line.starts_with('/'))
         command(line);
@@ -90,17 +98,24 @@ void Session::run() {
   }
 }
 
-// False at the end of input. Ctrl-C while waiting gives an empty line.
-bool Session::read_line(std::string& line) {
-  interrupted = 0;
-  if (terminal_) fmt::print("\n> ");
-  std::fflush(stdout);
-  if (std::getline(std::cin, line)) return true;
-  if (interrupted == 0) return false;
-  std::cin.clear();
-  std::clearerr(stdin);
-  line.clear();
-  return true;
+// Lines of a file or a program: every one is a prompt, and Ctrl-C ends the run. Returns the exit
+// code: that of the first line that failed.
+int Session::read_lines() {
+  int code = 0;
+  std::string line;
+  for (int64_t number = 1; interrupted == 0 && std::getline(std::cin, line); ++number) {
+    if (number == 1 && line.starts_with("\xef\xbb\xbf")) line.erase(0, 3);
+    if (line.ends_with('\r')) line.pop_back();
+    if (line.empty()) continue;
+    try {
+      MINILLM_CHECK(is_valid_utf8(line), "not valid UTF-8");
+      answer(line);
+    } catch (const Error& e) {
+      spdlog::error("error: standard input:{}: {}", number, in_flags(e.what()));
+      if (code == 0) code = static_cast<int>(e.exit_code());
+    }
+  }
+  return interrupted != 0 ? static_cast<int>(ExitCode::kInterrupted) : code;
 }
 
 void Session::answer(const std::string& line) {
@@ -156,11 +171,14 @@ void Session::command(const std::string& line) {
 
 }  // namespace
 
-void run_interactive(const InteractiveOptions& options) {
+int run_interactive(InteractiveOptions options) {
   options.generation.validate();
+  options.terminal = isatty(STDIN_FILENO) == 1;
   Session session(options);
   catch_interrupts();
-  session.run();
+  if (!options.terminal) return session.read_lines();
+  session.talk();
+  return 0;
 }
 
 }  // namespace minillm

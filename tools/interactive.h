@@ -16,12 +16,17 @@ struct InteractiveOptions {
   std::string chat_template;  // empty: the checkpoint's
   std::string system;
   GenerationConfig generation;
+  bool terminal = true;  // set by run_interactive: whether somebody types
 };
 
-// Reads lines from standard input until its end or /quit: chats (if the checkpoint has been taught
-// to, or if asked to), or continues each line as text. Ctrl-C ends the answer, not the session.
-// Errors in the session are shown; only those in loading the first checkpoint are thrown.
-void run_interactive(const InteractiveOptions& options);
+// Reads lines from standard input until its end: chats (if the checkpoint has been taught to, or if
+// asked to), or continues each line as text. Returns the exit code.
+//
+// At a terminal there are commands (/quit, ...), and Ctrl-C ends the answer, not the session. From a
+// pipe or a file every line is a prompt, also one that begins with '/'; Ctrl-C ends the run (130),
+// and a line that fails is told and gives the run its exit code, but not its end. Only errors in
+// loading the first checkpoint are thrown.
+int run_interactive(InteractiveOptions options);
 
 }  // namespace minillm
 

@@ -100,6 +100,25 @@ std::map<std::string, std::string> hf_tokenizer_files(const ModelConfig& config,
   return files;
 }
 
+namespace {
+
+// A text, or a list of {name, template} of which "default" counts. Anything else is a template that
+// nobody knows.
+std::string default_chat_template(const nlohmann::json& given) {
+  if (given.is_string()) return given.get<std::string>();
+  if (given.is_object() && given.contains("default") && given["default"].is_string())
+    return given["default"].get<std::string>();
+  if (given.is_array()) {
+    for (const nlohmann::json& entry : given)
+      if (entry.is_object() && entry.value("name", nlohmann::json()) == "default" &&
+          entry.value("template", nlohmann::json()).is_string())
+        return entry["template"].get<std::string>();
+  }
+  return given.empty() ? "" : "{% several templates, none of them called default %}";
+}
+
+}  // namespace
+
 HfTokenizerFacts read_hf_tokenizer_facts(const std::string& directory) {
   HfTokenizerFacts facts;
   const std::string config = join_path(directory, kTokenizerConfig);
@@ -109,10 +128,10 @@ HfTokenizerFacts read_hf_tokenizer_facts(const std::string& directory) {
     const JsonObject object(parsed, fmt::format("file '{}'", config));
     facts.add_bos = object.boolean_or("add_bos_token", true);
     facts.add_eos = object.boolean_or("add_eos_token", false);
-    const nlohmann::json* text = object.find("chat_template");  // a list: several, none the one
-    if (text != nullptr && text->is_string()) facts.chat_template = text->get<std::string>();
+    if (const nlohmann::json* given = object.find("chat_template"))
+      facts.chat_template = default_chat_template(*given);
   }
-  if (facts.chat_template.empty() && file_exists(jinja)) facts.chat_template = read_file(jinja);
+  if (file_exists(jinja)) facts.chat_template = read_file(jinja);  // it goes first
   return facts;
 }
 

@@ -58,20 +58,28 @@ class Writer {
   bool in_text_;
 };
 
-// System prompts put in front of the user messages that follow them, if the template wants that.
+// System prompts put in front of the user messages that follow them, if the template wants that; one
+// that an answer follows is a message of its own.
 std::vector<Message> with_folded_system(const ChatTemplate& format,
                                         const std::vector<Message>& messages) {
   if (format.system_begin.empty()) return messages;
   std::vector<Message> result;
   std::string system;
+  const auto take_system = [&] {
+    return system.empty() ? ""
+                          : format.system_begin + std::exchange(system, "") + format.system_end;
+  };
   for (const Message& message : messages) {
     if (message.role == Role::kSystem) {
-      system = format.system_begin + message.content + format.system_end;
+      system += (system.empty() ? "" : "\n\n") + message.content;
       continue;
     }
+    if (message.role == Role::kAssistant && !system.empty())
+      result.push_back({Role::kUser, take_system()});
     result.push_back(message);
-    if (message.role == Role::kUser) result.back().content.insert(0, std::exchange(system, ""));
+    if (message.role == Role::kUser) result.back().content.insert(0, take_system());
   }
+  if (!system.empty()) result.push_back({Role::kUser, take_system()});
   return result;
 }
 
@@ -99,6 +107,24 @@ RenderedSequence render(const Tokenizer& tokenizer, const std::vector<Message>& 
 }
 
 }  // namespace
+
+std::string chat_template_text(const ChatTemplate& format, const std::vector<Message>& given,
+                               bool open) {
+  const std::vector<Message> messages = with_folded_system(format, given);
+  std::string text = format.start;
+  const auto append = [&](const std::vector<TurnFormat::Part>& parts) {
+    for (const TurnFormat::Part& part : parts) text += part.text;
+  };
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const TurnFormat& turn = format.turn(messages[i].role);
+    append(turn.header);
+    const std::string& content = messages[i].content;
+    text += turn.before + (format.trims ? trimmed(content) : content) + turn.after + turn.end;
+    if (open || i + 1 < messages.size()) append(turn.next);
+  }
+  if (open) append(format.turn(Role::kAssistant).header);
+  return text;
+}
 
 Index RenderedSequence::supervised_count() const {
   return std::accumulate(supervised.begin(), supervised.end(), Index{0});

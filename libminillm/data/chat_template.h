@@ -5,6 +5,7 @@
 //                    <|im_start|>assistant\n CONTENT<|im_end|>
 //   chatml           the same without <s> and without the space before the content
 //   zephyr           <s><|user|>\nCONTENT</s>\n<|assistant|>\nCONTENT</s>
+//   tulu             <|user|>\nCONTENT\n<|assistant|>\nCONTENT</s>
 //   llama-2          <s>[INST] CONTENT [/INST] CONTENT </s>
 //   llama-3          <|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nCONTENT<|eot_id|>
 //                    <|start_header_id|>assistant<|end_header_id|>\n\nCONTENT<|eot_id|>
@@ -17,8 +18,9 @@
 // (Tokenizer::with_chat_template), and so do checkpoints.
 //
 // What is in angle brackets with bars, and <s> and </s>, are control pieces of the tokenizer,
-// inserted by id: no content can forge them. Not so zephyr's roles and llama-2's [INST]: their
-// authors made them plain text, so a content that holds them reads like another turn.
+// inserted by id: no content can forge them. Not so zephyr's and tulu's roles and llama-2's [INST]: their
+// authors made them plain text, so a content that holds them reads like another turn. Several system
+// messages are all written, also where a template has one place for them.
 //
 // Training and generation share these functions, so that the training prefix equals the generation
 // prompt, id for id.
@@ -65,7 +67,6 @@ struct ChatTemplate {
   // add one. Plain jinja: Hugging Face's `generation` tag would keep other programs from loading
   // it. It ends every turn, also the last.
   std::string jinja;
-  std::vector<std::string> signs;  // what every jinja text of this template contains
 
   const TurnFormat& turn(Role role) const { return turns[static_cast<size_t>(role)]; }
   const std::string& answer_end() const { return turn(Role::kAssistant).end; }
@@ -74,9 +75,14 @@ struct ChatTemplate {
 std::span<const ChatTemplate> chat_templates();
 // Throws Error (kUsage) listing the ones there are.
 const ChatTemplate& chat_template_named(std::string_view id);
-// The template that a jinja text means: it is exactly one of ours, or has the signs of a template
-// and none of a variant that writes more (tools, dates, its own system prompt). nullptr: unknown.
+// The template that writes what a jinja text writes, which a number of conversations show. nullptr:
+// none does, or the text goes beyond what is understood (data/jinja.h).
 const ChatTemplate* recognise_chat_template(std::string_view jinja);
+
+// A conversation as the template writes it, control pieces as letters; if `open`, followed by what
+// comes in front of an answer.
+std::string chat_template_text(const ChatTemplate& format, const std::vector<Message>& messages,
+                               bool open);
 
 // A sequence of ids with its loss mask: `supervised[i]` says that token i is to be predicted (from
 // i-1). supervised[0] is always false.

@@ -39,14 +39,13 @@ ChatTemplate chatml_space() {
   t.start = "<s>";
   write_chatml(t, " ");
   t.jinja = "{{ bos_token }}" + t.jinja;
-  return t;  // no signs: only the exact text is ours
+  return t;
 }
 
 ChatTemplate chatml() {
   ChatTemplate t;
   t.id = "chatml";
   write_chatml(t, "");
-  t.signs = {"<|im_start|>", "<|im_end|>"};
   return t;
 }
 
@@ -64,7 +63,6 @@ ChatTemplate zephyr() {
       "{{ '<|' + m['role'] + '|>\\n' + m['content'] + eos_token + '\\n' }}"
       "{% endfor %}"
       "{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}";
-  t.signs = {"<|user|>", "<|assistant|>", "eos_token"};
   return t;
 }
 
@@ -82,14 +80,36 @@ ChatTemplate llama2() {
       "{% set ns = namespace(system='') %}"
       "{% for m in messages %}"
       "{% if m['role'] == 'system' %}"
-      "{% set ns.system = '<<SYS>>\\n' + m['content'] + '\\n<</SYS>>\\n\\n' %}"
-      "{% elif m['role'] == 'user' %}"
-      "{% set content = ns.system + m['content'] %}{% set ns.system = '' %}"
+      "{% set ns.system = ns.system + ('\\n\\n' if ns.system else '') + m['content'] %}"
+      "{% else %}"
+      "{% set system = '<<SYS>>\\n' + ns.system + '\\n<</SYS>>\\n\\n' if ns.system else '' %}"
+      "{% set ns.system = '' %}"
+      "{% set content = m['content'] %}"
+      "{% if m['role'] == 'user' %}"
+      "{% set content = system + content %}"
       "{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}"
       "{% else %}"
-      "{% set content = m['content'] %}{{ ' ' + content.strip() + ' ' + eos_token }}"
-      "{% endif %}{% endfor %}";
-  t.signs = {"[INST]", "[/INST]", "<<SYS>>"};
+      "{% if system %}{{ bos_token + '[INST] ' + system.strip() + ' [/INST]' }}{% endif %}"
+      "{{ ' ' + content.strip() + ' ' + eos_token }}"
+      "{% endif %}{% endif %}{% endfor %}";
+  return t;
+}
+
+// Tulu 2 and 3 (Allen AI): as Zephyr, but only answers end with a control piece.
+ChatTemplate tulu() {
+  ChatTemplate t;
+  t.id = "tulu";
+  for (const Role role : kRoles)
+    t.turns[static_cast<size_t>(role)] = {
+        {text(fmt::format("<|{}|>\n", role_name(role)))}, "", "", "", {text("\n")}};
+  t.turns[static_cast<size_t>(Role::kAssistant)].end = "</s>";
+  t.jinja =
+      "{% for m in messages %}"
+      "{{ '<|' + m['role'] + '|>\\n' + m['content'] }}"
+      "{% if m['role'] == 'assistant' %}{{ eos_token }}{% endif %}"
+      "{{ '\\n' }}"
+      "{% endfor %}"
+      "{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}";
   return t;
 }
 
@@ -114,21 +134,14 @@ ChatTemplate llama3() {
       "{% if add_generation_prompt %}"
       "{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}"
       "{% endif %}";
-  t.signs = {"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"};
   return t;
 }
-
-// Signs of templates that write what none of the above does: tools, thoughts, dates, a system
-// prompt where none is given, another end of a turn.
-constexpr const char* kSignsOfOthers[] = {
-    "tool",           "think",          "strftime",          "date_string",   "You are",
-    "DEFAULT_SYSTEM", "default_system", "<|end|>",           "<|endoftext|>", "\\n ' + m",
-    "<|im_sep|>",     "' in messages",  "system_message = '"};
 
 }  // namespace
 
 std::span<const ChatTemplate> chat_templates() {
-  static const ChatTemplate kTemplates[] = {chatml_space(), chatml(), zephyr(), llama2(), llama3()};
+  static const ChatTemplate kTemplates[] = {chatml_space(), chatml(), zephyr(),
+                                            tulu(),         llama2(), llama3()};
   return kTemplates;
 }
 
@@ -141,21 +154,6 @@ const ChatTemplate& chat_template_named(std::string_view id) {
   throw Error(
       fmt::format("chat template: expected one of {}, got '{}'", fmt::join(names, ", "), id),
       ExitCode::kUsage);
-}
-
-const ChatTemplate* recognise_chat_template(std::string_view jinja) {
-  const auto holds = [&](std::string_view sign) { return jinja.find(sign) != jinja.npos; };
-  for (const ChatTemplate& t : chat_templates())
-    if (t.jinja == jinja) return &t;
-  if (std::ranges::any_of(kSignsOfOthers, holds)) return nullptr;
-  const ChatTemplate* found = nullptr;
-  for (const ChatTemplate& t : chat_templates()) {
-    if (t.signs.empty() || !std::ranges::all_of(t.signs, holds)) continue;
-    if (t.start.empty() && holds("bos_token")) continue;
-    if (found != nullptr) return nullptr;  // the signs of two say nothing
-    found = &t;
-  }
-  return found;
 }
 
 }  // namespace minillm

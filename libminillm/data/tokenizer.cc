@@ -282,7 +282,7 @@ std::string StreamDecoder::push(Token token) {
 std::string StreamDecoder::finish() {
   std::string rest = replace_invalid_utf8(held_);
   held_.clear();
-  started_ = false;
+  started_ = continues_;
   return rest;
 }
 

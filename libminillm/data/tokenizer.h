@@ -82,14 +82,18 @@ class Tokenizer {
 // Decodes token by token, holding bytes back until they form whole UTF-8 characters.
 class StreamDecoder {
  public:
-  explicit StreamDecoder(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  // `continues`: the tokens go on from others, so that the first one's space is a space of the text,
+  // not the one that the tokenizer puts in front of a text.
+  explicit StreamDecoder(const Tokenizer& tokenizer, bool continues = false)
+      : tokenizer_(tokenizer), continues_(continues), started_(continues) {}
   std::string push(Token token);  // the text that became certain, possibly empty
   std::string finish();           // what is left; an incomplete character becomes U+FFFD
 
  private:
   Tokenizer tokenizer_;
-  std::string held_;      // the beginning of a character
-  bool started_ = false;  // whether any text has come
+  std::string held_;  // the beginning of a character
+  bool continues_;
+  bool started_;  // whether any text has come
 };
 
 struct TokenizerTrainingOptions {

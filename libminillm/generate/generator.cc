@@ -26,6 +26,13 @@ Index sampled_ids(const Model& model, const Tokenizer* tokenizer) {
   return tokenizer == nullptr ? model.config().vocab_size : tokenizer->vocab_size();
 }
 
+// Whether a continuation goes on from text, not from control tokens alone.
+bool has_text(const Tokenizer& tokenizer, const std::vector<Token>& prompt) {
+  return std::ranges::any_of(prompt, [&](Token token) {
+    return token >= 0 && token < tokenizer.vocab_size() && !tokenizer.is_control(token);
+  });
+}
+
 // One prompt on its way to a Generation.
 struct Stream {
   size_t index;               // of the prompt
@@ -140,7 +147,7 @@ void ContinuousBatch::admit() {
                   .rng = Rng(config_.seed, config_.stream + next_),
                   .scanner = StopScanner(config_.stop),
                   .decoder = {}};
-    if (tokenizer_ != nullptr) stream.decoder.emplace(*tokenizer_);
+    if (tokenizer_ != nullptr) stream.decoder.emplace(*tokenizer_, has_text(*tokenizer_, prompt));
     running_.push_back(std::move(stream));
     free_.pop_back();
     ++next_;

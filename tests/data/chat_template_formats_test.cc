@@ -89,13 +89,14 @@ TEST(ChatTemplateFormats, IdsAndJinjaTextSayTheSame) {
     EXPECT_EQ(got, expected) << format.id;
     ++rows;
   }
-  EXPECT_EQ(rows, 30);
+  EXPECT_EQ(rows, 36);
 }
 
 TEST(ChatTemplateFormats, SuperviseTheAnswerAndItsEnd) {
   const std::pair<const char*, std::string> kExpected[] = {{"chatml-space-v1", " Marla<|im_end|>"},
                                                            {"chatml", "Marla<|im_end|>"},
                                                            {"zephyr", "Marla</s>"},
+                                                           {"tulu", "Marla</s>"},
                                                            {"llama-2", " Marla </s>"},
                                                            {"llama-3", "Marla<|eot_id|>"}};
   for (const auto& [id, expected] : kExpected) {
@@ -204,35 +205,24 @@ TEST(ChatTemplateFormats, EncodeContinuingAddsNoSpace) {
   EXPECT_EQ(prefix.encode("goose"), test_tokenizer().encode(" goose"));
 }
 
-TEST(ChatTemplateFormats, AreRecognisedByTheirJinjaText) {
-  for (const ChatTemplate& format : chat_templates())
-    EXPECT_EQ(recognise_chat_template(format.jinja), &format) << format.id;
-  const auto name = [](const std::string& jinja) {
-    const ChatTemplate* found = recognise_chat_template(jinja);
-    return found == nullptr ? "" : found->id;
-  };
-  // Written another way.
-  EXPECT_EQ(name("{%- for message in messages -%}{{ '<|im_start|>' + message.role }}"
-                 "{{ '\\n' + message.content + '<|im_end|>' }}{%- endfor -%}"),
-            "chatml");
-  EXPECT_EQ(name("{% for m in messages %}{% if m.role == 'user' %}{{ '<|user|>\\n' + m.content + "
-                 "eos_token }}{% else %}{{ '<|assistant|>\\n' + m.content + eos_token }}"
-                 "{% endif %}{% endfor %}"),
-            "zephyr");
-  // Known signs, but something else as well.
-  EXPECT_EQ(name("{% if tools %}...{% endif %}<|im_start|><|im_end|>"), "");
-  EXPECT_EQ(name("<|im_start|>system\nYou are a helpful assistant<|im_end|>"), "");
-  EXPECT_EQ(name("{{ bos_token }}<|im_start|><|im_end|>"), "");  // ours writes no <s>
-  EXPECT_EQ(name("<|user|> <|assistant|> <|end|> eos_token"), "");
-  EXPECT_EQ(name("[INST] [/INST]"), "");  // Mistral's: no system prompt, other spaces
-  EXPECT_EQ(name("<|im_start|> <|im_end|> [INST] [/INST] <<SYS>>"), "");
-  EXPECT_EQ(name(""), "");
-  EXPECT_EQ(name("{{ messages }}"), "");
+TEST(ChatTemplateFormats, EverySystemMessageIsWritten) {
+  const std::vector<Message> messages = {{Role::kSystem, "ONE"},   {Role::kSystem, "TWO"},
+                                         {Role::kUser, "a"},       {Role::kAssistant, "b"},
+                                         {Role::kSystem, "THREE"}, {Role::kAssistant, "c"},
+                                         {Role::kSystem, "FOUR"},  {Role::kUser, "d"}};
+  for (const ChatTemplate& format : chat_templates()) {
+    const Tokenizer tokenizer = tokenizer_for_all(false).with_chat_template(format);
+    const std::string text = show(tokenizer, render_prompt(tokenizer, messages));
+    for (const char* words : {"ONE", "TWO", "THREE", "FOUR"})
+      EXPECT_THAT(text, testing::HasSubstr(words)) << format.id;
+    EXPECT_EQ(text, chat_template_text(format, messages, true)) << format.id;
+  }
 }
 
 TEST(ChatTemplateFormats, UnknownNamesAndMissingPiecesAreTold) {
-  EXPECT_ERROR(chat_template_named("alpaca"),
-               "expected one of chatml-space-v1, chatml, zephyr, llama-2, llama-3, got 'alpaca'");
+  EXPECT_ERROR(
+      chat_template_named("alpaca"),
+      "expected one of chatml-space-v1, chatml, zephyr, tulu, llama-2, llama-3, got 'alpaca'");
   EXPECT_ERROR(test_tokenizer().with_chat_template(chat_template_named("llama-3")),
                "the chat template 'llama-3' needs the control piece '<|begin_of_text|>'");
   const Tokenizer none = test_tokenizer().without_chat_template("why not");

@@ -1,0 +1,27 @@
+// A small part of the Jinja language: what the chat templates of models are written in. Enough to
+// see what a template writes; whatever goes beyond it is refused. Internal.
+
+#ifndef LIBMINILLM_DATA_JINJA_H_
+#define LIBMINILLM_DATA_JINJA_H_
+
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace minillm {
+
+// The template does what is not understood here, or refuses its input (raise_exception).
+struct JinjaError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// What the template writes, with Hugging Face's settings (trim_blocks, lstrip_blocks). Understood
+// are text, output, set, if and for; strings, numbers, lists, members, slices, comparisons, and, or,
+// not, in, is, +, -, *, %, ~, the conditional expression, the filter trim, strip and its kin,
+// namespace. Throws JinjaError. Takes a bounded number of steps.
+std::string render_jinja(std::string_view text, const nlohmann::json& variables);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_DATA_JINJA_H_
