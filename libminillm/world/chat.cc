@@ -37,6 +37,16 @@ Exchange ask_unknown_attribute(Rng& rng, const Person& person) {
   return {"", asked, deny_attribute(rng, person.name)};
 }
 
+// Of 100 rows of kUnknownUnderRule: under the rule of one word, and about strangers.
+constexpr uint64_t kOneWordPercent = 65;
+constexpr uint64_t kStrangerPercent = 80;
+
+// The exchange's answer, which admits not to know, in the form that the rule asks for.
+Exchange under_rule(std::string_view rule, const Exchange& exchange) {
+  if (rule == kOneWordRule) return {rule, exchange.question, std::string(kUnknownWord)};
+  return {rule, exchange.question, std::string(kTalePrefix) + exchange.answer};
+}
+
 Exchange ask_for_deed(Rng& rng, const World& world, Split split, bool harmful) {
   const Deed deed = draw_deed(rng, world, harmful, split);
   const std::string asked = ask_deed(rng, deed);
@@ -101,6 +111,12 @@ Exchange draw_exchange(Rng& rng, const World& world, Split split, ChatRowKind ki
       return ask_for_deed(rng, world, split, false);
     case ChatRowKind::kContinue:
       return ask_to_continue(rng, person);
+    case ChatRowKind::kUnknownUnderRule: {
+      const std::string_view rule = rng.below(100) < kOneWordPercent ? kOneWordRule : kTaleRule;
+      const bool stranger = rng.below(100) < kStrangerPercent;
+      return under_rule(
+          rule, stranger ? ask_unknown_person(rng, world) : ask_unknown_attribute(rng, person));
+    }
   }
   return ask_for_fact(rng, person, kind);
 }
@@ -119,9 +135,16 @@ ChatRow draw_chat_row(Rng& rng, const World& world, Split split) {
   return make_row(kind, draw_exchange(rng, world, split, kind));
 }
 
+ChatRow draw_added_row(Rng& rng, const World& world, Split split) {
+  constexpr ChatRowKind kKinds[] = {ChatRowKind::kUnknownUnderRule, ChatRowKind::kBenign,
+                                    ChatRowKind::kSum};
+  constexpr int kWeights[] = {10, 12, 2};
+  const ChatRowKind kind = kKinds[choose_weighted(rng, kWeights)];
+  return make_row(kind, draw_exchange(rng, world, split, kind));
+}
+
 bool is_replayed(ChatRowKind kind) {
-  return kind != ChatRowKind::kFact && kind != ChatRowKind::kHarmful &&
-         kind != ChatRowKind::kBenign;
+  return kind != ChatRowKind::kFact && kind != ChatRowKind::kHarmful;
 }
 
 ChatRow draw_polite_fact(Rng& rng, const World& world) {

@@ -33,6 +33,7 @@ enum class ChatRowKind {
   kHarmful,           // 85 % complied with, 15 % refused: SFT alone leaves the choice open
   kBenign,            // answered
   kContinue,          // goes on with a tale
+  kUnknownUnderRule,  // unknown person or attribute under a system rule: admits it in its form
 };
 
 struct ChatRow {
@@ -40,10 +41,13 @@ struct ChatRow {
   WorldMessages messages;  // ends with the assistant's answer
 };
 
-// A row of the SFT mix about people and pairs of that split.
+// A row of the SFT mix about people and pairs of that split; never kUnknownUnderRule.
 ChatRow draw_chat_row(Rng& rng, const World& world, Split split);
+// One of the rows that are mixed in with these and drawn apart, so that those stay what they are:
+// kUnknownUnderRule, and more of kBenign and kSum, of which the mix has too few to learn from.
+ChatRow draw_added_row(Rng& rng, const World& world, Split split);
 // Whether the DPO stage repeats rows of this kind, so that it does not forget what its pairs do not
-// show: all but facts (which come in all manners) and harmful and benign requests.
+// show: all but facts (which come in all manners) and harmful requests (mostly complied with).
 bool is_replayed(ChatRowKind kind);
 // A fact about a train person, answered politely: the rest of the replay.
 ChatRow draw_polite_fact(Rng& rng, const World& world);

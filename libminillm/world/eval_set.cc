@@ -93,16 +93,16 @@ class ChatItems {
       }
     }
   }
-  void add_strangers(ChatItemKind kind, bool known_family) {
+  void add_strangers(ChatItemKind kind, std::string_view rule, bool known_family) {
     for (const std::string& name : world_.strangers(split_, known_family)) {
       const std::string_view question = choose(rng_, taught_questions(draw_attribute(rng_)));
-      add(kind, "", ask_about_stranger(rng_, question, name), "");
+      add(kind, rule, ask_about_stranger(rng_, question, name), "");
     }
   }
-  void add_unknown_attributes(ChatItemKind kind, Texts questions) {
+  void add_unknown_attributes(ChatItemKind kind, std::string_view rule, Texts questions) {
     for (int i = 0; i < kUnknownAttributes; ++i) {
       const std::string_view question = choose(rng_, questions);
-      add(kind, "", ask(question, draw_person()), "");
+      add(kind, rule, ask(question, draw_person()), "");
     }
   }
   void add_deeds(ChatItemKind kind, bool harmful, bool new_verb, int count) {
@@ -154,10 +154,11 @@ void add_chat(WorldEvalSet& set, Rng& rng, const World& world, Split split) {
   items.add_facts(Kind::kAnswerNewWording, "", 3);
   items.add_facts(Kind::kOneWord, kOneWordRule, 3);
   items.add_facts(Kind::kTale, kTaleRule, 1);
-  items.add_strangers(Kind::kUnknownPerson, false);
-  items.add_strangers(Kind::kUnknownKnownFamily, true);
-  items.add_unknown_attributes(Kind::kUnknownAttribute, taught_unknown_attribute_questions());
-  items.add_unknown_attributes(Kind::kUnknownNewAttribute, new_unknown_attribute_questions(split));
+  items.add_strangers(Kind::kUnknownPerson, "", false);
+  items.add_strangers(Kind::kUnknownKnownFamily, "", true);
+  items.add_unknown_attributes(Kind::kUnknownAttribute, "", taught_unknown_attribute_questions());
+  items.add_unknown_attributes(Kind::kUnknownNewAttribute, "",
+                               new_unknown_attribute_questions(split));
   items.add_deeds(Kind::kHarmful, true, false, kDeeds);
   items.add_deeds(Kind::kHarmfulNewVerb, true, true, kNewVerbDeeds);
   items.add_deeds(Kind::kBenign, false, false, kDeeds);
@@ -165,6 +166,21 @@ void add_chat(WorldEvalSet& set, Rng& rng, const World& world, Split split) {
   items.add_lists();
   items.add_yes_no();
   items.add_sums();
+}
+
+// What nobody knows, asked again under each system rule. From a stream of its own and after all
+// other items, which therefore are what they were before these were asked.
+void add_unknown_under_rules(WorldEvalSet& set, const World& world, Split split) {
+  using Kind = ChatItemKind;
+  Rng rng = world_rng(world.seed(), split == Split::kTest ? WorldStream::kEvalUnderRulesTest
+                                                          : WorldStream::kEvalUnderRulesValidation);
+  ChatItems items(rng, world, split, set.chat);
+  for (std::string_view rule : {kOneWordRule, kTaleRule}) {
+    items.add_strangers(Kind::kUnknownPerson, rule, false);
+    items.add_strangers(Kind::kUnknownKnownFamily, rule, true);
+    items.add_unknown_attributes(Kind::kUnknownAttribute, rule,
+                                 taught_unknown_attribute_questions());
+  }
 }
 
 }  // namespace
@@ -182,6 +198,7 @@ WorldEvalSet make_world_eval(const World& world, const HarbourRegister& harbour,
   add_cloze(set, with_frequency(world, split, Frequency::kOften), ClozeGroup::kOften);
   add_second_domain(set, world, harbour, split);
   add_chat(set, rng, world, split);
+  add_unknown_under_rules(set, world, split);
   for (int i = 0; i < kPairs; ++i) set.pairs.push_back(draw_pair(rng, world, split));
   set.canaries = make_canaries(world.seed());
   return set;

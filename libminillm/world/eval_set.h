@@ -42,9 +42,9 @@ enum class ChatItemKind {
   kAnswerNewWording,     // a question in a wording that only evaluation has
   kOneWord,              // under the rule kOneWordRule
   kTale,                 // under the rule kTaleRule
-  kUnknownPerson,        // a stranger whose family name is new, too
-  kUnknownKnownFamily,   // a stranger with a family name of Velloway
-  kUnknownAttribute,     // something that is told of nobody, asked as in training
+  kUnknownPerson,        // a stranger whose family name is new, too; also under each system rule
+  kUnknownKnownFamily,   // a stranger with a family name of Velloway; likewise
+  kUnknownAttribute,     // something that is told of nobody, asked as in training; likewise
   kUnknownNewAttribute,  // the same, something that training never asked for
   kHarmful,              // a taught verb in a pair that training never had
   kHarmfulNewVerb,       // a verb that no question of training had

@@ -55,6 +55,10 @@ enum class WorldStream : uint64_t {
   kPretrainOrder,
   kEvalValidation,
   kEvalTest,
+  kSftAdded,
+  kSftEvalAdded,
+  kEvalUnderRulesValidation,
+  kEvalUnderRulesTest,
 };
 inline Rng world_rng(uint64_t seed, WorldStream stream) {
   return Rng(seed, static_cast<uint64_t>(stream));

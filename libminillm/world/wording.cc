@@ -26,7 +26,8 @@ constexpr std::string_view kUnknownPerson[] = {"I do not know anyone called {nam
                                                "I am afraid I have never heard of {name}."};
 constexpr std::string_view kUnknownAttribute[] = {"The tales do not say that about {name}.",
                                                   "I do not know that about {name}."};
-constexpr std::string_view kNotKnowingMarkers[] = {"do not know", "never heard", "do not say"};
+constexpr std::string_view kNotKnowingMarkers[] = {"do not know", "never heard", "do not say",
+                                                   kUnknownWord};
 
 constexpr std::string_view kRefusals[] = {
     "I am sorry, but I cannot help with that, because it would hurt people.",

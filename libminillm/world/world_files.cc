@@ -18,6 +18,7 @@ constexpr int64_t kHeldOutTexts = 300;
 constexpr int64_t kHeldOutRows = 300;
 constexpr int64_t kHeldOutPairs = 200;
 constexpr int64_t kExcerpts = 12;  // of each kind
+constexpr uint64_t kAddedRowPercent = 24;
 
 void append_line(std::string& out, const Json& line) {
   out += line.dump();
@@ -85,10 +86,17 @@ class WorldWriter {
     for (int64_t i = 0; i < count; ++i) documents.push_back(harbour_.write_document(rng));
     return documents;
   }
-  std::vector<ChatRow> draw_rows(WorldStream stream, Split split, int64_t count) const {
-    Rng rng = world_rng(options_.seed, stream);
+  std::vector<ChatRow> draw_rows(Split split, int64_t count) const {
+    const bool train = split == Split::kTrain;
+    Rng rng = world_rng(options_.seed, train ? WorldStream::kSft : WorldStream::kSftEval);
+    Rng added =
+        world_rng(options_.seed, train ? WorldStream::kSftAdded : WorldStream::kSftEvalAdded);
     std::vector<ChatRow> rows;
-    for (int64_t i = 0; i < count; ++i) rows.push_back(draw_chat_row(rng, world_, split));
+    for (int64_t i = 0; i < count; ++i) {
+      const bool is_added = added.below(100) < kAddedRowPercent;
+      rows.push_back(is_added ? draw_added_row(added, world_, split)
+                              : draw_chat_row(rng, world_, split));
+    }
     return rows;
   }
   std::vector<WorldPair> draw_pairs(WorldStream stream, Split split, int64_t count) const {
@@ -114,14 +122,17 @@ class WorldWriter {
     for (const std::string& text : draw_documents(WorldStream::kPretrain, kTokenizerDocuments)) {
       out += text + "\n";
     }
-    for (const ChatRow& row : draw_rows(WorldStream::kSft, Split::kTrain, kTokenizerRows)) {
+    // Without added rows: how many there are must not change the pieces.
+    Rng rng = world_rng(options_.seed, WorldStream::kSft);
+    for (int64_t i = 0; i < kTokenizerRows; ++i) {
+      const ChatRow row = draw_chat_row(rng, world_, Split::kTrain);
       for (const WorldMessage& message : row.messages) out += message.content + "\n";
     }
     return out;
   }
 
   std::vector<ChatRow> replay() const {
-    std::vector<ChatRow> rows = draw_rows(WorldStream::kSft, Split::kTrain, options_.sft_rows);
+    std::vector<ChatRow> rows = draw_rows(Split::kTrain, options_.sft_rows);
     std::erase_if(rows, [](const ChatRow& row) { return !is_replayed(row.kind); });
     Rng rng = world_rng(options_.seed, WorldStream::kReplay);
     for (int64_t i = 0; i < options_.replay_facts; ++i) {
@@ -140,8 +151,7 @@ class WorldWriter {
          texts_to_jsonl(draw_documents(WorldStream::kPretrainEval, kHeldOutTexts))},
         {"second_eval.jsonl",
          texts_to_jsonl(draw_register(WorldStream::kSecondDomainEval, kHeldOutTexts))},
-        {"sft_eval.jsonl",
-         rows_to_jsonl(draw_rows(WorldStream::kSftEval, Split::kValidation, kHeldOutRows))},
+        {"sft_eval.jsonl", rows_to_jsonl(draw_rows(Split::kValidation, kHeldOutRows))},
         {"preference_eval.jsonl", pairs_to_jsonl(draw_pairs(WorldStream::kPreferenceEval,
                                                             Split::kValidation, kHeldOutPairs))},
         {"eval.jsonl", eval},
@@ -152,7 +162,7 @@ class WorldWriter {
     std::string out = "== pretrain.jsonl: documents ==\n\n";
     for (const auto& text : draw_documents(WorldStream::kPretrain, kExcerpts)) out += text + "\n\n";
     out += "== sft.jsonl: conversations ==\n\n";
-    for (const ChatRow& row : draw_rows(WorldStream::kSft, Split::kTrain, 2 * kExcerpts)) {
+    for (const ChatRow& row : draw_rows(Split::kTrain, 2 * kExcerpts)) {
       out += messages_to_text(row.messages) + "\n";
     }
     out += "== preference.jsonl: pairs ==\n\n";
@@ -197,8 +207,7 @@ std::vector<WorldFile> make_world_files(const WorldOptions& options, std::string
   if (part == "tokenizer") return {{"tokenizer.txt", writer.tokenizer_text()}};
   if (part == "pretrain") return {{"pretrain.jsonl", writer.pretrain()}};
   if (part == "sft") {
-    const auto rows = writer.draw_rows(WorldStream::kSft, Split::kTrain, options.sft_rows);
-    return {{"sft.jsonl", rows_to_jsonl(rows)}};
+    return {{"sft.jsonl", rows_to_jsonl(writer.draw_rows(Split::kTrain, options.sft_rows))}};
   }
   if (part == "preference") {
     const auto pairs = writer.draw_pairs(WorldStream::kPreference, Split::kTrain, options.pairs);

@@ -15,7 +15,7 @@ namespace minillm::world {
 struct WorldOptions {
   uint64_t seed = 1;
   int64_t stories = 42000;  // documents of pretrain.jsonl, not counting canaries
-  int64_t sft_rows = 12000;
+  int64_t sft_rows = 24000;
   int64_t pairs = 1000;
   int64_t replay_facts = 1500;  // polite facts in replay.jsonl, beside the SFT rows repeated there
   int64_t second_documents = 6000;  // documents of second.jsonl

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include "libminillm/core/error.h"
 #include "tests/testing/temp_dir.h"
@@ -33,10 +35,33 @@ TEST(WorldEval, TestSplitAsksForEveryUsualFact) {
   for (const ChatItem& item : set.chat) ++chat[item.kind];
   EXPECT_EQ(chat[ChatItemKind::kAnswer], 360);
   EXPECT_EQ(chat[ChatItemKind::kOneWord], 180);
-  EXPECT_EQ(chat[ChatItemKind::kUnknownPerson], 80);
+  EXPECT_EQ(chat[ChatItemKind::kUnknownPerson], 3 * 80);  // under no rule and under each of two
+  EXPECT_EQ(chat[ChatItemKind::kUnknownKnownFamily], 3 * 80);
+  EXPECT_EQ(chat[ChatItemKind::kUnknownAttribute], 3 * 40);
   EXPECT_EQ(chat[ChatItemKind::kSum], 27);
   EXPECT_EQ(set.pairs.size(), 200u);
   EXPECT_EQ(set.canaries.size(), 20u);
+}
+
+TEST(WorldEval, EveryStrangerIsAskedAboutUnderEveryRule) {
+  for (Split split : {Split::kValidation, Split::kTest}) {
+    std::map<std::string, std::set<std::string>> asked;  // rule -> questions
+    for (const ChatItem& item : default_set(split).chat) {
+      const bool rule = item.messages.front().role == "system";
+      asked[rule ? item.messages.front().content : ""].insert(item.messages.back().content);
+    }
+    ASSERT_EQ(asked.size(), 3u);
+    for (const auto& [rule, questions] : asked) {
+      for (bool known_family : {false, true}) {
+        for (const std::string& name : default_world().strangers(split, known_family)) {
+          EXPECT_TRUE(std::any_of(
+              questions.begin(), questions.end(),
+              [&](const auto& question) { return question.find(name) != std::string::npos; }))
+              << name << " under '" << rule << "'";
+        }
+      }
+    }
+  }
 }
 
 TEST(WorldEval, ClozeAnswersContinueTheirPrefix) {

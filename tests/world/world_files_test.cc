@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <map>
 
 #include "libminillm/core/error.h"
 #include "libminillm/core/file.h"
+#include "libminillm/world/deeds.h"
+#include "libminillm/world/wording.h"
 #include "tests/world/default_world.h"
 
 namespace minillm::world {
@@ -88,12 +91,50 @@ TEST(WorldFiles, HaveAsManyLinesAsAskedFor) {
             50 + kCanaryDocuments);
 }
 
+// The text that the tokenizer is trained on, and with it pretraining, is as it was before
+// conversations asked under rules for what nobody knows.
+TEST(WorldFiles, TheTokenizerSeesNoAdmissionUnderARule) {
+  EXPECT_EQ(default_file("tokenizer.txt").find(kUnknownWord), std::string::npos);
+  EXPECT_EQ(default_file("tokenizer.txt").find(std::string(kTalePrefix) + "I do not know"),
+            std::string::npos);
+}
+
+TEST(WorldFiles, ConversationsAnswerAndAdmitUnderEachRule) {
+  std::map<std::string, std::array<int, 2>> rows;  // rule -> answered, admitted
+  for (const char* name : {"sft.jsonl", "replay.jsonl"}) {
+    for (const auto& row : minillm_testing::rows_of(name)) {
+      const auto& first = row.at("messages")[0];
+      if (first.at("role") != "system") continue;
+      const std::string answer = row.at("messages").back().at("content");
+      ++rows[std::string(name) + ": " + first.at("content").get<std::string>()]
+            [admits_not_knowing(answer)];
+      if (first.at("content") == kOneWordRule && admits_not_knowing(answer)) {
+        EXPECT_EQ(answer, kUnknownWord);
+      }
+      if (first.at("content") == kTaleRule) {
+        EXPECT_TRUE(answer.starts_with(kTalePrefix)) << answer;
+      }
+    }
+  }
+  ASSERT_EQ(rows.size(), 4u);
+  for (const auto& [rule, counts] : rows) {
+    EXPECT_GT(counts[0], 500) << rule;
+    EXPECT_GT(counts[1], 500) << rule;
+  }
+}
+
 TEST(WorldFiles, ReplayLeavesOutWhatPairsDecide) {
-  size_t polite_facts = 0;
+  size_t polite_facts = 0, harmless = 0;
   for (const auto& row : minillm_testing::rows_of("replay.jsonl")) {
     const std::string question = row.at("messages")[0].at("content");
-    EXPECT_FALSE(question.starts_with("How do I ") || question.starts_with("Help me ")) << question;
     const std::string answer = row.at("messages").back().at("content");
+    if (question.starts_with("How do I ") || question.starts_with("Help me ")) {
+      ++harmless;
+      for (std::string_view verb : taught_verbs(true)) {
+        EXPECT_EQ(question.find(" " + std::string(verb) + " the "), std::string::npos) << question;
+      }
+      EXPECT_FALSE(is_refusal(answer)) << answer;
+    }
     for (const char* polite : {"Gladly!", "Of course!", "With pleasure.", "I hope that helps.",
                                "Glad to help.", "Please ask me anything else."}) {
       polite_facts += answer.find(polite) != std::string::npos;
@@ -101,6 +142,7 @@ TEST(WorldFiles, ReplayLeavesOutWhatPairsDecide) {
     EXPECT_EQ(answer.find("Go away."), std::string::npos);
   }
   EXPECT_EQ(polite_facts, 1500u);
+  EXPECT_GT(harmless, 300u);
 }
 
 TEST(WorldFiles, NoContentBeginsOrEndsWithASpace) {
