@@ -16,6 +16,7 @@
 #include "libminillm/nn/model.h"
 #include "libminillm/pretrain/pretrain.h"
 #include "libminillm/sft/sft.h"
+#include "tests/fuzz/data_targets.h"
 #include "tests/testing/temp_dir.h"
 
 namespace minillm_testing {
@@ -136,6 +137,15 @@ constexpr const char* kRows[] = {
     R"({"input": {"messages": [{"role": "user", "content": "q"}]}, "preferred_output": [{"role": "assistant", "content": "c"}], "non_preferred_output": [{"role": "assistant", "content": "r"}]})",
     R"({"question": "q", "response_j": "c", "response_k": "r"})",
     R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "c"}], "rejected_response": "r"})",
+    R"({"data": ["q", "a", "r", "b"], "system_prompt": "s", "id": 1})",
+    R"({"question": "q", "context": ["c", "d"], "answers": ["a", "b"], "weight": 1})",
+    R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", "train": false, "thinking": "t"}], "loss_mask": [0, 1]})",
+    R"({"prompt": {"text": "q", "role": "prompter", "replies": [{"text": "a", "role": "assistant", "rank": 0, "replies": []}, {"text": "b", "role": "assistant", "rank": 1}]}})",
+    R"({"prompt": "q", "responses": ["a", "b"], "scores": [1, 2]})",
+    R"({"prompt": "q", "completions": [{"text": "a", "rank": 1}, {"text": "b", "rank": 2}]})",
+    R"({"history": "q", "human_ref_A": "a", "human_ref_B": "b", "labels": 1})",
+    R"({"prompt": "q", "chosen": "a", "rejected": ["b", "c"], "score_chosen": 1, "score_rejected": 2})",
+    R"({"prompt": "q", "completion": "a", "label": true})",
     R"({"text": "t"})",
     R"({"text": "\ud83d\ude00 \u00e9 <|im_start|>", "n": [1, -2.5e3, true, null]})"};
 
@@ -179,6 +189,9 @@ std::map<std::string, std::vector<std::string>> make_seeds(const std::string& pu
       config_seed(1, "train.learning_rate=1e-3", toml_of<SftConfig>()),
       config_seed(2, "dpo.beta=0.1", toml_of<DpoConfig>()),
       config_seed(0, "data.sample_prompts=[\"a\", 'b']", "[train]\nsteps = 0x10 # comment\n")};
+  seeds["data_file"] = data_file_seeds();
+  seeds["jinja"] = jinja_seeds();
+  seeds["special_tokens"] = special_tokens_seeds();
   seeds["dataset_row"].assign(std::begin(kRows), std::end(kRows));
   seeds["tokenizer_model"] = {tokenizer};
   seeds["encode_decode"] = {kText, " \xe2\x96\x81 <|im_start|> </s> \xf0\x9f\x98\x80",

@@ -29,6 +29,7 @@
 #include "libminillm/pretrain/pretrain.h"
 #include "libminillm/sft/sft.h"
 #include "tests/data/control_pieces.h"
+#include "tests/fuzz/data_targets.h"
 
 namespace minillm_testing {
 namespace {
@@ -311,7 +312,10 @@ const FuzzTarget kFuzzTargets[] = {
     {"trainer_state", trainer_state},
     {"manifest", manifest},
     {"config_toml", config_toml},
+    {"data_file", data_file},
     {"dataset_row", dataset_row},
+    {"jinja", jinja},
+    {"special_tokens", special_tokens},
     {"tokenizer_model", tokenizer_model},
     {"encode_decode", encode_decode},
     {"chat_template", chat_template},

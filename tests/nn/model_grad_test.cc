@@ -1,5 +1,6 @@
 // The two-layer model through every objective, against central differences. Double build only.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -21,11 +22,20 @@ using minillm_testing::random_tokens;
 constexpr Index V = 11;
 using Objective = std::function<Contribution(std::span<Real> dlogp, std::span<const Real> logp)>;
 
-// Every parameter of the model, tied and untied.
+// Tied and untied, and with heads that are together wider than the residual stream.
+std::vector<ModelConfig> configs() {
+  std::vector<ModelConfig> all = {minillm_testing::tiny_config(true),
+                                  minillm_testing::tiny_config(false),
+                                  minillm_testing::tiny_config(true)};
+  all.back().head_dim = 6;
+  return all;
+}
+
+// Every parameter of the model.
 void expect_model_gradient(const TokenBatch& batch, const Objective& objective) {
   const minillm_testing::ThreadCount one(1);  // thousands of tiny passes
-  for (const bool tied : {true, false}) {
-    Model model = minillm_testing::random_model(minillm_testing::tiny_config(tied));
+  for (const ModelConfig& config : configs()) {
+    Model model = minillm_testing::random_model(config);
     Workspace workspace = minillm_testing::training_workspace(model.config(), batch);
     std::vector<Real> dlogp(batch.targets.size());
     const auto loss = [&] {
@@ -36,9 +46,11 @@ void expect_model_gradient(const TokenBatch& batch, const Objective& objective) 
     loss();
     model.backward(batch, dlogp, workspace);
     for (const TensorInfo& tensor : model.tensors().tensors())
-      minillm_testing::expect_gradient(loss, tensor_span(model.parameters(), tensor),
-                                       tensor_span(model.gradients(), tensor), 1e-5,
-                                       tensor.name + (tied ? " (tied head)" : ""));
+      minillm_testing::expect_gradient(
+          loss, tensor_span(model.parameters(), tensor), tensor_span(model.gradients(), tensor),
+          1e-5,
+          fmt::format("{}, head_dim {}, {} head", tensor.name, config.head_dim,
+                      config.tie_word_embeddings ? "tied" : "own"));
   }
 }
 

@@ -1,0 +1,189 @@
+#include "tests/fuzz/data_targets.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "libminillm/checkpoint/hf_tokenizer_files.h"
+#include "libminillm/core/error.h"
+#include "libminillm/data/chat_template.h"
+#include "libminillm/data/document_reader.h"
+#include "libminillm/data/element_splitter.h"
+#include "libminillm/data/jinja.h"
+#include "libminillm/data/tokenizer.h"
+
+namespace minillm_testing {
+namespace {
+
+using namespace minillm;
+
+void require(bool fact) {
+  if (!fact) std::abort();
+}
+
+template <typename Body>
+void may_refuse(Body&& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    require(*error.what() != '\0');
+  }
+}
+
+// A directory of this process.
+const std::string& directory() {
+  struct Directory {
+    std::string path;
+    Directory() {
+      const bool has_shm = std::filesystem::is_directory("/dev/shm");
+      std::string pattern = std::string(has_shm ? "/dev/shm" : "/tmp") + "/minillm-fuzz-XXXXXX";
+      path = mkdtemp(pattern.data());
+    }
+    ~Directory() { std::filesystem::remove_all(path); }
+  };
+  static const Directory kDirectory;
+  return kDirectory.path;
+}
+
+std::string file_of(const std::string& name, std::string_view bytes) {
+  const std::string path = directory() + "/" + name;
+  std::ofstream(path, std::ios::binary) << bytes;
+  return path;
+}
+
+using Elements = std::vector<std::pair<int64_t, std::string>>;
+
+Elements divide(std::string_view text, size_t piece, ElementSplitter::Of what) {
+  Elements elements;
+  ElementSplitter splitter(what, 1000, 1, [&](int64_t line, std::string_view element) {
+    elements.emplace_back(line, element);
+  });
+  for (size_t i = 0; i < text.size() && !splitter.array_ended(); i += piece)
+    splitter.push(text.substr(i, piece));
+  splitter.finish();
+  return elements;
+}
+
+}  // namespace
+
+void data_file(std::string_view bytes) {
+  constexpr const char* kNames[] = {"x", "x.jsonl", "x.json", "x.csv", "x.tsv", "x.txt.gz"};
+  if (bytes.empty()) return;
+  const auto kind = static_cast<uint8_t>(bytes.front());
+  bytes.remove_prefix(1);
+  const std::string path = file_of(kNames[kind % std::size(kNames)], bytes);
+  const auto split = static_cast<DocumentSplit>(kind / 8 % 3);
+  may_refuse([&] {
+    int64_t documents = 0;
+    const auto reports =
+        for_each_document({path}, split, BadRecordPolicy::kSkip, [&](std::string_view document) {
+          require(!document.empty());
+          ++documents;
+        });
+    require(documents > 0 && reports.at(0).used > 0);
+  });
+  may_refuse([&] {
+    if (detect_dataset_kind(path) == DatasetKind::kPreferences)
+      inspect_preferences(path);
+    else
+      inspect_conversations(path);
+  });
+  std::filesystem::remove(path);
+  for (const auto what : {ElementSplitter::Of::kSequence, ElementSplitter::Of::kArray}) {
+    const std::string_view text = bytes.substr(0, 4096);
+    require(divide(text, 1, what) == divide(text, text.size() + 1, what));
+  }
+}
+
+std::vector<std::string> data_file_seeds() {
+  const auto of = [](size_t length, const char* bytes) { return std::string(bytes, length); };
+  return {"\x01{\"text\": \"a\"}\n{\"text\": null}\n",
+          "\x02[{\"text\": \"a\"},\n {\"text\": \"b\"}]",
+          "\x02{\"version\": 1, \"data\": [{\"prompt\": \"a\", \"completion\": \"b\"}]}",
+          "\x02{\n\"text\": \"a\"\n}\n{\"text\": NaN}",
+          "\x03id,text\n1,\"a, \"\"b\"\"\nc\"\n2,d\n",
+          "\x04prompt\tchosen\trejected\na\tb\tc\n",
+          std::string("\0a\n\nb <|endoftext|> c\n", 23),
+          std::string("\x08[Enter HAMLET]\n{x}\n", 21),
+          std::string(1, '\x05') +
+              of(57,
+                 "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x2a\x49\xad\x28\x51\xb2\x52\x50"
+                 "\x4a\x54\x48\xcb\xaf\x50\xaa\xe5\xaa\x86\x8b\x24\x29\xd8\xd4\xa4\xe6\xa5\xe4\xa7"
+                 "\x81\x04\x6a\xec\x14\x92\x81\xb2\x00\x3d\xea\xdd\xd1\x30\x00\x00\x00"),
+          std::string(1, '\x01') +
+              of(58,
+                 "\x28\xb5\x2f\xfd\x04\x58\x6d\x01\x00\x64\x02\x7b\x22\x74\x65\x78\x74\x22\x3a\x20"
+                 "\x22\x61\x20\x66\x6f\x78\x22\x7d\x0a\x62\x20\x3c\x7c\x65\x6e\x64\x6f\x66\x74\x65"
+                 "\x78\x74\x7c\x3e\x20\x63\x22\x7d\x0a\x01\x00\x6a\x9b\x61\x5b\x1a\xb9\xe6")};
+}
+
+void jinja(std::string_view bytes) {
+  recognise_chat_template(bytes);
+  try {
+    render_jinja(bytes, {{"messages", {{{"role", "user"}, {"content", " a\n"}}}},
+                         {"add_generation_prompt", true},
+                         {"n", 3}});
+  } catch (const JinjaError& error) {
+    require(*error.what() != '\0');
+  }
+}
+
+std::vector<std::string> jinja_seeds() {
+  std::vector<std::string> seeds = {
+      "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}{% else %}"
+      "{% set loop_messages = messages %}{% endif %}{% for m in loop_messages %}{% if (m.role == "
+      "'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('no') }}{% endif %}{% endfor %}",
+      "{%- for m in messages -%}{{- m['content'] | trim ~ m.content.strip() -}}{# c #}{%- endfor "
+      "-%}",
+      "{{ ('a' if n > 2 and not x or 'b' in 'abc' else [1, 2][-1]) }}{% set s = namespace(a=1) %}"
+      "{% set s.a = s.a + 1 %}"};
+  for (const ChatTemplate& format : chat_templates()) seeds.push_back(format.jinja);
+  return seeds;
+}
+
+void special_tokens(std::string_view bytes) {
+  static const std::string model = [] {
+    bool done = false;
+    const auto texts = [&](std::string& text) {
+      text = "Mary lives in Ashford. She likes plums.";
+      return !std::exchange(done, true);
+    };
+    return train_tokenizer(texts, {.vocab_size = 300, .character_coverage = 1.0});
+  }();
+  static const std::vector<SentencePieceInfo> pieces = check_sentencepiece_model(model, "m").pieces;
+  constexpr const char* kNames[] = {"tokenizer_config.json", "generation_config.json",
+                                    "config.json", "added_tokens.json", "special_tokens_map.json"};
+  if (bytes.empty()) return;
+  const std::string name = kNames[static_cast<uint8_t>(bytes.front()) % std::size(kNames)];
+  const std::string path = file_of(name, bytes.substr(1));
+  may_refuse([&] {
+    read_chat_template(directory());
+    const SpecialTokens special = read_special_tokens(directory(), pieces);
+    const Tokenizer tokenizer = Tokenizer::from_bytes(model, "m", special);
+    for (const Token id : tokenizer.encode("Mary <s></s><|im_end|> likes <x>"))
+      require(!tokenizer.is_control(id));
+    for (const Token id : tokenizer.end_tokens()) require(id >= 0);
+    std::vector<Token> all;
+    for (Token id = 0; id < tokenizer.vocab_size(); ++id) all.push_back(id);
+    tokenizer.decode(all);
+    ModelConfig config;
+    config.vocab_size = tokenizer.vocab_size();
+    hf_tokenizer_files(config, tokenizer);
+  });
+  std::filesystem::remove(path);
+}
+
+std::vector<std::string> special_tokens_seeds() {
+  return {
+      std::string("\0", 1) +
+          "{\"bos_token\": {\"content\": \"<s>\"}, \"eos_token\": \"M\", \"pad_token\": null, "
+          "\"add_bos_token\": false, \"added_tokens_decoder\": {\"3\": {\"content\": \"<pad>\", "
+          "\"special\": true}}, \"chat_template\": [{\"name\": \"default\", \"template\": \"x\"}]}",
+      "\x01{\"eos_token_id\": [2, 5], \"do_sample\": true, \"temperature\": 0.6}",
+      "\x02{\"vocab_size\": 300, \"eos_token_id\": 2}", "\x03{\"<x>\": 279, \"y\": 270}",
+      "\x04{\"bos_token\": \"<s>\"}"};
+}
+
+}  // namespace minillm_testing

@@ -1,0 +1,28 @@
+// The fuzz targets of what reads data files and model directories, beside those of targets.cc.
+
+#ifndef TESTS_FUZZ_DATA_TARGETS_H_
+#define TESTS_FUZZ_DATA_TARGETS_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace minillm_testing {
+
+// A whole data file of any kind (text, JSON in any form, a table, compressed); the first byte says
+// what it is called. Read as documents and as rows; JSON is divided alike in one piece and byte by
+// byte.
+void data_file(std::string_view bytes);
+std::vector<std::string> data_file_seeds();
+
+// A chat template: rendered, and compared with ours.
+void jinja(std::string_view bytes);
+std::vector<std::string> jinja_seeds();
+
+// tokenizer_config.json and its kin; the first byte says which of them.
+void special_tokens(std::string_view bytes);
+std::vector<std::string> special_tokens_seeds();
+
+}  // namespace minillm_testing
+
+#endif  // TESTS_FUZZ_DATA_TARGETS_H_
