@@ -46,7 +46,8 @@ class Inspector {
   }
   std::vector<Span> render(const std::vector<Message>& messages) const;
 
-  // Counts what training leaves out of these, by the same rule; then they are as training uses them.
+  // Counts what training leaves out of these, by the same rule; then they are as training uses
+  // them.
   template <typename Rendered>
   bool fits(const Rendered& rendered) {
     if (options_.max_positions == 0) return true;

@@ -23,8 +23,8 @@ struct InspectOptions {
 // rows used and dropped with reasons and places, lengths, duplicates, texts that contain chat
 // markers, for pairs how often the chosen answer is the longer one, and a few samples with the
 // learned text marked. With a tokenizer, lengths are in tokens, and conversations are rendered and
-// masked as in SFT; without, lengths are in bytes. With max_positions, rows that training would leave
-// out are counted. Returns the exit code; throws Error.
+// masked as in SFT; without, lengths are in bytes. With max_positions, rows that training would
+// leave out are counted. Returns the exit code; throws Error.
 int inspect_dataset(const std::string& path, const InspectOptions& options, bool json);
 
 }  // namespace minillm

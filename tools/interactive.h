@@ -22,10 +22,10 @@ struct InteractiveOptions {
 // Reads lines from standard input until its end: chats (if the checkpoint has been taught to, or if
 // asked to), or continues each line as text. Returns the exit code.
 //
-// At a terminal there are commands (/quit, ...), and Ctrl-C ends the answer, not the session. From a
-// pipe or a file every line is a prompt, also one that begins with '/'; Ctrl-C ends the run (130),
-// and a line that fails is told and gives the run its exit code, but not its end. Only errors in
-// loading the first checkpoint are thrown.
+// At a terminal there are commands (/quit, ...), and Ctrl-C ends the answer, not the session. From
+// a pipe or a file every line is a prompt, also one that begins with '/'; Ctrl-C ends the run
+// (130), and a line that fails is told and gives the run its exit code, but not its end. Only
+// errors in loading the first checkpoint are thrown.
 int run_interactive(InteractiveOptions options);
 
 }  // namespace minillm

@@ -16,7 +16,8 @@ namespace minillm {
 
 // Reads {"pretrain": {metric: {"value", "count", "of"}}, "sft": ..., ...} and lays out a row per
 // metric and a column per stage: "-" for what a stage was not asked ("of" is 0, or it has no such
-// metric). Counts of single cloze wordings ("cloze/...") are left out. Throws Error on anything else.
+// metric). Counts of single cloze wordings ("cloze/...") are left out. Throws Error on anything
+// else.
 inline std::string format_summary(const std::string& path) {
   try {
     const auto summary = nlohmann::ordered_json::parse(read_file(path));

@@ -18,15 +18,15 @@ namespace minillm {
 std::map<std::string, std::string> hf_tokenizer_files(const ModelConfig& config,
                                                       const Tokenizer& tokenizer);
 
-// The jinja text of a directory's chat template, which may be empty: chat_template.jinja, or that of
-// tokenizer_config.json (of several, the one called "default"). Throws Error if a file is there but
-// cannot be read.
+// The jinja text of a directory's chat template, which may be empty: chat_template.jinja, or that
+// of tokenizer_config.json (of several, the one called "default"). Throws Error if a file is there
+// but cannot be read.
 std::string read_chat_template(const std::string& directory);
 
 // What a directory says of its special tokens. `pieces`: those of its tokenizer.model.
 //
 //   bos, eos, pad   tokenizer_config.json or special_tokens_map.json, by their texts; null: none
-//   ends            eos_token_id of config.json and of generation_config.json: one, several or null.
+// ends            eos_token_id of config.json and of generation_config.json: one, several or null.
 //                   As in transformers, the second counts alone where it says something
 //   added           tokenizer_config.json's added_tokens_decoder, added_tokens.json
 //   add_bos, ...    tokenizer_config.json
@@ -37,8 +37,8 @@ SpecialTokens read_special_tokens(const std::string& directory,
                                   const std::vector<SentencePieceInfo>& pieces);
 
 // The directory's tokenizer.model with its special tokens, and with the chat template that its
-// other files hold, recognised by what its jinja text writes. If that is none of ours, the tokenizer
-// has no template, and says so when one is needed. Throws Error.
+// other files hold, recognised by what its jinja text writes. If that is none of ours, the
+// tokenizer has no template, and says so when one is needed. Throws Error.
 Tokenizer load_hf_tokenizer(const std::string& directory);
 
 }  // namespace minillm

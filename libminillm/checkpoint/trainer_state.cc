@@ -63,6 +63,7 @@ std::string trainer_state_to_json(const TrainerState& state) {
   own["metrics_offset"] = state.metrics_offset;
   own["best_eval_loss"] = best_loss;
   own["best_step"] = state.best_step;
+  if (state.planned_steps != 0) own["planned_steps"] = state.planned_steps;
   if (state.stale_evaluations != 0) own["stale_evaluations"] = state.stale_evaluations;
   own["lineage"] = ordered_json::array();
   for (const LineageEntry& entry : state.lineage) own["lineage"].push_back(to_json(entry));
@@ -100,6 +101,8 @@ TrainerState parse_trainer_state(const std::string& text, const std::string& nam
   if (object.find("best_eval_loss") != nullptr)
     state.best_eval_loss = object.number("best_eval_loss");
   state.best_step = object.integer("best_step");
+  if (object.find("planned_steps") != nullptr)
+    state.planned_steps = object.integer("planned_steps");
   if (object.find("stale_evaluations") != nullptr)
     state.stale_evaluations = object.integer("stale_evaluations");
   for (const json& entry : object.array("lineage")) {

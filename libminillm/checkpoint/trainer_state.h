@@ -48,6 +48,7 @@ struct TrainerState {
   std::optional<double> best_eval_loss;  // or another metric, if the stage decides by one
   int64_t best_step = -1;
   int64_t stale_evaluations = 0;      // since the best one, for train.patience
+  int64_t planned_steps = 0;          // of the whole run; 0: an older version wrote it
   std::vector<LineageEntry> lineage;  // oldest first; the last entry is this run
   bool operator==(const TrainerState&) const = default;
 };

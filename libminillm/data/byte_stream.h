@@ -11,8 +11,8 @@ namespace minillm {
 
 class ByteSource;  // data/byte_source.h
 
-// Throws Error if `path` is a pipe or a device: data is read more than once, and opening a pipe waits
-// for a writer.
+// Throws Error if `path` is a pipe or a device: data is read more than once, and opening a pipe
+// waits for a writer.
 void expect_data_file(const std::string& path);
 
 class ByteStream {

@@ -58,8 +58,8 @@ class Writer {
   bool in_text_;
 };
 
-// System prompts put in front of the user messages that follow them, if the template wants that; one
-// that an answer follows is a message of its own.
+// System prompts put in front of the user messages that follow them, if the template wants that;
+// one that an answer follows is a message of its own.
 std::vector<Message> with_folded_system(const ChatTemplate& format,
                                         const std::vector<Message>& messages) {
   if (format.system_begin.empty()) return messages;

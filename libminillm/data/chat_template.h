@@ -18,9 +18,9 @@
 // (Tokenizer::with_chat_template), and so do checkpoints.
 //
 // What is in angle brackets with bars, and <s> and </s>, are control pieces of the tokenizer,
-// inserted by id: no content can forge them. Not so zephyr's and tulu's roles and llama-2's [INST]: their
-// authors made them plain text, so a content that holds them reads like another turn. Several system
-// messages are all written, also where a template has one place for them.
+// inserted by id: no content can forge them. Not so zephyr's and tulu's roles and llama-2's [INST]:
+// their authors made them plain text, so a content that holds them reads like another turn. Several
+// system messages are all written, also where a template has one place for them.
 //
 // Training and generation share these functions, so that the training prefix equals the generation
 // prompt, id for id.

@@ -35,8 +35,8 @@ void use_repeated_prompt(const Row& row, const std::vector<Message>& messages) {
   if (std::any_of(messages.begin(), messages.end(), repeats)) row.use(key);
 }
 
-// {"messages": [...]} and its spellings, with an optional system prompt. An answer beside a list that
-// has none belongs to it.
+// {"messages": [...]} and its spellings, with an optional system prompt. An answer beside a list
+// that has none belongs to it.
 std::vector<Conversation> parse_message_list(const Row& row, const char* key) {
   std::vector<Message> messages = joined(parse_preamble(row), parse_messages(row, *row.use(key)));
   use_repeated_prompt(row, messages);

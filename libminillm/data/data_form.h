@@ -1,5 +1,5 @@
-// What a data file holds: plain text, JSON records, or a table. Told by its content; its name decides
-// only where the content may be either. Internal: not included by public headers.
+// What a data file holds: plain text, JSON records, or a table. Told by its content; its name
+// decides only where the content may be either. Internal: not included by public headers.
 
 #ifndef LIBMINILLM_DATA_DATA_FORM_H_
 #define LIBMINILLM_DATA_DATA_FORM_H_
@@ -11,7 +11,8 @@ namespace minillm {
 
 // A file is JSON
 //   - if it is called .json, .jsonl or .ndjson, in any case;
-//   - if it begins with a JSON object, or with an array of them, which ends the file or is followed by
+// - if it begins with a JSON object, or with an array of them, which ends the file or is followed
+// by
 //     another one. `[Enter HAMLET]` and a program that begins with a brace are plain text.
 // A file called .csv or .tsv is a table, unless it is JSON by content. All else is plain text. An
 // ending .gz or .zst is not looked at.

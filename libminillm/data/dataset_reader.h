@@ -29,7 +29,8 @@ BadRecordPolicy parse_bad_record_policy(const std::string& text);
 
 // What the columns and roles of a data set are called, where they are not called as usual.
 struct RowMapping {
-  // What a column is ("prompt", "completion", "messages", "chosen", "text", "role", ...) -> its name.
+  // What a column is ("prompt", "completion", "messages", "chosen", "text", "role", ...) -> its
+  // name.
   std::map<std::string, std::string> columns = {};
   std::map<std::string, std::string> roles =
       {};                       // a role's name -> "system", "user" or "assistant"

@@ -13,8 +13,9 @@
 
 namespace minillm {
 
-// What ends a document in a plain text file. In any case `<|endoftext|>` also ends one, on a line of
-// its own, within one, and within a record's text; a byte order mark and CR before LF are removed.
+// What ends a document in a plain text file. In any case `<|endoftext|>` also ends one, on a line
+// of its own, within one, and within a record's text; a byte order mark and CR before LF are
+// removed.
 enum class DocumentSplit { kBlankLine, kLine, kFile };
 // "blank_line", "line", "file". Throws Error (kUsage) on anything else.
 DocumentSplit parse_document_split(const std::string& text);

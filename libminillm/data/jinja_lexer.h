@@ -22,7 +22,8 @@ struct JinjaPart {
   std::vector<JinjaToken> tokens;  // of the others, with kEnd at the end
 };
 
-// White space is removed as trim_blocks, lstrip_blocks and the tags' own `-` say. Throws JinjaError.
+// White space is removed as trim_blocks, lstrip_blocks and the tags' own `-` say. Throws
+// JinjaError.
 std::vector<JinjaPart> split_jinja(std::string_view text);
 
 }  // namespace minillm

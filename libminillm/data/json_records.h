@@ -1,5 +1,5 @@
-// The records of a data file: the lines of a JSONL file, the elements of a JSON array, JSON values in
-// sequence, or the rows of a table. Internal: not included by public headers.
+// The records of a data file: the lines of a JSONL file, the elements of a JSON array, JSON values
+// in sequence, or the rows of a table. Internal: not included by public headers.
 
 #ifndef LIBMINILLM_DATA_JSON_RECORDS_H_
 #define LIBMINILLM_DATA_JSON_RECORDS_H_
@@ -31,8 +31,8 @@ struct RawRecord {
 };
 using RecordVisitor = std::function<void(const RawRecord& record)>;
 
-// Calls `visit` with every record of a file that holds some (data/data_form.h), in order, in bounded
-// memory. Throws Error if the file cannot be read, or is not divided into records.
+// Calls `visit` with every record of a file that holds some (data/data_form.h), in order, in
+// bounded memory. Throws Error if the file cannot be read, or is not divided into records.
 void for_each_record(const std::string& path, const RecordVisitor& visit);
 
 // Without white space at its ends.

@@ -1,5 +1,5 @@
-// Row: a JSON object while it is read. It remembers which keys were used, so that none which carries
-// a meaning is dropped in silence. Internal: not included by public headers.
+// Row: a JSON object while it is read. It remembers which keys were used, so that none which
+// carries a meaning is dropped in silence. Internal: not included by public headers.
 
 #ifndef LIBMINILLM_DATA_ROW_H_
 #define LIBMINILLM_DATA_ROW_H_
@@ -41,8 +41,8 @@ class Row {
   // The value, and its key is used; nullptr if there is none.
   const Json* use(const char* key) const;
 
-  // A field's text; numbers and truth values as they are written. Throws BadRecord if it is missing,
-  // or a list or an object.
+  // A field's text; numbers and truth values as they are written. Throws BadRecord if it is
+  // missing, or a list or an object.
   std::string text(const char* key) const;
   std::string optional_text(const char* key) const;  // "" if missing
 

@@ -91,8 +91,8 @@ class Tokenizer {
 // Decodes token by token, holding bytes back until they form whole UTF-8 characters.
 class StreamDecoder {
  public:
-  // `continues`: the tokens go on from others, so that the first one's space is a space of the text,
-  // not the one that the tokenizer puts in front of a text.
+  // `continues`: the tokens go on from others, so that the first one's space is a space of the
+  // text, not the one that the tokenizer puts in front of a text.
   explicit StreamDecoder(const Tokenizer& tokenizer, bool continues = false)
       : tokenizer_(tokenizer), continues_(continues), started_(continues) {}
   std::string push(Token token);  // the text that became certain, possibly empty

@@ -178,9 +178,9 @@ std::string train_tokenizer(const TextSource& texts, const TokenizerTrainingOpti
   MINILLM_CHECK_USAGE(
       options.vocab_size >= required,
       "tokenizer training: vocab_size is too small for the characters of the text: expected at "
-      "least {} (6 control pieces, 256 bytes, {} characters), got {} (minillm-tokenizer train "
-      "takes "
-      "a lower character coverage: the rest is spelled in bytes)",
+      "least {} (6 control pieces, 256 bytes, {} characters), got {} (train_tokenizer takes a "
+      "lower "
+      "character coverage, for which the rest is spelled in bytes)",
       required, required - kControlPieces - kBytePieces, options.vocab_size);
   if (const auto largest = number_after(message, "value <= ")) {
     throw Error(

@@ -85,8 +85,8 @@ class Generator {
   std::optional<Precision> packed_precision_;
 };
 
-// BOS + encode(text): a text to be continued. No BOS if the tokenizer has none, or its directory says
-// that texts begin without.
+// BOS + encode(text): a text to be continued. No BOS if the tokenizer has none, or its directory
+// says that texts begin without.
 std::vector<Token> encode_raw_prompt(const Tokenizer& tokenizer, const std::string& text);
 
 }  // namespace minillm

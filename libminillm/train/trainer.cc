@@ -14,6 +14,11 @@ namespace {
 constexpr int64_t kMaxConsecutiveSkips = 10;
 constexpr int64_t kMaxRollbacks = 10;  // to one checkpoint
 
+std::string held_out_hash(const LineageEntry& run) {
+  const auto found = run.hashes.find("eval");
+  return found == run.hashes.end() ? "" : found->second;
+}
+
 }  // namespace
 
 Trainer::Trainer(const TrainConfig& config, Index steps, TrainingTask task, RunDirectory* run)
@@ -244,6 +249,7 @@ void Trainer::save(bool best) {
                 ExitCode::kDiverged);
   if (run_ == nullptr) return;
   state_.metrics_offset = record_->sync();
+  state_.planned_steps = steps_;
   state_.lineage = task_.ancestors;
   state_.lineage.push_back(task_.provenance);
   state_.lineage.back().steps = state_.step;
@@ -274,13 +280,32 @@ void Trainer::resume() {
       "checkpoint '{}': cannot resume: expected the state of a training run, got only a "
       "model (start from it with options.init_from)",
       checkpoint.path());
-  check_same_run(checkpoint.state()->lineage.back(), task_.provenance, task_.default_config,
-                 run_->path());
+  const LineageEntry& before = checkpoint.state()->lineage.back();
+  check_same_run(before, task_.provenance, task_.default_config, run_->path(),
+                 may_be_longer(*checkpoint.state()));
   load(checkpoint);
+  if (held_out_hash(before) != held_out_hash(task_.provenance)) {
+    notes_.push_back("the held-out data is not what it was: the best checkpoint is chosen anew");
+    state_.best_eval_loss.reset();
+    state_.best_step = -1;
+    state_.stale_evaluations = 0;
+  }
   // A crash may have fallen between saving a checkpoint and marking it as the best.
   if (state_.best_step == state_.step) run_->mark_best(state_.step);
   notes_.push_back(
       fmt::format("resumed '{}' at step {} of {}", checkpoint.path(), state_.step, steps_));
+}
+
+// Whether more steps, or fewer, leave every step so far as it was: a constant rate, or a decay that
+// had not begun. The last step of an epoch may be short, and then no other can follow it.
+bool Trainer::may_be_longer(const TrainerState& before) const {
+  if (before.planned_steps == 0 || before.step > steps_) return false;
+  if (before.step == before.planned_steps && config_.accumulation_steps > 1) return false;
+  for (Index step = 0; step < before.step; ++step)
+    if (scheduled_learning_rate(config_.schedule, step, before.planned_steps) !=
+        scheduled_learning_rate(config_.schedule, step, steps_))
+      return false;
+  return true;
 }
 
 void Trainer::load(const Checkpoint& checkpoint) {

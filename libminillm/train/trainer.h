@@ -29,8 +29,9 @@ namespace minillm {
 // Held-out metrics are taken before the first step, every eval_every steps and after the last. A
 // checkpoint is written every save_every steps and save_minutes, after the last, on request, before
 // a failing evaluation ends the run, and whenever the task's best_metric is the best so far. After
-// `patience` evaluations without a better one the run is finished. A training line is logged every log_every steps and
-// before an evaluation and a save, so that nothing summed is lost (train/run_record.h).
+// `patience` evaluations without a better one the run is finished. A training line is logged every
+// log_every steps and before an evaluation and a save, so that nothing summed is lost
+// (train/run_record.h).
 //
 // A loss spike (spike_guard.h, off by default) skips the update, too, or takes the run back to its
 // last checkpoint, as if resumed there with later data: the batches since are left out, the lines
@@ -46,6 +47,8 @@ class Trainer {
 
   // Continues from the run directory's latest checkpoint; from the start if it has none. Throws
   // Error (kUsage) if its provenance (config, data hashes) is not the task's, naming what differs.
+  // Held-out data may be another, which begins a new search for the best checkpoint; and so may the
+  // number of steps, if every step so far had the same learning rate with it.
   void resume();
 
   // Trains to the end. Throws Error (kUsage) if the directory holds a run that was not resumed;
@@ -60,6 +63,7 @@ class Trainer {
   std::optional<std::string> reason_to_skip(const Contribution& sum);
   void update(double weight);
   bool roll_back(const std::string& reason);
+  bool may_be_longer(const TrainerState& before) const;
   bool evaluate();
   bool evaluate_or_save();
   void sample();

@@ -82,8 +82,8 @@ TEST(TokenizerTraining, NamesTheSmallestPossibleVocabulary) {
   // 6 control pieces, 256 bytes, and a, b, c, d and the space.
   EXPECT_ERROR(train({"ab cd", "dc ba"}, 266),
                "too small for the characters of the text: expected at least 267 (6 control pieces, "
-               "256 bytes, 5 characters), got 266 (minillm-tokenizer train takes a lower character "
-               "coverage: the rest is spelled in bytes)");
+               "256 bytes, 5 characters), got 266 (train_tokenizer takes a lower character "
+               "coverage, for which the rest is spelled in bytes)");
   EXPECT_EQ(train({"ab cd", "dc ba"}, 267).vocab_size(), 267);
 }
 

@@ -76,8 +76,8 @@ TEST(ResumeCheck, NamesOtherStageSeedParentAndData) {
                "the hash of 'train' was aaaaaaaaaaaa and is ffffffffffff");
   EXPECT_ERROR(changed([](auto& e) { e.hashes.erase("tokenizer"); }),
                "the hash of 'tokenizer' was bbbbbbbbbbbb and is nothing");
-  EXPECT_ERROR(changed([](auto& e) { e.hashes["eval"] = "1"; }),
-               "the hash of 'eval' was nothing and is 1");
+  EXPECT_ERROR(changed([](auto& e) { e.hashes["replay"] = "1"; }),
+               "the hash of 'replay' was nothing and is 1");
 }
 
 TEST(ResumeCheck, IsAUsageError) {

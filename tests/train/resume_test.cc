@@ -1,5 +1,6 @@
 // A run that was stopped or killed, and continued by another process, equals an uninterrupted one.
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -196,6 +197,52 @@ TEST(Resume, RefusesOtherDataAndTouchesNothing) {
   EXPECT_ERROR(run.train(second, ten_steps(), stage, true),
                "the hash of 'train' was abc and is abd");
   EXPECT_EQ(read_file(run.directory.metrics_path()), metrics);
+}
+
+// With a constant rate no step knows how many there will be.
+TEST(Resume, AConstantRateMayHaveMoreSteps) {
+  TrainConfig config = ten_steps();
+  config.schedule.kind = "constant";
+  config.schedule.warmup_ratio = 0;
+  CopyTask whole, parts;
+  TestRun run, in_two;
+  config.steps = 20;
+  run.train(whole, config);
+  config.steps = 10;
+  in_two.train(parts, config);
+  config.steps = 20;
+  in_two.train(parts, config, true);
+  EXPECT_EQ(minillm_testing::copy(whole.model.parameters()),
+            minillm_testing::copy(parts.model.parameters()));
+}
+
+TEST(Resume, ARateThatKnewTheEndMayNot) {
+  TrainConfig config = ten_steps();
+  CopyTask task;
+  const auto entry = [&] {
+    TrainingTask stage = task.stage();
+    stage.provenance.config = fmt::format("[train]\nsteps = {}\n", config.steps);
+    return stage;
+  };
+  TestRun run;
+  run.train(task, config, entry());
+  config.steps = 20;
+  EXPECT_ERROR(run.train(task, config, entry(), true), "train.steps was 10 and is 20");
+}
+
+TEST(Resume, OtherHeldOutDataBeginsANewSearchForTheBest) {
+  TrainConfig config = ten_steps();
+  CopyTask task;
+  TestRun run;
+  run.stop_after = 6;
+  run.train(task, config);
+  TrainingTask stage = task.stage();
+  stage.provenance.hashes["eval"] = "other";
+  stage.evaluate = [] { return Metrics{{"eval_loss", 1000}}; };
+  run.stop_after = -1;
+  EXPECT_EQ(run.train(task, config, stage, true), TrainOutcome::kFinished);
+  EXPECT_THAT(run.messages, testing::Contains(testing::HasSubstr("chosen anew")));
+  EXPECT_EQ(Checkpoint::open(run.directory.path()).state()->best_eval_loss, 1000);
 }
 
 }  // namespace
