@@ -285,7 +285,8 @@ void Trainer::resume() {
                  may_be_longer(*checkpoint.state()));
   load(checkpoint);
   if (held_out_hash(before) != held_out_hash(task_.provenance)) {
-    notes_.push_back("the held-out data is not what it was: the best checkpoint is chosen anew");
+    notes_.push_back(fmt::format(
+        "other held-out data: the best checkpoint is chosen anew from step {} on", state_.step));
     state_.best_eval_loss.reset();
     state_.best_step = -1;
     state_.stale_evaluations = 0;
