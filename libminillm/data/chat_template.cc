@@ -1,7 +1,7 @@
 #include "libminillm/data/chat_template.h"
 
 #include <numeric>
-#include <utility>
+#include <optional>
 
 #include "libminillm/core/check.h"
 
@@ -64,22 +64,22 @@ std::vector<Message> with_folded_system(const ChatTemplate& format,
                                         const std::vector<Message>& messages) {
   if (format.system_begin.empty()) return messages;
   std::vector<Message> result;
-  std::string system;
+  std::optional<std::string> system;
   const auto take_system = [&] {
-    return system.empty() ? ""
-                          : format.system_begin + std::exchange(system, "") + format.system_end;
+    const std::string text = system ? format.system_begin + *system + format.system_end : "";
+    system.reset();
+    return text;
   };
   for (const Message& message : messages) {
     if (message.role == Role::kSystem) {
-      system += (system.empty() ? "" : "\n\n") + message.content;
+      system = system ? *system + "\n\n" + message.content : message.content;
       continue;
     }
-    if (message.role == Role::kAssistant && !system.empty())
-      result.push_back({Role::kUser, take_system()});
+    if (message.role == Role::kAssistant && system) result.push_back({Role::kUser, take_system()});
     result.push_back(message);
     if (message.role == Role::kUser) result.back().content.insert(0, take_system());
   }
-  if (!system.empty()) result.push_back({Role::kUser, take_system()});
+  if (system) result.push_back({Role::kUser, take_system()});
   return result;
 }
 

@@ -77,13 +77,15 @@ ChatTemplate llama2() {
   t.turns[static_cast<size_t>(Role::kUser)] = {{text("[INST]")}, " ", " [/INST]", "", {}};
   t.turns[static_cast<size_t>(Role::kAssistant)] = {{}, " ", " ", "</s>", {control("<s>")}};
   t.jinja =
-      "{% set ns = namespace(system='') %}"
+      "{% set ns = namespace(system=none) %}"
       "{% for m in messages %}"
       "{% if m['role'] == 'system' %}"
-      "{% set ns.system = ns.system + ('\\n\\n' if ns.system else '') + m['content'] %}"
+      "{% set ns.system = m['content'] if ns.system is none else ns.system + '\\n\\n' + "
+      "m['content'] %}"
       "{% else %}"
-      "{% set system = '<<SYS>>\\n' + ns.system + '\\n<</SYS>>\\n\\n' if ns.system else '' %}"
-      "{% set ns.system = '' %}"
+      "{% set system = '<<SYS>>\\n' + ns.system + '\\n<</SYS>>\\n\\n' if ns.system is not none "
+      "else '' %}"
+      "{% set ns.system = none %}"
       "{% set content = m['content'] %}"
       "{% if m['role'] == 'user' %}"
       "{% set content = system + content %}"

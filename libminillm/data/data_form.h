@@ -9,13 +9,11 @@
 
 namespace minillm {
 
-// A file is JSON
-//   - if it is called .json, .jsonl or .ndjson, in any case;
-// - if it begins with a JSON object, or with an array of them, which ends the file or is followed
-// by
-//     another one. `[Enter HAMLET]` and a program that begins with a brace are plain text.
-// A file called .csv or .tsv is a table, unless it is JSON by content. All else is plain text. An
-// ending .gz or .zst is not looked at.
+// A file is JSON if it is called .json, .jsonl or .ndjson, in any case, or if it begins with a JSON
+// object, or with an array of them, which ends the file or is followed by another one. `[Enter
+// HAMLET]` and a program that begins with a brace are plain text. A file called .csv or .tsv is a
+// table, unless it is JSON by content. All else is plain text. An ending .gz or .zst is not looked
+// at.
 struct DataForm {
   enum Kind {
     kText,

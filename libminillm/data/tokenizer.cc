@@ -66,6 +66,9 @@ struct Tokenizer::State {
   bool lossless = false;
   // Whether no piece spans a line end, so that lines can be encoded one by one.
   bool lines_are_separate = false;
+  // Whether a space begins every piece that holds one after other characters' pieces: then a text
+  // may be divided where a word ends, which one line of a whole corpus needs.
+  bool words_are_separate = false;
   SpecialTokens special;
   size_t own_pieces = 0;  // of the model file
   Token bos = -1, eos = -1, unk = -1, pad = -1;
@@ -145,7 +148,7 @@ void Tokenizer::State::name_special(const sentencepiece::SentencePieceProcessor&
 }
 
 void Tokenizer::State::index_pieces() {
-  lines_are_separate = true;
+  lines_are_separate = words_are_separate = true;
   for (size_t id = 0; id < model.pieces.size(); ++id) {
     const SentencePieceInfo& piece = model.pieces[id];
     token_bytes.push_back(piece_bytes(piece, model.unk_surface));
@@ -154,8 +157,13 @@ void Tokenizer::State::index_pieces() {
     if (piece.type == PieceType::kByte) {
       byte_ids.resize(256, -1);
       byte_ids[static_cast<uint8_t>(token_bytes.back()[0])] = static_cast<Token>(id);
-    } else if (piece.text.find('\n') != std::string::npos) {
-      lines_are_separate = false;
+    } else {
+      if (piece.text.find('\n') != std::string::npos) lines_are_separate = false;
+      const std::string& words = token_bytes.back();
+      const bool is_text =
+          piece.type == PieceType::kNormal || piece.type == PieceType::kUserDefined;
+      if (is_text && words.find(' ', words.find_first_not_of(' ')) != std::string::npos)
+        words_are_separate = false;
     }
   }
   lossless = model.is_bpe && model.byte_fallback && !model.has_normalization_table &&
@@ -182,6 +190,10 @@ std::vector<std::string_view> Tokenizer::State::divide(std::string_view text) co
     if (lines_are_separate && end > kChunkBytes)
       end = std::min(end, text.find('\n', kChunkBytes) + 1);
     if (end == 0) end = text.size();  // no line end (npos + 1)
+    if (words_are_separate && end > 2 * kChunkBytes) {
+      const size_t letter = text.find_first_not_of(' ', kChunkBytes);
+      end = std::min(end, text.find(' ', std::min(letter, text.size())));
+    }
     const size_t symbol = text.substr(0, end).find(kSpaceSymbol);
     if (symbol != std::string_view::npos) end = symbol > 0 ? symbol : kSpaceSymbol.size();
     parts.push_back(text.substr(0, end));

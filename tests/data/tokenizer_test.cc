@@ -93,6 +93,24 @@ TEST(Tokenizer, EncodesAMillionBytesWithoutALineEnd) {
   EXPECT_EQ(test_tokenizer().decode(test_tokenizer().encode(text)), text);
 }
 
+// One line of a whole corpus is encoded word by word, to the same ids.
+TEST(Tokenizer, ALongLineEncodesLikeItsWords) {
+  Rng rng(77);
+  std::string line;
+  std::vector<Token> expected;
+  while (line.size() < 600000) {
+    std::string words;
+    while (words.size() < 20000) {
+      words += std::string(1 + rng.below(3), ' ');
+      words += rng.below(4) == 0 ? "harbour" : "g\xc3\xb6\xc3\xb6se12x";
+    }
+    const std::vector<Token> ids = test_tokenizer().encode(words);
+    expected.insert(expected.end(), ids.begin(), ids.end());
+    line += words;
+  }
+  EXPECT_EQ(test_tokenizer().encode(line), expected);
+}
+
 TEST(Tokenizer, EncodesTheSameFromManyThreads) {
   Rng rng(3);
   std::vector<std::string> texts;

@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# What happens around a run and around a prompt: signals, logs that nobody reads, RUN/best, lines from a pipe and at a
+# terminal, samples as training data, columns of other names.
+#   lifecycle.sh <source folder> <bin folder>
+set -uo pipefail
+source_folder=$1
+bin=$2
+source "$source_folder/tests/tools/small.sh"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+passed=0
+failed=0
+ensure() {
+  if "${@:2}"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $1"; fi
+}
+wait_for() {
+  until [[ -s $1 ]] || ! kill -0 "$2" 2>/dev/null; do sleep 0.05; done
+}
+
+tool world --out world "${small_world[@]}" >/dev/null
+tool tokenizer train --input world/tokenizer.txt --split line --vocab-size 600 --out tok.model >/dev/null
+long=(pretrain --tokenizer tok.model --train world/pretrain.jsonl "${small_model[@]}" --set train.log_every=1
+  --set train.steps=100000)
+
+# --- signals: save and stop, or save and go on
+for signal in HUP TERM INT XCPU; do
+  "$bin/minillm-${long[0]}" "${long[@]:1}" --threads 1 --out "run-$signal" >log.txt 2>&1 &
+  pid=$!
+  wait_for "run-$signal/metrics.jsonl" $pid
+  kill -$signal $pid
+  wait $pid
+  ensure "$signal: exit code $?" test $? -eq 130
+  ensure "$signal: nothing was saved" test -s "run-$signal/LATEST"
+done
+for signal in USR1 USR2; do
+  "$bin/minillm-${long[0]}" "${long[@]:1}" --threads 1 --out "run-$signal" >log.txt 2>&1 &
+  pid=$!
+  wait_for "run-$signal/metrics.jsonl" $pid
+  kill -$signal $pid
+  wait_for "run-$signal/LATEST" $pid
+  ensure "$signal: the run is gone" kill -0 $pid
+  kill -INT $pid
+  wait $pid
+done
+
+# --- a log that nobody reads, and a standard error that is closed
+short=("${long[@]:0:${#long[@]}-1}" train.steps=30)
+tool "${short[@]}" --out unread 2>&1 | head -n 2 >/dev/null
+ensure "| head: nothing was saved" test -s unread/checkpoint-000030/config.json
+tool "${short[@]}" --out closed 2>&-
+ensure "2>&-: nothing was saved" test -s closed/checkpoint-000030/config.json
+tool generate --checkpoint nowhere --prompt x 2>&-
+ensure "an error without standard error: exit code" test $? -eq 1
+
+# --- RUN/best and RUN/LATEST are checkpoints
+tool "${short[@]}" --eval world/pretrain_eval.jsonl --set train.eval_every=10 --out base 2>/dev/null
+for name in best LATEST; do
+  ensure "base/$name" tool generate --checkpoint base/$name --prompt Mary --max-tokens 2 >/dev/null 2>&1
+done
+ensure "inspect base/best" tool inspect base/best >/dev/null
+
+# --- lines from a pipe
+printf 'Mary\nThe baker\n' >lf.txt
+printf '\xef\xbb\xbfMary\r\nThe baker\r\n' >crlf.txt
+speak=(generate --checkpoint base --temperature 0 --max-tokens 4)
+tool "${speak[@]}" <lf.txt >lf.out 2>/dev/null
+tool "${speak[@]}" <crlf.txt >crlf.out 2>/dev/null
+ensure "CR and a byte order mark change an answer" cmp lf.out crlf.out
+printf 'Mary\n\xff\n/quit\nThe baker\n' | tool "${speak[@]}" >mixed.out 2>mixed.err
+ensure "a line that failed: exit code" test $? -eq 1
+ensure "a line that failed is not named" grep -q "^error: standard input:2: not valid UTF-8" mixed.err
+ensure "the lines around it" test "$(wc -l <mixed.out)" -ge 3
+
+# --- a terminal: commands, and an answer to what is typed
+python3 - "$bin/minillm-generate" >terminal.out 2>&1 <<'PYTHON'
+import os, pty, sys, time
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], [sys.argv[1], "--checkpoint", "base", "--threads", "1", "--temperature", "0", "--max-tokens", "4"])
+time.sleep(1)
+for typed in (b"/help\n", b"Marz\x7fy\n", b"/quit\n"):  # with one letter taken back
+    os.write(terminal, typed)
+    time.sleep(1)
+text = b""
+try:
+    while chunk := os.read(terminal, 4096):
+        text += chunk
+except OSError:
+    pass
+_, status = os.waitpid(pid, 0)
+print(text.decode("utf-8", "replace"))
+sys.exit(os.waitstatus_to_exitcode(status))
+PYTHON
+ensure "the terminal: exit code $? of $(tail -n 3 terminal.out)" test $? -eq 0
+ensure "/help at a terminal" grep -q "/system TEXT" terminal.out
+ensure "the answer at a terminal" grep -qF "$(head -n 1 lf.out)" terminal.out
+
+# --- samples are rows that training reads, the same ones for the same seed
+sample=(generate --checkpoint base --samples 20 --max-tokens 12 --prompt "The baker")
+tool "${sample[@]}" --out samples.jsonl 2>/dev/null
+tool "${sample[@]}" --out again.jsonl --threads 1 2>/dev/null
+ensure "samples differ with the same seed" cmp samples.jsonl again.jsonl
+ensure "samples are no corpus" tool "${short[@]:0:3}" --train samples.jsonl "${small_model[@]}" --dry-run --out x 2>/dev/null
+ensure "samples are all alike" test "$(sort -u samples.jsonl | wc -l)" -gt 5
+
+# --- columns of other names, in a compressed table
+printf 'frage,antwort\n"What, then?",This\nAnd now?,That\n' | gzip >rows.csv.gz
+ensure "data.columns" grep -q '"used":2' <(tool inspect rows.csv.gz --json --set data.columns.prompt=frage \
+  --set data.columns.completion=antwort)
+tool inspect rows.csv.gz --set data.columns.prompt=question >/dev/null 2>columns.err
+ensure "a column that is not there" grep -q "no record of 'rows.csv.gz' has such a column" columns.err
+
+echo "$passed passed, $failed failed"
+[[ $failed -eq 0 ]]
