@@ -48,7 +48,7 @@ class RecordNotes {
     controls_.add(content);
   }
   void report(DatasetReport& report, const char* unit) const {
-    constexpr int64_t kMany = 20;  // one in so many
+    constexpr int64_t kMany = 3;  // one in so many
     if (repeated_ > 0)
       (repeated_ * kMany > records_ ? report.warnings : report.notes)
           .push_back(

@@ -4,13 +4,14 @@
 #include <string_view>
 
 #include "libminillm/core/check.h"
+#include "libminillm/data/bad_record.h"
+#include "libminillm/data/data_form.h"
+#include "libminillm/data/json_records.h"
 #include "libminillm/data/line_reader.h"
 #include "libminillm/data/tokenizer.h"  // is_valid_utf8
 
 namespace minillm {
 namespace {
-
-using Json = nlohmann::json;
 
 std::string text_field(const Json& object, const char* key, const std::string& where) {
   MINILLM_CHECK(object.is_object() && object.contains(key) && object[key].is_string(),
@@ -68,20 +69,25 @@ std::vector<Prompt> read_prompts(const std::string& path) {
 }
 
 std::vector<ExpectingPrompt> read_expecting_prompts(const std::string& path) {
-  const bool jsonl = path.ends_with(".jsonl");
   std::vector<ExpectingPrompt> prompts;
-  LineReader reader(path);
-  for (std::string_view line; reader.next(line);) {
-    if (line.find_first_not_of(" \t") == std::string_view::npos) continue;
-    const std::string where = fmt::format("'{}':{}", path, reader.line_number());
-    MINILLM_CHECK(is_valid_utf8(line), "{}: not valid UTF-8", where);
-    if (!jsonl) {
+  if (holds_records(path)) {
+    for_each_record(path, [&](const RawRecord& record) {
+      const std::string where = fmt::format("'{}':{}", path, record.line);
+      Json row;
+      try {
+        row = record.parse();
+      } catch (const BadRecord& bad) {
+        throw Error(fmt::format("{}: {}: {}", where, bad.reason, bad.detail));
+      }
+      prompts.push_back({parse_prompt(row, where), parse_expected(row, where)});
+    });
+  } else {
+    LineReader reader(path);
+    for (std::string_view line; reader.next(line);) {
+      if (line.find_first_not_of(" \t") == std::string_view::npos) continue;
+      MINILLM_CHECK(is_valid_utf8(line), "'{}':{}: not valid UTF-8", path, reader.line_number());
       prompts.push_back({{{Role::kUser, std::string(line)}}, {}});
-      continue;
     }
-    const Json row = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    MINILLM_CHECK(!row.is_discarded(), "{}: not valid JSON", where);
-    prompts.push_back({parse_prompt(row, where), parse_expected(row, where)});
   }
   MINILLM_CHECK(!prompts.empty(), "prompts '{}': the file has no prompt", path);
   return prompts;

@@ -23,7 +23,7 @@ struct ExpectingPrompt {
   std::vector<std::string> expected;
 };
 
-// A prompt per line; or, in .jsonl, {"prompt": TEXT} or {"prompt": [{"role", "content"}, ...]},
+// A prompt per line; or, in a file of records (data/data_form.h), {"prompt": TEXT} or {"prompt": [{"role", "content"}, ...]},
 // with an optional "system" and an optional "expect": TEXT or [TEXT, ...]. Empty lines are skipped.
 // Throws Error `'path':line: ...`, also if there is no prompt.
 std::vector<ExpectingPrompt> read_expecting_prompts(const std::string& path);

@@ -122,10 +122,11 @@ void StageRun::heed_stop(const char* work) const {
 
 void StageRun::warn_of_shared(Index shared, Index held_out) const {
   if (shared == 0) return;
+  constexpr Index kMany = 10;  // one in so many
   say(fmt::format(
-      "warning: {} of {} held-out records overlap with the training data (they are in it, "
-      "too): what is measured on them is memory",
-      shared, held_out));
+      "{}{} of {} held-out records overlap with the training data: they are in it, too, and "
+      "what is measured on them is memory",
+      shared * kMany > held_out ? "warning: " : "", shared, held_out));
 }
 
 void StageRun::evaluate_on(const std::string& hash, Index rows, std::function<Metrics()> evaluate) {

@@ -107,7 +107,7 @@ class StageRun {
     return data;
   }
 
-  // Warns if held-out records are trained on.
+  // Says so if held-out records are trained on; a warning if they are many.
   void warn_of_shared(Index shared, Index held_out) const;
 
   // What a resumed run must have again: "train", "template", ...

@@ -39,6 +39,15 @@ TEST_F(Prompts, AreTheRecordsOfAJsonlFile) {
   EXPECT_EQ(raw_text(prompts[1]), "q\nr\nt");
 }
 
+TEST_F(Prompts, AreRecordsByContentNotByName) {
+  for (const char* name : {"p.json", "p.txt", "p.JSONL"})
+    EXPECT_EQ(read(name, "[{\"prompt\": \"a\"},\n {\"prompt\": \"b\"}]").size(), 2u) << name;
+  const auto prompts = read("p.csv", "prompt,system\n\"a, b\",s\nc,\n");
+  ASSERT_EQ(prompts.size(), 2u);
+  EXPECT_EQ(prompts[0][0].content, "s");
+  EXPECT_EQ(raw_text(prompts[1]), "c");
+}
+
 TEST_F(Prompts, MaySayWhatARightAnswerHolds) {
   dir_.write("p.jsonl",
              "{\"prompt\": \"a\", \"expect\": \"b\"}\n{\"prompt\": \"a\"}\n"
@@ -54,7 +63,8 @@ TEST_F(Prompts, NameFileAndLineOfWhatIsWrong) {
   EXPECT_ERROR(read("p.jsonl", "{\"prompt\": \"a\", \"expect\": 5}"),
                "p.jsonl':1: \"expect\": expected a text or a list of texts, got 5");
   EXPECT_ERROR(read("p.jsonl", "{\"prompt\": \"a\", \"expect\": [\"\"]}"), "expected a text");
-  EXPECT_ERROR(read("p.jsonl", "{\"prompt\": \"a\"}\n\n{broken\n"), "p.jsonl':3: not valid JSON");
+  EXPECT_ERROR(read("p.jsonl", "{\"prompt\": \"a\"}\n\n{broken\n"),
+               "p.jsonl':3: invalid JSON: column 2");
   EXPECT_ERROR(read("p.jsonl", "{\"text\": \"a\"}"), "p.jsonl':1: expected {\"prompt\": ...}");
   EXPECT_ERROR(read("p.jsonl", "[1]"), "p.jsonl':1: expected {\"prompt\": ...}");
   EXPECT_ERROR(read("p.jsonl", "{\"prompt\": 5}"), "the text \"prompt\"");
