@@ -23,9 +23,9 @@ struct ExpectingPrompt {
   std::vector<std::string> expected;
 };
 
-// A prompt per line; or, in a file of records (data/data_form.h), {"prompt": TEXT} or {"prompt": [{"role", "content"}, ...]},
-// with an optional "system" and an optional "expect": TEXT or [TEXT, ...]. Empty lines are skipped.
-// Throws Error `'path':line: ...`, also if there is no prompt.
+// A prompt per line; or, in a file of records (data/data_form.h), {"prompt": TEXT} or {"prompt":
+// [{"role", "content"}, ...]}, with an optional "system" and an optional "expect": TEXT or [TEXT,
+// ...]. Empty lines are skipped. Throws Error `'path':line: ...`, also if there is no prompt.
 std::vector<ExpectingPrompt> read_expecting_prompts(const std::string& path);
 std::vector<Prompt> read_prompts(const std::string& path);  // the prompts alone
 
