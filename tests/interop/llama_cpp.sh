@@ -88,7 +88,7 @@ for ours in generations:
     text = run.stdout.decode("utf-8", "replace").removesuffix("\n\n").removesuffix("\n")
     stopped = text.endswith(" [end of text]")
     text = text.removesuffix(" [end of text]")
-    if text.strip(" ") == ours["text"].strip(" ") and stopped == (ours["stop_reason"] != "max_tokens"):
+    if text.rstrip(" ") == ours["text"].rstrip(" ") and stopped == (ours["stop_reason"] != "max_tokens"):
         same += 1
     else:
         print(f"differs after {ours['prompt']!r}:\n  ours   {ours['text']!r} ({ours['stop_reason']})\n  theirs {text!r}")

@@ -137,7 +137,7 @@ def run(*command, **options):
 
 # Random weights say bytes that are no UTF-8; how many replacement characters are shown for them is a matter of taste.
 def plain(text):
-    return re.sub("\ufffd+", "\ufffd", text).strip(" ")
+    return re.sub("\ufffd+", "\ufffd", text).rstrip(" ")
 
 
 def value(field):
