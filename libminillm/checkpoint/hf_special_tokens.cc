@@ -53,6 +53,7 @@ class Reader {
       special.config_ends.clear();
     special.add_bos = flag("add_bos_token", special.bos != Token{-1});
     special.add_eos = flag("add_eos_token", false);
+    special.add_prefix_space = flag("add_prefix_space", true);
     special.generation = other_generation_members();
     return special;
   }

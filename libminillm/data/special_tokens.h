@@ -27,6 +27,7 @@ struct SpecialTokens {
   // Tokens after the model's last piece, and pieces that are special whatever their type says.
   std::vector<AddedToken> added;
   bool add_bos = true, add_eos = false;  // around a text
+  bool add_prefix_space = true;          // false: none before a text, whatever the model file says
   std::string generation;                // how to sample: generation_config.json's other members
 };
 

@@ -20,6 +20,7 @@ constexpr std::string_view kSpaceSymbol = "\xe2\x96\x81";  // U+2581, a space in
 // Appended to a model: normalizer_spec with add_dummy_prefix and remove_extra_whitespaces false. A
 // protobuf message that comes twice is merged, and the last value of each field holds.
 constexpr std::string_view kKeepWhitespace("\x1a\x04\x18\x00\x20\x00", 6);
+constexpr std::string_view kNoDummyPrefix("\x1a\x02\x18\x00", 4);  // likewise, of the first alone
 constexpr size_t kChunkBytes = size_t{1} << 16;
 constexpr size_t kMaxUndividedBytes = size_t{256} << 20;
 
@@ -117,7 +118,12 @@ std::string Tokenizer::State::take_special(const std::string& model_bytes) {
     model.pieces[id] = {token.text, 0,
                         token.special ? PieceType::kControl : PieceType::kUserDefined};
   }
-  return retyped.empty() ? model_bytes : with_control_pieces(model_bytes, retyped);
+  std::string loaded = retyped.empty() ? model_bytes : with_control_pieces(model_bytes, retyped);
+  if (!special.add_prefix_space && model.add_dummy_prefix) {
+    model.add_dummy_prefix = false;
+    loaded += kNoDummyPrefix;
+  }
+  return loaded;
 }
 
 // What ids mean other than the model file alone says: the hash is of that, too.

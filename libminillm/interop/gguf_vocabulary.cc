@@ -77,7 +77,8 @@ void add_vocabulary(const Checkpoint& checkpoint, GgufHeader& header,
   add_id("tokenizer.ggml.eot_token_id", tokenizer.answer_end());
   header.add_bool("tokenizer.ggml.add_bos_token", tokenizer.adds_bos());
   header.add_bool("tokenizer.ggml.add_eos_token", tokenizer.special().add_eos);
-  header.add_bool("tokenizer.ggml.add_space_prefix", model.add_dummy_prefix);
+  header.add_bool("tokenizer.ggml.add_space_prefix",
+                  model.add_dummy_prefix && tokenizer.special().add_prefix_space);
   if (const std::string jinja = read_chat_template(checkpoint.path()); !jinja.empty())
     header.add_string("tokenizer.chat_template", jinja);
 }
