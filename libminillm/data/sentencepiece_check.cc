@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -29,6 +30,22 @@ constexpr std::array<std::string_view, 5> kKnownNormalizationTables = {
     "b30e4085ba1fad56d2401f4612419b6b3b42c5adc1e04f3aa1806399895d6bdd",  // nfkc_cf
     "6cec34e8016fd0d0a2da28b60b00e36b19a275df83786bf6b494bd033c708f83",  // nmt_nfkc_cf
 };
+
+constexpr std::string_view kSpace = "\xe2\x96\x81";  // U+2581, a space in a piece
+
+std::string replace_space_symbols(std::string_view piece) {
+  std::string text;
+  while (!piece.empty()) {
+    if (piece.starts_with(kSpace)) {
+      text += ' ';
+      piece.remove_prefix(kSpace.size());
+    } else {
+      text += piece.front();
+      piece.remove_prefix(1);
+    }
+  }
+  return text;
+}
 
 // Reads the protobuf wire format: a message is a sequence of (field number, wire type, value).
 class ProtobufReader {
@@ -242,6 +259,22 @@ SentencePieceModelInfo check_sentencepiece_model(std::string_view bytes, const s
   }
   check_pieces(model, name);
   return model;
+}
+
+std::string piece_bytes(const SentencePieceInfo& piece, const std::string& unk_surface) {
+  switch (piece.type) {
+    case PieceType::kControl:
+      return "";
+    case PieceType::kUnknown:
+      return unk_surface;
+    case PieceType::kByte: {
+      unsigned value = 0;
+      std::from_chars(piece.text.data() + 3, piece.text.data() + 5, value, 16);  // <0xNN>
+      return std::string(1, static_cast<char>(value));
+    }
+    default:
+      return replace_space_symbols(piece.text);
+  }
 }
 
 std::string with_control_pieces(std::string_view bytes, const std::set<size_t>& ids) {

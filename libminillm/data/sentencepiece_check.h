@@ -44,6 +44,9 @@ struct SentencePieceModelInfo {
   std::string unk_surface = " \xe2\x81\x87 ";  // what an unknown piece decodes to
 };
 
+// What a piece adds to a text: a byte piece its byte, a control piece nothing.
+std::string piece_bytes(const SentencePieceInfo& piece, const std::string& unk_surface);
+
 // The same model with these pieces of type CONTROL, so that no text produces them. The bytes must
 // have been checked.
 std::string with_control_pieces(std::string_view bytes, const std::set<size_t>& ids);

@@ -24,37 +24,6 @@ constexpr std::string_view kNoDummyPrefix("\x1a\x02\x18\x00", 4);  // likewise, 
 constexpr size_t kChunkBytes = size_t{1} << 16;
 constexpr size_t kMaxUndividedBytes = size_t{256} << 20;
 
-std::string replace_space_symbols(std::string_view piece) {
-  std::string text;
-  while (!piece.empty()) {
-    if (piece.starts_with(kSpaceSymbol)) {
-      text += ' ';
-      piece.remove_prefix(kSpaceSymbol.size());
-    } else {
-      text += piece.front();
-      piece.remove_prefix(1);
-    }
-  }
-  return text;
-}
-
-// What a piece adds to the text.
-std::string piece_bytes(const SentencePieceInfo& piece, const std::string& unk_surface) {
-  switch (piece.type) {
-    case PieceType::kControl:
-      return "";
-    case PieceType::kUnknown:
-      return unk_surface;
-    case PieceType::kByte: {
-      unsigned value = 0;
-      std::from_chars(piece.text.data() + 3, piece.text.data() + 5, value, 16);  // <0xNN>
-      return std::string(1, static_cast<char>(value));
-    }
-    default:
-      return replace_space_symbols(piece.text);
-  }
-}
-
 }  // namespace
 
 struct Tokenizer::State {
