@@ -289,6 +289,7 @@ nlohmann::json JinjaExpression::arguments_as_object() {
   Value object = Value::object();
   expect("(");
   while (!take(")")) {
+    if (token().kind != JinjaToken::kName) throw JinjaError("expected the name of an argument");
     const std::string key = token().text;
     ++position_;
     expect("=");

@@ -60,10 +60,22 @@ Messages continued(const Messages& prompt, const Messages& answer) {
   return whole;
 }
 
+bool ends_with_answer(const Row& row, const char* key) {
+  const Json& list = row.value().at(key);
+  if (!list.is_array() || list.empty() || !is_message(list.back())) return false;
+  RowReading apart{row.reading().mapping};
+  return parse_message(Row(list.back(), apart)).role == Role::kAssistant;
+}
+
 // The prompt of a pair: what a row says apart from its answers.
 Messages pair_prompt(const Row& row, bool* plain) {
   Messages prompt = parse_preamble(row);
   const char* key = row.first_of({"conversations", "messages", "conversation"});
+  // Some rows repeat the chosen conversation there: what ends with an answer is no prompt.
+  if (key != nullptr && question_key(row) != nullptr && ends_with_answer(row, key)) {
+    row.use(key);
+    key = nullptr;
+  }
   if (key == nullptr) key = question_key(row);
   if (key == nullptr) key = row.first_of({"context", "post", "task"});
   if (key == nullptr) return prompt;

@@ -169,10 +169,11 @@ TEST(Jinja, WritesWhatJinjaWrites) {
 }
 
 TEST(Jinja, RefusesWhatItDoesNotUnderstand) {
-  for (const char* jinja : {"{{ word|upper }}", "{{ f(1) }}", "{% include 'x' %}", "{{ list }}",
-                            "{{ raise_exception('no') }}", "{{ 1 +", "{{ 'a }}",
-                            "{% for x in n %}{% endfor %}", "{% endif %}", "{{ n % 0 }}",
-                            "{{ -word }}", "{% for a in list %}", "{{ n n }}", "{{ 12345678 }}"})
+  for (const char* jinja :
+       {"{{ word|upper }}", "{{ f(1) }}", "{% include 'x' %}", "{{ list }}",
+        "{{ raise_exception('no') }}", "{{ 1 +", "{{ 'a }}", "{% for x in n %}{% endfor %}",
+        "{% endif %}", "{{ n % 0 }}", "{{ -word }}", "{% for a in list %}", "{{ n n }}",
+        "{{ 12345678 }}", "{{ namespace( }}", "{{ namespace(a=1 }}"})
     EXPECT_TRUE(rendered(jinja).starts_with("refused: ")) << jinja << ": " << rendered(jinja);
   std::string deep;
   for (int i = 0; i < 200; ++i) deep += "{% if n %}";

@@ -233,6 +233,16 @@ TEST(RowMeaning, APromptBesideConversationsIsKept) {
                "prompt and conversation differ");
 }
 
+TEST(RowMeaning, AConversationBesideThePromptIsNoPrompt) {
+  EXPECT_EQ(
+      shown_pair(
+          R"({"prompt":"Q","messages":[{"role":"user","content":"Q"},)"
+          R"({"role":"assistant","content":"A"}],)"
+          R"("chosen":[{"role":"user","content":"Q"},{"role":"assistant","content":"A"}],)"
+          R"("rejected":[{"role":"user","content":"Q"},{"role":"assistant","content":"B"}]})"),
+      "user: Q -> A / B");
+}
+
 TEST(RowMeaning, RankedAnswersGiveTheBestAgainstTheWorst) {
   for (
       const char* answers :
