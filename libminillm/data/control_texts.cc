@@ -1,12 +1,15 @@
 #include "libminillm/data/control_texts.h"
 
 #include "libminillm/core/check.h"
+#include "libminillm/data/json_records.h"
 
 namespace minillm {
 
 void ControlTextCounter::add(std::string_view text) {
-  // Each of them begins with one of three characters.
-  if (text.find_first_of("<[#") == std::string_view::npos) return;
+  // Each of them begins with one of three characters, or an empty line.
+  if (text.find_first_of("<[#") == std::string_view::npos &&
+      text.find("\n\n") == std::string_view::npos)
+    return;
   bool any = false;
   for (size_t i = 0; i < kControlTexts.size(); ++i) {
     if (text.find(kControlTexts[i]) == std::string_view::npos) continue;
@@ -21,7 +24,8 @@ std::string ControlTextCounter::warning(int64_t total, const char* unit) const {
   std::string found;
   for (size_t i = 0; i < kControlTexts.size(); ++i) {
     if (counts_[i] == 0) continue;
-    found += fmt::format("{}\"{}\" ({})", found.empty() ? "" : ", ", kControlTexts[i], counts_[i]);
+    found +=
+        fmt::format("{}\"{}\" ({})", found.empty() ? "" : ", ", trim(kControlTexts[i]), counts_[i]);
   }
   return fmt::format(
       "{} of {} {} hold chat or document markers as letters, which stay plain text: {}", texts_,

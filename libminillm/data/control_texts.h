@@ -14,7 +14,7 @@ namespace minillm {
 // What ends a document wherever it occurs in a corpus.
 inline constexpr std::string_view kEndOfText = "<|endoftext|>";
 
-inline constexpr std::array<std::string_view, 24> kControlTexts = {kEndOfText,
+inline constexpr std::array<std::string_view, 26> kControlTexts = {kEndOfText,
                                                                    "<|im_start|>",
                                                                    "<|im_end|>",
                                                                    "<|eot_id|>",
@@ -37,7 +37,9 @@ inline constexpr std::array<std::string_view, 24> kControlTexts = {kEndOfText,
                                                                    "### Human:",
                                                                    "### Assistant:",
                                                                    "### Instruction:",
-                                                                   "### Response:"};
+                                                                   "### Response:",
+                                                                   "\n\nHuman:",
+                                                                   "\n\nAssistant:"};
 
 // Counts the texts of a data set that hold some.
 class ControlTextCounter {

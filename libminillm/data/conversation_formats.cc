@@ -5,15 +5,10 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/data/bad_record.h"
-#include "libminillm/data/record_formats.h"
+#include "libminillm/data/preference_parts.h"
 
 namespace minillm {
 namespace {
-
-std::vector<Message> joined(std::vector<Message> first, const std::vector<Message>& second) {
-  first.insert(first.end(), second.begin(), second.end());
-  return first;
-}
 
 const char* answer_key(const Row& row) {
   return row.first_of({"completion", "response", "output", "answer", "solution", "assistant", "gpt",
@@ -21,8 +16,9 @@ const char* answer_key(const Row& row) {
                        "answers"});
 }
 
-Conversation masked(const Row& row, std::vector<Message> messages) {
+Conversation finished(const Row& row, std::vector<Message> messages) {
   apply_row_mask(row, messages);
+  add_row_reasoning(row, messages);
   return make_conversation(std::move(messages));
 }
 
@@ -38,12 +34,12 @@ void use_repeated_prompt(const Row& row, const std::vector<Message>& messages) {
 // {"messages": [...]} and its spellings, with an optional system prompt. An answer beside a list
 // that has none belongs to it.
 std::vector<Conversation> parse_message_list(const Row& row, const char* key) {
-  std::vector<Message> messages = joined(parse_preamble(row), parse_messages(row, *row.use(key)));
+  std::vector<Message> messages = with_preamble(row, parse_messages(row, *row.use(key)));
   use_repeated_prompt(row, messages);
   const char* answer = answer_key(row);
   if (answer != nullptr && !messages.empty() && messages.back().role == Role::kUser)
     messages.push_back({Role::kAssistant, row.text(answer)});
-  return {masked(row, std::move(messages))};
+  return {finished(row, std::move(messages))};
 }
 
 // The key of a list that is a conversation: of messages, turns, or texts that alternate.
@@ -75,20 +71,36 @@ std::vector<Conversation> parse_self_instruct(const Row& row) {
   return conversations;
 }
 
+// Completions of a base model often hold the prompt that they continue. A short one may well begin
+// its answer: "Blue." -> "Blue. is a colour".
+void note_repeated_prompt(const Row& row, const std::vector<Message>& prompt,
+                          std::string_view answer) {
+  constexpr size_t kLong = 16;
+  if (prompt.empty()) return;
+  const std::string_view asked = trim(prompt.back().content);
+  if (asked.size() >= kLong && trim(answer).starts_with(asked))
+    row.note("the answer repeats the prompt, which would be learned with it");
+}
+
 // {"instruction" | "prompt" | ...: ..., "output" | "completion" | ...: ...}; strings, or lists of
 // messages. Several answers are a conversation each.
 std::vector<Conversation> parse_question_and_answer(const Row& row) {
   const char* asked = question_key(row);
   const char* answered = answer_key(row);
   if (answered == nullptr) throw BadRecord{"missing 'output'", ""};
-  const std::vector<Message> messages = joined(parse_preamble(row), parse_question(row, asked));
+  const std::vector<Message> messages = with_preamble(row, parse_question(row, asked));
   const Json& answer = *row.use(answered);
+  const auto conversation_with = [&](const std::vector<Message>& answers) {
+    std::vector<Message> all = messages;
+    all.insert(all.end(), answers.begin(), answers.end());
+    return finished(row, std::move(all));
+  };
   if (answer.is_array() && !answer.empty() && !answer[0].is_string())
-    return {masked(row, joined(messages, parse_messages(row, answer)))};
+    return {conversation_with(parse_messages(row, answer))};
   const bool trimmed = std::string_view(asked) != "instruction";
   const auto conversation = [&](const std::string& text) {
-    return masked(row,
-                  joined(messages, {{Role::kAssistant, trimmed ? std::string(trim(text)) : text}}));
+    note_repeated_prompt(row, messages, text);
+    return conversation_with({{Role::kAssistant, trimmed ? std::string(trim(text)) : text}});
   };
   if (!answer.is_array()) return {conversation(row.text(answered))};
   std::vector<Conversation> conversations;
@@ -175,10 +187,14 @@ std::vector<Message> parse_question(const Row& row, const char* key) {
     messages = parse_messages(row, own);
   } else if (is_message(own)) {
     messages = {parse_message(row.child(own))};
+  } else if (own.is_object() && own.contains("full_text")) {  // WebGPT
+    messages = {{Role::kUser, std::string(trim(row.child(own).text("full_text")))}};
   } else if (!own.is_string()) {
     throw BadRecord{
         "wrong type",
         fmt::format("'{}': expected a string or a list of messages, got {}", key, own.type_name())};
+  } else if (is_dialogue(row, key)) {
+    messages = parse_dialogue_prompt(row.text(key));
   } else {
     const std::string text = row.text(key);
     messages = {

@@ -26,10 +26,10 @@ constexpr std::array<std::string_view, 8> kWrapperKeys = {
 // The beginning of a file.
 struct Head {
   const char* packing = "";
-  std::string name;       // in lower case, without .gz and .zst
-  std::string bytes;      // without a byte order mark
-  size_t skipped = 0;     // of the byte order mark
-  bool complete = false;  // it is the whole file
+  std::string name;        // in lower case, without .gz and .zst
+  std::string bytes = {};  // without a byte order mark
+  size_t skipped = 0;      // of the byte order mark
+  bool complete = false;   // it is the whole file
 
   bool named(std::initializer_list<std::string_view> endings) const {
     return std::any_of(endings.begin(), endings.end(),
@@ -39,9 +39,13 @@ struct Head {
 
 Head read_head(const std::string& path) {
   ByteStream file(path);
-  Head head{file.packing(), path, std::string(kHeadBytes, '\0')};
-  head.bytes.resize(file.read_fully(head.bytes.data(), kHeadBytes));
-  head.complete = head.bytes.size() < kHeadBytes;
+  Head head{file.packing(), path};
+  for (size_t size = size_t{1} << 14; !head.complete && size <= kHeadBytes; size *= 4) {
+    const size_t filled = head.bytes.size();
+    head.bytes.resize(size);
+    head.bytes.resize(filled + file.read_fully(head.bytes.data() + filled, size - filled));
+    head.complete = head.bytes.size() < size;
+  }
   expect_not_foreign(path, std::string_view(head.bytes).substr(0, kFileKindBytes),
                      "text, JSON or CSV");
   if (head.bytes.starts_with(kByteOrderMark)) {

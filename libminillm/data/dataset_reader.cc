@@ -90,9 +90,10 @@ void read_one_file(Dataset<Record>& dataset, const std::string& path, BadRecordP
   for_each_record(path, [&](const RawRecord& record) {
     ++report.rows;
     std::string format;
+    RowReading reading{mapping};
     try {
-      const Json value = with_known_names(record.parse(), mapping, &mapped);
-      RowReading reading{mapping};
+      const Json value = with_known_names(record.parse(), reading);
+      mapped.merge(reading.mapped);
       const Row row(value, reading);
       check_row_kind(report, row, kExpected);
       report.format = "known";
@@ -201,8 +202,8 @@ DatasetKind detect_dataset_kind(const std::string& path, const RowMapping& mappi
   for_each_record(path, [&](const RawRecord& record) {
     if (kind) return;
     try {
-      const Json value = with_known_names(record.parse(), mapping);
       RowReading reading{mapping};
+      const Json value = with_known_names(record.parse(), reading);
       const RowKind found = row_kind(Row(value, reading));
       if (found != RowKind::kUnknown) kind = found;
     } catch (const BadRecord&) {  // counted when the file is read

@@ -172,8 +172,8 @@ void read_records(DatasetReport& report, BadRecordPolicy policy, const RowMappin
   for_each_record(report.path, [&](const RawRecord& record) {
     ++report.rows;
     try {
-      const Json value = with_known_names(record.parse(), mapping);
       RowReading reading{mapping};
+      const Json value = with_known_names(record.parse(), reading);
       const std::string text = text_of(report, Row(value, reading));
       notes.add(reading);
       report.format = "text records";

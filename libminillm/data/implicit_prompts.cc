@@ -49,10 +49,6 @@ std::optional<AnswerKeys> answer_keys(const Row& row) {
   return std::nullopt;
 }
 
-bool same_message(const Message& a, const Message& b) {
-  return a.role == b.role && trim(a.content) == trim(b.content);
-}
-
 PreferencePair make_implicit_pair(const Row& row, Messages chosen, const Messages& rejected,
                                   Messages preamble) {
   for (const Messages* side : {&std::as_const(chosen), &rejected}) {
@@ -60,6 +56,8 @@ PreferencePair make_implicit_pair(const Row& row, Messages chosen, const Message
       throw BadRecord{"answer does not end with an assistant message", ""};
     }
   }
+  expect_learned(chosen.back());
+  expect_learned(rejected.back());
   if (!std::equal(chosen.begin(), chosen.end() - 1, rejected.begin(), rejected.end() - 1,
                   same_message)) {
     throw BadRecord{"chosen and rejected differ before their last message", ""};
@@ -91,6 +89,13 @@ Messages parse_dialogue(std::string_view text) {
     }
   }
   for (Message& message : messages) message.content = std::string(trim(message.content));
+  return messages;
+}
+
+Messages parse_dialogue_prompt(std::string_view text) {
+  Messages messages = parse_dialogue(text);
+  if (messages.back().role == Role::kAssistant && messages.back().content.empty())
+    messages.pop_back();
   return messages;
 }
 

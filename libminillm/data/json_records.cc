@@ -13,7 +13,7 @@
 namespace minillm {
 namespace {
 
-constexpr size_t kBlockBytes = size_t{1} << 18;
+constexpr size_t kBlockBytes = size_t{1} << 16;
 using Splitter = ElementSplitter;
 
 void for_each_line(const std::string& path, const RecordVisitor& visit) {

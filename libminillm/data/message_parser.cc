@@ -76,63 +76,17 @@ std::string parse_content(const Row& message, const char* key) {
   return text;
 }
 
-// What says whether something is learned, and whether yes means so.
-struct MaskKey {
-  const char* key;
-  bool learned_if;
-};
-constexpr std::array<MaskKey, 15> kMaskKeys = {{{"loss_weight", true},
-                                                {"weight", true},
-                                                {"train", true},
-                                                {"loss", true},
-                                                {"loss_mask", true},
-                                                {"trainable", true},
-                                                {"training", true},
-                                                {"learn", true},
-                                                {"train_on", true},
-                                                {"train_on_turn", true},
-                                                {"supervised", true},
-                                                {"mask", false},
-                                                {"masked", false},
-                                                {"is_masked", false},
-                                                {"ignore", false}}};
-
-// yes, no, or neither.
-std::optional<bool> truth(const Json& value) {
-  if (value.is_boolean()) return value.get<bool>();
-  if (value == 0) return false;
-  if (value == 1) return true;
-  if (!value.is_string()) return std::nullopt;
-  const std::string text = lower(value.get<std::string>());
-  if (text == "true" || text == "yes" || text == "1") return true;
-  if (text == "false" || text == "no" || text == "0") return false;
-  return std::nullopt;
-}
-
-// Whether an assistant message is to be learned; nothing where it does not say.
-std::optional<bool> message_mask(const Row& message) {
-  std::optional<bool> learned;
-  for (const auto& [key, learned_if] : kMaskKeys) {
-    const Json* value = message.use(key);
-    if (value == nullptr) continue;
-    const std::optional<bool> says = truth(*value);
-    if (!says) {
-      throw BadRecord{"unsupported loss weight",
-                      fmt::format("'{}': expected 0 or 1, got {}", key, value->dump())};
-    }
-    learned = learned.value_or(true) && *says == learned_if;
-  }
-  return learned;
-}
-
 // What was thought before answering: left out and told, or in front of the answer.
-void add_reasoning(const Row& message, Message& parsed) {
+void add_reasoning(const Row& row, const char* key, Message& answer) {
+  answer.content = fmt::format("<think>\n{}\n</think>\n\n{}", trim(row.text(key)), answer.content);
+}
+
+void add_own_reasoning(const Row& message, Message& parsed) {
   const char* key =
       message.first_of({"reasoning_content", "reasoning", "thinking", "thought", "thoughts"});
   if (key == nullptr) return;
   if (message.reading().mapping.keep_reasoning) {
-    parsed.content =
-        fmt::format("<think>\n{}\n</think>\n\n{}", trim(message.text(key)), parsed.content);
+    add_reasoning(message, key, parsed);
   } else if (is_blank(parsed.content)) {
     throw BadRecord{"assistant message holds only reasoning",
                     fmt::format("in '{}' (data.reasoning = \"think\" learns it)", key)};
@@ -149,7 +103,7 @@ bool append_turn(const Row& turn, std::vector<Message>& messages) {
   if (turn.has("system")) messages.push_back({Role::kSystem, turn.text("system")});
   messages.push_back({Role::kUser, turn.text(asked)});
   messages.push_back({Role::kAssistant, turn.text(answered)});
-  messages.back().supervised = message_mask(turn).value_or(true);
+  messages.back().supervised = message_mark(turn).value_or(true);
   return true;
 }
 
@@ -175,10 +129,10 @@ Message parse_message(const Row& message) {
   }
   const char* content_key = message.first_of({"content", "value", "text"});
   if (content_key != nullptr) parsed.content = parse_content(message, content_key);
-  if (parsed.role == Role::kAssistant) add_reasoning(message, parsed);
+  if (parsed.role == Role::kAssistant) add_own_reasoning(message, parsed);
   if (content_key == nullptr && parsed.content.empty())
     throw BadRecord{"message without content", "expected 'content' or 'value'"};
-  const std::optional<bool> learned = message_mask(message);
+  const std::optional<bool> learned = message_mark(message);
   if (parsed.role == Role::kAssistant) {
     parsed.supervised = learned.value_or(true);
   } else if (learned == true) {
@@ -206,6 +160,30 @@ std::vector<Message> parse_messages(const Row& row, const Json& messages) {
   return parsed;
 }
 
+bool same_message(const Message& a, const Message& b) {
+  return a.role == b.role && trim(a.content) == trim(b.content);
+}
+
+void add_row_reasoning(const Row& row, std::vector<Message>& messages) {
+  const char* key =
+      row.first_of({"reasoning_content", "reasoning", "thinking", "thought", "thoughts",
+                    "chain_of_thought", "cot", "complex_cot", "rationale"});
+  if (key == nullptr || !row.reading().mapping.keep_reasoning || !row.value().at(key).is_string())
+    return;
+  if (!messages.empty() && messages.back().role == Role::kAssistant)
+    add_reasoning(row, key, messages.back());
+}
+
+std::vector<Message> with_preamble(const Row& row, std::vector<Message> messages) {
+  std::vector<Message> all = parse_preamble(row);
+  if (!all.empty() && !messages.empty() && all.front().role == Role::kSystem &&
+      same_message(all.front(), messages.front()))
+    all.erase(all.begin());
+  all.insert(all.end(), std::make_move_iterator(messages.begin()),
+             std::make_move_iterator(messages.end()));
+  return all;
+}
+
 std::vector<Message> parse_preamble(const Row& row) {
   std::vector<Message> messages;
   if (const char* key =
@@ -228,58 +206,6 @@ std::vector<Message> parse_preamble(const Row& row) {
     messages.push_back({Role::kAssistant, turn[1].get<std::string>()});
   }
   return messages;
-}
-
-namespace {
-
-// One entry per message, or one per answer.
-void apply_mask_list(const char* key, const Json& list, bool learned_if,
-                     std::vector<Message>& messages) {
-  const auto is_answer = [](const Message& m) { return m.role == Role::kAssistant; };
-  const auto answers =
-      static_cast<size_t>(std::count_if(messages.begin(), messages.end(), is_answer));
-  if (list.size() != messages.size() && list.size() != answers) {
-    throw BadRecord{
-        "unsupported loss mask",
-        fmt::format("'{}': expected {} entries, one per message, or {}, one per answer, "
-                    "got {}",
-                    key, messages.size(), answers, list.size())};
-  }
-  const bool per_message = list.size() == messages.size();
-  size_t entry = 0;
-  for (Message& message : messages) {
-    if (!per_message && !is_answer(message)) continue;
-    const std::optional<bool> says = truth(list[entry++]);
-    if (!says)
-      throw BadRecord{"unsupported loss mask", fmt::format("'{}': expected entries 0 or 1", key)};
-    if (is_answer(message)) message.supervised = message.supervised && *says == learned_if;
-  }
-}
-
-}  // namespace
-
-void apply_row_mask(const Row& row, std::vector<Message>& messages) {
-  constexpr std::array<MaskKey, 2> kLists = {{{"train_mask", true}, {"weights", true}}};
-  const auto apply = [&](const MaskKey& mask) {
-    if (!row.has(mask.key)) return;
-    const Json& value = row.value().at(mask.key);
-    if (value.is_array()) {
-      apply_mask_list(mask.key, *row.use(mask.key), mask.learned_if, messages);
-      return;
-    }
-    // NeMo names whom to mask, and it is whom we never learn.
-    if (value.is_string() && !mask.learned_if && lower(value.get<std::string>()) == "user") {
-      row.use(mask.key);
-      return;
-    }
-    const std::optional<bool> says = truth(value);
-    if (!says) return;  // a number of another meaning; it is named as unused
-    row.use(mask.key);
-    if (*says != mask.learned_if)
-      throw BadRecord{"row is marked not to be learned", fmt::format("'{}'", mask.key), true};
-  };
-  for (const MaskKey& mask : kMaskKeys) apply(mask);
-  for (const MaskKey& mask : kLists) apply(mask);
 }
 
 }  // namespace minillm

@@ -18,6 +18,8 @@ struct Answer {
 };
 
 Answer parse_answer(const Row& row, const char* key, const Json& value) {
+  if (value.is_boolean())
+    throw BadRecord{"wrong type", fmt::format("'{}': expected an answer, got a truth value", key)};
   if (value.is_object()) return {{parse_message(row.child(value))}};
   if (value.is_array()) {
     if (value.size() == 1 && value[0].is_string())
@@ -67,38 +69,6 @@ bool ends_with_answer(const Row& row, const char* key) {
   return parse_message(Row(list.back(), apart)).role == Role::kAssistant;
 }
 
-// The prompt of a pair: what a row says apart from its answers.
-Messages pair_prompt(const Row& row, bool* plain) {
-  Messages prompt = parse_preamble(row);
-  const char* key = row.first_of({"conversations", "messages", "conversation"});
-  // Some rows repeat the chosen conversation there: what ends with an answer is no prompt.
-  if (key != nullptr && question_key(row) != nullptr && ends_with_answer(row, key)) {
-    row.use(key);
-    key = nullptr;
-  }
-  if (key == nullptr) key = question_key(row);
-  if (key == nullptr) key = row.first_of({"context", "post", "task"});
-  if (key == nullptr) return prompt;
-  const Json& own = row.value().at(key);
-  Messages messages;
-  if (own.is_object() && own.contains("messages")) {  // OpenAI's "input"
-    const Row input = row.child(*row.use(key));
-    messages = parse_messages(row, *input.use("messages"));
-  } else if (own.is_object() && !is_message(own)) {
-    throw BadRecord{fmt::format("missing '{}.messages'", key), ""};
-  } else if (is_dialogue(row, key)) {
-    messages = parse_dialogue(row.text(key));
-  } else {
-    messages = parse_question(row, key);
-  }
-  *plain = own.is_string() && std::string_view(key) != "instruction";
-  // The system message is often said twice.
-  if (!prompt.empty() && !messages.empty() && same_message(prompt.front(), messages.front()))
-    prompt.erase(prompt.begin());
-  prompt.insert(prompt.end(), messages.begin(), messages.end());
-  return prompt;
-}
-
 // {"prompt": ..., "chosen": ..., "rejected": ...} and its spellings. Plain strings lose the white
 // space at both ends: the template adds its own.
 PreferencePair pair_of(const Row& row, const Messages& prompt, bool plain_prompt, Answer chosen,
@@ -116,6 +86,8 @@ PreferencePair pair_of(const Row& row, const Messages& prompt, bool plain_prompt
     return make_implicit_pair(row, continued(prompt, chosen.messages),
                               continued(prompt, rejected.messages));
   }
+  expect_learned(chosen.messages[0]);
+  expect_learned(rejected.messages[0]);
   std::string a = chosen.messages[0].content, b = rejected.messages[0].content;
   if (plain_prompt) {
     a = std::string(trim(a));
@@ -151,9 +123,7 @@ std::vector<PreferencePair> parse_prompt_and_answers(const Row& row) {
 // {"messages": [..., {"role": "assistant", "content": chosen}], "rejected_response" |
 // "rejected_messages": ...}
 std::vector<PreferencePair> parse_whole_and_rejected(const Row& row) {
-  Messages chosen = parse_preamble(row);
-  for (Message& message : parse_messages(row, *row.use("messages")))
-    chosen.push_back(std::move(message));
+  const Messages chosen = with_preamble(row, parse_messages(row, *row.use("messages")));
   const char* key = row.first_of({"rejected_response", "rejected_messages", "rejected"});
   if (chosen.empty() || chosen.back().role != Role::kAssistant) {
     throw BadRecord{"answer does not end with an assistant message", ""};
@@ -163,14 +133,6 @@ std::vector<PreferencePair> parse_whole_and_rejected(const Row& row) {
   for (const Answer& rejected : answers_of(row, key))
     pairs.push_back(make_implicit_pair(row, chosen, continued(prompt, rejected.messages)));
   return pairs;
-}
-
-// SHP: two comments on a post, and which of them people preferred.
-std::vector<PreferencePair> parse_human_references(const Row& row) {
-  const std::string a = row.text("human_ref_a"), b = row.text("human_ref_b");
-  const bool first = row.text("labels") == "1";
-  return {make_pair(row, {{Role::kUser, std::string(trim(row.text("history")))}}, first ? a : b,
-                    first ? b : a)};
 }
 
 bool is_message_list(const Row& row, const char* key) {
@@ -198,12 +160,7 @@ constexpr std::array<PreferenceFormat, 12> kFormats = {{
     {"question, response_j and response_k",
      [](const Row& row) { return row.has("response_j") || row.has("response_k"); },
      parse_prompt_and_answers},
-    {"two comments and labels",
-     [](const Row& row) {
-       return row.has("human_ref_a") && row.has("human_ref_b") && row.has("labels") &&
-              row.has("history");
-     },
-     parse_human_references},
+    {"two answers and a choice", has_compared_answers, parse_compared_answers},
     {"chosen and rejected conversations",
      [](const Row& row) {
        return has_answers(row) && (is_message_list(row, answer_keys(row)->chosen) ||
@@ -229,23 +186,35 @@ constexpr std::array<PreferenceFormat, 12> kFormats = {{
     {"ranked answers", has_ranked_answers, parse_ranked_answers},
 }};
 
-// Names of numbers that say how good an answer is: `score_chosen`, and what the other one's is.
-void check_scores(const Row& row) {
-  for (const auto& [key, value] : row.value().items()) {
-    const size_t at = key.find("chosen");
-    if (at == std::string::npos || !value.is_number()) continue;
-    const std::string other = key.substr(0, at) + "rejected" + key.substr(at + 6);
-    if (!row.has(other.c_str()) || !row.value().at(other).is_number()) continue;
-    double chosen = row.use(key.c_str())->get<double>();
-    double rejected = row.use(other.c_str())->get<double>();
-    if (key.find("rank") != std::string::npos) std::swap(chosen, rejected);  // 1 is the best
-    if (chosen < rejected)
-      row.note(fmt::format("the scores contradict the choice ('{}' below '{}')", key, other));
-    if (chosen == rejected) row.note(fmt::format("both answers have the same score ('{}')", key));
-  }
+}  // namespace
+
+void expect_learned(const Message& answer) {
+  if (!answer.supervised) throw BadRecord{"answer is marked not to be learned", "", true};
 }
 
-}  // namespace
+Messages pair_prompt(const Row& row, bool* plain) {
+  const char* key = row.first_of({"conversations", "messages", "conversation"});
+  // Some rows repeat the chosen conversation there: what ends with an answer is no prompt.
+  if (key != nullptr && question_key(row) != nullptr && ends_with_answer(row, key)) {
+    row.use(key);
+    key = nullptr;
+  }
+  if (key == nullptr) key = question_key(row);
+  if (key == nullptr) key = row.first_of({"context", "post", "task"});
+  if (key == nullptr) return parse_preamble(row);
+  const Json& own = row.value().at(key);
+  Messages messages;
+  if (own.is_object() && own.contains("messages")) {  // OpenAI's "input"
+    const Row input = row.child(*row.use(key));
+    messages = parse_messages(row, *input.use("messages"));
+  } else if (own.is_object() && !is_message(own) && !own.contains("full_text")) {
+    throw BadRecord{fmt::format("missing '{}.messages'", key), ""};
+  } else {
+    messages = parse_question(row, key);
+  }
+  *plain = own.is_string() && std::string_view(key) != "instruction";
+  return with_preamble(row, std::move(messages));
+}
 
 PreferencePair make_pair(const Row& row, std::vector<Message> prompt, std::string chosen,
                          std::string rejected) {
@@ -263,7 +232,8 @@ PreferencePair make_pair(const Row& row, std::vector<Message> prompt, std::strin
   if (is_blank(chosen)) throw BadRecord{"chosen answer is empty", ""};
   if (is_blank(rejected)) throw BadRecord{"rejected answer is empty", ""};
   if (chosen == rejected) throw BadRecord{kIdenticalAnswers, "", /*harmless=*/true};
-  check_scores(row);
+  expect_learned(row);
+  note_contradictions(row);
   const std::string_view asked = trim(prompt.back().content);
   if (trim(chosen).starts_with(asked) && trim(rejected).starts_with(asked))
     row.note("both answers repeat the prompt, which would be learned with them");

@@ -3,6 +3,7 @@
 #ifndef LIBMINILLM_DATA_PREFERENCE_PARTS_H_
 #define LIBMINILLM_DATA_PREFERENCE_PARTS_H_
 
+#include <initializer_list>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -21,7 +22,11 @@ struct AnswerKeys {
 // The names of which the row has either; nothing if it is no pair.
 std::optional<AnswerKeys> answer_keys(const Row& row);
 
-bool same_message(const Message& a, const Message& b);
+// The prompt of a pair: what a row says apart from its answers. `plain`: it is one string.
+Messages pair_prompt(const Row& row, bool* plain);
+
+// Throws BadRecord (harmless) if an answer is marked not to be learned.
+void expect_learned(const Message& answer);
 
 // Two whole conversations that differ only in the last message: what precedes it is the prompt.
 PreferencePair make_implicit_pair(const Row& row, Messages chosen, const Messages& rejected,
@@ -30,11 +35,27 @@ PreferencePair make_implicit_pair(const Row& row, Messages chosen, const Message
 // HH-RLHF's strings, "\n\nHuman: ...\n\nAssistant: ...".
 bool is_dialogue(const Row& row, const char* key);
 Messages parse_dialogue(std::string_view text);
+Messages parse_dialogue_prompt(std::string_view text);  // without the "Assistant:" at its end
 PreferencePair parse_dialogues(const Row& row);
 
 // {"chosen": "The sky is blue.", "rejected": "The sky is green."}: the prompt is what both begin
 // with, up to the end of a word. Throws BadRecord if another key may hold it.
 PreferencePair parse_common_beginning(const Row& row);
+
+// --- How good answers are (answer_scores.cc): more is better ---
+inline constexpr std::initializer_list<const char*> kScoreKeys = {
+    "score", "scores", "overall_score", "rating", "ratings", "reward", "rewards"};
+inline constexpr std::initializer_list<const char*> kRankKeys = {"rank", "ranks", "ranking"};
+std::optional<double> as_number(const Json& value);      // a number, or a text of one
+double parse_score(const Json& value, const char* key);  // throws BadRecord
+// What the score or the rank of `row`, which may be an entry of a list, says.
+std::optional<double> goodness(const Row& row);
+// Notes what contradicts that the chosen answer is the better one.
+void note_contradictions(const Row& row);
+
+// --- Two answers, and which is the better one (compared_answers.cc) ---
+bool has_compared_answers(const Row& row);
+std::vector<PreferencePair> parse_compared_answers(const Row& row);
 
 }  // namespace minillm
 

@@ -5,43 +5,18 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/data/bad_record.h"
-#include "libminillm/data/record_formats.h"
+#include "libminillm/data/preference_parts.h"
 
 namespace minillm {
 namespace {
 
 constexpr std::initializer_list<const char*> kListKeys = {"completions", "responses", "candidates",
                                                           "generations", "outputs",   "answers"};
-constexpr std::initializer_list<const char*> kScoreKeys = {
-    "score", "scores", "overall_score", "rating", "ratings", "reward", "rewards"};
-constexpr std::initializer_list<const char*> kRankKeys = {"rank", "ranks", "ranking"};
-
 // An answer, and how good it is: more is better.
 struct Ranked {
   std::string text;
   double goodness = 0;
 };
-
-double number(const Json& value, const char* key) {
-  if (value.is_number()) return value.get<double>();
-  if (value.is_boolean()) return value.get<bool>() ? 1 : 0;
-  try {
-    size_t end = 0;
-    const std::string text = value.is_string() ? value.get<std::string>() : "";
-    const double result = std::stod(text, &end);
-    if (end == text.size()) return result;
-  } catch (const std::exception&) {  // no number
-  }
-  throw BadRecord{"wrong type",
-                  fmt::format("'{}': expected a number, got {}", key, value.type_name())};
-}
-
-// The goodness that `row` says, or one of a list's entries.
-std::optional<double> goodness(const Row& row) {
-  if (const char* key = row.first_of(kScoreKeys)) return number(*row.use(key), key);
-  if (const char* key = row.first_of(kRankKeys)) return -number(*row.use(key), key);
-  return std::nullopt;
-}
 
 std::vector<Ranked> ranked_list(const Row& row) {
   const char* list_key = row.first_of(kListKeys);
@@ -71,8 +46,8 @@ std::vector<Ranked> ranked_list(const Row& row) {
     if (scores == nullptr && !own)
       throw BadRecord{"answer without a score or rank", fmt::format("in '{}'", list_key)};
     answer.goodness = scores == nullptr      ? *own
-                      : score_key != nullptr ? number((*scores)[i], key)
-                                             : -number((*scores)[i], key);
+                      : score_key != nullptr ? parse_score((*scores)[i], key)
+                                             : -parse_score((*scores)[i], key);
     answers.push_back(std::move(answer));
   }
   return answers;
@@ -173,15 +148,14 @@ bool has_ranked_answers(const Row& row) {
     return key != nullptr && row.value().at(key).is_array();
   };
   if (has_list(kScoreKeys) || has_list(kRankKeys)) return true;
-  RowReading apart{row.reading().mapping};
-  const Row first(list[0], apart);
-  return first.first_of(kScoreKeys) != nullptr || first.first_of(kRankKeys) != nullptr;
+  // A score that is null says so when the row is read.
+  const auto names_a_score = [&](const char* key) { return list[0].contains(key); };
+  return list[0].is_object() && (std::any_of(kScoreKeys.begin(), kScoreKeys.end(), names_a_score) ||
+                                 std::any_of(kRankKeys.begin(), kRankKeys.end(), names_a_score));
 }
 
 std::vector<PreferencePair> parse_ranked_answers(const Row& row) {
-  std::vector<Message> prompt = parse_preamble(row);
-  for (Message& message : parse_question(row, question_key(row)))
-    prompt.push_back(std::move(message));
+  std::vector<Message> prompt = with_preamble(row, parse_question(row, question_key(row)));
   return {best_against_worst(row, std::move(prompt), ranked_list(row))};
 }
 

@@ -29,7 +29,8 @@ bool is_verdict(const Json& label) {
 // One answer and a verdict on it: what KTO learns from.
 bool is_unpaired(const Row& row) {
   if (row.has("kto_tag")) return true;
-  const char* key = row.first_of({"label", "feedback", "thumb", "thumbs", "is_good", "desirable"});
+  const char* key = row.first_of({"label", "feedback", "thumb", "thumbs", "is_good", "desirable",
+                                  "is_preferred", "preferred", "is_chosen", "liked", "upvoted"});
   return key != nullptr && is_verdict(row.value().at(key)) &&
          find_conversation_format(row) != nullptr;
 }
@@ -75,7 +76,8 @@ RowKind row_kind(const Row& row) {
   if (!tree && find_preference_format(row) != nullptr) return RowKind::kPreference;
   if (is_unpaired(row)) return RowKind::kUnpaired;
   if (find_conversation_format(row) != nullptr) return RowKind::kConversation;
-  if (row.has("parent_id") && row.has("role")) return RowKind::kUnknown;
+  if (row.value().is_object() && row.value().contains("parent_id") && row.has("role"))
+    return RowKind::kUnknown;
   const bool text =
       row.value().is_string() || row.has("text") ||
       (row.has("content") && row.value().at("content").is_string() && !row.has("role"));

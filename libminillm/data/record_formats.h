@@ -4,6 +4,7 @@
 #ifndef LIBMINILLM_DATA_RECORD_FORMATS_H_
 #define LIBMINILLM_DATA_RECORD_FORMATS_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,7 +41,18 @@ std::vector<Message> parse_messages(const Row& row, const Json& messages);
 bool is_message(const Json& value);  // an object with a role
 // The messages in a row's system prompt and "history" ([[question, answer], ...]).
 std::vector<Message> parse_preamble(const Row& row);
-// Conversations whose every record the row says not to learn, or which of its messages.
+bool same_message(const Message& a, const Message& b);
+// Messages after the preamble; a system prompt that both say is said once.
+std::vector<Message> with_preamble(const Row& row, std::vector<Message> messages);
+// The reasoning beside a row's answer, in front of it if data.reasoning says so.
+void add_row_reasoning(const Row& row, std::vector<Message>& messages);
+
+// --- What is learned (learning_marks.cc) ---
+// Whether a message says that it is to be learned, or not; nothing where it does not say.
+std::optional<bool> message_mark(const Row& message);
+// Throws BadRecord (harmless) if the whole row is marked not to be learned.
+void expect_learned(const Row& row);
+// The same, and takes from `messages` those that a list of the row says not to learn.
 void apply_row_mask(const Row& row, std::vector<Message>& messages);
 
 // The key that holds a row's question or prompt, or nullptr.

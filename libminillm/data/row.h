@@ -19,7 +19,9 @@ namespace minillm {
 struct RowReading {
   const RowMapping& mapping;
   std::map<const Json*, std::set<std::string, std::less<>>> used = {};  // keys of every object read
-  std::set<std::string> notes = {};  // what a user should be told of it, counted per file
+  std::set<std::string> notes = {};   // what a user should be told of it, counted per file
+  std::set<std::string> mapped = {};  // columns of the mapping that it has
+  std::map<std::string, std::string> written = {};  // a key's name in the file, where it differs
 };
 
 class Row {
@@ -52,9 +54,8 @@ class Row {
 };
 
 // The record with its columns named as the mapping says, and names in lower case where that makes
-// none ambiguous. Adds the columns of the mapping that it has to `found`.
-Json with_known_names(Json record, const RowMapping& mapping,
-                      std::set<std::string>* found = nullptr);
+// none ambiguous.
+Json with_known_names(Json record, RowReading& reading);
 
 // What is told about a file's rows, once they are read.
 class RowNotes {

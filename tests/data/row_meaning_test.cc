@@ -32,7 +32,9 @@ TEST(RowMeaning, UnusedKeysAreCountedAndWarnedOfWhereTheyHoldText) {
       R"({"question":"a!","answer":"b","id":8,"hint":"nowhere","empty":"","none":null,"list":[]})");
   EXPECT_THAT(report_of(data).unused_keys,
               ElementsAre(Pair("hint", 2), Pair("id", 2), Pair("source", 1)));
-  EXPECT_THAT(report_of(data).warnings, ElementsAre(HasSubstr("what 'hint' (1 rows) says is not")));
+  EXPECT_THAT(
+      report_of(data).warnings,
+      ElementsAre(HasSubstr("not used, though it may change what a row means: 'hint' (1 rows)")));
 }
 
 TEST(RowMeaning, KeysOfMessagesAreCounted) {
@@ -69,9 +71,10 @@ TEST(RowMeaning, SystemPromptsHaveManyNames) {
 }
 
 TEST(RowMeaning, MessagesMarkedNotToBeLearnedAreContext) {
-  for (const char* mark : {R"("train":false)", R"("loss":false)", R"("loss_mask":0)",
-                           R"("trainable":"false")", R"("training":0.0)", R"("weight":0)",
-                           R"("loss_weight":0)", R"("masked":true)", R"("ignore":1)"}) {
+  for (const char* mark :
+       {R"("train":false)", R"("loss":false)", R"("loss_mask":0)", R"("trainable":"false")",
+        R"("training":0.0)", R"("weight":0)", R"("loss_weight":0)", R"("masked":true)",
+        R"("ignore":1)", R"("no_loss":true)", R"("exclude":"yes")", R"("sample_weight":0)"}) {
     EXPECT_THAT(shown(fmt::format(R"({{"messages":[{{"role":"user","content":"a"}},)"
                                   R"({{"role":"assistant","content":"b",{}}},)"
                                   R"({{"role":"user","content":"c"}},)"
@@ -83,6 +86,9 @@ TEST(RowMeaning, MessagesMarkedNotToBeLearnedAreContext) {
   EXPECT_ERROR(conversations(R"({"messages":[{"role":"user","content":"a"},)"
                              R"({"role":"assistant","content":"b","weight":0.5}]})"),
                "unsupported loss weight: 'weight': expected 0 or 1, got 0.5");
+  EXPECT_ERROR(conversations(R"({"messages":[{"role":"user","content":"a"},)"
+                             R"({"role":"assistant","content":"b","train_detail":[]}]})"),
+               "unsupported loss mask: 'train_detail'");
 }
 
 TEST(RowMeaning, RowsMayBeMarkedWholeOrMessageByMessage) {
@@ -97,6 +103,60 @@ TEST(RowMeaning, RowsMayBeMarkedWholeOrMessageByMessage) {
   const auto data = conversations("{" + messages + ",\"train\":false}\n{" + messages + "}");
   EXPECT_EQ(data.records.size(), 1u);
   EXPECT_EQ(report_of(data).dropped.at("row is marked not to be learned"), 1);
+  EXPECT_THAT(report_of(conversations("{" + messages + ",\"weight\":0.5}")).warnings,
+              ElementsAre("1 of 1 rows: a 'weight' that is neither 0 nor 1 counts as 1"));
+  EXPECT_THAT(report_of(conversations("{" + messages + ",\"train_on_input\":true}")).warnings,
+              ElementsAre(HasSubstr("asks to learn the prompt, too")));
+}
+
+TEST(RowMeaning, WhatOnlyRepeatsIsNoWarning) {
+  for (const char* row :
+       {R"({"instruction":"Name a colour.","input":"","output":"Red is one.",)"
+        R"("text":"### Instruction:\nName a colour.\n### Response:\nRed is one."})",
+        R"({"question":"Name a colour of the sky.","answer":"Blue","first":"a colour of the sky"})",
+        R"({"conversations":[{"from":"human","value":"Sky, what is it?"},{"from":"gpt",)"
+        R"("value":"It is blue."}],"turns_as_text":["Sky, what is it?","It is blue."]})"})
+    EXPECT_THAT(report_of(conversations(row)).warnings, IsEmpty()) << row;
+  EXPECT_THAT(
+      report_of(conversations(R"({"question":"Name it.","answer":"Blue","note":"Blue or red"})"))
+          .warnings,
+      ElementsAre(HasSubstr("'note'")));
+  EXPECT_THAT(report_of(conversations(R"({"question":"a","choices":["red","blue"],"answer":"1"})"))
+                  .warnings,
+              ElementsAre(HasSubstr("'choices'")));
+}
+
+TEST(RowMeaning, KeysAreNamedAsTheFileWritesThem) {
+  const auto data = conversations(R"({"Question":"a","Answer":"b","Complex_CoT":"so and so"})");
+  EXPECT_THAT(report_of(data).unused_keys, ElementsAre(Pair("Complex_CoT", 1)));
+  const TempDir directory;
+  const auto mapped = read_conversations(
+      {directory.write("x.jsonl", R"({"prompt":"some other text","Frage":"a","answer":"b"})")},
+      BadRecordPolicy::kError, RowMapping{{{"prompt", "Frage"}}});
+  EXPECT_THAT(report_of(mapped).unused_keys, ElementsAre(Pair("prompt", 1)));
+}
+
+TEST(RowMeaning, SystemPromptsThatAreSaidTwiceAreSaidOnce) {
+  EXPECT_THAT(shown(R"({"system":"S ","messages":[{"role":"system","content":"S"},)"
+                    R"({"role":"user","content":"a"},{"role":"assistant","content":"b"}]})"),
+              ElementsAre("system: S | user: a | assistant: b"));
+  EXPECT_THAT(shown(R"({"system":"S","messages":[{"role":"system","content":"T"},)"
+                    R"({"role":"user","content":"a"},{"role":"assistant","content":"b"}]})"),
+              ElementsAre("system: S | system: T | user: a | assistant: b"));
+}
+
+TEST(RowMeaning, DialoguesAreUnderstoodWhereverAQuestionMayStand) {
+  const std::string dialogue =
+      R"("prompt":"\n\nHuman: Hi\n\nAssistant: Yo\n\nHuman: Sky?\n\nAssistant: ")";
+  EXPECT_THAT(shown("{" + dialogue + R"(,"completion":"Blue"})"),
+              ElementsAre("user: Hi | assistant: Yo | user: Sky? | assistant: Blue"));
+  EXPECT_EQ(shown_pair("{" + dialogue + R"(,"answers":[{"answer":"Red","rank":2},)" +
+                       R"({"answer":"Blue","rank":1}]})"),
+            "user: Hi | assistant: Yo | user: Sky? -> Blue / Red");
+  EXPECT_THAT(
+      report_of(conversations(R"({"question":"x","answer":"a\n\nHuman: b\n\nAssistant: c"})"))
+          .warnings,
+      ElementsAre(HasSubstr("\"Human:\" (1), \"Assistant:\" (1)")));
 }
 
 TEST(RowMeaning, ReasoningIsToldOrLearned) {
@@ -115,6 +175,14 @@ TEST(RowMeaning, ReasoningIsToldOrLearned) {
   EXPECT_ERROR(conversations(R"({"messages":[{"role":"user","content":"2+2?"},)"
                              R"({"role":"assistant","content":"","thinking":"Two."}]})"),
                "assistant message holds only reasoning: in 'thinking'");
+  for (const char* key : {"reasoning", "cot", "Complex_CoT", "rationale"}) {
+    const std::string beside =
+        fmt::format(R"({{"question":"2+2?","{}":"Two and two.","answer":"4"}})", key);
+    const auto learned =
+        read_conversations({directory.write("y.jsonl", beside)}, BadRecordPolicy::kError, mapping);
+    EXPECT_EQ(learned.records[0].messages[1].content, "<think>\nTwo and two.\n</think>\n\n4");
+    EXPECT_THAT(report_of(conversations(beside)).warnings, ElementsAre(HasSubstr(key)));
+  }
 }
 
 TEST(RowMeaning, VerdictsOnOneAnswerAreNeverPlainConversations) {
@@ -122,6 +190,8 @@ TEST(RowMeaning, VerdictsOnOneAnswerAreNeverPlainConversations) {
     EXPECT_ERROR(
         conversations(fmt::format(R"({{"prompt":"a","completion":"b","label":{}}})", label)),
         "unpaired preference data");
+  EXPECT_ERROR(conversations(R"({"prompt":"a","response":"b","is_preferred":false})"),
+               "unpaired preference data");
   EXPECT_EQ(conversations(R"({"prompt":"a","completion":"b","label":"sports"})").records.size(),
             1u);
 }
@@ -174,110 +244,6 @@ TEST(RowMeaning, TreesGiveTheBestAnswersAndPairs) {
   EXPECT_EQ(shown_pair(kTree), "user: a -> best / worse");
   EXPECT_ERROR(conversations(R"({"message_id":"1","parent_id":"0","text":"a","role":"prompter"})"),
                "a message of an OASST tree");
-}
-
-TEST(RowMeaning, PromptsOfPairsHaveManyNames) {
-  for (const char* key :
-       {"prompt", "input", "inputs", "instruction", "question", "query", "user", "problem"})
-    EXPECT_EQ(
-        shown_pair(fmt::format(
-            R"({{"{}":"Where is it?","chosen":"The town A.","rejected":"The town B."}})", key)),
-        "user: Where is it? -> The town A. / The town B.");
-  EXPECT_ERROR(pairs(R"({"frage":"Where is it?","chosen":"The town A.","rejected":"The town B."})"),
-               "pair without a prompt: expected 'prompt', got 'frage' (data.columns says");
-}
-
-TEST(RowMeaning, AnswersOfPairsHaveManyNames) {
-  for (const auto& [chosen, rejected] :
-       std::vector<std::pair<const char*, const char*>>{{"chosen_response", "rejected_response"},
-                                                        {"text_correct", "text_incorrect"},
-                                                        {"response_j", "response_k"},
-                                                        {"preferred", "dispreferred"}})
-    EXPECT_EQ(shown_pair(fmt::format(R"({{"prompt":"a","{}":"b","{}":"c"}})", chosen, rejected)),
-              "user: a -> b / c");
-  const auto several = pairs(R"({"prompt":"a","chosen":"b","rejected":["c","d"]})");
-  ASSERT_EQ(several.records.size(), 2u);
-  EXPECT_EQ(several.records[1].rejected, "d");
-  const std::string whole = R"([{"role":"user","content":"a"},{"role":"assistant","content":"b"}])";
-  EXPECT_EQ(shown_pair(R"({"messages":)" + whole +
-                       R"(,"rejected_messages":[{"role":"user","content":"a"},)"
-                       R"({"role":"assistant","content":"c"}]})"),
-            "user: a -> b / c");
-  EXPECT_EQ(shown_pair(R"({"history":"a","human_ref_A":"b","human_ref_B":"c","labels":0})"),
-            "user: a -> c / b");
-}
-
-TEST(RowMeaning, APromptBesideConversationsIsKept) {
-  const auto conversation = [](const char* before, const char* answer) {
-    return fmt::format(
-        R"([{}{{"role":"user","content":"Q"}},{{"role":"assistant","content":"{}"}}])", before,
-        answer);
-  };
-  const char* system = R"({"role":"system","content":"S"},)";
-  EXPECT_EQ(shown_pair(fmt::format(R"({{"prompt":"Q","chosen":{},"rejected":{}}})",
-                                   conversation(system, "A"), conversation(system, "B"))),
-            "system: S | user: Q -> A / B");
-  EXPECT_EQ(shown_pair(fmt::format(
-                R"({{"prompt":[{}{{"role":"user","content":"Q"}}],"chosen":{},"rejected":{}}})",
-                system, conversation("", "A"), conversation("", "B"))),
-            "system: S | user: Q -> A / B");
-  EXPECT_EQ(
-      shown_pair(R"({"prompt":[{"role":"user","content":"P"}],)"
-                 R"("chosen":[{"role":"assistant","content":"x"},{"role":"user","content":"y"},)"
-                 R"({"role":"assistant","content":"A"}],)"
-                 R"("rejected":[{"role":"assistant","content":"x"},{"role":"user","content":"y"},)"
-                 R"({"role":"assistant","content":"B"}]})"),
-      "user: P | assistant: x | user: y -> A / B");
-  EXPECT_ERROR(pairs(fmt::format(R"({{"prompt":"other","chosen":{},"rejected":{}}})",
-                                 conversation("", "A"), conversation("", "B"))),
-               "prompt and conversation differ");
-}
-
-TEST(RowMeaning, AConversationBesideThePromptIsNoPrompt) {
-  EXPECT_EQ(
-      shown_pair(
-          R"({"prompt":"Q","messages":[{"role":"user","content":"Q"},)"
-          R"({"role":"assistant","content":"A"}],)"
-          R"("chosen":[{"role":"user","content":"Q"},{"role":"assistant","content":"A"}],)"
-          R"("rejected":[{"role":"user","content":"Q"},{"role":"assistant","content":"B"}]})"),
-      "user: Q -> A / B");
-}
-
-TEST(RowMeaning, RankedAnswersGiveTheBestAgainstTheWorst) {
-  for (
-      const char* answers :
-      {R"("responses":["c","b","d"],"ranks":[3,1,2])",
-       R"("responses":["c","b","d"],"scores":[0,9,1])",
-       R"("completions":[{"response":"c","overall_score":1},{"response":"b","overall_score":"4.5"}])",
-       R"("candidates":[{"text":"b","rank":1},{"text":"c","rank":2}])"})
-    EXPECT_EQ(shown_pair(fmt::format(R"({{"prompt":"a",{}}})", answers)), "user: a -> b / c")
-        << answers;
-  EXPECT_ERROR(pairs(R"({"prompt":"a","responses":["b","c"],"scores":[1]})"),
-               "answers and scores differ in number: 'responses' has 2, 'scores' has 1");
-  const auto ties = pairs(R"({"prompt":"a","responses":["b","c"],"scores":[1,1]})"
-                          "\n"
-                          R"({"prompt":"a","responses":["b","c"],"scores":[1,2]})");
-  EXPECT_EQ(ties.reports[0].dropped.at("all answers are ranked alike"), 1);
-}
-
-TEST(RowMeaning, WhatLooksWrongInPairsIsTold) {
-  const auto warnings = [](const std::string& row) { return pairs(row).reports[0].warnings; };
-  EXPECT_THAT(
-      warnings(R"({"prompt":"Sky?","chosen":"Sky? Blue.","rejected":"Sky? Red."})"),
-      ElementsAre("1 of 1 rows: both answers repeat the prompt, which would be learned with them"));
-  EXPECT_THAT(
-      warnings(R"({"prompt":"a","chosen":"b","rejected":"c","score_chosen":3,"score_rejected":8})"),
-      ElementsAre(
-          HasSubstr("the scores contradict the choice ('score_chosen' below 'score_rejected')")));
-  EXPECT_THAT(
-      warnings(
-          R"({"prompt":"a","chosen":"b","rejected":"c","chosen_rating":1,"rejected_rating":1})"),
-      ElementsAre(HasSubstr("same score")));
-  EXPECT_THAT(
-      warnings(R"({"prompt":"a","chosen":"b","rejected":"c","chosen_rank":1,"rejected_rank":2})"),
-      IsEmpty());
-  EXPECT_THAT(warnings(R"({"prompt":"<s>[INST] a [/INST]","chosen":"b","rejected":"c"})"),
-              ElementsAre(HasSubstr("chat or document markers as letters")));
 }
 
 TEST(RowMeaning, DuplicatesAndDroppedRowsAreTold) {

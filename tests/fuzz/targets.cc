@@ -184,8 +184,8 @@ void config_toml(std::string_view bytes) {
 void dataset_row(std::string_view bytes) {
   accepted([&] {
     const RowMapping mapping{{{"prompt", "q"}}, {{"u", "user"}}, bytes.size() % 2 == 1};
-    const Json value = with_known_names(parse_json_record(bytes), mapping);
     RowReading reading{mapping};
+    const Json value = with_known_names(parse_json_record(bytes), reading);
     const Row row(value, reading);
     row_kind(row);
     if (const ConversationFormat* format = find_conversation_format(row))
