@@ -72,12 +72,14 @@ std::string FileDescriptor::read_to_end() {
   return content;
 }
 
+size_t FileDescriptor::write(std::string_view bytes) {
+  const ssize_t count = file_calls::write(descriptor_, path_, bytes);
+  if (count == -1) throw_system_error("file", path_, "write");
+  return static_cast<size_t>(count);
+}
+
 void FileDescriptor::write_all(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t count = file_calls::write(descriptor_, path_, bytes);
-    if (count == -1) throw_system_error("file", path_, "write");
-    bytes.remove_prefix(static_cast<size_t>(count));
-  }
+  while (!bytes.empty()) bytes.remove_prefix(write(bytes));
 }
 
 void FileDescriptor::truncate() {

@@ -32,6 +32,7 @@ class FileDescriptor {
 
   size_t read(char* to, size_t size);  // how many bytes there were, up to `size`; 0 at the end
   std::string read_to_end();
+  size_t write(std::string_view bytes);  // how many were written, at least one
   void write_all(std::string_view bytes);
   void truncate();
   // To the disk itself. A failure is final: everything has to be written again, to another file.

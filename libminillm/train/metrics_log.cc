@@ -21,9 +21,21 @@ MetricsLog::MetricsLog(const std::string& path, uint64_t offset)
     : file_(open_at(path, offset)), offset_(file_.size()) {}
 
 void MetricsLog::append(const Metrics& metrics) {
-  const std::string line = metrics_to_json(metrics) + "\n";
-  file_.write_all(line);
-  offset_ += line.size();
+  waiting_ += metrics_to_json(metrics) + "\n";
+  write_waiting();
+}
+
+void MetricsLog::write_waiting() {
+  while (!waiting_.empty()) {
+    const size_t count = file_.write(waiting_);
+    offset_ += count;
+    waiting_.erase(0, count);
+  }
+}
+
+void MetricsLog::sync() {
+  write_waiting();
+  file_.sync();
 }
 
 std::string metrics_to_json(const Metrics& metrics) {

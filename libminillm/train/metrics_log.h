@@ -17,15 +17,19 @@ class MetricsLog {
   // Error if the file cannot be opened or shortened.
   MetricsLog(const std::string& path, uint64_t offset);
 
-  // Writes one line with a single write(). Numbers that are not finite become null. Throws Error.
+  // Writes one line with a single write(). Numbers that are not finite become null. Throws Error if
+  // it cannot be written: then it is kept, and written before the next one.
   void append(const Metrics& metrics);
-  // Makes all lines durable: before a checkpoint records offset().
-  void sync() { file_.sync(); }
+  // Makes all lines durable: before a checkpoint records offset(). Throws Error.
+  void sync();
   uint64_t offset() const { return offset_; }  // bytes in the file
 
  private:
+  void write_waiting();
+
   FileDescriptor file_;
   uint64_t offset_;
+  std::string waiting_;  // what has to be written; the file may end within one of its lines
 };
 
 // `{"step":10,"loss":1.25,"grad_norm":null}`: shortest digits that read back as the same double.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "libminillm/core/check.h"
+
 namespace minillm {
 namespace {
 
@@ -41,7 +43,16 @@ Metrics RunRecord::new_line(std::optional<double> epoch) const {
 
 void RunRecord::append(Metrics line) {
   line.emplace_back("time", unix_milliseconds());
-  if (log_) log_->append(line);
+  try {
+    if (log_) log_->append(line);
+    log_fails_ = false;
+  } catch (const SystemError& error) {  // no reason to lose the run; a checkpoint needs the lines
+    if (!log_fails_ && events_.on_message)
+      events_.on_message(fmt::format(
+          "warning: {} (training goes on; log lines are kept until they can be written)",
+          error.what()));
+    log_fails_ = true;
+  }
   if (events_.on_log) events_.on_log(line);
 }
 

@@ -37,7 +37,8 @@ class RunRecord {
   void add(const Contribution& sum, bool skipped, double seconds);
   double tokens_per_second() const { return seconds_ > 0 ? tokens_ / seconds_ : 0; }
 
-  // Writes the training line of the steps since the last one, `epoch` passes over the data done.
+  // Writes the training line of the steps since the last one, `epoch` passes over the data done. If
+  // the file cannot be written, that is an event, and the line waits for the next one or sync().
   void log_training(const StepReport& last_step, std::optional<double> epoch);
   // Writes the evaluation's line; returns its best_metric, if it has one.
   std::optional<double> evaluate(std::optional<double> epoch);
@@ -57,6 +58,7 @@ class RunRecord {
   const TrainingTask& task_;
   const TrainerEvents& events_;
   std::optional<MetricsLog> log_;
+  bool log_fails_ = false;
   double loss_ = 0, weight_ = 0, tokens_ = 0, seconds_ = 0;  // since the last training line
 };
 

@@ -59,9 +59,15 @@ TEST(MetricsLog, NamesTheFileWhenTheDiskIsFull) {
   {
     const minillm_testing::FileSizeLimit full(good + 4);
     EXPECT_ERROR(log.append({{"step", 2}}), "m.jsonl': cannot write");
+    EXPECT_ERROR(log.append({{"step", 3}}), "m.jsonl': cannot write");
+    EXPECT_ERROR(log.sync(), "m.jsonl': cannot write");
   }
-  // The part of the second line that fit is after the offset, and goes when the run is continued.
-  EXPECT_EQ(log.offset(), good);
+  // The lines were kept, and the file goes on where it was cut off.
+  log.append({{"step", 4}});
+  EXPECT_EQ(read_file(dir.file("m.jsonl")),
+            "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n{\"step\":4}\n");
+  EXPECT_EQ(log.offset(), file_size(dir.file("m.jsonl")));
+  // Of a run that ended instead, the checkpoint's offset says what was whole.
   MetricsLog(dir.file("m.jsonl"), good).append({{"step", 2}});
   EXPECT_EQ(read_file(dir.file("m.jsonl")), "{\"step\":1}\n{\"step\":2}\n");
 }

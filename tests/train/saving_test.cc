@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
+#include "libminillm/core/check.h"
+#include "libminillm/core/file_calls.h"
 #include "libminillm/train/trainer.h"
 #include "tests/testing/expect_error.h"
 #include "tests/train/test_run.h"
@@ -66,6 +70,32 @@ TEST(Trainer, SavesByTheClockUnlessSpikesRollBack) {
   config.spike_guard.action = "rollback";
   guarded.train(third, config);
   EXPECT_EQ(saves(guarded), 1);
+}
+
+TEST(Trainer, ALogThatCannotBeWrittenEndsNothing) {
+  TrainConfig config = ten_steps();
+  config.log_every = 1;
+  config.save_every = config.eval_every = 0;
+  CopyTask task;
+  TestRun run;
+  int writes = 0;
+  set_file_hook([&](const FileCall& call) {
+    const bool log = call.operation == FileOperation::kWrite && call.path.ends_with("jsonl");
+    const bool full = log && ++writes > 2 && writes < 8;
+    return FileVerdict{.error = full ? ENOSPC : 0, .most_bytes = log ? 50u : size_t(-1)};
+  });
+  EXPECT_EQ(run.train(task, config), TrainOutcome::kFinished);
+  set_file_hook({});
+  EXPECT_EQ(std::ranges::count_if(run.messages,
+                                  [](const auto& m) {
+                                    return m.find("No space left") != std::string::npos &&
+                                           m.find("training goes on") != std::string::npos;
+                                  }),
+            1);
+  const std::string log = read_file(run.directory.metrics_path());
+  for (int step = 1; step <= 10; ++step)
+    EXPECT_THAT(log, HasSubstr(fmt::format("{{\"step\":{},", step)));
+  EXPECT_EQ(std::ranges::count(log, '\n'), 12);  // and two evaluations
 }
 
 TEST(Trainer, ASampleThatFailsIsToldAndAnEvaluationThatFailsTakesNoStepWithIt) {
