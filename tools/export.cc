@@ -43,7 +43,7 @@ ExportReport write_llama2c(const Checkpoint& checkpoint, const ExportArguments& 
     tokenizer = llama2c_tokenizer(checkpoint.tokenizer(), subject);
   ExportReport report = export_llama2c(checkpoint, arguments.llama2c, events);
   if (!tokenizer.empty()) {
-    write_file_atomic(arguments.llama2c_tokenizer, tokenizer);
+    write_output(arguments.llama2c_tokenizer, tokenizer);
     return report;
   }
   report.warnings.push_back(fmt::format(

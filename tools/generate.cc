@@ -75,7 +75,7 @@ void write_samples(const LoadedModel& loaded, const std::vector<Prompt>& prompts
                    const InteractiveOptions& options, const std::string& path) {
   constexpr size_t kAtOnce = 256;
   catch_stop_signals("\nstopping: nothing is written\n");
-  FileTransaction file(path);
+  FileTransaction file(path, FileTransaction::Of::kUser);
   GenerationConfig config = options.generation;
   size_t written = 0, empty = 0;
   const size_t all = prompts.size() * static_cast<size_t>(samples);

@@ -23,7 +23,8 @@ std::optional<Tokenizer> read_tokenizer(const ImportArguments& arguments, Index 
   if (!arguments.tokenizer.empty()) return Tokenizer::load(arguments.tokenizer);
   if (arguments.llama2c_tokenizer.empty()) return std::nullopt;
   const std::string& path = arguments.llama2c_tokenizer;
-  return Tokenizer::from_bytes(import_llama2c_tokenizer(read_file(path), vocab_size, path), path);
+  return Tokenizer::from_bytes(
+      import_llama2c_tokenizer(read_file(path, kMaxModelBytes), vocab_size, path), path);
 }
 
 void import(const ImportArguments& arguments) {

@@ -16,7 +16,7 @@ void deliver(const std::string& text, const std::string& out) {
   if (out.empty())
     fmt::print("{}", text);
   else
-    write_file_atomic(out, text);
+    write_output(out, text);
   if (!out.empty()) spdlog::info("wrote {}", out);
 }
 

@@ -60,7 +60,7 @@ int train(const TrainArguments& arguments, bool json) {
   };
   const Tokenizer tokenizer =
       Tokenizer::from_bytes(train_tokenizer(source, arguments.options), arguments.out);
-  write_file_atomic(arguments.out, tokenizer.bytes());
+  write_output(arguments.out, tokenizer.bytes());
   const double ratio = bytes_per_token(tokenizer, documents);
   if (json) {
     const nlohmann::ordered_json result = {{"out", arguments.out},

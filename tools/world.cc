@@ -43,7 +43,7 @@ int main(int argc, char** argv) {
         sums += sha256(content) + "  " + name + "\n";
         if (checksums) continue;
         create_directories(out);
-        write_file_atomic(join_path(out, name), content);
+        write_output(join_path(out, name), content);
         spdlog::info("{}: {} bytes", join_path(out, name), content.size());
         files.push_back({{"path", join_path(out, name)},
                          {"bytes", content.size()},
@@ -52,7 +52,7 @@ int main(int argc, char** argv) {
     }
     if (checksums) {
       create_directories(out);
-      write_file_atomic(join_path(out, "SHA256SUMS"), sums);
+      write_output(join_path(out, "SHA256SUMS"), sums);
     }
     if (json)
       fmt::print("{}\n", nlohmann::ordered_json{{"seed", options.seed}, {"files", files}}.dump());

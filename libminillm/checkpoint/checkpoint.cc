@@ -21,6 +21,7 @@ constexpr const char* kWeights = "model.safetensors";
 constexpr const char* kMoments = "optimizer.safetensors";
 constexpr const char* kTrainerState = "trainer_state.json";
 constexpr const char* kTokenizer = "tokenizer.model";
+constexpr uint64_t kMaxStateBytes = uint64_t{64} << 20;
 
 std::vector<NamedTensor> named_tensors(const TensorTable& table, std::span<const Real> arena) {
   std::vector<NamedTensor> tensors;
@@ -132,8 +133,22 @@ Checkpoint Checkpoint::open(const std::string& given) {
   MINILLM_CHECK(is_directory(path), "checkpoint '{}': not a directory", path);
   if (is_checkpoint_directory(path)) return open_directory(path);
 
+  // A run that goes on removes its oldest checkpoint, which may be the one that is being read.
+  constexpr int kAttempts = 5;
+  for (int attempt = 1; attempt < kAttempts; ++attempt) {
+    const std::vector<std::string> names = checkpoints_to_try(path);
+    try {
+      return open_run(path, names);
+    } catch (const Error&) {
+      if (checkpoints_to_try(path) == names) throw;
+    }
+  }
+  return open_run(path, checkpoints_to_try(path));
+}
+
+Checkpoint Checkpoint::open_run(const std::string& path, const std::vector<std::string>& names) {
   std::vector<std::string> warnings;
-  for (const std::string& name : checkpoints_to_try(path)) {
+  for (const std::string& name : names) {
     try {
       Checkpoint checkpoint = open_directory(join_path(path, name));
       if (!warnings.empty())
@@ -171,7 +186,7 @@ Checkpoint Checkpoint::open_directory(const std::string& path) {
     }
     checkpoint.weights_hash_ = manifest.at(kWeights).sha256;
     const std::string state = join_path(path, kTrainerState);
-    checkpoint.state_ = parse_trainer_state(read_file(state), state);
+    checkpoint.state_ = parse_trainer_state(read_file(state, kMaxStateBytes), state);
   } else {
     MINILLM_CHECK(!is_in_run_directory(path), "checkpoint '{}': not complete: it has no {}", path,
                   kManifestName);

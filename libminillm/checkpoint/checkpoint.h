@@ -69,6 +69,7 @@ class Checkpoint {
 
  private:
   static Checkpoint open_directory(const std::string& path);
+  static Checkpoint open_run(const std::string& path, const std::vector<std::string>& names);
 
   std::string path_;
   std::vector<std::string> warnings_;

@@ -1,7 +1,7 @@
 #include "libminillm/checkpoint/hf_config.h"
 
-#include "libminillm/checkpoint/strict_json.h"
 #include "libminillm/core/check.h"
+#include "libminillm/core/strict_json.h"
 
 namespace minillm {
 namespace {

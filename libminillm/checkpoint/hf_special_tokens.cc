@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "libminillm/checkpoint/hf_tokenizer_files.h"
-#include "libminillm/checkpoint/strict_json.h"
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
+#include "libminillm/core/strict_json.h"
 
 namespace minillm {
 namespace {

@@ -4,10 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include "libminillm/checkpoint/strict_json.h"
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/core/file_kind.h"
+#include "libminillm/core/strict_json.h"
 #include "libminillm/data/chat_template.h"
 
 namespace minillm {
@@ -17,6 +17,7 @@ using nlohmann::ordered_json;
 
 constexpr const char* kTokenizerConfig = "tokenizer_config.json";
 constexpr const char* kJinja = "chat_template.jinja";
+constexpr uint64_t kMaxTemplateBytes = 1 << 20;
 
 bool is_named(const ordered_json& names, const std::string& piece) {
   for (const auto& [key, name] : names.items())
@@ -127,7 +128,7 @@ std::string default_chat_template(const nlohmann::json& given) {
 
 std::string read_chat_template(const std::string& directory) {
   const std::string jinja = join_path(directory, kJinja);
-  if (file_exists(jinja)) return read_file(jinja);  // it goes first
+  if (file_exists(jinja)) return read_file(jinja, kMaxTemplateBytes);  // it goes first
   const std::string config = join_path(directory, kTokenizerConfig);
   if (!file_exists(config)) return "";
   const nlohmann::json parsed = read_json_file(config);
@@ -137,7 +138,7 @@ std::string read_chat_template(const std::string& directory) {
 
 Tokenizer load_hf_tokenizer(const std::string& directory) {
   const std::string path = join_path(directory, "tokenizer.model");
-  const std::string bytes = read_file(path);
+  const std::string bytes = read_file(path, kMaxModelBytes);
   expect_not_foreign(path, std::string_view(bytes).substr(0, kFileKindBytes),
                      "a sentencepiece model");
   const Tokenizer tokenizer = Tokenizer::from_bytes(

@@ -1,7 +1,7 @@
 #include "libminillm/checkpoint/manifest.h"
 
-#include "libminillm/checkpoint/strict_json.h"
 #include "libminillm/core/check.h"
+#include "libminillm/core/strict_json.h"
 
 namespace minillm {
 namespace {
@@ -53,7 +53,7 @@ Manifest verify_manifest(const std::string& directory) {
     manifest[name] = expected;
   }
   // The manifest's own hash is stored nowhere, but there is only one way to write it.
-  MINILLM_CHECK(read_file(path) == manifest_text(manifest),
+  MINILLM_CHECK(read_file(path, kMaxJsonFileBytes) == manifest_text(manifest),
                 "file '{}': damaged: expected the bytes that this library writes", path);
   return manifest;
 }

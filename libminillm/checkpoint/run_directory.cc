@@ -1,6 +1,7 @@
 #include "libminillm/checkpoint/run_directory.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <filesystem>
 
@@ -14,6 +15,7 @@ constexpr std::string_view kPrefix = "checkpoint-";
 constexpr const char* kLatest = "LATEST";
 constexpr const char* kBest = "best";
 constexpr const char* kLock = ".lock";
+constexpr uint64_t kMaxNameBytes = 4096;  // of LATEST and best
 
 // A checkpoint that replaces one of the same step is written as kFresh; while the two change
 // places, the old one is kReplaced. What rotation removes is renamed to kTrash first, so that
@@ -25,7 +27,7 @@ constexpr std::string_view kTrash = ".trash-";
 // The checkpoint's name in LATEST or best, or "" if there is none or it is not such a name.
 std::string read_pointer(const std::string& path) {
   if (!file_exists(path)) return "";
-  std::string name = read_file(path);
+  std::string name = read_file(path, kMaxNameBytes);
   if (name.ends_with('\n')) name.pop_back();
   return checkpoint_step(name) ? name : "";
 }
@@ -33,6 +35,26 @@ std::string read_pointer(const std::string& path) {
 std::string created(std::string directory) {
   create_directories(directory);
   return directory;
+}
+
+// Whether a crashed writer of this library has left `name`: its name says so, and its content, too.
+bool is_leftover(const std::string& run, const std::string& name) {
+  const std::string path = join_path(run, name);
+  const auto is_checkpoint = [&](std::string_view of) {
+    return checkpoint_step(of) && is_directory(path) && !std::filesystem::is_symlink(path) &&
+           (has_manifest(path) || is_unfinished_transaction(path));
+  };
+  for (const std::string_view ending : {kFresh, kReplaced})
+    if (name.ends_with(ending)) return is_checkpoint(name.substr(0, name.size() - ending.size()));
+  if (name.starts_with(kTrash)) return is_checkpoint(name.substr(kTrash.size()));
+  const std::string_view becomes = temporary_of(name);
+  constexpr std::array<std::string_view, 9> kFiles = {
+      kLatest,       kBest,           "metrics.jsonl",        "tokenizer.model",    "train.tokens",
+      "eval.tokens", "replay.tokens", "reference_train.json", "reference_eval.json"};
+  if (std::find(kFiles.begin(), kFiles.end(), becomes) != kFiles.end())
+    return !std::filesystem::is_symlink(path) && is_regular_file(path);
+  const size_t fresh = becomes.ends_with(kFresh) ? kFresh.size() : 0;
+  return is_checkpoint(becomes.substr(0, becomes.size() - fresh));
 }
 
 // Steps of the checkpoints in a run, ascending.
@@ -91,22 +113,24 @@ bool is_in_run_directory(const std::string& checkpoint) {
 }
 
 RunDirectory::RunDirectory(std::string path) : path_(created(std::move(path))), lock_(path_) {
-  remove_leftovers();
+  put_back_replaced();
+}
+
+void RunDirectory::put_back_replaced() const {
+  for (const std::string& name : list_directory(path_)) {
+    if (!name.ends_with(kReplaced)) continue;
+    const std::string leftover = join_path(path_, name);
+    const std::string original = name.substr(0, name.size() - kReplaced.size());
+    // The crash came before the new one took its place.
+    if (checkpoint_step(original) && has_manifest(leftover) &&
+        !file_exists(join_path(path_, original)))
+      rename_durable(leftover, join_path(path_, original));
+  }
 }
 
 void RunDirectory::remove_leftovers() const {
-  for (const std::string& name : list_directory(path_)) {
-    const std::string leftover = join_path(path_, name);
-    const bool replaced = name.ends_with(kReplaced);
-    const std::string original =
-        leftover.substr(0, leftover.size() - (replaced ? kReplaced.size() : 0));
-    if (replaced && !file_exists(original)) {
-      rename_durable(leftover, original);  // the crash came before the new one took its place
-    } else if (replaced || name.ends_with(kFresh) || name.starts_with(kTrash) ||
-               is_temporary_name(name)) {
-      remove_all(leftover);
-    }
-  }
+  for (const std::string& name : list_directory(path_))
+    if (is_leftover(path_, name)) remove_all(join_path(path_, name));
 }
 
 bool RunDirectory::has_checkpoint() const {
@@ -116,6 +140,7 @@ bool RunDirectory::has_checkpoint() const {
 }
 
 void RunDirectory::save(const CheckpointContents& contents, int64_t keep_last) {
+  lock_.expect_held();
   const int64_t step = contents.state.step;
   const std::string path = checkpoint_path(step);
   const std::string fresh = path + std::string(kFresh), replaced = path + std::string(kReplaced);
@@ -154,6 +179,7 @@ void RunDirectory::rotate(int64_t newest_step, int64_t keep_last) const {
 }
 
 void RunDirectory::mark_best(int64_t step) {
+  lock_.expect_held();
   write_file_atomic(join_path(path_, kBest), checkpoint_name(step) + "\n");
 }
 

@@ -25,9 +25,12 @@ namespace minillm {
 // Invariant: from the first save on, there is a valid checkpoint at every moment, crash or not.
 class RunDirectory {
  public:
-  // Creates the directory if needed, takes its lock (Error kLocked if another process has it), and
-  // removes what crashed writers have left.
+  // Creates the directory if needed, and takes its lock (Error kLocked if another process has it). A
+  // checkpoint that a crashed writer had put aside is put back; else nothing is touched.
   explicit RunDirectory(std::string path);
+  // Removes what crashed writers have left: files and directories of the names that they have while
+  // they are written, and only if their content shows that this library wrote them.
+  void remove_leftovers() const;
 
   const std::string& path() const { return path_; }
   // Throws Error if there are checkpoints but none can be opened: no new run should overwrite them.
@@ -35,7 +38,8 @@ class RunDirectory {
   // Writes checkpoint-<step> (replacing one of that name), verifies it, moves LATEST, and only
   // then, of the checkpoints up to this step, removes all but the newest `keep_last`; never the one
   // that `best` names, and no directory that this library did not write. If it throws Error, the
-  // earlier checkpoints are untouched.
+  // earlier checkpoints are untouched; it does so, too, if the directory is no longer the one that
+  // was locked.
   void save(const CheckpointContents& contents, int64_t keep_last);
   // Records that the checkpoint of `step` is the best so far.
   void mark_best(int64_t step);
@@ -43,7 +47,7 @@ class RunDirectory {
   std::string metrics_path() const;
 
  private:
-  void remove_leftovers() const;  // of writers that crashed
+  void put_back_replaced() const;
   void rotate(int64_t newest_step, int64_t keep_last) const;
 
   std::string path_;

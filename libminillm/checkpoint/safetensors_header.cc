@@ -5,9 +5,9 @@
 #include <string_view>
 #include <tuple>
 
-#include "libminillm/checkpoint/strict_json.h"
 #include "libminillm/core/check.h"
 #include "libminillm/core/file_kind.h"
+#include "libminillm/core/strict_json.h"
 #include "libminillm/core/utf8.h"
 
 namespace minillm {

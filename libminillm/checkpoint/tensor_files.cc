@@ -4,9 +4,9 @@
 #include <cmath>
 #include <set>
 
-#include "libminillm/checkpoint/strict_json.h"
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
+#include "libminillm/core/strict_json.h"
 
 namespace minillm {
 namespace {

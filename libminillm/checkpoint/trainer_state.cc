@@ -3,14 +3,17 @@
 #include <cmath>
 
 #include "libminillm/checkpoint/run_directory.h"  // checkpoint_name
-#include "libminillm/checkpoint/strict_json.h"
 #include "libminillm/core/check.h"
+#include "libminillm/core/strict_json.h"
 
 namespace minillm {
 namespace {
 
 using nlohmann::json;
 using nlohmann::ordered_json;
+
+// What a run may have done: above it, numbers of batches and positions in the data would overflow.
+constexpr int64_t kMaxSteps = int64_t{1} << 40, kMaxTokens = int64_t{1} << 61;
 
 ordered_json to_json(const LineageEntry& entry) {
   ordered_json j;
@@ -35,8 +38,8 @@ LineageEntry parse_lineage_entry(const JsonObject& object) {
     entry.hashes[name] = hashes.string(name.c_str());
   entry.parent = object.string("parent");
   entry.seed = object.unsigned_integer("seed");
-  entry.steps = object.integer("steps");
-  entry.tokens = object.integer("tokens");
+  entry.steps = object.integer_in("steps", 0, kMaxSteps);
+  entry.tokens = object.integer_in("tokens", 0, kMaxTokens);
   return entry;
 }
 
@@ -82,13 +85,13 @@ TrainerState parse_trainer_state(const std::string& text, const std::string& nam
   const json parsed = parse_json(text, fmt::format("file '{}'", name));
   const JsonObject object = JsonObject(parsed, fmt::format("file '{}'", name)).member("minillm");
   TrainerState state;
-  state.step = object.integer("step");
-  state.tokens = object.integer("tokens");
-  state.skipped_steps = object.integer("skipped_steps");
-  state.consecutive_skips = object.integer("consecutive_skips");
+  state.step = object.integer_in("step", 0, kMaxSteps);
+  state.tokens = object.integer_in("tokens", 0, kMaxTokens);
+  state.skipped_steps = object.integer_in("skipped_steps", 0, state.step);
+  state.consecutive_skips = object.integer_in("consecutive_skips", 0, state.skipped_steps);
   if (object.find("spike_losses") != nullptr) {
-    state.rollbacks = object.integer("rollbacks");
-    state.batches_left_out = object.integer("batches_left_out");
+    state.rollbacks = object.integer_in("rollbacks", 0, kMaxSteps);
+    state.batches_left_out = object.integer_in("batches_left_out", 0, kMaxSteps);
     state.spike_window = {object.numbers("spike_losses"), object.numbers("spike_grad_norms")};
     MINILLM_CHECK(state.spike_window.losses.size() == state.spike_window.grad_norms.size(),
                   "{}: 'spike_grad_norms': expected as many numbers as 'spike_losses', {}, got {}",
@@ -96,15 +99,15 @@ TrainerState parse_trainer_state(const std::string& text, const std::string& nam
                   state.spike_window.grad_norms.size());
   }
   if (object.find("micro_batches") != nullptr)
-    state.micro_batches = object.integer("micro_batches");
-  state.metrics_offset = object.unsigned_integer("metrics_offset");
+    state.micro_batches = object.integer_in("micro_batches", 0, kMaxTokens);
+  state.metrics_offset = static_cast<uint64_t>(object.integer_in("metrics_offset", 0, kMaxTokens));
   if (object.find("best_eval_loss") != nullptr)
     state.best_eval_loss = object.number("best_eval_loss");
-  state.best_step = object.integer("best_step");
+  state.best_step = object.integer_in("best_step", -1, state.step);
   if (object.find("planned_steps") != nullptr)
-    state.planned_steps = object.integer("planned_steps");
+    state.planned_steps = object.integer_in("planned_steps", 0, kMaxSteps);
   if (object.find("stale_evaluations") != nullptr)
-    state.stale_evaluations = object.integer("stale_evaluations");
+    state.stale_evaluations = object.integer_in("stale_evaluations", 0, kMaxSteps);
   for (const json& entry : object.array("lineage")) {
     state.lineage.push_back(parse_lineage_entry({entry, object.subject() + ": 'lineage'"}));
   }

@@ -56,7 +56,8 @@ struct TrainerState {
 // trainer_state.json. Reading it back gives the same values to the bit. A value that Hugging Face's
 // Trainer has a name for is there under that name too; what we read is under "minillm".
 std::string trainer_state_to_json(const TrainerState& state);
-// Errors call the file `name`. Throws Error on broken JSON, a missing key, or a wrong type.
+// Errors call the file `name`. Throws Error on broken JSON, a missing key, a wrong type, or
+// a number out of its range.
 TrainerState parse_trainer_state(const std::string& json, const std::string& name);
 
 }  // namespace minillm

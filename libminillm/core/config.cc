@@ -19,6 +19,8 @@
 namespace minillm {
 namespace {
 
+constexpr uint64_t kMaxConfigBytes = 1 << 20;
+
 std::string advice(const ConfigFields& fields, std::string_view key) {
   std::vector<std::string_view> keys;
   for (const ConfigField& field : fields.all()) keys.push_back(field.key);
@@ -217,7 +219,7 @@ std::vector<std::string> split_list(std::string_view text) {
 void read_config_file(const ConfigFields& fields, const std::string& path) {
   std::string text;
   try {
-    text = read_file(path);
+    text = read_stream(path, kMaxConfigBytes);
   } catch (const Error& e) {
     throw Error(e.what(), ExitCode::kUsage);  // a wrong path of a config
   }

@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <filesystem>
+#include <random>
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/file_calls.h"
@@ -14,12 +14,38 @@ namespace minillm {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::string_view kTemporaryMark = ".tmp-";  // then process id, "-", number
+constexpr std::string_view kTemporaryMark = ".tmp-";  // then process id, "-", random digits
+constexpr size_t kRandomDigits = 16;
+constexpr const char* kUnfinishedMark = ".minillm-unfinished";
 
-// A name beside `path` that no other writer uses, in this process or another.
+// A name beside `path` that nobody else uses, and nobody can have prepared.
 std::string temporary_name(const std::string& path) {
-  static std::atomic<int> count{0};
-  return fmt::format("{}{}{}-{}", path, kTemporaryMark, getpid(), count++);
+  std::random_device device;
+  const uint64_t random = uint64_t{device()} << 32 | device();
+  return fmt::format("{}{}{}-{:016x}", path, kTemporaryMark, getpid(), random);
+}
+
+void throw_if(const std::error_code& error, const char* kind, const std::string& path,
+              const char* action) {
+  MINILLM_CHECK(!error, "{} '{}': cannot {}: {}", kind, path, action, error.message());
+}
+
+// Where what is written to `path` has to go: through links, which stay.
+std::string resolve_links(const std::string& path) {
+  constexpr int kMostLinks = 40;  // as many as the system follows
+  fs::path target = path;
+  std::error_code error;
+  for (int i = 0; fs::is_symlink(fs::symlink_status(target, error)); ++i) {
+    MINILLM_CHECK(i < kMostLinks, "file '{}': cannot follow: too many links", path);
+    const fs::path next = fs::read_symlink(target, error);
+    throw_if(error, "file", path, "follow");
+    target = next.is_absolute() ? next : target.parent_path() / next;
+  }
+  return target.string();
+}
+
+bool is_device(const std::string& path) {
+  return file_exists(path) && !is_regular_file(path) && !is_directory(path);
 }
 
 std::string parent_directory(const std::string& path) {
@@ -45,27 +71,36 @@ std::string without_trailing_slashes(std::string path) {
   return path;
 }
 
-void throw_if(const std::error_code& error, const char* kind, const std::string& path,
-              const char* action) {
-  MINILLM_CHECK(!error, "{} '{}': cannot {}: {}", kind, path, action, error.message());
-}
-
 }  // namespace
 
-std::string read_file(const std::string& path) {
-  return FileDescriptor::to_read(path).read_to_end();
+std::string read_file(const std::string& path, uint64_t max_bytes) {
+  return FileDescriptor::to_read(path).read_to_end(max_bytes);
 }
 
-FileTransaction::FileTransaction(std::string path)
-    : path_(std::move(path)),
-      temporary_(temporary_name(path_)),
-      file_(FileDescriptor::to_replace(temporary_)) {}
+std::string read_stream(const std::string& path, uint64_t max_bytes) {
+  return FileDescriptor::to_read_stream(path).read_to_end(max_bytes);
+}
+
+FileTransaction::FileTransaction(std::string path, Of whose)
+    : path_(whose == Of::kUser ? resolve_links(path) : std::move(path)),
+      temporary_(whose == Of::kUser && is_device(path_) ? "" : temporary_name(path_)),
+      file_(temporary_.empty() ? FileDescriptor::to_write_device(path_)
+                               : FileDescriptor::to_create(temporary_)) {
+  struct stat existing;
+  if (whose == Of::kUser && !temporary_.empty() && stat(path_.c_str(), &existing) == 0 &&
+      S_ISREG(existing.st_mode))
+    file_.set_mode(existing.st_mode & 07777);
+}
 
 FileTransaction::~FileTransaction() {
-  if (!renamed_) remove_quietly(temporary_);
+  if (!renamed_ && !temporary_.empty()) remove_quietly(temporary_);
 }
 
 void FileTransaction::commit() {
+  if (temporary_.empty()) {
+    file_.close();
+    return;
+  }
   file_.sync();
   file_.close();
   rename_path("file", temporary_, path_);
@@ -81,6 +116,13 @@ void write_file_atomic(const std::string& path, std::span<const std::string_view
   MINILLM_CHECK(!is_directory(path), "file '{}': cannot write: it is a directory", path);
   FileTransaction file(path);
   for (std::string_view piece : pieces) file.write(piece);
+  file.commit();
+}
+
+void write_output(const std::string& path, std::string_view content) {
+  MINILLM_CHECK(!is_directory(path), "file '{}': cannot write: it is a directory", path);
+  FileTransaction file(path, FileTransaction::Of::kUser);
+  file.write(content);
   file.commit();
 }
 
@@ -151,7 +193,11 @@ void remove_all(const std::string& path) {
     if (!done(file_calls::unlink(path))) throw_system_error("file", path, "remove");
     return;
   }
-  for (const std::string& name : list_directory(path)) remove_all(join_path(path, name));
+  // Backwards, so that what marks a directory as ours (.minillm-unfinished, MANIFEST.json) goes last,
+  // and one that is half removed is still known.
+  std::vector<std::string> names = list_directory(path);
+  std::reverse(names.begin(), names.end());
+  for (const std::string& name : names) remove_all(join_path(path, name));
   if (!done(file_calls::remove_directory(path))) throw_system_error("directory", path, "remove");
 }
 
@@ -159,18 +205,33 @@ std::string join_path(std::string_view directory, std::string_view name) {
   return (fs::path(directory) / name).string();
 }
 
-bool is_temporary_name(std::string_view name) {
+std::string_view temporary_of(std::string_view name) {
   const size_t mark = name.rfind(kTemporaryMark);
-  if (mark == std::string_view::npos) return false;
+  if (mark == std::string_view::npos) return "";
   const std::string_view numbers = name.substr(mark + kTemporaryMark.size());
-  return numbers.find('-') != std::string_view::npos &&
-         numbers.find_first_not_of("0123456789-") == std::string_view::npos;
+  const size_t dash = numbers.find('-');
+  const auto consists_of = [](std::string_view text, std::string_view characters) {
+    return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
+  };
+  const bool ours = dash != std::string_view::npos && numbers.size() - dash - 1 == kRandomDigits &&
+                    consists_of(numbers.substr(0, dash), "0123456789") &&
+                    consists_of(numbers.substr(dash + 1), "0123456789abcdef");
+  return ours ? name.substr(0, mark) : "";
+}
+
+bool is_unfinished_transaction(const std::string& path) {
+  std::error_code ignored;
+  if (fs::symlink_status(path, ignored).type() != fs::file_type::directory) return false;
+  return list_directory(path).empty() || file_exists(join_path(path, kUnfinishedMark));
 }
 
 DirectoryTransaction::DirectoryTransaction(std::string final_path)
     : final_(without_trailing_slashes(std::move(final_path))), temporary_(temporary_name(final_)) {
-  remove_all(temporary_);  // left by a crashed process that had our id
-  create_directories(temporary_);
+  create_directories(parent_directory(final_));
+  if (file_calls::make_directory(temporary_) != 0)
+    throw_system_error("directory", temporary_, "create");
+  sync_directory(parent_directory(temporary_));
+  FileDescriptor::to_create(join_path(temporary_, kUnfinishedMark)).close();
 }
 
 DirectoryTransaction::~DirectoryTransaction() {
@@ -183,13 +244,14 @@ void DirectoryTransaction::write(const std::string& name, std::string_view conte
 
 void DirectoryTransaction::write(const std::string& name,
                                  std::span<const std::string_view> pieces) {
-  FileDescriptor file = FileDescriptor::to_replace(join_path(temporary_, name));
+  FileDescriptor file = FileDescriptor::to_create(join_path(temporary_, name));
   for (std::string_view piece : pieces) file.write_all(piece);
   file.sync();
   file.close();
 }
 
 void DirectoryTransaction::commit() {
+  remove_all(join_path(temporary_, kUnfinishedMark));
   sync_directory(temporary_);
   // rename(2) would replace an empty directory silently.
   MINILLM_CHECK(!file_exists(final_),

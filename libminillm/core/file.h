@@ -21,8 +21,11 @@
 
 namespace minillm {
 
-// The whole file. Throws Error naming the path and the reason (missing, a directory, unreadable).
-std::string read_file(const std::string& path);
+// The whole file. Throws Error naming the path and the reason (missing, no file but a directory, a
+// pipe or a device, unreadable), and, before it is read, if it is longer than `max_bytes`.
+std::string read_file(const std::string& path, uint64_t max_bytes = uint64_t{1} << 30);
+// The same of a file that may be a pipe, as a shell makes them, or /dev/stdin.
+std::string read_stream(const std::string& path, uint64_t max_bytes);
 
 // Replaces `path` in one step: writes a temporary file beside it, fsyncs, renames over `path`,
 // fsyncs the directory. On any error (disk full, read-only, ...) the old file is untouched, the
@@ -30,6 +33,10 @@ std::string read_file(const std::string& path);
 void write_file_atomic(const std::string& path, std::string_view content);
 // The same for several pieces in a row (a header and a large payload, without copying them).
 void write_file_atomic(const std::string& path, std::span<const std::string_view> pieces);
+
+// Writes what a user asked for. A file is replaced like that and keeps its mode, a link to one stays;
+// a device or a pipe is written to.
+void write_output(const std::string& path, std::string_view content);
 
 // Renames in one step (a file replaces the file `to`), then makes it durable. Throws Error.
 void rename_durable(const std::string& from, const std::string& to);
@@ -50,15 +57,23 @@ void remove_all(const std::string& path);
 // "runs/a" + "b" = "runs/a/b".
 std::string join_path(std::string_view directory, std::string_view name);
 
-// Whether `name` is one that this library gives to a temporary file or directory
-// ("LATEST.tmp-12-0"): left over from a crash, unless its writer is still alive.
-bool is_temporary_name(std::string_view name);
+// Of a name that this library gives to a temporary file or directory, "LATEST.tmp-12-<16 digits>",
+// hexadecimal, what it was to become: "LATEST"; else "". Left over from a crash, unless its writer
+// is still alive.
+std::string_view temporary_of(std::string_view name);
+// Whether a directory of such a name was written by a DirectoryTransaction: it holds its mark, or
+// nothing at all.
+bool is_unfinished_transaction(const std::string& path);
 
 // A file that appears all at once, when it is complete. Destroyed uncommitted, it removes itself.
 class FileTransaction {
  public:
-  // Creates "<path>.tmp-<pid>-<n>". Throws Error.
-  explicit FileTransaction(std::string path);
+  enum class Of {
+    kOwn,   // a file of the library's own: whatever has the name is replaced
+    kUser,  // as write_output() has it
+  };
+  // Creates "<path>.tmp-<pid>-<random>". Throws Error.
+  explicit FileTransaction(std::string path, Of whose = Of::kOwn);
   ~FileTransaction();
   FileTransaction(const FileTransaction&) = delete;
   FileTransaction& operator=(const FileTransaction&) = delete;
@@ -69,7 +84,7 @@ class FileTransaction {
 
  private:
   std::string path_;
-  std::string temporary_;
+  std::string temporary_;  // empty for a device
   FileDescriptor file_;
   bool renamed_ = false;
 };
@@ -79,7 +94,8 @@ class FileTransaction {
 // uncommitted, it removes itself.
 class DirectoryTransaction {
  public:
-  // Creates "<final_path>.tmp-<pid>-<n>", and missing parents. Throws Error.
+  // Creates "<final_path>.tmp-<pid>-<random>", and missing parents. Until commit() it holds a mark,
+  // by which is_unfinished_transaction() knows it. Throws Error.
   explicit DirectoryTransaction(std::string final_path);
   ~DirectoryTransaction();
   DirectoryTransaction(const DirectoryTransaction&) = delete;

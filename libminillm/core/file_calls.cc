@@ -35,17 +35,19 @@ void set_file_hook(FileHook hook) { g_hook = std::move(hook); }
 
 namespace file_calls {
 
-int open_to_read(const std::string& path) {
+int open_to_read(const std::string& path, bool wait) {
+  const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | (wait ? 0 : O_NONBLOCK);
   return make({FileOperation::kOpenToRead, path},
-              [&](auto) { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });
+              [&](auto) { return ::open(path.c_str(), flags); });
 }
 
 int open_to_write(const std::string& path, Opening how) {
-  const int flags = how == Opening::kEmpty    ? O_WRONLY | O_TRUNC
-                    : how == Opening::kAppend ? O_WRONLY | O_APPEND
-                                              : O_RDWR;
+  const int flags = how == Opening::kNew      ? O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
+                    : how == Opening::kAppend ? O_WRONLY | O_CREAT | O_NOFOLLOW | O_APPEND
+                    : how == Opening::kAsItIs ? O_RDWR | O_CREAT | O_NOFOLLOW
+                                              : O_WRONLY;
   return make({FileOperation::kOpenToWrite, path},
-              [&](auto) { return ::open(path.c_str(), flags | O_CREAT | O_CLOEXEC, 0666); });
+              [&](auto) { return ::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY, 0666); });
 }
 
 ssize_t read(int descriptor, const std::string& path, void* to, size_t size) {
@@ -97,6 +99,10 @@ int unlink(const std::string& path) {
 int make_directory(const std::string& path) {
   return make({FileOperation::kMakeDirectory, path},
               [&](auto) { return ::mkdir(path.c_str(), 0777); });
+}
+
+int set_mode(int descriptor, const std::string& path, mode_t mode) {
+  return make({FileOperation::kSetMode, path}, [&](auto) { return ::fchmod(descriptor, mode); });
 }
 
 int remove_directory(const std::string& path) {

@@ -30,6 +30,7 @@ enum class FileOperation {
   kRename,
   kUnlink,
   kMakeDirectory,
+  kSetMode,
   kRemoveDirectory,
   kSyncDirectory,
 };
@@ -52,8 +53,14 @@ void set_file_hook(FileHook hook);
 
 namespace file_calls {
 
-int open_to_read(const std::string& path);
-enum class Opening { kEmpty, kAppend, kAsItIs };
+// Never waits for a pipe's writer, unless `wait`.
+int open_to_read(const std::string& path, bool wait);
+enum class Opening {
+  kNew,     // which must not exist
+  kAppend,  // created if there is none; no link is followed
+  kAsItIs,  // the same
+  kDevice,  // which exists: a device or a pipe; nothing is emptied
+};
 int open_to_write(const std::string& path, Opening how);  // mode 0666 if created
 ssize_t read(int descriptor, const std::string& path, void* to, size_t size);
 ssize_t write(int descriptor, const std::string& path, std::string_view bytes);
@@ -66,6 +73,7 @@ void* map(int descriptor, const std::string& path, size_t size);
 int rename(const std::string& from, const std::string& to);
 int unlink(const std::string& path);
 int make_directory(const std::string& path);
+int set_mode(int descriptor, const std::string& path, mode_t mode);
 int remove_directory(const std::string& path);
 int sync_directory(const std::string& path);  // 0 also where the file system cannot
 

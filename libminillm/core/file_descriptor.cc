@@ -13,6 +13,17 @@ namespace minillm {
 
 using file_calls::Opening;
 
+namespace {
+
+const char* kind_of(mode_t mode) {
+  return S_ISFIFO(mode)   ? "a pipe"
+         : S_ISSOCK(mode) ? "a socket"
+         : S_ISDIR(mode)  ? "a directory"
+                          : "a device";
+}
+
+}  // namespace
+
 void throw_system_error(const char* kind, const std::string& path, const char* action) {
   const int code = errno;
   throw SystemError(fmt::format("{} '{}': cannot {}: {}", kind, path, action,
@@ -26,33 +37,62 @@ FileDescriptor::FileDescriptor(std::string path, int descriptor)
 }
 
 FileDescriptor FileDescriptor::to_read(const std::string& path) {
-  FileDescriptor file(path, file_calls::open_to_read(path));
-  struct stat status;
-  if (fstat(file.get(), &status) != 0) throw_system_error("file", path, "inspect");
-  MINILLM_CHECK(!S_ISDIR(status.st_mode), "file '{}': cannot read: it is a directory", path);
+  FileDescriptor file(path, file_calls::open_to_read(path, /*wait=*/false));
+  const mode_t mode = file.status().st_mode;
+  MINILLM_CHECK(!S_ISDIR(mode), "file '{}': cannot read: it is a directory", path);
+  MINILLM_CHECK(S_ISREG(mode), "file '{}': cannot read: expected a file, got {}", path,
+                kind_of(mode));
   return file;
 }
 
-FileDescriptor FileDescriptor::to_replace(const std::string& path) {
-  return {path, file_calls::open_to_write(path, Opening::kEmpty)};
+FileDescriptor FileDescriptor::to_read_stream(const std::string& path) {
+  FileDescriptor file(path, file_calls::open_to_read(path, /*wait=*/true));
+  MINILLM_CHECK(!S_ISDIR(file.status().st_mode), "file '{}': cannot read: it is a directory", path);
+  return file;
+}
+
+FileDescriptor FileDescriptor::to_create(const std::string& path) {
+  return {path, file_calls::open_to_write(path, Opening::kNew)};
+}
+
+// Whoever writes through a link changes a file that may be anybody's.
+FileDescriptor FileDescriptor::of_this_run(FileDescriptor file) {
+  const struct stat status = file.status();
+  MINILLM_CHECK(S_ISREG(status.st_mode), "file '{}': cannot write: expected a file, got {}",
+                file.path(), kind_of(status.st_mode));
+  MINILLM_CHECK(status.st_nlink == 1,
+                "file '{}': cannot write: it has another name, too (a hard link): remove it",
+                file.path());
+  return file;
 }
 
 FileDescriptor FileDescriptor::to_append(const std::string& path) {
-  return {path, file_calls::open_to_write(path, Opening::kAppend)};
+  return of_this_run({path, file_calls::open_to_write(path, Opening::kAppend)});
 }
 
 FileDescriptor FileDescriptor::to_lock(const std::string& path) {
-  return {path, file_calls::open_to_write(path, Opening::kAsItIs)};
+  return of_this_run({path, file_calls::open_to_write(path, Opening::kAsItIs)});
+}
+
+FileDescriptor FileDescriptor::to_write_device(const std::string& path) {
+  return {path, file_calls::open_to_write(path, Opening::kDevice)};
 }
 
 FileDescriptor::~FileDescriptor() {
   if (descriptor_ != -1) ::close(descriptor_);
 }
 
-size_t FileDescriptor::size() const {
+struct stat FileDescriptor::status() const {
   struct stat status;
   if (fstat(descriptor_, &status) != 0) throw_system_error("file", path_, "inspect");
-  return static_cast<size_t>(status.st_size);
+  return status;
+}
+
+size_t FileDescriptor::size() const { return static_cast<size_t>(status().st_size); }
+
+void FileDescriptor::set_mode(unsigned mode) {
+  if (file_calls::set_mode(descriptor_, path_, mode) != 0)
+    throw_system_error("file", path_, "set the mode of");
 }
 
 size_t FileDescriptor::read(char* to, size_t size) {
@@ -61,11 +101,17 @@ size_t FileDescriptor::read(char* to, size_t size) {
   return static_cast<size_t>(count);
 }
 
-std::string FileDescriptor::read_to_end() {
+std::string FileDescriptor::read_to_end(size_t max_bytes) {
+  const auto expect_length = [&](size_t length) {
+    MINILLM_CHECK(length <= max_bytes, "file '{}': too long: expected at most {} bytes{}", path_,
+                  max_bytes, length == size() ? fmt::format(", got {}", length) : "");
+  };
+  expect_length(size());
   std::string content(size() + 1, '\0');  // one more, so that the end is seen without growing
   size_t filled = 0;
   while (const size_t count = read(content.data() + filled, content.size() - filled)) {
     filled += count;
+    expect_length(filled);
     if (filled == content.size()) content.resize(2 * filled);
   }
   content.resize(filled);

@@ -9,7 +9,8 @@ namespace minillm {
 
 // Holds `<run_directory>/.lock` (flock, so a crash frees it too) for as long as it lives. The file
 // holds the owner's process id. Throws Error with ExitCode::kLocked, naming that process, if
-// another one has the lock.
+// another one has the lock; Error if
+// `.lock` is a link.
 class RunLock {
  public:
   explicit RunLock(const std::string& run_directory);
@@ -17,7 +18,12 @@ class RunLock {
   RunLock(const RunLock&) = delete;
   RunLock& operator=(const RunLock&) = delete;
 
+  // Throws Error unless the directory and the file in it are still those that were locked: one that
+  // was moved, replaced or unlocked may have another writer.
+  void expect_held() const;
+
  private:
+  std::string path_;
   int descriptor_ = -1;
 };
 

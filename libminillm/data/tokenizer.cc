@@ -211,7 +211,7 @@ Tokenizer Tokenizer::from_bytes(std::string model_bytes, const std::string& name
 }
 
 Tokenizer Tokenizer::load(const std::string& path, SpecialTokens special) {
-  return from_bytes(read_file(path), path, std::move(special));
+  return from_bytes(read_file(path, kMaxModelBytes), path, std::move(special));
 }
 
 const std::string& Tokenizer::bytes() const { return state_->bytes; }

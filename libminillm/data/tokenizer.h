@@ -23,6 +23,8 @@ namespace minillm {
 
 struct ChatTemplate;
 
+inline constexpr uint64_t kMaxModelBytes = uint64_t{64} << 20;  // of a tokenizer.model
+
 class Tokenizer {
  public:
   // Checks the protobuf before sentencepiece sees it (sizes, piece count and length, UTF-8, no

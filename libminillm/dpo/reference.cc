@@ -1,10 +1,11 @@
 #include "libminillm/dpo/reference.h"
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
 #include <optional>
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
+#include "libminillm/core/strict_json.h"
 
 namespace minillm {
 namespace {
@@ -15,19 +16,26 @@ using nlohmann::json;
 std::optional<std::vector<PairLogProbs>> read_cache(const std::string& path, const std::string& key,
                                                     size_t pairs) {
   if (path.empty() || !file_exists(path)) return std::nullopt;
+  const std::string subject = fmt::format("reference cache '{}'", path);
   try {
-    const json cache = json::parse(read_file(path));
-    if (cache.at("key") != key) return std::nullopt;
-    const auto chosen = cache.at("chosen").get<std::vector<double>>();
-    const auto rejected = cache.at("rejected").get<std::vector<double>>();
+    const json parsed = parse_json(read_file(path), subject, /*max_depth=*/4);
+    const JsonObject cache(parsed, subject);
+    if (cache.string("key") != key) return std::nullopt;
+    const std::vector<double> chosen = cache.numbers("chosen"),
+                              rejected = cache.numbers("rejected");
     if (chosen.size() != pairs || rejected.size() != pairs) return std::nullopt;
     std::vector<PairLogProbs> result;
-    for (size_t i = 0; i < pairs; ++i) result.push_back({chosen[i], rejected[i]});
+    for (size_t i = 0; i < pairs; ++i) {
+      MINILLM_CHECK(std::max(chosen[i], rejected[i]) <= 0,
+                    "{}: pair {}: expected logarithms of probabilities, got {} and {}", subject, i,
+                    chosen[i], rejected[i]);
+      result.push_back({chosen[i], rejected[i]});
+    }
     return result;
-  } catch (const json::exception& e) {
-    throw Error(fmt::format(
-        "reference cache '{}': damaged: {} (remove the file; it will be computed again)", path,
-        e.what()));
+  } catch (const SystemError&) {
+    throw;
+  } catch (const Error& e) {
+    throw Error(fmt::format("{} (damaged: remove the file; it will be computed again)", e.what()));
   }
 }
 

@@ -11,6 +11,7 @@ constexpr size_t kBufferBytes = size_t{1} << 20;
 // there is one, stays until the new one is complete.
 std::string checked_path(const std::string& path, uint64_t bytes) {
   MINILLM_CHECK(!is_directory(path), "file '{}': cannot write: it is a directory", path);
+  if (file_exists(path) && !is_regular_file(path)) return path;  // a device
   const auto room = free_disk_bytes(path);
   MINILLM_CHECK(!room || *room >= bytes,
                 "file '{}': too little room on its disk: expected {} bytes, got {} (choose another "
@@ -22,7 +23,9 @@ std::string checked_path(const std::string& path, uint64_t bytes) {
 }  // namespace
 
 ExportFile::ExportFile(const std::string& path, uint64_t bytes, const ExportEvents& events)
-    : file_(checked_path(path, bytes)), total_(bytes), events_(events) {}
+    : file_(checked_path(path, bytes), FileTransaction::Of::kUser),
+      total_(bytes),
+      events_(events) {}
 
 void ExportFile::write(std::string_view bytes) {
   buffer_ += bytes;

@@ -3,9 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "libminillm/checkpoint/safetensors_header.h"
-#include "libminillm/checkpoint/strict_json.h"
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
+#include "libminillm/core/strict_json.h"
 #include "libminillm/nn/parameters.h"
 
 namespace minillm {
@@ -32,7 +32,7 @@ Dtype dtype_of(WeightEncoding encoding) {
 // The checkpoint's own, so that nothing that others wrote there is lost.
 std::string config_json(const std::string& directory, const char* torch_dtype) {
   using nlohmann::ordered_json;
-  const std::string text = read_file(join_path(directory, "config.json"));
+  const std::string text = read_file(join_path(directory, "config.json"), kMaxJsonFileBytes);
   ordered_json config = ordered_json::parse(null_for_nonfinite(text));  // was valid when opened
   config[config.contains("dtype") ? "dtype" : "torch_dtype"] = torch_dtype;
   if (config.contains("dtype")) config.erase("torch_dtype");  // version 5's name for it

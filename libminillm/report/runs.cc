@@ -71,7 +71,8 @@ ReportRun read_run(const std::string& path) {
 
 std::vector<MetricsLine> read_metrics(const std::string& path) {
   std::vector<MetricsLine> lines;
-  LineReader reader(path);
+  constexpr size_t kMaxLineBytes = 1 << 16;
+  LineReader reader(path, kMaxLineBytes);
   std::string_view text;
   while (reader.next(text)) {
     try {

@@ -38,6 +38,7 @@ TrainOutcome Trainer::run(const TrainerEvents& events) {
                       "options.resume to continue it, or choose another options.out)",
                       run_->path());
   events_ = events;
+  if (run_ != nullptr) run_->remove_leftovers();
   record_.emplace(run_ != nullptr ? run_->metrics_path() : "", state_, task_, events_);
   for (const std::string& note : notes_) say(note);
   started_ = std::chrono::steady_clock::now();

@@ -2,9 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <atomic>
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "libminillm/core/file_calls.h"
 #include "tests/checkpoint/sample_checkpoint.h"
@@ -197,23 +201,99 @@ TEST_F(RunDirectoryTest, AFailedSaveTouchesNothing) {
   EXPECT_EQ(read_file(join_path(path_, "LATEST")), "checkpoint-000001\n");
 }
 
+// A directory as a writer that crashed leaves it: with the mark of one that is not finished, or, as
+// it is removed, with its manifest alone.
 TEST_F(RunDirectoryTest, RemovesWhatCrashedWritersLeft) {
   {
     RunDirectory run(path_);
     save(run, 1);
     save(run, 2);
   }
-  for (const char* name : {"checkpoint-000003.tmp-12-0", ".trash-checkpoint-000000",
-                           "checkpoint-000002.fresh", "checkpoint-000002.replaced"}) {
+  const std::string temporary = "checkpoint-000003.tmp-12-0123456789abcdef";
+  for (const auto& [name, mark] : {std::pair(temporary.c_str(), ".minillm-unfinished"),
+                                   std::pair(".trash-checkpoint-000000", "MANIFEST.json"),
+                                   std::pair("checkpoint-000002.fresh", "MANIFEST.json"),
+                                   std::pair("checkpoint-000002.replaced", "MANIFEST.json")}) {
     create_directories(join_path(path_, name));
-    dir_.write("runs/a/" + std::string(name) + "/config.json", "{}");
+    dir_.write("runs/a/" + std::string(name) + "/" + mark, "");
   }
-  dir_.write("runs/a/LATEST.tmp-12-1", "checkpoint-0000");
-  dir_.write("runs/a/notes.tmp-old", "not ours");
+  create_directories(join_path(path_, "checkpoint-000004.tmp-12-0123456789abcdef"));
+  dir_.write("runs/a/LATEST.tmp-12-0123456789abcdef", "checkpoint-0000");
   const RunDirectory run(path_);
-  EXPECT_THAT(checkpoints(),
-              ElementsAre("checkpoint-000001", "checkpoint-000002", "notes.tmp-old"));
+  EXPECT_EQ(checkpoints().size(), 8u) << "nothing goes before the run begins";
+  run.remove_leftovers();
+  EXPECT_THAT(checkpoints(), ElementsAre("checkpoint-000001", "checkpoint-000002"));
   EXPECT_EQ(opened_step(), 2);
+}
+
+// Names alone do not make a file or a directory this library's own.
+TEST_F(RunDirectoryTest, NeverTouchesWhatItDidNotWrite) {
+  const std::vector<std::string> names = {".trash-checkpoint-000001",
+                                          ".trash-mine",
+                                          "backup.tmp-2024-01-05",
+                                          "checkpoint-000001.fresh",
+                                          "checkpoint-000001.replaced",
+                                          "checkpoint-000001.tmp-1-0",
+                                          "checkpoint-000001.tmp-1-0123456789abcdef",
+                                          "old.replaced",
+                                          "photos.fresh"};
+  for (const std::string& name : names) {
+    create_directories(join_path(path_, name));
+    dir_.write("runs/a/" + name + "/photo", "x");
+  }
+  for (const char* name : {"notes.tmp-12-0123456789abcdef", "LATEST.tmp-old", "LATEST.fresh"})
+    dir_.write("runs/a/" + std::string(name), "mine");
+  const std::string outside = dir_.file("outside");
+  create_directories(outside);
+  dir_.write("outside/MANIFEST.json", "");
+  std::filesystem::create_symlink(outside, join_path(path_, "checkpoint-000007.fresh"));
+  const std::vector<std::string> before = checkpoints();
+  RunDirectory run(path_);
+  run.remove_leftovers();
+  EXPECT_EQ(checkpoints(), before);
+  for (const std::string& name : names)
+    EXPECT_TRUE(file_exists(join_path(path_, name) + "/photo")) << name;
+  EXPECT_TRUE(file_exists(outside + "/MANIFEST.json"));
+}
+
+TEST_F(RunDirectoryTest, SavesNothingIntoADirectoryThatWasMovedReplacedOrUnlocked) {
+  const auto expect_refused = [&](RunDirectory& run) {
+    EXPECT_ERROR(save(run, 2), "not the one that this process has locked");
+    EXPECT_ERROR(run.mark_best(1), "not the one that this process has locked");
+  };
+  RunDirectory run(path_);
+  save(run, 1);
+  std::filesystem::rename(path_, path_ + "-moved");
+  expect_refused(run);
+  EXPECT_FALSE(file_exists(path_)) << "none is made in its place";
+  const RunDirectory other(path_);  // another run there
+  expect_refused(run);
+  EXPECT_FALSE(file_exists(join_path(path_, "LATEST")));
+  std::filesystem::remove_all(path_);
+  std::filesystem::rename(path_ + "-moved", path_);
+  save(run, 2);
+  std::filesystem::remove(join_path(path_, ".lock"));
+  EXPECT_ERROR(save(run, 3), "not the one that this process has locked");
+}
+
+TEST_F(RunDirectoryTest, OpensNoFileThroughALink) {
+  const std::string victim = dir_.write("victim", "precious");
+  create_directories(path_);
+  std::filesystem::create_symlink(victim, join_path(path_, ".lock"));
+  EXPECT_ERROR(RunDirectory run(path_), ".lock");
+  std::filesystem::remove(join_path(path_, ".lock"));
+  std::filesystem::create_hard_link(victim, join_path(path_, ".lock"));
+  EXPECT_ERROR(RunDirectory run(path_), ".lock': cannot write: it has another name");
+  std::filesystem::remove(join_path(path_, ".lock"));
+  ASSERT_EQ(mkfifo(join_path(path_, ".lock").c_str(), 0666), 0);
+  EXPECT_ERROR(RunDirectory run(path_), ".lock': cannot write: expected a file, got a pipe");
+  std::filesystem::remove(join_path(path_, ".lock"));
+  // What is replaced as a whole replaces the link.
+  std::filesystem::create_symlink(victim, join_path(path_, "LATEST"));
+  RunDirectory run(path_);
+  save(run, 1);
+  EXPECT_EQ(read_file(victim), "precious");
+  EXPECT_FALSE(std::filesystem::is_symlink(join_path(path_, "LATEST")));
 }
 
 TEST_F(RunDirectoryTest, RestoresACheckpointWhoseReplacementNeverCame) {
@@ -226,8 +306,31 @@ TEST_F(RunDirectoryTest, RestoresACheckpointWhoseReplacementNeverCame) {
                  join_path(path_, "checkpoint-000001.replaced"));
   create_directories(join_path(path_, "checkpoint-000001.fresh"));
   const RunDirectory run(path_);
+  run.remove_leftovers();
   EXPECT_THAT(checkpoints(), ElementsAre("checkpoint-000001"));
   EXPECT_EQ(opened_step(), 1);
+}
+
+// A reader may be opening the checkpoint that the writer has just removed.
+TEST_F(RunDirectoryTest, IsReadWhileCheckpointsRotate) {
+  RunDirectory run(path_);
+  save(run, 1, 1);
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    for (int64_t step = 2; step <= 60; ++step) save(run, step, 1);
+    done = true;
+  });
+  int64_t reads = 0, last = 0;
+  while (!done) {
+    int64_t step = 0;
+    EXPECT_NO_THROW(step = opened_step());
+    EXPECT_GE(step, last);
+    last = step;
+    ++reads;
+  }
+  writer.join();
+  EXPECT_GT(reads, 0);
+  EXPECT_EQ(opened_step(), 60);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #ifndef TESTS_CHECKPOINT_SAMPLE_CHECKPOINT_H_
 #define TESTS_CHECKPOINT_SAMPLE_CHECKPOINT_H_
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -28,11 +29,11 @@ inline minillm::TrainerState sample_state(int64_t step) {
   minillm::TrainerState state;
   state.step = step;
   state.tokens = 12345;
-  state.skipped_steps = 3;
+  state.skipped_steps = std::min<int64_t>(3, step);
   state.consecutive_skips = 1;
   state.metrics_offset = uint64_t{1} << 40;
   state.best_eval_loss = 0.1 + 0.2;  // 17 digits
-  state.best_step = 2;
+  state.best_step = std::min<int64_t>(2, step);
   state.lineage = {pretrain, sft};
   return state;
 }

@@ -1,5 +1,6 @@
 #include "libminillm/checkpoint/trainer_state.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -46,7 +47,24 @@ TEST(TrainerState, NamesTheKeyThatIsWrong) {
   EXPECT_ERROR(parse_trainer_state(changed("step", "1"), "f"),
                "'step': expected an integer, got \"1\"");
   EXPECT_ERROR(parse_trainer_state(changed("metrics_offset", -1), "f"),
-               "expected an integer that is not negative");
+               "'metrics_offset': expected 0 to ");
+  // What a resumed run computes with is in its range when it is read.
+  for (const char* key :
+       {"step", "tokens", "skipped_steps", "consecutive_skips", "micro_batches", "planned_steps",
+        "stale_evaluations", "metrics_offset", "rollbacks", "batches_left_out"}) {
+    for (const int64_t number : {int64_t{-1}, INT64_MIN, INT64_MAX}) {
+      json j = json::parse(changed(key, number));
+      if (std::string(key) == "rollbacks" || std::string(key) == "batches_left_out") {
+        j["minillm"]["spike_losses"] = j["minillm"]["spike_grad_norms"] = {1.0};
+        j["minillm"].emplace("rollbacks", 0);
+        j["minillm"].emplace("batches_left_out", 0);
+      }
+      EXPECT_ERROR(parse_trainer_state(j.dump(), "f"), fmt::format("'{}': expected 0 to ", key));
+    }
+  }
+  EXPECT_ERROR(parse_trainer_state(changed("best_step", -2), "f"), "'best_step': expected -1 to ");
+  EXPECT_ERROR(parse_trainer_state(changed("skipped_steps", 2), "f"),
+               "'skipped_steps': expected 0 to 1, got 2");
   EXPECT_ERROR(parse_trainer_state(changed("lineage", {1}), "f"),
                "'lineage': expected a JSON object, got 1");
 }

@@ -3,9 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+#include <set>
 #include <thread>
 
 #include "libminillm/core/error.h"
@@ -75,6 +79,86 @@ TEST(WriteFileAtomic, NamesThePathAndTheReason) {
   const TempDir dir;
   EXPECT_ERROR(write_file_atomic(dir.file("no/f"), "x"), "cannot open: No such file or directory");
   EXPECT_ERROR(write_file_atomic(dir.path(), "x"), "cannot write: it is a directory");
+}
+
+// Nothing waits for a pipe's writer, and no device is read without end.
+TEST(ReadFile, ReadsFilesOnlyUnlessAskedForMore) {
+  TempDir dir;
+  const std::string pipe = dir.file("pipe");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0666), 0);
+  EXPECT_ERROR(read_file(pipe), "pipe': cannot read: expected a file, got a pipe");
+  EXPECT_ERROR(sha256_file(pipe), "expected a file, got a pipe");
+  EXPECT_ERROR(MappedFile{pipe}, "expected a file, got a pipe");
+  EXPECT_ERROR(read_file("/dev/zero"), "expected a file, got a device");
+  EXPECT_ERROR(read_stream("/dev/zero", 1000), "'/dev/zero': too long: expected at most 1000");
+  std::thread writer([&] { std::ofstream(pipe) << "from a pipe"; });
+  EXPECT_EQ(read_stream(pipe, 1000), "from a pipe");
+  writer.join();
+  const std::string link = dir.file("link");
+  std::filesystem::create_symlink(dir.write("file", "content"), link);
+  EXPECT_EQ(read_file(link), "content") << "caches of models are made of links";
+}
+
+TEST(ReadFile, ComparesTheSizeBeforeItReads) {
+  TempDir dir;
+  const std::string path = dir.write("sparse", "");
+  std::filesystem::resize_file(path, uint64_t{1} << 40);
+  EXPECT_ERROR(read_file(path, 1000),
+               "sparse': too long: expected at most 1000 bytes, got 1099511627776");
+}
+
+TEST(WriteFileAtomic, FollowsNoLinkThatIsPrepared) {
+  TempDir dir;
+  const std::string victim = dir.write("victim", "precious");
+  std::filesystem::create_symlink(victim, dir.file("x"));
+  write_file_atomic(dir.file("x"), "new");
+  EXPECT_EQ(read_file(victim), "precious");
+  EXPECT_EQ(read_file(dir.file("x")), "new");
+  EXPECT_FALSE(std::filesystem::is_symlink(dir.file("x")));
+  // Two writers of one name do not get the same temporary name, nor one that can be guessed.
+  std::set<std::string> names;
+  for (int i = 0; i < 3; ++i) {
+    const FileTransaction file(dir.file("y"));
+    for (const std::string& name : list_directory(dir.path()))
+      if (!temporary_of(name).empty()) names.insert(name);
+  }
+  EXPECT_EQ(names.size(), 3u);
+}
+
+TEST(TemporaryOf, KnowsOnlyNamesThatAreGivenHere) {
+  EXPECT_EQ(temporary_of("LATEST.tmp-12-0123456789abcdef"), "LATEST");
+  for (const char* name : {"backup.tmp-2024-01-05", "x.tmp-12-0", "x.tmp-12-0123456789abcdeg",
+                           "x.tmp--0123456789abcdef", "x.tmp-12-0123456789abcdef0", "x", ""})
+    EXPECT_EQ(temporary_of(name), "") << name;
+}
+
+TEST(WriteOutput, WritesToWhatIsThere) {
+  TempDir dir;
+  const std::string file = dir.write("file", "old"), link = dir.file("link");
+  ASSERT_EQ(chmod(file.c_str(), 0640), 0);
+  std::filesystem::create_symlink(file, link);
+  write_output(link, "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(read_file(file), "new");
+  struct stat status;
+  ASSERT_EQ(stat(file.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0640u);
+  // A link to a file that is not there yet.
+  std::filesystem::create_symlink(dir.file("later"), dir.file("dangling"));
+  write_output(dir.file("dangling"), "made");
+  EXPECT_EQ(read_file(dir.file("later")), "made");
+  // A pipe and a device are written to, and stay.
+  const std::string pipe = dir.file("pipe");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0666), 0);
+  std::string received;
+  std::thread reader([&] { received = read_stream(pipe, 1000); });
+  write_output(pipe, "through");
+  reader.join();
+  EXPECT_EQ(received, "through");
+  write_output("/dev/null", "nothing");
+  EXPECT_FALSE(is_regular_file("/dev/null"));
+  EXPECT_ERROR(write_output("/dev/full", "x"), "'/dev/full': cannot write: No space left");
+  EXPECT_ERROR(write_output(dir.path(), "x"), "it is a directory");
 }
 
 TEST(Directories, AreCreatedListedAndRemoved) {

@@ -83,7 +83,7 @@ class SmallRuns : public ::testing::Test {
     std::vector<std::string> names;
     if (!minillm::is_directory(out)) return names;
     for (const std::string& name : minillm::list_directory(out))
-      if (minillm::is_temporary_name(name) || name.starts_with(".trash") ||
+      if (!minillm::temporary_of(name).empty() || name.starts_with(".trash") ||
           name.ends_with(".fresh") || name.ends_with(".replaced"))
         names.push_back(name);
     return names;

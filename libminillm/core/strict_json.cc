@@ -1,6 +1,7 @@
-#include "libminillm/checkpoint/strict_json.h"
+#include "libminillm/core/strict_json.h"
 
-#include <set>
+#include <utility>
+#include <vector>
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
@@ -11,7 +12,65 @@ namespace {
 
 using nlohmann::json;
 
-constexpr uint64_t kMaxFileBytes = 16 << 20;
+// Builds the value from the parser's events. (The parser's own callback looks at every sibling each
+// time an object ends: minutes for a row of 100,000 messages.)
+class Builder final : public nlohmann::json_sax<json> {
+ public:
+  explicit Builder(size_t max_depth) : max_depth_(max_depth) {}
+  json take() { return std::move(root_); }
+
+  bool null() override { return add(nullptr); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(number_integer_t value) override { return add(value); }
+  bool number_unsigned(number_unsigned_t value) override { return add(value); }
+  bool number_float(number_float_t value, const string_t&) override { return add(value); }
+  bool string(string_t& value) override { return add(std::move(value)); }
+  bool binary(binary_t& value) override { return add(std::move(value)); }
+  bool start_object(std::size_t) override { return open(json::object()); }
+  bool start_array(std::size_t) override { return open(json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(string_t& key) override {
+    json& object = *open_.back();
+    if (object.contains(key)) throw JsonFault{JsonFault::kDuplicateKey, key};
+    member_ = &object[key];
+    return true;
+  }
+  bool parse_error(size_t byte, const std::string&, const json::exception& error) override {
+    constexpr int kOutOfRange = 406;  // a number that no double can hold
+    throw JsonFault{error.id == kOutOfRange ? JsonFault::kRange : JsonFault::kSyntax, error.what(),
+                    byte};
+  }
+
+ private:
+  template <typename Value>
+  json* place(Value&& value) {
+    if (open_.empty()) return &(root_ = std::forward<Value>(value));
+    json& parent = *open_.back();
+    if (parent.is_object()) return &(*member_ = std::forward<Value>(value));
+    parent.push_back(std::forward<Value>(value));
+    return &parent.back();
+  }
+  template <typename Value>
+  bool add(Value&& value) {
+    place(std::forward<Value>(value));
+    return true;
+  }
+  bool open(json&& container) {
+    if (open_.size() == max_depth_) throw JsonFault{JsonFault::kDepth, ""};
+    open_.push_back(place(std::move(container)));
+    return true;
+  }
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  size_t max_depth_;
+  json root_;
+  std::vector<json*> open_;  // containers; each is the last child of the one before, so none moves
+  json* member_ = nullptr;   // the value of the last key
+};
 
 // A value as errors show it: short, whatever it is.
 std::string shown(const json& value) {
@@ -21,37 +80,36 @@ std::string shown(const json& value) {
 
 }  // namespace
 
+json build_json(std::string_view text, size_t max_depth) {
+  const size_t nul = text.find('\0');  // which the parser would take for the end
+  if (nul != std::string_view::npos) throw JsonFault{JsonFault::kSyntax, "a NUL byte", nul + 1};
+  Builder builder(max_depth);
+  json::sax_parse(text, &builder);
+  return builder.take();
+}
+
 json parse_json(std::string_view text, const std::string& subject, int max_depth) {
-  std::vector<std::set<std::string>> keys;  // of every object that is open
-  const auto inspect = [&](int depth, json::parse_event_t event, json& parsed) {
-    using Event = json::parse_event_t;
-    if (event == Event::object_start || event == Event::array_start) {
-      MINILLM_CHECK(depth < max_depth, "{}: JSON is nested deeper than {} levels", subject,
-                    max_depth);
-    }
-    if (event == Event::object_start) keys.emplace_back();
-    if (event == Event::object_end) keys.pop_back();
-    if (event == Event::key) {
-      MINILLM_CHECK(keys.back().insert(parsed.get<std::string>()).second, "{}: key {} occurs twice",
-                    subject, shown(parsed));
-    }
-    return true;
-  };
   try {
-    return json::parse(text, inspect);
-  } catch (const json::parse_error& e) {
-    throw Error(fmt::format("{}: not valid JSON: unexpected content at byte {}", subject, e.byte));
-  } catch (const json::exception&) {  // a number that no double can hold
-    throw Error(fmt::format("{}: not valid JSON: a number is out of range", subject));
+    return build_json(text, static_cast<size_t>(max_depth));
+  } catch (const JsonFault& fault) {
+    switch (fault.kind) {
+      case JsonFault::kDepth:
+        throw Error(fmt::format("{}: JSON is nested deeper than {} levels", subject, max_depth));
+      case JsonFault::kDuplicateKey:
+        throw Error(fmt::format("{}: key {} occurs twice", subject, shown(fault.detail)));
+      case JsonFault::kRange:
+        throw Error(fmt::format("{}: not valid JSON: a number is out of range", subject));
+      case JsonFault::kSyntax:
+        break;
+    }
+    throw Error(
+        fmt::format("{}: not valid JSON: unexpected content at byte {}", subject, fault.byte));
   }
 }
 
-json read_json_file(const std::string& path) {
+json read_json_file(const std::string& path, uint64_t max_bytes) {
   const std::string subject = fmt::format("file '{}'", path);
-  const uint64_t size = file_size(path);
-  MINILLM_CHECK(size <= kMaxFileBytes, "{}: too long: expected at most {} bytes of JSON, got {}",
-                subject, kMaxFileBytes, size);
-  const std::string text = read_file(path);
+  const std::string text = read_file(path, max_bytes);
   expect_not_foreign(path, std::string_view(text).substr(0, kFileKindBytes), "JSON");
   return parse_json(null_for_nonfinite(text), subject);
 }
@@ -113,6 +171,13 @@ uint64_t JsonObject::unsigned_integer(const char* key) const {
   const json& value = required(key);
   if (!value.is_number_unsigned()) fail(key, "an integer that is not negative");
   return value.get<uint64_t>();
+}
+
+int64_t JsonObject::integer_in(const char* key, int64_t low, int64_t high) const {
+  const int64_t value = integer(key);
+  MINILLM_CHECK(low <= value && value <= high, "{}: '{}': expected {} to {}, got {}", subject_, key,
+                low, high, value);
+  return value;
 }
 
 double JsonObject::number(const char* key) const {

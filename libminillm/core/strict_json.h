@@ -1,4 +1,4 @@
-// JSON from models' files, read without trust. Internal: public headers know no JSON library.
+// JSON of others, read without trust. Internal: public headers know no JSON library.
 
 #ifndef LIBMINILLM_CHECKPOINT_STRICT_JSON_H_
 #define LIBMINILLM_CHECKPOINT_STRICT_JSON_H_
@@ -11,12 +11,22 @@
 
 namespace minillm {
 
+// What is wrong with a JSON text.
+struct JsonFault {
+  enum Kind { kSyntax, kRange, kDepth, kDuplicateKey } kind;
+  std::string detail;  // kDuplicateKey: the key; kSyntax: what the parser says
+  size_t byte = 0;     // kSyntax: where
+};
+// Parses `text` in time proportional to its length. Throws JsonFault.
+nlohmann::json build_json(std::string_view text, size_t max_depth);
+
 // Parses `text`. Throws Error `<subject>: ...` if it is not JSON, has a key twice in one object
 // (parsers disagree on which one counts), or nests deeper than `max_depth` objects and arrays.
 nlohmann::json parse_json(std::string_view text, const std::string& subject, int max_depth = 64);
 
-// The JSON file `path`, of at most 16 MiB. Throws Error `file '<path>': ...`.
-nlohmann::json read_json_file(const std::string& path);
+inline constexpr uint64_t kMaxJsonFileBytes = 16 << 20;
+// The JSON file `path`. Throws Error `file '<path>': ...`, also if it is longer than `max_bytes`.
+nlohmann::json read_json_file(const std::string& path, uint64_t max_bytes = kMaxJsonFileBytes);
 
 // Python writes bare NaN and Infinity, which are not JSON. The text with null in their place.
 std::string null_for_nonfinite(std::string_view text);
@@ -35,6 +45,7 @@ class JsonObject {
   // The member. Throws Error if it is absent, null, or of another type.
   int64_t integer(const char* key) const;
   uint64_t unsigned_integer(const char* key) const;
+  int64_t integer_in(const char* key, int64_t low, int64_t high) const;  // both included
   double number(const char* key) const;
   bool boolean(const char* key) const;
   std::string string(const char* key) const;
