@@ -7,6 +7,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/eval/compare.h"
 #include "tools/generation_options.h"
+#include "tools/print.h"
 #include "tools/summary_table.h"
 #include "tools/tool_main.h"
 
@@ -35,7 +36,7 @@ void print_json(const Comparison& comparison) {
     }
     rows.push_back({{"prompt", prompt_line(row.prompt)}, {"answers", answers}});
   }
-  fmt::print("{}\n", Json{{"columns", comparison.columns}, {"rows", rows}}.dump());
+  print("{}\n", Json{{"columns", comparison.columns}, {"rows", rows}}.dump());
 }
 
 }  // namespace
@@ -67,7 +68,7 @@ int main(int argc, char** argv) {
 
   return run_tool(app, argc, argv, [&] {
     if (!summary.empty()) {
-      fmt::print("{}", format_summary(summary));
+      print("{}", format_summary(summary));
       return 0;
     }
     MINILLM_CHECK_USAGE(!checkpoints.empty() && !prompts.empty(),
@@ -77,7 +78,7 @@ int main(int argc, char** argv) {
     if (json)
       print_json(comparison);
     else
-      fmt::print("{}", format_comparison(comparison, width));
+      print("{}", format_comparison(comparison, width));
     return 0;
   });
 }

@@ -18,6 +18,7 @@
 #include "libminillm/generate/chat.h"
 #include "libminillm/generate/generator.h"
 #include "tools/chat_template_option.h"
+#include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/tool_main.h"
 
@@ -59,11 +60,11 @@ void print_metrics(const Arguments& arguments, const Metrics& metrics,
     Json result;
     for (const auto& [name, value] : metrics) result[name] = value;
     for (const auto& [name, count] : counts) result[name] = count;
-    fmt::print("{}\n", result.dump());
+    print("{}\n", result.dump());
     return;
   }
-  for (const auto& [name, value] : metrics) fmt::print("{:<22} {:12.6f}\n", name, value);
-  for (const auto& [name, count] : counts) fmt::print("{:<22} {:12}\n", name, count);
+  for (const auto& [name, value] : metrics) print("{:<22} {:12.6f}\n", name, value);
+  for (const auto& [name, count] : counts) print("{:<22} {:12}\n", name, count);
 }
 
 void report_dropped(const std::vector<DatasetReport>& reports) {
@@ -158,12 +159,12 @@ void evaluate_world_set(const Arguments& arguments) {
     for (const world::WorldMetric& m : metrics)
       result[m.name] = {
           {"value", m.of > 0 ? Json(m.value) : Json()}, {"count", m.count}, {"of", m.of}};
-    fmt::print("{}\n", result.dump());
+    print("{}\n", result.dump());
     return;
   }
   for (const world::WorldMetric& m : metrics)
-    fmt::print("{:<36} {:>8}  {:>7} / {}\n", m.name,
-               m.of > 0 ? fmt::format("{:.4f}", m.value) : "-", m.count, m.of);
+    print("{:<36} {:>8}  {:>7} / {}\n", m.name, m.of > 0 ? fmt::format("{:.4f}", m.value) : "-",
+          m.count, m.of);
 }
 
 // The ids in "1 2 3". Throws Error (kUsage) on anything else.
@@ -189,7 +190,7 @@ void print_log_probs(const Arguments& arguments) {
   if (arguments.json) {
     Json values = Json::array({nullptr});
     for (const Real value : logp) values.push_back(value);
-    fmt::print("{}\n", Json{{"token_ids", ids}, {"logprobs", values}}.dump());
+    print("{}\n", Json{{"token_ids", ids}, {"logprobs", values}}.dump());
     return;
   }
   std::optional<Tokenizer> tokenizer;
@@ -197,11 +198,11 @@ void print_log_probs(const Arguments& arguments) {
   double sum = 0;
   for (size_t i = 0; i < ids.size(); ++i) {
     const std::string piece = tokenizer ? tokenizer->piece(ids[i]) : "";
-    fmt::print("{:6}  {}  {}\n", ids[i], i == 0 ? "         " : fmt::format("{:9.4f}", logp[i - 1]),
-               piece);
+    print("{:6}  {}  {}\n", ids[i], i == 0 ? "         " : fmt::format("{:9.4f}", logp[i - 1]),
+          piece);
     if (i > 0) sum += logp[i - 1];
   }
-  fmt::print("mean {:.4f} over {} tokens\n", sum / static_cast<double>(logp.size()), logp.size());
+  print("mean {:.4f} over {} tokens\n", sum / static_cast<double>(logp.size()), logp.size());
 }
 
 // One of the tool's commands, with the options they all share.

@@ -3,10 +3,12 @@
 #include <nlohmann/json.hpp>
 
 #include "libminillm/checkpoint/checkpoint.h"
+#include "libminillm/checkpoint/output_path.h"
 #include "libminillm/core/file.h"
 #include "libminillm/interop/gguf_export.h"
 #include "libminillm/interop/hf_export.h"
 #include "libminillm/interop/llama2c.h"
+#include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/tool_main.h"
 
@@ -58,6 +60,8 @@ int export_checkpoint(const ExportArguments& arguments) {
   const Checkpoint checkpoint = Checkpoint::open(arguments.checkpoint);
   for (const std::string& warning : checkpoint.warnings()) spdlog::warn("warning: {}", warning);
   const Target target = target_of(arguments);
+  for (const std::string& path : {target.path, arguments.llama2c_tokenizer})
+    if (!path.empty()) check_output_path(path, {arguments.checkpoint, checkpoint.path()});
   ExportReport report;
   {
     WorkBar bar;
@@ -77,7 +81,7 @@ int export_checkpoint(const ExportArguments& arguments) {
   for (const std::string& warning : report.warnings) spdlog::warn("warning: {}", warning);
   const char* type = weight_encoding_name(target.encoding);
   if (!arguments.json) {
-    fmt::print("{}: {} tensors as {}, {} bytes\n", target.path, report.tensors, type, report.bytes);
+    print("{}: {} tensors as {}, {} bytes\n", target.path, report.tensors, type, report.bytes);
     return 0;
   }
   nlohmann::ordered_json result = {{"checkpoint", checkpoint.path()},
@@ -88,7 +92,7 @@ int export_checkpoint(const ExportArguments& arguments) {
                                    {"bytes", report.bytes},
                                    {"warnings", report.warnings}};
   if (!arguments.llama2c_tokenizer.empty()) result["tokenizer"] = arguments.llama2c_tokenizer;
-  fmt::print("{}\n", result.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  print("{}\n", result.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   return 0;
 }
 

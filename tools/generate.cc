@@ -2,12 +2,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include "libminillm/checkpoint/output_path.h"
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/generate/prompts.h"
 #include "tools/generation_options.h"
 #include "tools/interactive.h"
+#include "tools/print.h"
 #include "tools/tool_main.h"
 
 namespace {
@@ -49,14 +51,14 @@ void print_json(const std::string& checkpoint, const std::vector<Answer>& answer
                            {"token_ids", answer.generation.tokens},
                            {"stop_reason", stop_reason_name(answer.generation.reason)}});
   const nlohmann::ordered_json result = {{"checkpoint", checkpoint}, {"generations", generations}};
-  fmt::print("{}\n", result.dump());
+  print("{}\n", result.dump());
 }
 
-void print_text(const std::vector<Answer>& answers) {
+void print_answers(const std::vector<Answer>& answers) {
   for (const Answer& answer : answers) {
-    if (answers.size() > 1) fmt::print("> {}\n", answer.prompt);
-    fmt::print("{}\n", answer.text);
-    if (answers.size() > 1) fmt::print("\n");
+    if (answers.size() > 1) print_text(fmt::format("> {}\n", answer.prompt));
+    print_text(answer.text + "\n");
+    if (answers.size() > 1) print("\n");
   }
 }
 
@@ -140,6 +142,7 @@ int main(int argc, char** argv) {
     if (interactive) {
       return run_interactive(options);
     }
+    if (!out.empty()) check_output_path(out, {prompts_path, options.checkpoint});
     std::vector<Prompt> prompts = prompts_path.empty()
                                       ? std::vector<Prompt>{{{Role::kUser, prompt}}}
                                       : read_prompts(prompts_path);
@@ -155,7 +158,7 @@ int main(int argc, char** argv) {
     prompts = std::move(repeated);
     const std::vector<Answer> answers =
         answer_all(loaded, prompts, options.chat, options.system, options.generation);
-    json ? print_json(options.checkpoint, answers) : print_text(answers);
+    json ? print_json(options.checkpoint, answers) : print_answers(answers);
     return 0;
   });
 }

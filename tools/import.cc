@@ -9,6 +9,7 @@
 #include "libminillm/core/version.h"
 #include "libminillm/interop/llama2c_import.h"
 #include "tools/chat_template_option.h"
+#include "tools/print.h"
 #include "tools/tool_main.h"
 
 namespace minillm {
@@ -50,12 +51,12 @@ void import(const ImportArguments& arguments) {
     const nlohmann::ordered_json result = {{"checkpoint", arguments.out},
                                            {"parameters", config.parameter_count()},
                                            {"tokenizer", tokenizer.has_value()}};
-    fmt::print("{}\n", result.dump());
+    print("{}\n", result.dump());
   } else {
-    fmt::print("{}: {} parameters, {} blocks of width {}, {} tokens of context{}\n", arguments.out,
-               config.parameter_count(), config.num_hidden_layers, config.hidden_size,
-               config.max_position_embeddings,
-               tokenizer ? "" : "; without a tokenizer, it can only be given token ids");
+    print("{}: {} parameters, {} blocks of width {}, {} tokens of context{}\n", arguments.out,
+          config.parameter_count(), config.num_hidden_layers, config.hidden_size,
+          config.max_position_embeddings,
+          tokenizer ? "" : "; without a tokenizer, it can only be given token ids");
   }
 }
 

@@ -12,6 +12,7 @@
 #include "libminillm/core/file.h"
 #include "tools/chat_template_option.h"
 #include "tools/inspect_dataset.h"
+#include "tools/print.h"
 #include "tools/stage_tool.h"
 #include "tools/tool_main.h"
 
@@ -90,44 +91,43 @@ ordered_json checkpoint_json(const Inspected& inspected) {
 }
 
 void print_lineage(const ordered_json& lineage) {
-  fmt::print("\nlineage, oldest first\n");
+  print("\nlineage, oldest first\n");
   for (const ordered_json& entry : lineage) {
     const auto text = [&](const char* key) { return entry.at(key).get<std::string>(); };
-    fmt::print("  {}: {} steps, {} tokens, seed {}, libminillm {}\n", text("stage"),
-               entry.at("steps").dump(), entry.at("tokens").dump(), entry.at("seed").dump(),
-               text("library_version"));
-    if (!text("parent").empty()) fmt::print("    from weights {}\n", text("parent"));
+    print("  {}: {} steps, {} tokens, seed {}, libminillm {}\n", text("stage"),
+          entry.at("steps").dump(), entry.at("tokens").dump(), entry.at("seed").dump(),
+          text("library_version"));
+    if (!text("parent").empty()) print("    from weights {}\n", text("parent"));
     for (const auto& [name, hash] : entry.at("hashes").items()) {
-      fmt::print("    {} {}\n", name, hash.get<std::string>());
+      print("    {} {}\n", name, hash.get<std::string>());
     }
   }
 }
 
 void print_checkpoint(const ordered_json& j) {
-  fmt::print("{}\n", j.at("path").get<std::string>());
-  fmt::print("  weights {}\n", j.at("weights_hash").get<std::string>());
-  fmt::print("  {} parameters, {} tokenizer, {} optimizer state\n", j.at("parameters").get<Index>(),
-             j.at("tokenizer_hash").is_null() ? "no" : "with",
-             j.at("has_optimizer_state") ? "with" : "no");
-  fmt::print("\nconfig\n");
-  for (const auto& [key, value] : j.at("config").items())
-    fmt::print("  {} = {}\n", key, value.dump());
+  print("{}\n", j.at("path").get<std::string>());
+  print("  weights {}\n", j.at("weights_hash").get<std::string>());
+  print("  {} parameters, {} tokenizer, {} optimizer state\n", j.at("parameters").get<Index>(),
+        j.at("tokenizer_hash").is_null() ? "no" : "with",
+        j.at("has_optimizer_state") ? "with" : "no");
+  print("\nconfig\n");
+  for (const auto& [key, value] : j.at("config").items()) print("  {} = {}\n", key, value.dump());
 
-  fmt::print("\n{:<52} {:>5} {:>14} {:>11} {:>11} {:>11}\n", "tensor", "dtype", "shape", "norm",
-             "min", "max");
+  print("\n{:<52} {:>5} {:>14} {:>11} {:>11} {:>11}\n", "tensor", "dtype", "shape", "norm", "min",
+        "max");
   for (const ordered_json& t : j.at("tensors")) {
     const Index bad = t.at("non_finite");
-    fmt::print("{:<52} {:>5} {:>14} {:>11.5g} {:>11.5g} {:>11.5g}{}\n",
-               t.at("name").get<std::string>(), t.at("dtype").get<std::string>(),
-               fmt::format("{}", t.at("shape").get<std::vector<Index>>()),
-               t.at("norm").get<double>(), t.at("min").get<double>(), t.at("max").get<double>(),
-               bad == 0 ? "" : fmt::format("  {} NOT FINITE", bad));
+    print("{:<52} {:>5} {:>14} {:>11.5g} {:>11.5g} {:>11.5g}{}\n", t.at("name").get<std::string>(),
+          t.at("dtype").get<std::string>(),
+          fmt::format("{}", t.at("shape").get<std::vector<Index>>()), t.at("norm").get<double>(),
+          t.at("min").get<double>(), t.at("max").get<double>(),
+          bad == 0 ? "" : fmt::format("  {} NOT FINITE", bad));
   }
   const ordered_json& state = j.at("trainer_state");
   if (state.is_null()) return;
-  fmt::print("\ntrainer state\n");
+  print("\ntrainer state\n");
   for (const auto& [key, value] : state.items()) {
-    if (key != "lineage") fmt::print("  {} = {}\n", key, value.dump());
+    if (key != "lineage") print("  {} = {}\n", key, value.dump());
   }
   print_lineage(state.at("lineage"));
 }
@@ -160,17 +160,16 @@ ordered_json difference_json(const Inspected& a, const Inspected& b) {
 }
 
 void print_difference(const ordered_json& j) {
-  fmt::print("a = {}\nb = {}\n\n", j.at("a").get<std::string>(), j.at("b").get<std::string>());
-  fmt::print("{:<52} {:>12} {:>12} {:>12}\n", "tensor", "|b-a|", "|b-a|/|a|", "largest");
+  print("a = {}\nb = {}\n\n", j.at("a").get<std::string>(), j.at("b").get<std::string>());
+  print("{:<52} {:>12} {:>12} {:>12}\n", "tensor", "|b-a|", "|b-a|/|a|", "largest");
   for (const ordered_json& row : j.at("tensors")) {
-    fmt::print("{:<52} ", row.at("name").get<std::string>());
+    print("{:<52} ", row.at("name").get<std::string>());
     const ordered_json& d = row.at("difference");
     if (d.is_null()) {
-      fmt::print("shape {} in a, {} in b\n", row.at("a").dump(), row.at("b").dump());
+      print("shape {} in a, {} in b\n", row.at("a").dump(), row.at("b").dump());
     } else {
       const auto number = [&](const char* key) { return d.at(key).get<double>(); };
-      fmt::print("{:>12.5g} {:>12.5g} {:>12.5g}\n", number("norm"), number("relative"),
-                 number("max"));
+      print("{:>12.5g} {:>12.5g} {:>12.5g}\n", number("norm"), number("relative"), number("max"));
     }
   }
 }
@@ -180,7 +179,7 @@ int inspect_checkpoints(const std::vector<std::string>& paths, bool json) {
   const ordered_json j = paths.size() == 2 ? difference_json(first, open_to_inspect(paths[1]))
                                            : checkpoint_json(first);
   if (json) {
-    fmt::print("{}\n", j.dump());
+    print("{}\n", j.dump());
   } else {
     paths.size() == 2 ? print_difference(j) : print_checkpoint(j);
   }

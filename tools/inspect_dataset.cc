@@ -15,6 +15,7 @@
 #include "libminillm/data/document_reader.h"
 #include "libminillm/data/packing.h"
 #include "tools/dataset_summary.h"
+#include "tools/print.h"
 
 namespace minillm {
 namespace {
@@ -208,23 +209,12 @@ nlohmann::ordered_json to_json(const Summary& summary, const char* unit) {
   return json;
 }
 
-// The text with control characters spelled out: a data set must not control the terminal.
-std::string visible(const std::string& text) {
-  std::string shown;
-  for (const char c : replace_invalid_utf8(text)) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool control = (byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f;
-    shown += control ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
-  }
-  return shown;
-}
-
 void print_lengths(const char* name, const std::vector<int64_t>& values, const char* unit) {
   if (values.empty()) return;
   const Lengths l = measure(values);
-  fmt::print("{:<12}{} {}: median {}, 90 % up to {}, 99 % up to {}, mean {:.1f}\n", name,
-             l.min == l.max ? fmt::format("{}", l.min) : fmt::format("{} to {}", l.min, l.max),
-             unit, l.median, l.p90, l.p99, l.mean);
+  print("{:<12}{} {}: median {}, 90 % up to {}, 99 % up to {}, mean {:.1f}\n", name,
+        l.min == l.max ? fmt::format("{}", l.min) : fmt::format("{} to {}", l.min, l.max), unit,
+        l.median, l.p90, l.p99, l.mean);
 }
 
 // What is learned is green on a terminal, and between guillemets elsewhere.
@@ -238,43 +228,40 @@ void print_sample(const std::vector<Span>& sample) {
     if (span.text.size() > kSampleBytes) text += " ...";
     text += end;
   }
-  fmt::print("{}\n", text);
+  fmt::print("{}\n", text);  // its pieces are visible, its colours are ours
 }
 
 void print_summary(const Summary& summary, const char* unit) {
   const DatasetReport& report = summary.report;
-  fmt::print("{}: {}, format: {}{}\n\n", report.path, summary.kind, report.format,
-             report.container.empty() ? "" : " (" + report.container + ")");
-  fmt::print("{:<12}{}\n{:<12}{}\n", "rows", report.rows, "used", report.used);
+  print("{}: {}, format: {}{}\n\n", report.path, summary.kind, report.format,
+        report.container.empty() ? "" : " (" + report.container + ")");
+  print("{:<12}{}\n{:<12}{}\n", "rows", report.rows, "used", report.used);
   for (const auto& [reason, count] : report.dropped)
-    fmt::print("{:<12}{}  {}\n", "dropped", count, reason);
-  for (const std::string& example : report.examples) fmt::print("{:<12}{}\n", "", example);
+    print("{:<12}{}  {}\n", "dropped", count, reason);
+  for (const std::string& example : report.examples) print("{:<12}{}\n", "", example);
   if (summary.too_long > 0)
-    fmt::print("{:<12}{}  longer than the model's {} positions: training leaves them out\n",
-               "too long", summary.too_long, summary.max_positions);
+    print("{:<12}{}  longer than the model's {} positions: training leaves them out\n", "too long",
+          summary.too_long, summary.max_positions);
   for (const auto& [key, rows] : report.unused_keys)
-    fmt::print("{:<12}'{}', in {} rows\n", "unused key", visible(key), rows);
-  for (const std::string& warning : report.warnings)
-    fmt::print("{:<12}{}\n", "warning", visible(warning));
+    print("{:<12}'{}', in {} rows\n", "unused key", key, rows);
+  for (const std::string& warning : report.warnings) print("{:<12}{}\n", "warning", warning);
   print_lengths("length", summary.lengths, unit);
   print_lengths("learned", summary.supervised, unit);
   print_lengths("chosen", summary.chosen, unit);
   print_lengths("rejected", summary.rejected, unit);
   if (!summary.chosen.empty()) {
-    fmt::print(
-        "{:<12}in {:.1f} % of the pairs the chosen answer is the longer one (no bias: 50 %)\n",
-        "length bias", 100 * longer_chosen_share(summary));
-    fmt::print("{:<12}{:.2f} % of the rows\n", "identical",
-               100 * share(identical_pairs(summary), report.rows));
+    print("{:<12}in {:.1f} % of the pairs the chosen answer is the longer one (no bias: 50 %)\n",
+          "length bias", 100 * longer_chosen_share(summary));
+    print("{:<12}{:.2f} % of the rows\n", "identical",
+          100 * share(identical_pairs(summary), report.rows));
   }
   const auto records = static_cast<int64_t>(summary.lengths.size());
-  fmt::print("{:<12}{} ({:.2f} %)\n", "duplicates", summary.duplicates,
-             100 * share(summary.duplicates, records));
-  fmt::print("{:<12}{} contain chat markers, which stay plain text\n", "markers",
-             summary.with_markers);
-  if (!summary.samples.empty()) fmt::print("\nsamples, with the learned text marked:\n");
+  print("{:<12}{} ({:.2f} %)\n", "duplicates", summary.duplicates,
+        100 * share(summary.duplicates, records));
+  print("{:<12}{} contain chat markers, which stay plain text\n", "markers", summary.with_markers);
+  if (!summary.samples.empty()) print("\nsamples, with the learned text marked:\n");
   for (const auto& sample : summary.samples) {
-    fmt::print("---\n");
+    print("---\n");
     print_sample(sample);
   }
 }
@@ -286,8 +273,8 @@ int inspect_dataset(const std::string& path, const InspectOptions& options, bool
   Summary summary = inspector.inspect(path);
   summary.max_positions = options.max_positions;
   if (json) {
-    fmt::print("{}\n", to_json(summary, inspector.unit())
-                           .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    print("{}\n", to_json(summary, inspector.unit())
+                      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
     print_summary(summary, inspector.unit());
   }

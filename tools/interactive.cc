@@ -12,6 +12,7 @@
 #include "libminillm/core/utf8.h"
 #include "tools/generation_options.h"
 #include "tools/line_editor.h"
+#include "tools/print.h"
 #include "tools/tool_main.h"
 
 namespace minillm {
@@ -122,7 +123,7 @@ void Session::answer(const std::string& line) {
   interrupted = 0;
   const GenerationEvents events = {.on_text =
                                        [](const std::string& text) {
-                                         fmt::print("{}", text);
+                                         print_text(text);
                                          std::fflush(stdout);
                                        },
                                    .stop_requested = [] { return interrupted != 0; }};
@@ -130,7 +131,7 @@ void Session::answer(const std::string& line) {
   if (chat_) {
     const ChatAnswer answer = chat_->ask(line, options_.generation, events);
     reason = answer.generation.reason;
-    fmt::print("\n");
+    print("\n");
     if (answer.dropped_turns > 0)
       spdlog::info("(the context is full: {} oldest turn{} forgotten)", answer.dropped_turns,
                    answer.dropped_turns == 1 ? "" : "s");
@@ -140,7 +141,7 @@ void Session::answer(const std::string& line) {
         generator.generate(encode_raw_prompt(loaded_->tokenizer, line), options_.generation, events)
             .reason;
     ++options_.generation.stream;
-    fmt::print("\n");
+    print("\n");
   }
   if (reason == StopReason::kMaxTokens || reason == StopReason::kContextFull)
     spdlog::info("({})", reason == StopReason::kMaxTokens

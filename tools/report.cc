@@ -2,9 +2,11 @@
 
 #include "libminillm/report/report.h"
 
+#include "libminillm/checkpoint/output_path.h"
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "tools/generation_options.h"
+#include "tools/print.h"
 #include "tools/tool_main.h"
 
 namespace {
@@ -13,8 +15,9 @@ using namespace minillm;
 
 // To the file, or to stdout if none is named.
 void deliver(const std::string& text, const std::string& out) {
+  if (!out.empty()) check_output_path(out, {});
   if (out.empty())
-    fmt::print("{}", text);
+    print_text(text);
   else
     write_output(out, text);
   if (!out.empty()) spdlog::info("wrote {}", out);

@@ -14,6 +14,7 @@
 #include "libminillm/eval/stage_notes.h"
 #include "libminillm/pipeline/stages.h"
 #include "tools/chat_template_option.h"
+#include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/tool_main.h"
 
@@ -106,7 +107,7 @@ inline int run_training(const StageArguments& arguments, const ConfiguredStage& 
                                      {"run", arguments.options.out},
                                      {"peak_memory_mb", peak_memory() * 1e-6}};
     for (const auto& [name, value] : last) result[name] = value;
-    fmt::print("{}\n", result.dump());
+    print("{}\n", result.dump());
   }
   return interrupted ? static_cast<int>(ExitCode::kInterrupted) : 0;
 }

@@ -7,10 +7,12 @@
 #include <optional>
 #include <sstream>
 
+#include "libminillm/checkpoint/output_path.h"
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/data/document_reader.h"
 #include "libminillm/data/tokenizer.h"
+#include "tools/print.h"
 #include "tools/tool_main.h"
 
 namespace minillm {
@@ -42,6 +44,7 @@ double bytes_per_token(const Tokenizer& tokenizer, const std::vector<std::string
 }
 
 int train(const TrainArguments& arguments, bool json) {
+  check_output_path(arguments.out, arguments.inputs);
   std::vector<std::string> documents;
   const auto reports =
       for_each_document(arguments.inputs, parse_document_split(arguments.split),
@@ -68,10 +71,10 @@ int train(const TrainArguments& arguments, bool json) {
                                            {"documents", documents.size()},
                                            {"bytes_per_token", ratio},
                                            {"sha256", tokenizer.hash()}};
-    fmt::print("{}\n", result.dump());
+    print("{}\n", result.dump());
   } else {
-    fmt::print("{}: {} pieces, {:.2f} bytes of text per token\n", arguments.out,
-               tokenizer.vocab_size(), ratio);
+    print("{}: {} pieces, {:.2f} bytes of text per token\n", arguments.out, tokenizer.vocab_size(),
+          ratio);
   }
   return 0;
 }
@@ -91,7 +94,7 @@ int encode(const CodeArguments& arguments, bool json) {
   if (json) {
     nlohmann::ordered_json result = {{"token_ids", ids}, {"pieces", nlohmann::json::array()}};
     for (const Token id : ids) result["pieces"].push_back(tokenizer.piece(id));
-    fmt::print("{}\n", result.dump());
+    print("{}\n", result.dump());
   } else {
     fmt::print("{}\n", fmt::join(ids, " "));
   }
@@ -118,9 +121,9 @@ int decode(const CodeArguments& arguments, bool json) {
   const std::string text =
       tokenizer.decode(parse_ids(arguments.text ? *arguments.text : read_standard_input()));
   if (json) {
-    fmt::print("{}\n", nlohmann::json({{"text", text}}).dump());
+    print("{}\n", nlohmann::json({{"text", text}}).dump());
   } else {
-    fmt::print("{}", text);  // exactly the text, so that encode and decode are inverse in a pipe
+    print_text(text);  // exactly the text, so that encode and decode are inverse in a pipe
   }
   return 0;
 }

@@ -16,18 +16,22 @@
 #ifndef TOOLS_TOOL_MAIN_H_
 #define TOOLS_TOOL_MAIN_H_
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <omp.h>
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <functional>
 #include <iostream>
+#include <memory>
 #include <new>
 #include <string>
 #include <string_view>
@@ -35,6 +39,7 @@
 
 #include "libminillm/core/error.h"
 #include "libminillm/core/version.h"
+#include "libminillm/core/visible.h"
 #include "tools/completion.h"
 #include "tools/option_names.h"
 
@@ -69,8 +74,44 @@ inline void on_save_signal(int) { save_signals = 1; }
 inline int report_error(const std::string& text, ExitCode code) {
   std::string message = in_flags(text);
   std::replace(message.begin(), message.end(), '\n', ' ');
+  message = visible(message);
   write_error_text(fmt::format("error: {}\n", message));
   return static_cast<int>(code);
+}
+
+inline bool flush_standard_output() {
+  if (std::cout.flush() && std::fflush(stdout) == 0) return true;
+  report_error("standard output: cannot be written", ExitCode::kError);
+  return false;
+}
+
+// A daemon may start us without them: then the next files would get their numbers, and log lines
+// would land in them.
+inline void open_standard_descriptors() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (fcntl(descriptor, F_GETFD) == -1 && errno == EBADF) [[maybe_unused]]
+      const int opened = open("/dev/null", O_RDWR);  // the lowest one that is free
+}
+
+// %* in a pattern: the message, which may quote a file or a model.
+class VisibleMessage : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&,
+              spdlog::memory_buf_t& to) override {
+    const std::string text = visible({message.payload.data(), message.payload.size()});
+    to.append(text.data(), text.data() + text.size());
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<VisibleMessage>();
+  }
+};
+
+inline void log_visibly() {
+  spdlog::set_default_logger(spdlog::stderr_color_st("minillm"));
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<VisibleMessage>('*').set_pattern("%*");
+  spdlog::set_formatter(std::move(formatter));
+  spdlog::set_error_handler([](const std::string&) {});  // of a terminal that is gone
 }
 
 inline void handle_signal(int signal, void (*handler)(int)) {
@@ -105,8 +146,10 @@ inline bool save_requested() { return std::exchange(internal::save_signals, 0) !
 // Parses the command line, runs `body` and returns the process's exit code: the body's, or that of
 // what it threw. Adds --threads and --completion to `app`.
 inline int run_tool(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
-  spdlog::set_default_logger(spdlog::stderr_color_st("minillm"));
-  spdlog::set_pattern("%v");
+  internal::open_standard_descriptors();
+  // A write beyond the file size limit fails like any other, instead of ending the process.
+  internal::handle_signal(SIGXFSZ, SIG_IGN);
+  internal::log_visibly();
   int threads = 0;
   app.add_option("--threads", threads, "threads (default: one per processor)")
       ->check(CLI::Range(1, 1024));
@@ -115,7 +158,10 @@ inline int run_tool(CLI::App& app, int argc, char** argv, const std::function<in
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == 0) return app.exit(e);  // --help: prints it
+    if (e.get_exit_code() == 0) {  // --help: prints it
+      app.exit(e);
+      return internal::flush_standard_output() ? 0 : static_cast<int>(ExitCode::kError);
+    }
     return internal::report_error(fmt::format("{} (see {} --help)", e.what(), app.get_name()),
                                   ExitCode::kUsage);
   }
@@ -123,9 +169,7 @@ inline int run_tool(CLI::App& app, int argc, char** argv, const std::function<in
 
   try {
     const int code = body();
-    if (!std::cout.flush() || std::fflush(stdout) != 0)
-      return internal::report_error("standard output: cannot be written", ExitCode::kError);
-    return code;
+    return internal::flush_standard_output() ? code : static_cast<int>(ExitCode::kError);
   } catch (const Error& e) {
     return internal::report_error(e.what(), e.exit_code());
   } catch (const std::bad_alloc&) {

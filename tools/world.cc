@@ -7,6 +7,7 @@
 
 #include "libminillm/core/file.h"
 #include "libminillm/world/world_files.h"
+#include "tools/print.h"
 #include "tools/tool_main.h"
 
 int main(int argc, char** argv) {
@@ -55,7 +56,7 @@ int main(int argc, char** argv) {
       write_output(join_path(out, "SHA256SUMS"), sums);
     }
     if (json)
-      fmt::print("{}\n", nlohmann::ordered_json{{"seed", options.seed}, {"files", files}}.dump());
+      print("{}\n", nlohmann::ordered_json{{"seed", options.seed}, {"files", files}}.dump());
     return 0;
   });
 }

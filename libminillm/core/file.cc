@@ -193,7 +193,7 @@ void remove_all(const std::string& path) {
     if (!done(file_calls::unlink(path))) throw_system_error("file", path, "remove");
     return;
   }
-  // Backwards, so that what marks a directory as ours (.minillm-unfinished, MANIFEST.json) goes last,
+  // Backwards: what marks a directory as ours (.minillm-unfinished, MANIFEST.json) goes last,
   // and one that is half removed is still known.
   std::vector<std::string> names = list_directory(path);
   std::reverse(names.begin(), names.end());

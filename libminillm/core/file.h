@@ -34,8 +34,8 @@ void write_file_atomic(const std::string& path, std::string_view content);
 // The same for several pieces in a row (a header and a large payload, without copying them).
 void write_file_atomic(const std::string& path, std::span<const std::string_view> pieces);
 
-// Writes what a user asked for. A file is replaced like that and keeps its mode, a link to one stays;
-// a device or a pipe is written to.
+// Writes what a user asked for. A file is replaced like that and keeps its mode, a link to one
+// stays; a device or a pipe is written to.
 void write_output(const std::string& path, std::string_view content);
 
 // Renames in one step (a file replaces the file `to`), then makes it durable. Throws Error.
@@ -57,9 +57,9 @@ void remove_all(const std::string& path);
 // "runs/a" + "b" = "runs/a/b".
 std::string join_path(std::string_view directory, std::string_view name);
 
-// Of a name that this library gives to a temporary file or directory, "LATEST.tmp-12-<16 digits>",
-// hexadecimal, what it was to become: "LATEST"; else "". Left over from a crash, unless its writer
-// is still alive.
+// Of a name that this library gives to a temporary file or directory, as "LATEST.tmp-12-<16 hex
+// digits>", what it was to become: "LATEST"; else "". Left over from a crash, unless its writer is
+// still alive.
 std::string_view temporary_of(std::string_view name);
 // Whether a directory of such a name was written by a DirectoryTransaction: it holds its mark, or
 // nothing at all.

@@ -94,7 +94,9 @@ class UsedTexts {
       for (const Json& element : value)  // an object that was read has keys of its own
         if (!reading_.used.contains(&element)) add(element);
     } else if (value.is_string()) {
-      texts_.push_back(trim(value.get_ref<const std::string&>()));
+      const std::string_view text = trim(value.get_ref<const std::string&>());
+      if (text.empty()) return;
+      texts_.push_back(text);
       all_.append(texts_.back()).append("\n");
     }
   }

@@ -1,6 +1,7 @@
 #include "libminillm/eval/batch_scorer.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "libminillm/core/check.h"
 
@@ -48,7 +49,14 @@ void BatchScorer::run(const std::function<void(TokenBatch&, Index)>& append,
     batch_.clear();
     for (Index i = begin; i < end; ++i) append(batch_, i);
     model_.forward(batch_, workspace_);
-    visit({begin, end, batch_, model_.log_probs(batch_, workspace_)});
+    const std::span<const Real> logp = model_.log_probs(batch_, workspace_);
+    const auto bad =
+        std::find_if(logp.begin(), logp.end(), [](Real x) { return !std::isfinite(x); });
+    MINILLM_CHECK(bad == logp.end(),
+                  "model: the log-probability of a token is {}: its weights are finite, but so "
+                  "large that what is computed with them is not (diverged, or damaged)",
+                  *bad);
+    visit({begin, end, batch_, logp});
     begin = end;
     report_progress(progress, static_cast<double>(end), static_cast<double>(plan_.ends.back()));
   }

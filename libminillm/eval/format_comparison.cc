@@ -7,6 +7,8 @@
 
 #include "libminillm/eval/compare.h"
 
+#include "libminillm/core/visible.h"
+
 namespace minillm {
 namespace {
 
@@ -31,20 +33,6 @@ size_t byte_length(std::string_view text, int count) {
   return bytes;
 }
 
-// Control characters made visible, so that no answer can play with the terminal.
-std::string visible(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    if (c == '\n')
-      result += "\\n";
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      result += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    else
-      result += c;
-  }
-  return result;
-}
-
 // Appends one line of text as lines of at most `width` characters, broken at spaces if it has any.
 void append_wrapped(std::vector<std::string>& lines, std::string_view text, int width) {
   while (display_width(text) > width) {
@@ -65,7 +53,7 @@ std::vector<std::string> wrapped(std::string_view text, int width) {
     const size_t end = text.find('\n');
     const std::string_view line = text.substr(0, end);
     if (line.find_first_not_of(' ') != std::string_view::npos)
-      append_wrapped(lines, visible(line), width);
+      append_wrapped(lines, visible(line, LineEnds::kShown), width);
     if (end == std::string_view::npos) break;
     text.remove_prefix(end + 1);
   }
@@ -79,8 +67,9 @@ std::string prompt_line(const Prompt& prompt) {
   std::string line;
   for (const Message& message : prompt) {
     if (!line.empty()) line += ' ';
-    line += message.role == Role::kUser ? visible(message.content)
-                                        : fmt::format("[{}]", visible(message.content));
+    line += message.role == Role::kUser
+                ? visible(message.content, LineEnds::kShown)
+                : fmt::format("[{}]", visible(message.content, LineEnds::kShown));
   }
   return line;
 }

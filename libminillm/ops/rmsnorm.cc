@@ -1,6 +1,7 @@
 #include "libminillm/ops/rmsnorm.h"
 
 #include <cmath>
+#include <limits>
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/multiversion.h"
@@ -14,7 +15,9 @@ namespace {
 MINILLM_MULTIVERSION
 Real forward_row(Real* y, const Real* x, const Real* w, Index C, Real epsilon) {
   const Real mean_square = lane_sum(C, [&](Index i) { return x[i] * x[i]; }) / static_cast<Real>(C);
-  const Real r = 1 / std::sqrt(mean_square + epsilon);
+  // Squares that overflow would make r zero, and a plausible output of nothing: NaN tells.
+  const Real r = std::isfinite(mean_square) ? 1 / std::sqrt(mean_square + epsilon)
+                                            : std::numeric_limits<Real>::quiet_NaN();
   for (Index i = 0; i < C; ++i) y[i] = w[i] * (x[i] * r);
   return r;
 }

@@ -125,5 +125,15 @@ TEST(AnswerLogProbs, RefuseWhatIsEmpty) {
   EXPECT_TRUE(answer_log_probs(model, {{1}, {}}).empty());
 }
 
+// Squares that overflow, and products: neither ends in a number that means nothing.
+TEST(SequenceScores, OfHugeWeightsAreNamedErrors) {
+  for (const Real scale : {Real(1e19), Real(1e25), Real(1e37)}) {
+    Model model = toy_model();
+    for (Real& weight : model.parameters()) weight *= scale;
+    for (Real& weight : model.parameters()) weight = std::clamp<Real>(weight, -3e38, 3e38);
+    EXPECT_ERROR(token_log_probs(model, random_tokens(8, 1)), "model: the log-probability of a token");
+  }
+}
+
 }  // namespace
 }  // namespace minillm

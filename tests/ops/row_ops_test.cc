@@ -77,6 +77,19 @@ TEST(RmsNorm, EqualsAPlainLoop) {
   }
 }
 
+TEST(RmsNorm, OfARowWhoseSquaresOverflowIsNotANumber) {
+  Matrix x(2, 4), y(2, 4), rstd(2, 1), weight(1, 4);
+  const Real huge = std::numeric_limits<Real>::max() / 2;
+  for (Index i = 0; i < 4; ++i) {
+    weight(0, i) = 1;
+    x(0, i) = huge;
+    x(1, i) = 2;
+  }
+  rmsnorm_forward(y.view(), rstd.view(), x.view(), weight.view(), Real(1e-5));
+  EXPECT_TRUE(std::isnan(y(0, 0)));
+  EXPECT_NEAR(y(1, 0), 1, 1e-5);
+}
+
 TEST(RmsNorm, OfZeroIsZero) {
   Matrix x(1, 16), y(1, 16), rstd(1, 1);
   const Matrix weight = random_matrix(1, 16, 1);

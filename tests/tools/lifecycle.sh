@@ -111,5 +111,53 @@ ensure "data.columns" grep -q '"used":2' <(tool inspect rows.csv.gz --json --set
 tool inspect rows.csv.gz --set data.columns.prompt=question >/dev/null 2>columns.err
 ensure "a column that is not there" grep -q "no record of 'rows.csv.gz' has such a column" columns.err
 
+# --- closed standard descriptors are not given to files that are written
+"$bin/minillm-pretrain" "${short[@]:1}" --set train.eval_every=0 --set train.log_every=1 --out daemon <&- >&- 2>&-
+ensure "closed descriptors: exit code" test $? -eq 0
+ensure "closed descriptors: lines that are no metrics" python3 - daemon/metrics.jsonl <<'PYTHON'
+import json, sys
+lines = [json.loads(line) for line in open(sys.argv[1])]
+assert lines and all("step" in line for line in lines)
+PYTHON
+if [[ -w /dev/full ]]; then
+  tool inspect --help >/dev/full 2>help.err
+  ensure "--help that cannot be written: exit code" test $? -eq 1
+fi
+
+# --- what files say does not steer the terminal, and neither do names
+printf '{"prompt": "a\\u001b[31m", "completion": "b\\u009b\\u202e", "k\\u009bey": "\\u202e some words"}\n' >steer.jsonl
+{ tool inspect steer.jsonl --tokenizer base; tool inspect $'no\x1b[31m\xc2\x9bfile'; } >steer.out 2>&1
+ensure "a terminal is steered" python3 - steer.out <<'PYTHON'
+import sys
+text = open(sys.argv[1], encoding="utf-8").read()
+assert "\\x1b" in text and "\\u009b" in text and "\\u202e" in text
+assert not any(c != "\n" and c != "\t" and (ord(c) < 32 or 127 <= ord(c) < 160 or c == "\u202e") for c in text)
+PYTHON
+
+# --- outputs: a link and a device are written to; inputs, checkpoints and runs are spared
+touch gguf.target && ln -s gguf.target gguf.link
+tool export --checkpoint base --gguf gguf.link >/dev/null 2>&1
+ensure "an output through a link" test -L gguf.link -a -s gguf.target
+ensure "an output to a device" tool export --checkpoint base --gguf /dev/null >/dev/null 2>&1
+ensure "/dev/null was replaced" test -c /dev/null
+weights=$(echo base/checkpoint-*/model.safetensors) before=$(cat base/checkpoint-*/model.safetensors | sha256sum)
+tool export --checkpoint base --gguf "${weights%% *}" >/dev/null 2>spare.err
+ensure "weights as an output: exit code" test $? -eq 2
+ensure "weights as an output: $(cat spare.err)" grep -q "lies in a checkpoint" spare.err
+ensure "weights as an output were touched" test "$before" = "$(cat base/checkpoint-*/model.safetensors | sha256sum)"
+cp samples.jsonl prompts.jsonl && ln prompts.jsonl twin.jsonl
+tool generate --checkpoint base --prompts prompts.jsonl --max-tokens 2 --out twin.jsonl >/dev/null 2>spare.err
+ensure "an input as an output: exit code" test $? -eq 2
+ensure "an input as an output was touched" cmp samples.jsonl prompts.jsonl
+
+# --- a start takes nothing for its own because of its name, and a pipe is no file
+mkdir -p mine/photos.fresh mine/backup.tmp-2024-01-05 mine/.trash-mine mine/old.replaced
+tool "${short[@]}" --out mine 2>/dev/null
+ensure "a start removed what is not its own" test -d mine/photos.fresh -a -d mine/backup.tmp-2024-01-05 -a -d mine/.trash-mine -a -d mine/old.replaced
+mkfifo fifo
+timeout 20 "$bin/minillm-inspect" steer.jsonl --tokenizer fifo >/dev/null 2>fifo.err
+ensure "a pipe as a tokenizer: exit code" test $? -eq 1
+ensure "a pipe as a tokenizer: $(cat fifo.err)" grep -q "expected a file, got a pipe" fifo.err
+
 echo "$passed passed, $failed failed"
 [[ $failed -eq 0 ]]
