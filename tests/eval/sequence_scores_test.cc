@@ -131,7 +131,8 @@ TEST(SequenceScores, OfHugeWeightsAreNamedErrors) {
     Model model = toy_model();
     for (Real& weight : model.parameters()) weight *= scale;
     for (Real& weight : model.parameters()) weight = std::clamp<Real>(weight, -3e38, 3e38);
-    EXPECT_ERROR(token_log_probs(model, random_tokens(8, 1)), "model: the log-probability of a token");
+    EXPECT_ERROR(token_log_probs(model, random_tokens(8, 1)),
+                 "model: the log-probability of a token");
   }
 }
 
