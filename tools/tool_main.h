@@ -38,6 +38,7 @@
 #include <utility>
 
 #include "libminillm/core/error.h"
+#include "libminillm/core/mapped_file.h"
 #include "libminillm/core/version.h"
 #include "libminillm/core/visible.h"
 #include "tools/completion.h"
@@ -150,6 +151,7 @@ inline int run_tool(CLI::App& app, int argc, char** argv, const std::function<in
   // A write beyond the file size limit fails like any other, instead of ending the process.
   internal::handle_signal(SIGXFSZ, SIG_IGN);
   internal::log_visibly();
+  guard_mapped_files();
   int threads = 0;
   app.add_option("--threads", threads, "threads (default: one per processor)")
       ->check(CLI::Range(1, 1024));

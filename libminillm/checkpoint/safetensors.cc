@@ -75,6 +75,7 @@ void SafetensorsFile::read_part(const SafetensorsTensor& tensor, Index first,
     throw Error(fmt::format("file '{}': tensor '{}': expected dtype F32, F16 or BF16, got {}",
                             path_, tensor.name, tensor.dtype));
   }
+  file_.expect_whole();
 }
 
 SafetensorsImage::SafetensorsImage(const std::vector<NamedTensor>& tensors,

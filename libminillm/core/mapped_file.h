@@ -4,36 +4,41 @@
 #define LIBMINILLM_CORE_MAPPED_FILE_H_
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace minillm {
 
-// Move-only. An empty file maps to an empty span. REQUIRES that nobody truncates the file while it
-// is mapped; the library itself only ever replaces files by renaming, which leaves old maps intact.
+// Move-only. An empty file maps to an empty span. The library itself only ever replaces files by
+// renaming, which leaves old maps intact. Somebody else may cut the file off: reading beyond its new
+// end raises SIGBUS, which ends the process unless guard_mapped_files() was called; then zeros are
+// read, and expect_whole() tells.
 class MappedFile {
  public:
-  MappedFile() = default;
-  // Throws Error naming the path and the reason (missing, a directory, unreadable).
+  MappedFile();
+  // Throws Error naming the path and the reason (missing, no file but a directory, a pipe or a
+  // device, unreadable).
   explicit MappedFile(const std::string& path);
   ~MappedFile();
-  MappedFile(MappedFile&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-  MappedFile& operator=(MappedFile&& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    return *this;
-  }
+  MappedFile(MappedFile&&) noexcept;
+  MappedFile& operator=(MappedFile&&) noexcept;
 
-  std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_), size_}; }
-  std::string_view text() const { return {static_cast<const char*>(data_), size_}; }
+  std::span<const std::byte> bytes() const;
+  std::string_view text() const;
+  // After reading: throws Error if the file has become shorter since it was mapped, so that what
+  // was read may be zeros.
+  void expect_whole() const;
 
  private:
-  void* data_ = nullptr;
-  size_t size_ = 0;
+  struct Map;
+  std::unique_ptr<Map> map_;
 };
+
+// Handles SIGBUS for mapped files in this process, once and for all; signals of other causes do what
+// they did before. A program that links the library decides for itself; the tools call it.
+void guard_mapped_files();
 
 }  // namespace minillm
 

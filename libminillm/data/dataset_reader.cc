@@ -131,7 +131,8 @@ Dataset<Record> read_files(const std::vector<std::string>& paths, BadRecordPolic
   for (const std::string& path : paths) {
     read_one_file(dataset, path, policy, mapping, empty_file);
     const MappedFile file(path);
-    hash.update({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()});
+    hash.update(file.text());
+    file.expect_whole();
   }
   dataset.hash = hash.hex();
   return dataset;

@@ -48,7 +48,9 @@ TokenShard TokenShard::open(const std::string& path, Index vocab_size) {
   shard.source_hash_ = trailer.source_hash;
   shard.ids_ = bytes.first(trailer.tokens * trailer.bytes_per_id);
   shard.offsets_ = bytes.subspan(trailer.offsets_begin(), (trailer.documents + 1) * 8);
+  shard.vocab_size_ = static_cast<uint64_t>(vocab_size);
   shard.check_content(path, vocab_size);
+  shard.file_.expect_whole();
   return shard;
 }
 
@@ -87,13 +89,21 @@ void TokenShard::document(Index d, std::vector<Token>& out) const {
 }
 
 void TokenShard::slice(Index d, Index begin, Index end, std::vector<Token>& out) const {
+  file_.expect_whole();
   MINILLM_CHECK(d >= 0 && d < documents_ && begin >= 0 && begin <= end && end <= document_length(d),
                 "token shard: no ids [{}, {}) in document {} of {}", begin, end, d, documents_);
+  // The file may have been changed since it was checked.
+  const Index first = offset(d);
+  MINILLM_CHECK(first >= 0 && first <= tokens_ - end, "token shard: changed while it was read");
   out.clear();
   out.reserve(static_cast<size_t>(end - begin));
-  for (Index i = offset(d) + begin; i < offset(d) + end; ++i) {
-    out.push_back(static_cast<Token>(load_unsigned(ids_, static_cast<uint64_t>(i), bytes_per_id_)));
+  for (Index i = first + begin; i < first + end; ++i) {
+    const uint64_t id = load_unsigned(ids_, static_cast<uint64_t>(i), bytes_per_id_);
+    MINILLM_CHECK(id < vocab_size_, "token shard: changed while it was read: token {} is {}", i,
+                  id);
+    out.push_back(static_cast<Token>(id));
   }
+  file_.expect_whole();
 }
 
 std::vector<TextWindow> cut_windows(const TokenShard& shard, Index max_rows) {

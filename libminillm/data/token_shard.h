@@ -46,7 +46,7 @@ class TokenShard {
   int64_t text_bytes() const;  // bytes of the tokenized text, for bits per byte
   // Ids of one document with its BOS and EOS, copied out.
   void document(Index d, std::vector<Token>& out) const;
-  // Ids [begin, end) of document d.
+  // Ids [begin, end) of document d. Throws Error if the file was cut off or changed since.
   void slice(Index d, Index begin, Index end, std::vector<Token>& out) const;
   Index document_length(Index d) const;
   const std::string& source_hash() const;  // shard_source_hash of what it was made from
@@ -59,6 +59,7 @@ class TokenShard {
   std::span<const std::byte> ids_;      // 2 or 4 bytes each
   std::span<const std::byte> offsets_;  // documents + 1 u64
   int bytes_per_id_ = 2;
+  uint64_t vocab_size_ = 0;
   Index documents_ = 0, tokens_ = 0;
   int64_t text_bytes_ = 0;
   std::string source_hash_;

@@ -199,6 +199,7 @@ Model import_llama2c(const std::string& path) {
                 subject, expected, file.left());
   Model model(config);
   for (const Llama2cPart& part : parts) read_part(file, part, model, subject);
+  mapped.expect_whole();
   return model;
 }
 

@@ -238,6 +238,39 @@ TEST(MappedFile, HoldsTheWholeFileAlsoAfterItIsReplaced) {
   EXPECT_ERROR(MappedFile(dir.file("no")), "cannot open: No such file or directory");
 }
 
+TEST(MappedFile, ThatIsCutOffIsAnErrorAndNoSignal) {
+  guard_mapped_files();
+  TempDir dir;
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const std::string path = dir.write("x", std::string(3 * page, 'a'));
+  MappedFile file(path);
+  const MappedFile other(dir.write("y", "b"));
+  EXPECT_NO_THROW(file.expect_whole());
+  std::filesystem::resize_file(path, page + 10);
+  const std::string_view text = file.text();
+  EXPECT_EQ(text[page], 'a');
+  EXPECT_EQ(text[3 * page - 1], '\0') << "zeros instead of SIGBUS";
+  EXPECT_EQ(text[2 * page], '\0');
+  EXPECT_ERROR(file.expect_whole(), "x': became shorter while it was read: expected");
+  // What was read stays wrong, even if the file is as long as before again.
+  std::filesystem::resize_file(path, 3 * page);
+  EXPECT_ERROR(file.expect_whole(), "became shorter");
+  EXPECT_NO_THROW(other.expect_whole());
+  file = MappedFile(path);
+  EXPECT_NO_THROW(file.expect_whole());
+}
+
+TEST(MappedFileDeathTest, OtherBusErrorsEndTheProcessAsBefore) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        guard_mapped_files();
+        raise(SIGBUS);
+        _exit(0);
+      },
+      testing::KilledBySignal(SIGBUS), "");
+}
+
 TEST(RunLock, IsHeldByOneAndNamesIt) {
   const TempDir dir;
   {

@@ -154,6 +154,15 @@ ensure "an input as an output was touched" cmp samples.jsonl prompts.jsonl
 mkdir -p mine/photos.fresh mine/backup.tmp-2024-01-05 mine/.trash-mine mine/old.replaced
 tool "${short[@]}" --out mine 2>/dev/null
 ensure "a start removed what is not its own" test -d mine/photos.fresh -a -d mine/backup.tmp-2024-01-05 -a -d mine/.trash-mine -a -d mine/old.replaced
+
+# --- a file that shrinks while it is read is an error, not a signal
+"$bin/minillm-${long[0]}" "${long[@]:1}" --threads 1 --out shrunk >shrunk.err 2>&1 &
+pid=$!
+wait_for shrunk/metrics.jsonl $pid
+truncate -s 100 shrunk/train.tokens
+wait $pid
+ensure "train.tokens shrank: exit code $?" test $? -eq 1
+ensure "train.tokens shrank: $(tail -n 1 shrunk.err)" grep -q "became shorter while it was read" shrunk.err
 mkfifo fifo
 timeout 20 "$bin/minillm-inspect" steer.jsonl --tokenizer fifo >/dev/null 2>fifo.err
 ensure "a pipe as a tokenizer: exit code" test $? -eq 1
