@@ -39,6 +39,7 @@
 
 #include "libminillm/core/error.h"
 #include "libminillm/core/mapped_file.h"
+#include "libminillm/core/threads.h"
 #include "libminillm/core/version.h"
 #include "libminillm/core/visible.h"
 #include "tools/completion.h"
@@ -154,7 +155,7 @@ inline int run_tool(CLI::App& app, int argc, char** argv, const std::function<in
   guard_mapped_files();
   int threads = 0;
   app.add_option("--threads", threads, "threads (default: one per processor)")
-      ->check(CLI::Range(1, 1024));
+      ->check(CLI::Range(1, kMaxThreads));
   add_completion_option(app);
   app.set_version_flag("--version", fmt::format("{} {}", app.get_name(), kVersion));
   try {
@@ -170,6 +171,7 @@ inline int run_tool(CLI::App& app, int argc, char** argv, const std::function<in
   if (threads > 0) omp_set_num_threads(threads);
 
   try {
+    expect_usable_threads();
     const int code = body();
     return internal::flush_standard_output() ? code : static_cast<int>(ExitCode::kError);
   } catch (const Error& e) {

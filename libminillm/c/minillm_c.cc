@@ -4,6 +4,8 @@
 #include <cstring>
 #include <exception>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,12 @@
 struct minillm_model {
   minillm::Model model;
   minillm::Tokenizer tokenizer;
+  // The weights in the form in which text is generated, made by the first call that needs it.
+  mutable std::once_flag packed_once;
+  mutable std::shared_ptr<const minillm::PackedWeights> packed;
+
+  minillm_model(minillm::Model m, minillm::Tokenizer t)
+      : model(std::move(m)), tokenizer(std::move(t)) {}
 };
 
 namespace {
@@ -52,6 +60,26 @@ void require_model(const minillm_model* model) {
                       "argument 'model': expected a model, got NULL (did minillm_load fail?)");
 }
 
+void require(const void* pointer, const char* name) {
+  MINILLM_CHECK_USAGE(pointer != nullptr, "argument '{}': expected a place, got NULL", name);
+}
+
+std::vector<Token> ids_of(const int32_t* ids, int64_t count) {
+  MINILLM_CHECK_USAGE(count >= 0, "argument 'count': expected 0 or more, got {}", count);
+  if (count > 0) require(ids, "ids");
+  return {ids, ids + count};
+}
+
+int64_t number_of(const minillm_model* model, int64_t (*number)(const ModelConfig&)) {
+  int64_t result = -1;
+  guarded([&] {
+    require_model(model);
+    result = number(model->model.config());
+    return MINILLM_OK;
+  });
+  return result;
+}
+
 // The caller's struct over the defaults: one compiled for an older library is shorter.
 template <typename Options>
 Options taken(const Options* options, const Options& defaults) {
@@ -81,13 +109,20 @@ int speak(const minillm_model* model, const std::vector<Token>& prompt,
   config.sampling.top_k = o.top_k;
   config.sampling.top_p = o.top_p;
   config.sampling.repetition_penalty = o.repetition_penalty;
+  config.sampling.min_p = o.min_p;
+  config.stop = list_of(o.stop);
   bool stopped = false;
   GenerationEvents events;
   events.on_text = [&](const std::string& text) {
     if (on_text != nullptr && !stopped) stopped = on_text(text.c_str(), user) != 0;
   };
   events.stop_requested = [&] { return stopped; };
-  Generator(model->model, model->tokenizer).generate(prompt, config, events);
+  std::call_once(model->packed_once, [&] {
+    const Weights& weights = model->model.weights();
+    model->packed =
+        std::make_shared<PackedWeights>(model->model.config(), weights, weights.head.precision);
+  });
+  Generator(model->model, model->tokenizer, model->packed).generate(prompt, config, events);
   return stopped ? MINILLM_INTERRUPTED : MINILLM_OK;
 }
 
@@ -119,7 +154,7 @@ minillm_model* minillm_load(const char* path) {
   minillm_model* model = nullptr;
   guarded([&] {
     const Checkpoint checkpoint = Checkpoint::open(required(path, "path"));
-    model = new minillm_model{checkpoint.load_model(), checkpoint.tokenizer()};
+    model = new minillm_model(checkpoint.load_model(), checkpoint.tokenizer());
     return MINILLM_OK;
   });
   return model;
@@ -127,12 +162,14 @@ minillm_model* minillm_load(const char* path) {
 
 void minillm_free(minillm_model* model) { delete model; }
 
-int64_t minillm_vocab_size(const minillm_model* model) { return model->model.config().vocab_size; }
+int64_t minillm_vocab_size(const minillm_model* model) {
+  return number_of(model, [](const ModelConfig& config) { return config.vocab_size; });
+}
 int64_t minillm_context_length(const minillm_model* model) {
-  return model->model.config().max_position_embeddings;
+  return number_of(model, [](const ModelConfig& config) { return config.max_position_embeddings; });
 }
 int64_t minillm_parameter_count(const minillm_model* model) {
-  return model->model.config().parameter_count();
+  return number_of(model, [](const ModelConfig& config) { return config.parameter_count(); });
 }
 
 int64_t minillm_encode(const minillm_model* model, const char* text, int32_t* ids,
@@ -141,17 +178,39 @@ int64_t minillm_encode(const minillm_model* model, const char* text, int32_t* id
   guarded([&] {
     require_model(model);
     const std::vector<Token> tokens = model->tokenizer.encode(required(text, "text"));
+    MINILLM_CHECK_USAGE(capacity >= 0, "argument 'capacity': expected 0 or more, got {}", capacity);
+    if (capacity > 0) require(ids, "ids");
     count = std::ssize(tokens);
+    if (capacity == 0) return MINILLM_OK;
     std::copy_n(tokens.begin(), std::clamp<int64_t>(capacity, 0, count), ids);
     return MINILLM_OK;
   });
   return count;
 }
 
+int64_t minillm_decode(const minillm_model* model, const int32_t* ids, int64_t count, char* text,
+                       int64_t capacity) {
+  int64_t size = -1;
+  guarded([&] {
+    require_model(model);
+    const std::string decoded = model->tokenizer.decode(ids_of(ids, count));
+    MINILLM_CHECK_USAGE(capacity >= 0, "argument 'capacity': expected 0 or more, got {}", capacity);
+    if (capacity > 0) {
+      require(text, "text");
+      const size_t written = decoded.copy(text, static_cast<size_t>(capacity) - 1);
+      text[written] = '\0';
+    }
+    size = std::ssize(decoded);
+    return MINILLM_OK;
+  });
+  return size;
+}
+
 int minillm_evaluate(const minillm_model* model, const char* text, double* loss) {
   return guarded([&] {
     require_model(model);
     const std::string document = required(text, "text");
+    require(loss, "loss");
     const EvaluationText evaluated = make_evaluation_text(
         std::span(&document, 1), model->tokenizer, model->model.config().max_position_embeddings);
     *loss = evaluate_text(model->model, evaluated, model->tokenizer.eos()).loss();
@@ -169,6 +228,7 @@ minillm_generation minillm_generation_defaults(void) {
   options.top_p = config.sampling.top_p;
   options.repetition_penalty = config.sampling.repetition_penalty;
   options.seed = config.seed;
+  options.min_p = config.sampling.min_p;
   return options;
 }
 
@@ -185,9 +245,42 @@ int minillm_chat(const minillm_model* model, const char* question,
                  const minillm_generation* options, minillm_on_text on_text, void* user) {
   return guarded([&] {
     require_model(model);
-    const auto ids =
-        render_prompt(model->tokenizer, {{Role::kUser, required(question, "question")}});
-    return speak(model, ids, options, on_text, user);
+    std::vector<Message> messages;
+    const char* system = taken(options, minillm_generation_defaults()).system;
+    if (system != nullptr && *system != '\0') messages.push_back({Role::kSystem, system});
+    messages.push_back({Role::kUser, required(question, "question")});
+    return speak(model, render_prompt(model->tokenizer, messages), options, on_text, user);
+  });
+}
+
+int minillm_chat_messages(const minillm_model* model, const minillm_message* messages, size_t count,
+                          const minillm_generation* options, minillm_on_text on_text, void* user) {
+  return guarded([&] {
+    require_model(model);
+    if (count > 0) require(messages, "messages");
+    std::vector<Message> conversation;
+    for (size_t i = 0; i < count; ++i) {
+      const std::string role = required(messages[i].role, "messages.role");
+      MINILLM_CHECK_USAGE(role == "system" || role == "user" || role == "assistant",
+                          "messages: message {}: expected the role \"system\", \"user\" or "
+                          "\"assistant\", got \"{}\"",
+                          i, role);
+      conversation.push_back({role == "system" ? Role::kSystem
+                              : role == "user" ? Role::kUser
+                                               : Role::kAssistant,
+                              required(messages[i].content, "messages.content")});
+    }
+    MINILLM_CHECK_USAGE(!conversation.empty() && conversation.back().role == Role::kUser,
+                        "messages: expected the last one to be the user's");
+    return speak(model, render_prompt(model->tokenizer, conversation), options, on_text, user);
+  });
+}
+
+int minillm_generate_ids(const minillm_model* model, const int32_t* ids, int64_t count,
+                         const minillm_generation* options, minillm_on_text on_text, void* user) {
+  return guarded([&] {
+    require_model(model);
+    return speak(model, ids_of(ids, count), options, on_text, user);
   });
 }
 

@@ -12,7 +12,9 @@
  *
  * Nothing is global except the last error, and each thread has its own: several models in one
  * process do not affect each other, and one model may generate in several threads at once. Texts
- * are UTF-8 and end with a zero. Arguments are only read during the call.
+ * are UTF-8 and end with a zero. Arguments are only read during the call; NULL where something is
+ * needed is an error like any other. After fork() a child that uses more than one thread gets an
+ * error where its parent had computed before.
  *
  * Stable: before version 1.0, nothing here is removed or changes its meaning within a minor
  * version. Structs may grow at their end; `size`, which ..._defaults() fills in, tells how far.
@@ -51,6 +53,7 @@ typedef struct minillm_model minillm_model;
 minillm_model* minillm_load(const char* path);
 void minillm_free(minillm_model* model); /* NULL is fine */
 
+/* -1 on error. */
 int64_t minillm_vocab_size(const minillm_model* model);
 int64_t minillm_context_length(const minillm_model* model); /* tokens */
 int64_t minillm_parameter_count(const minillm_model* model);
@@ -58,6 +61,11 @@ int64_t minillm_parameter_count(const minillm_model* model);
 /* Ids of a text: no BOS, never a control id. Writes up to `capacity` ids; returns how many there
  * are in all, or -1 on error. */
 int64_t minillm_encode(const minillm_model* model, const char* text, int32_t* ids,
+                       int64_t capacity);
+
+/* The text of ids. Writes up to `capacity` bytes, the last of them a zero; returns how many bytes it
+ * has in all, without the zero, or -1 on error. */
+int64_t minillm_decode(const minillm_model* model, const int32_t* ids, int64_t count, char* text,
                        int64_t capacity);
 
 /* Mean negative log-likelihood, in nats per token, of a text after BOS. Sets *loss. */
@@ -71,6 +79,9 @@ typedef struct {
   double top_p;              /* 1 = all */
   double repetition_penalty; /* 1 = none */
   uint64_t seed;             /* the same seed gives the same text */
+  double min_p;              /* 0 = all; else at least this share of the most probable one's */
+  const char* const* stop;   /* texts that end it, and are no part of it; ends with NULL; or NULL */
+  const char* system;        /* for minillm_chat: a system prompt, or NULL */
 } minillm_generation;
 minillm_generation minillm_generation_defaults(void);
 
@@ -83,6 +94,18 @@ int minillm_generate(const minillm_model* model, const char* prompt,
 /* Answers `question` through the chat template. */
 int minillm_chat(const minillm_model* model, const char* question,
                  const minillm_generation* options, minillm_on_text on_text, void* user);
+
+typedef struct {
+  const char* role; /* "system", "user" or "assistant" */
+  const char* content;
+} minillm_message;
+/* Answers a conversation of `count` messages, the last of them the user's. */
+int minillm_chat_messages(const minillm_model* model, const minillm_message* messages, size_t count,
+                          const minillm_generation* options, minillm_on_text on_text, void* user);
+
+/* Continues a prompt of ids, which is taken as it is (no BOS is added). */
+int minillm_generate_ids(const minillm_model* model, const int32_t* ids, int64_t count,
+                         const minillm_generation* options, minillm_on_text on_text, void* user);
 
 /* --- a stage ----------------------------------------------------------------- */
 

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <exception>
 
+#include "libminillm/core/threads.h"
+
 namespace minillm {
 
 // Calls body(i) for every i in [0, count), each on the next free thread. If calls throw, one
@@ -17,6 +19,7 @@ void parallel_for(size_t count, Body&& body) {
     if (count == 1) body(size_t{0});
     return;
   }
+  expect_usable_threads();
   std::exception_ptr error;
 #pragma omp parallel for schedule(dynamic)
   for (size_t i = 0; i < count; ++i) {

@@ -230,6 +230,12 @@ const char* stop_reason_name(StopReason reason) {
   return "unknown";
 }
 
+Generator::Generator(const Model& model, const Tokenizer& tokenizer,
+                     std::shared_ptr<const PackedWeights> packed)
+    : Generator(model, tokenizer) {
+  packed_ = std::move(packed);
+}
+
 Generator::Generator(const Model& model, const Tokenizer& tokenizer)
     : model_(model), tokenizer_(&tokenizer) {
   MINILLM_CHECK(tokenizer.vocab_size() <= model.config().vocab_size,
@@ -260,7 +266,8 @@ std::vector<Generation> Generator::run(std::span<const std::vector<Token>> promp
   if (prompts.empty()) return {};
   if (!packed_ || packed_precision_ != config.weights) {
     const Weights& own = model_.weights();
-    packed_.emplace(model_.config(), own, config.weights.value_or(own.head.precision));
+    packed_ = std::make_shared<PackedWeights>(model_.config(), own,
+                                              config.weights.value_or(own.head.precision));
     packed_precision_ = config.weights;
   }
   return ContinuousBatch(model_, packed_->weights(), tokenizer_, prompts, config, max_streams,

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -58,6 +59,10 @@ class Generator {
   // change while it is in use: the weights are packed once, for the first text. The model's
   // vocabulary may be larger than the tokenizer's (padded): the additional ids are never generated.
   Generator(const Model& model, const Tokenizer& tokenizer);
+  // The same with weights that are packed already, of this model and in its precision: generators in
+  // several threads may share them.
+  Generator(const Model& model, const Tokenizer& tokenizer,
+            std::shared_ptr<const PackedWeights> packed);
   // Ids only: texts stay empty, only `stop_tokens` end them, and stop strings are an error.
   explicit Generator(const Model& model);
 
@@ -81,7 +86,7 @@ class Generator {
   const Model& model_;
   const Tokenizer* tokenizer_;  // null: ids only
   // Packed for the last text, in `packed_precision_`.
-  std::optional<PackedWeights> packed_;
+  std::shared_ptr<const PackedWeights> packed_;
   std::optional<Precision> packed_precision_;
 };
 

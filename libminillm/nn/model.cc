@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "libminillm/core/check.h"
+#include "libminillm/core/threads.h"
 #include "libminillm/core/rng.h"
 #include "libminillm/nn/batch_check.h"
 #include "libminillm/nn/block.h"
@@ -68,6 +69,7 @@ void Model::set_precision(Precision precision) {
 // tokens -> embed -> L blocks -> final norm = hidden
 void Model::forward(const TokenBatch& batch, Workspace& ws, const Weights& weights,
                     KvCache* cache) const {
+  expect_usable_threads();
   check_batch(batch, config_, ws, cache);
   const Index N = batch.rows(), L = config_.num_hidden_layers;
   const std::span<int32_t> positions = std::span(ws.positions).first(static_cast<size_t>(N));

@@ -1,11 +1,16 @@
 /* The C interface, used from C: train, stop in a callback, continue, load, speak, fail. */
 
+#define _POSIX_C_SOURCE 200809L /* fork, alarm */
+
 #include "libminillm/c/minillm_c.h"
 
 #include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static int g_failures = 0;
 
@@ -151,11 +156,80 @@ int main(int argc, char** argv) {
   EXPECT(stopped.pieces == 2 && strncmp(stopped.bytes, first.bytes, stopped.size) == 0);
   EXPECT(minillm_chat(model, "How many 3?", NULL, NULL, NULL) == MINILLM_OK);
 
+  /* Ids there and back; a prompt of ids; a system prompt and a history are part of the prompt. */
+  char decoded[64];
+  EXPECT(minillm_decode(model, ids, minillm_encode(model, "The baker", ids, 64), decoded,
+                        sizeof(decoded)) == 9);
+  EXPECT(strcmp(decoded, "The baker") == 0);
+  EXPECT(minillm_decode(model, ids, count, decoded, 4) == 9 && strcmp(decoded, "The") == 0);
+  EXPECT(minillm_decode(model, ids, count, NULL, 0) == 9);
+  options.temperature = 0;
+  struct text from_ids = {"", 0, 0, 0}, plain = {"", 0, 0, 0}, cut = {"", 0, 0, 0};
+  int32_t with_bos[65] = {1};
+  memcpy(with_bos + 1, ids, (size_t)count * sizeof(int32_t));
+  EXPECT(minillm_generate_ids(model, with_bos, count + 1, &options, on_text, &from_ids) ==
+         MINILLM_OK);
+  EXPECT(minillm_generate(model, "The baker", &options, on_text, &plain) == MINILLM_OK);
+  EXPECT(plain.size > 2 && strcmp(from_ids.bytes, plain.bytes) == 0);
+  char ending[2] = {plain.bytes[plain.size / 2], '\0'};
+  const char* stop[] = {ending, NULL};
+  options.stop = stop;
+  EXPECT(minillm_generate(model, "The baker", &options, on_text, &cut) == MINILLM_OK);
+  EXPECT(cut.size < plain.size && strstr(cut.bytes, ending) == NULL);
+  EXPECT(strncmp(cut.bytes, plain.bytes, cut.size) == 0);
+  options.stop = NULL;
+  const minillm_message messages[] = {{"system", "Be brief."}, {"user", "How many 3?"}};
+  struct text one = {"", 0, 0, 0}, two = {"", 0, 0, 0};
+  EXPECT(minillm_chat_messages(model, messages, 2, &options, on_text, &one) == MINILLM_OK);
+  options.system = "Be brief.";
+  EXPECT(minillm_chat(model, "How many 3?", &options, on_text, &two) == MINILLM_OK);
+  EXPECT(strcmp(one.bytes, two.bytes) == 0);
+  options.min_p = 2;
+  EXPECT(minillm_chat(model, "x", &options, NULL, NULL) == MINILLM_USAGE);
+  options = minillm_generation_defaults();
+
   /* Mistakes are reported, and nothing crashes. */
   EXPECT(minillm_load(chats_dir) == NULL && strstr(minillm_last_error(), "nowhere") != NULL);
   EXPECT(minillm_load(NULL) == NULL);
   EXPECT(minillm_generate(NULL, "x", NULL, NULL, NULL) == MINILLM_USAGE);
   EXPECT(minillm_generate(model, NULL, NULL, NULL, NULL) == MINILLM_USAGE);
+  EXPECT(minillm_vocab_size(NULL) == -1 && minillm_context_length(NULL) == -1);
+  EXPECT(minillm_parameter_count(NULL) == -1);
+  EXPECT(strstr(minillm_last_error(), "argument 'model'") != NULL);
+  EXPECT(minillm_encode(NULL, "x", ids, 64) == -1 && minillm_encode(model, NULL, ids, 64) == -1);
+  EXPECT(minillm_encode(model, "x", NULL, 64) == -1 && minillm_encode(model, "x", ids, -1) == -1);
+  EXPECT(minillm_encode(model, "x", NULL, 0) > 0);
+  EXPECT(minillm_decode(NULL, ids, 1, decoded, 64) == -1);
+  EXPECT(minillm_decode(model, NULL, 1, decoded, 64) == -1);
+  EXPECT(minillm_decode(model, ids, 1, NULL, 64) == -1);
+  EXPECT(minillm_decode(model, ids, -1, decoded, 64) == -1);
+  const int32_t outside = 1 << 20;
+  EXPECT(minillm_decode(model, &outside, 1, decoded, 64) == -1);
+  EXPECT(minillm_generate_ids(model, &outside, 1, NULL, NULL, NULL) == MINILLM_ERROR);
+  EXPECT(minillm_generate_ids(model, NULL, 1, NULL, NULL, NULL) == MINILLM_USAGE);
+  EXPECT(minillm_evaluate(model, "x", NULL) == MINILLM_USAGE);
+  EXPECT(minillm_evaluate(model, NULL, &loss) == MINILLM_USAGE);
+  EXPECT(minillm_evaluate(NULL, "x", &loss) == MINILLM_USAGE);
+  EXPECT(minillm_chat(NULL, "x", NULL, NULL, NULL) == MINILLM_USAGE);
+  EXPECT(minillm_chat(model, NULL, NULL, NULL, NULL) == MINILLM_USAGE);
+  EXPECT(minillm_chat_messages(model, NULL, 1, NULL, NULL, NULL) == MINILLM_USAGE);
+  EXPECT(minillm_chat_messages(model, messages, 1, NULL, NULL, NULL) == MINILLM_USAGE);
+  const minillm_message bad[] = {{"boss", "x"}, {"user", NULL}, {NULL, "x"}};
+  for (int i = 0; i < 3; ++i)
+    EXPECT(minillm_chat_messages(model, bad + i, 1, NULL, NULL, NULL) == MINILLM_USAGE);
+
+  /* A child after fork() ends with a message instead of waiting for threads that it has not. */
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);
+    const int code = minillm_generate(model, "The baker", NULL, NULL, NULL);
+    const int threads = omp_get_max_threads();
+    _exit(threads == 1 ? code != MINILLM_OK
+                       : code != MINILLM_ERROR || strstr(minillm_last_error(), "forked") == NULL);
+  }
+  int status = 0;
+  EXPECT(child > 0 && waitpid(child, &status, 0) == child);
+  EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   options.temperature = -1;
   EXPECT(minillm_generate(model, "x", &options, NULL, NULL) == MINILLM_USAGE);
   options = minillm_generation_defaults();

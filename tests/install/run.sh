@@ -82,4 +82,27 @@ cp "$source_folder/tests/c/c_interface_test.c" "$work/user.c"
 flags=$(PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name minillm.pc)") pkg-config --cflags --libs minillm)
 cc -std=c99 "$work/user.c" $flags -o "$work/user"
 grep -q "the C interface works" <<<"$("$work/user" "$work/c-runs")" || fail "the C program"
+
+# And with CMake, in a project that knows no C++.
+mkdir "$work/c-project" && cp "$work/user.c" "$work/c-project"
+cat >"$work/c-project/CMakeLists.txt" <<'CMAKE'
+cmake_minimum_required(VERSION 3.25)
+project(user LANGUAGES C)
+find_package(minillm REQUIRED COMPONENTS c)
+add_executable(user user.c)
+target_link_libraries(user PRIVATE minillm::c)
+CMAKE
+cmake -S "$work/c-project" -B "$work/c-project/build" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
+cmake --build "$work/c-project/build" -- --no-print-directory --quiet
+grep -q "the C interface works" <<<"$("$work/c-project/build/user" "$work/c-runs")" || fail "the C project"
+
+# The tools are hardened: position-independent, bound at the start, with checked stacks.
+for tool in "$prefix"/bin/minillm-*; do
+  readelf -hld "$tool" >"$work/elf"
+  grep -q "Type: *DYN" "$work/elf" && grep -q GNU_RELRO "$work/elf" && grep -q "BIND_NOW\|NOW" "$work/elf" || fail "$tool is not hardened"
+  grep -q __stack_chk_fail <<<"$(readelf -W --dyn-syms "$tool")" || fail "$tool has no stack protector"
+done
+# A shared library may hold all of it: the code is position-independent.
+libdir=$(dirname "$(find "$prefix" -name libminillm_c.a)")
+c++ -shared -Wl,--whole-archive "$libdir"/libminillm_c.a -Wl,--no-whole-archive $flags -o "$work/user.so" || fail "a shared library"
 echo "packed, installed, linked and run"
