@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "libminillm/core/check.h"
-#include "libminillm/core/threads.h"
 #include "libminillm/core/rng.h"
+#include "libminillm/core/threads.h"
 #include "libminillm/nn/batch_check.h"
 #include "libminillm/nn/block.h"
 #include "libminillm/ops/column_blocks.h"

@@ -96,6 +96,15 @@ cmake -S "$work/c-project" -B "$work/c-project/build" -DCMAKE_PREFIX_PATH="$pref
 cmake --build "$work/c-project/build" -- --no-print-directory --quiet
 grep -q "the C interface works" <<<"$("$work/c-project/build/user" "$work/c-runs")" || fail "the C project"
 
+# The bill of materials names every library that a tool is linked with.
+sbom=$prefix/share/minillm/sbom.spdx
+for library in $(readelf -d "$prefix"/bin/minillm-* | sed -n 's/.*NEEDED.*\[\(lib[a-z+_0-9]*\).*/\1/p' | sort -u); do
+  case $library in libc | libm | libgcc_s) continue ;; esac
+  grep -qi "^PackageName: \(lib\)\?${library#lib}" "$sbom" || [[ $library == libz && -n $(grep "^PackageName: zlib" "$sbom") ]] ||
+    [[ $library == libsentencepiece_train ]] || fail "the bill of materials does not name $library"
+done
+[[ $(grep -c "^PackageVersion: NOASSERTION" "$sbom") -eq 0 ]] || fail "the bill of materials lacks versions"
+
 # The tools are hardened: position-independent, bound at the start, with checked stacks.
 for tool in "$prefix"/bin/minillm-*; do
   readelf -hld "$tool" >"$work/elf"
