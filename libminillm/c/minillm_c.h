@@ -63,8 +63,8 @@ int64_t minillm_parameter_count(const minillm_model* model);
 int64_t minillm_encode(const minillm_model* model, const char* text, int32_t* ids,
                        int64_t capacity);
 
-/* The text of ids. Writes up to `capacity` bytes, the last of them a zero; returns how many bytes it
- * has in all, without the zero, or -1 on error. */
+/* The text of ids. Writes up to `capacity` bytes, the last of them a zero; returns how many it has
+ * in all, without the zero, or -1 on error. */
 int64_t minillm_decode(const minillm_model* model, const int32_t* ids, int64_t count, char* text,
                        int64_t capacity);
 

@@ -32,10 +32,9 @@ void check_output_path(const std::string& path, const std::vector<std::string>& 
                         "output '{}': is an input, too ('{}'), and would be lost (choose another "
                         "name)",
                         path, input);
-    MINILLM_CHECK_USAGE(!file_exists(path) || !is_model_file(name) ||
-                            !fs::equivalent(directory, input, ignored),
-                        "output '{}': is a file of '{}', which is read (choose another name)", path,
-                        input);
+    MINILLM_CHECK_USAGE(
+        !file_exists(path) || !is_model_file(name) || !fs::equivalent(directory, input, ignored),
+        "output '{}': is a file of '{}', which is read (choose another name)", path, input);
   }
   const bool of_run = file_exists(join_path(directory, ".lock")) &&
                       std::find(kRunFiles.begin(), kRunFiles.end(), name) != kRunFiles.end();

@@ -9,8 +9,8 @@
 namespace minillm {
 
 // Throws Error (kUsage) if writing a file at `path` would destroy one of `inputs` (files, or
-// directories of checkpoints and runs, whatever the names by which they are given), or a file of any
-// checkpoint or run of this library: a run's weights may exist only once.
+// directories of models, under whatever name), or a file of any checkpoint or run of this library:
+// a run's weights may exist only once.
 void check_output_path(const std::string& path, const std::vector<std::string>& inputs);
 
 }  // namespace minillm

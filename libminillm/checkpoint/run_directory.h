@@ -25,8 +25,8 @@ namespace minillm {
 // Invariant: from the first save on, there is a valid checkpoint at every moment, crash or not.
 class RunDirectory {
  public:
-  // Creates the directory if needed, and takes its lock (Error kLocked if another process has it). A
-  // checkpoint that a crashed writer had put aside is put back; else nothing is touched.
+  // Creates the directory if needed, and takes its lock (Error kLocked if another process has it).
+  // A checkpoint that a crashed writer had put aside is put back; else nothing is touched.
   explicit RunDirectory(std::string path);
   // Removes what crashed writers have left: files and directories of the names that they have while
   // they are written, and only if their content shows that this library wrote them.

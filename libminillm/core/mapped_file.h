@@ -12,9 +12,9 @@
 namespace minillm {
 
 // Move-only. An empty file maps to an empty span. The library itself only ever replaces files by
-// renaming, which leaves old maps intact. Somebody else may cut the file off: reading beyond its new
-// end raises SIGBUS, which ends the process unless guard_mapped_files() was called; then zeros are
-// read, and expect_whole() tells.
+// renaming, which leaves old maps intact. Somebody else may cut the file off: reading beyond its
+// new end raises SIGBUS, which ends the process unless guard_mapped_files() was called; then zeros
+// are read, and expect_whole() tells.
 class MappedFile {
  public:
   MappedFile();
@@ -36,8 +36,8 @@ class MappedFile {
   std::unique_ptr<Map> map_;
 };
 
-// Handles SIGBUS for mapped files in this process, once and for all; signals of other causes do what
-// they did before. A program that links the library decides for itself; the tools call it.
+// Handles SIGBUS for mapped files in this process, once and for all; signals of other causes do
+// what they did before. A program that links the library decides for itself; the tools call it.
 void guard_mapped_files();
 
 }  // namespace minillm

@@ -10,9 +10,9 @@ namespace minillm {
 
 enum class LineEnds { kKept, kShown };
 
-// The text with all that a terminal obeys spelled out: control characters (C0 as \x1b, DEL and C1 as
-// \u009b), marks and overrides of the writing direction (which make text look like other text), and
-// line and paragraph separators. With kKept, line ends and tabs stay; bytes that are no UTF-8
+// The text with all that a terminal obeys spelled out: control characters (C0 as \x1b, DEL and C1
+// as \u009b), marks and overrides of the writing direction (which make text look like other text),
+// and line and paragraph separators. With kKept, line ends and tabs stay; bytes that are no UTF-8
 // become U+FFFD. The spelling is also valid within a JSON string, and means the same there.
 std::string visible(std::string_view text, LineEnds line_ends = LineEnds::kKept);
 

@@ -59,8 +59,8 @@ class Generator {
   // change while it is in use: the weights are packed once, for the first text. The model's
   // vocabulary may be larger than the tokenizer's (padded): the additional ids are never generated.
   Generator(const Model& model, const Tokenizer& tokenizer);
-  // The same with weights that are packed already, of this model and in its precision: generators in
-  // several threads may share them.
+  // The same with weights that are packed already, of this model and in its precision: generators
+  // in several threads may share them.
   Generator(const Model& model, const Tokenizer& tokenizer,
             std::shared_ptr<const PackedWeights> packed);
   // Ids only: texts stay empty, only `stop_tokens` end them, and stop strings are an error.
