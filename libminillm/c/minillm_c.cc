@@ -70,6 +70,15 @@ std::vector<Token> ids_of(const int32_t* ids, int64_t count) {
   return {ids, ids + count};
 }
 
+Role role_of(std::string_view name, size_t message) {
+  for (const Role role : {Role::kSystem, Role::kUser, Role::kAssistant})
+    if (name == role_name(role)) return role;
+  throw Error(fmt::format("messages: message {}: expected the role \"system\", \"user\" or "
+                          "\"assistant\", got \"{}\"",
+                          message, name),
+              ExitCode::kUsage);
+}
+
 int64_t number_of(const minillm_model* model, int64_t (*number)(const ModelConfig&)) {
   int64_t result = -1;
   guarded([&] {
@@ -181,8 +190,7 @@ int64_t minillm_encode(const minillm_model* model, const char* text, int32_t* id
     MINILLM_CHECK_USAGE(capacity >= 0, "argument 'capacity': expected 0 or more, got {}", capacity);
     if (capacity > 0) require(ids, "ids");
     count = std::ssize(tokens);
-    if (capacity == 0) return MINILLM_OK;
-    std::copy_n(tokens.begin(), std::clamp<int64_t>(capacity, 0, count), ids);
+    std::copy_n(tokens.begin(), std::min(capacity, count), ids);
     return MINILLM_OK;
   });
   return count;
@@ -260,14 +268,7 @@ int minillm_chat_messages(const minillm_model* model, const minillm_message* mes
     if (count > 0) require(messages, "messages");
     std::vector<Message> conversation;
     for (size_t i = 0; i < count; ++i) {
-      const std::string role = required(messages[i].role, "messages.role");
-      MINILLM_CHECK_USAGE(role == "system" || role == "user" || role == "assistant",
-                          "messages: message {}: expected the role \"system\", \"user\" or "
-                          "\"assistant\", got \"{}\"",
-                          i, role);
-      conversation.push_back({role == "system" ? Role::kSystem
-                              : role == "user" ? Role::kUser
-                                               : Role::kAssistant,
+      conversation.push_back({role_of(required(messages[i].role, "messages.role"), i),
                               required(messages[i].content, "messages.content")});
     }
     MINILLM_CHECK_USAGE(!conversation.empty() && conversation.back().role == Role::kUser,

@@ -1,5 +1,6 @@
 #include "libminillm/core/file.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -57,7 +58,7 @@ void rename_path(const char* kind, const std::string& from, const std::string& t
   if (file_calls::rename(from, to) != 0) throw_system_error(kind, to, "rename to");
 }
 
-// For destructors, which must not throw: leftovers are removed when the run's lock is next taken.
+// For destructors, which must not throw: leftovers are removed when the next run begins.
 void remove_quietly(const std::string& path) noexcept {
   try {
     remove_all(path);

@@ -22,6 +22,12 @@ const char* kind_of(mode_t mode) {
                           : "a device";
 }
 
+struct stat status_of(const FileDescriptor& file) {
+  struct stat status;
+  if (fstat(file.get(), &status) != 0) throw_system_error("file", file.path(), "inspect");
+  return status;
+}
+
 }  // namespace
 
 void throw_system_error(const char* kind, const std::string& path, const char* action) {
@@ -38,7 +44,7 @@ FileDescriptor::FileDescriptor(std::string path, int descriptor)
 
 FileDescriptor FileDescriptor::to_read(const std::string& path) {
   FileDescriptor file(path, file_calls::open_to_read(path, /*wait=*/false));
-  const mode_t mode = file.status().st_mode;
+  const mode_t mode = status_of(file).st_mode;
   MINILLM_CHECK(!S_ISDIR(mode), "file '{}': cannot read: it is a directory", path);
   MINILLM_CHECK(S_ISREG(mode), "file '{}': cannot read: expected a file, got {}", path,
                 kind_of(mode));
@@ -47,7 +53,8 @@ FileDescriptor FileDescriptor::to_read(const std::string& path) {
 
 FileDescriptor FileDescriptor::to_read_stream(const std::string& path) {
   FileDescriptor file(path, file_calls::open_to_read(path, /*wait=*/true));
-  MINILLM_CHECK(!S_ISDIR(file.status().st_mode), "file '{}': cannot read: it is a directory", path);
+  MINILLM_CHECK(!S_ISDIR(status_of(file).st_mode), "file '{}': cannot read: it is a directory",
+                path);
   return file;
 }
 
@@ -57,7 +64,7 @@ FileDescriptor FileDescriptor::to_create(const std::string& path) {
 
 // Whoever writes through a link changes a file that may be anybody's.
 FileDescriptor FileDescriptor::of_this_run(FileDescriptor file) {
-  const struct stat status = file.status();
+  const struct stat status = status_of(file);
   MINILLM_CHECK(S_ISREG(status.st_mode), "file '{}': cannot write: expected a file, got {}",
                 file.path(), kind_of(status.st_mode));
   MINILLM_CHECK(status.st_nlink == 1,
@@ -82,13 +89,7 @@ FileDescriptor::~FileDescriptor() {
   if (descriptor_ != -1) ::close(descriptor_);
 }
 
-struct stat FileDescriptor::status() const {
-  struct stat status;
-  if (fstat(descriptor_, &status) != 0) throw_system_error("file", path_, "inspect");
-  return status;
-}
-
-size_t FileDescriptor::size() const { return static_cast<size_t>(status().st_size); }
+size_t FileDescriptor::size() const { return static_cast<size_t>(status_of(*this).st_size); }
 
 void FileDescriptor::set_mode(unsigned mode) {
   if (file_calls::set_mode(descriptor_, path_, mode) != 0)

@@ -3,8 +3,6 @@
 #ifndef LIBMINILLM_CORE_FILE_DESCRIPTOR_H_
 #define LIBMINILLM_CORE_FILE_DESCRIPTOR_H_
 
-#include <sys/stat.h>
-
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -32,7 +30,6 @@ class FileDescriptor {
   FileDescriptor& operator=(FileDescriptor&&) = delete;
 
   int get() const { return descriptor_; }
-  struct stat status() const;
   const std::string& path() const { return path_; }
   int release() { return std::exchange(descriptor_, -1); }  // the caller closes it
   size_t size() const;

@@ -67,7 +67,10 @@ struct MappedFile::Map {
   Place* place = nullptr;
 
   ~Map() {
-    if (place != nullptr) place->begin = 0;
+    if (place != nullptr) {
+      place->size = 0;  // first: who takes the place next has no size yet
+      place->begin = 0;
+    }
     if (data != nullptr) munmap(data, size);
   }
 };

@@ -24,10 +24,9 @@ std::string owner_of(FileDescriptor& file) {
 }  // namespace
 
 RunLock::RunLock(const std::string& run_directory) : path_(run_directory + "/.lock") {
-  const std::string& path = path_;
-  FileDescriptor file = FileDescriptor::to_lock(path);
-  if (file_calls::lock(file.get(), path) != 0) {
-    if (errno != EWOULDBLOCK) throw_system_error("file", path, "lock");
+  FileDescriptor file = FileDescriptor::to_lock(path_);
+  if (file_calls::lock(file.get(), path_) != 0) {
+    if (errno != EWOULDBLOCK) throw_system_error("file", path_, "lock");
     throw Error(
         fmt::format("run directory '{}': another process{} is writing to it (wait for it to "
                     "finish, or choose another directory)",

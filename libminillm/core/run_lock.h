@@ -9,8 +9,7 @@ namespace minillm {
 
 // Holds `<run_directory>/.lock` (flock, so a crash frees it too) for as long as it lives. The file
 // holds the owner's process id. Throws Error with ExitCode::kLocked, naming that process, if
-// another one has the lock; Error if
-// `.lock` is a link.
+// another one has the lock; Error if `.lock` is a link.
 class RunLock {
  public:
   explicit RunLock(const std::string& run_directory);

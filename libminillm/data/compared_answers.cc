@@ -1,9 +1,7 @@
 // Two answers under neutral names, and which of them is the better one: SHP, PKU-SafeRLHF,
 // AlpacaFarm, Chatbot Arena, HelpSteer3.
 
-#include <algorithm>
 #include <array>
-#include <cctype>
 
 #include "libminillm/core/check.h"
 #include "libminillm/data/bad_record.h"
@@ -76,9 +74,7 @@ Better choice_of(const Row& row, const TwoAnswers& answers, const char* key) {
     const double preference = parse_score(value, key);
     return preference < 0 ? Better::kFirst : preference > 0 ? Better::kSecond : Better::kNeither;
   }
-  std::string text = value.is_string() ? value.get<std::string>() : value.dump();
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
+  const std::string text = lower_case(value.is_string() ? value.get<std::string>() : value.dump());
   const auto names = [&](const std::string& answer, const std::string& end) {
     return text == answer || text == end || text == "model_" + end || text == "response_" + end;
   };

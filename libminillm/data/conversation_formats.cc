@@ -5,7 +5,7 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/data/bad_record.h"
-#include "libminillm/data/preference_parts.h"
+#include "libminillm/data/record_formats.h"
 
 namespace minillm {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <optional>
+#include <utility>
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/file_kind.h"
@@ -52,8 +52,7 @@ Head read_head(const std::string& path) {
     head.skipped = kByteOrderMark.size();
     head.bytes.erase(0, head.skipped);
   }
-  std::transform(head.name.begin(), head.name.end(), head.name.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
+  head.name = lower_case(std::move(head.name));
   for (const std::string_view packed : {".gz", ".zst"})
     if (head.name.ends_with(packed)) head.name.resize(head.name.size() - packed.size());
   return head;

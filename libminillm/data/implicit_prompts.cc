@@ -66,44 +66,6 @@ PreferencePair make_implicit_pair(const Row& row, Messages chosen, const Message
   return make_pair(row, std::move(preamble), chosen.back().content, rejected.back().content);
 }
 
-Messages parse_dialogue(std::string_view text) {
-  struct Marker {
-    std::string_view text;
-    Role role;
-  };
-  constexpr std::array<Marker, 2> kMarkers = {
-      {{"\n\nHuman:", Role::kUser}, {"\n\nAssistant:", Role::kAssistant}}};
-  const std::string padded = "\n\n" + std::string(trim(text));
-  Messages messages;
-  for (size_t i = 0; i < padded.size();) {
-    const std::string_view rest = std::string_view(padded).substr(i);
-    const auto marker = std::find_if(kMarkers.begin(), kMarkers.end(),
-                                     [&](const Marker& m) { return rest.starts_with(m.text); });
-    if (marker != kMarkers.end()) {
-      messages.push_back({marker->role, ""});
-      i += marker->text.size();
-    } else {
-      if (messages.empty())
-        throw BadRecord{"dialogue does not begin with 'Human:' or 'Assistant:'", ""};
-      messages.back().content += padded[i++];
-    }
-  }
-  for (Message& message : messages) message.content = std::string(trim(message.content));
-  return messages;
-}
-
-Messages parse_dialogue_prompt(std::string_view text) {
-  Messages messages = parse_dialogue(text);
-  if (messages.back().role == Role::kAssistant && messages.back().content.empty())
-    messages.pop_back();
-  return messages;
-}
-
-bool is_dialogue(const Row& row, const char* key) {
-  return row.has(key) && row.value().at(key).is_string() &&
-         trim(row.value().at(key).get_ref<const std::string&>()).starts_with("Human:");
-}
-
 PreferencePair parse_dialogues(const Row& row) {
   const AnswerKeys keys = *answer_keys(row);
   // If there is a prompt as well, the answers continue it.

@@ -1,6 +1,7 @@
 #include "libminillm/data/json_records.h"
 
 #include <algorithm>
+#include <cctype>
 #include <optional>
 
 #include "libminillm/core/check.h"
@@ -86,6 +87,12 @@ void for_each_element(const std::string& path, const DataForm& form, const Recor
 }
 
 }  // namespace
+
+std::string lower_case(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
 
 std::string_view trim(std::string_view text) {
   constexpr const char* kSpace = " \t\r\n";

@@ -37,6 +37,7 @@ void for_each_record(const std::string& path, const RecordVisitor& visit);
 
 // Without white space at its ends.
 std::string_view trim(std::string_view text);
+std::string lower_case(std::string text);  // ASCII letters; others stay
 inline bool is_blank(std::string_view text) { return trim(text).empty(); }
 
 }  // namespace minillm

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <optional>
 
 #include "libminillm/core/check.h"
@@ -11,12 +10,6 @@
 
 namespace minillm {
 namespace {
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 // What says whether something is learned, and whether yes means so.
 struct MaskKey {
@@ -37,7 +30,7 @@ std::optional<bool> truth(const Json& value) {
   if (value == 0) return false;
   if (value == 1) return true;
   if (!value.is_string()) return std::nullopt;
-  const std::string text = lower(value.get<std::string>());
+  const std::string text = lower_case(value.get<std::string>());
   if (text == "true" || text == "yes" || text == "1") return true;
   if (text == "false" || text == "no" || text == "0") return false;
   return std::nullopt;
@@ -112,7 +105,7 @@ void apply_row_mask(const Row& row, std::vector<Message>& messages) {
   // NeMo names whom to mask, and it is whom we never learn.
   for (const char* key : {"mask", "masked"})
     if (row.has(key) && row.value().at(key).is_string() &&
-        lower(row.value().at(key).get<std::string>()) == "user")
+        lower_case(row.value().at(key).get<std::string>()) == "user")
       row.use(key);
   for (const char* key : {"train_on_input", "train_on_inputs"})
     if (row.has(key) && truth(*row.use(key)) == true)

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <optional>
 #include <utility>
 
@@ -31,15 +30,9 @@ constexpr std::array<std::string_view, 8> kToolRoles = {
 
 const char* const kToolsUnsupported = "tool calls are not supported";
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
-
 Role parse_role(const std::string& text, const RowMapping& mapping) {
   const auto mapped = mapping.roles.find(text);
-  const std::string role = lower(mapped == mapping.roles.end() ? text : mapped->second);
+  const std::string role = lower_case(mapped == mapping.roles.end() ? text : mapped->second);
   for (const auto& [name, meaning] : kRoles) {
     if (role == name) return meaning;
   }
@@ -158,6 +151,44 @@ std::vector<Message> parse_messages(const Row& row, const Json& messages) {
     }
   }
   return parsed;
+}
+
+std::vector<Message> parse_dialogue(std::string_view text) {
+  struct Marker {
+    std::string_view text;
+    Role role;
+  };
+  constexpr std::array<Marker, 2> kMarkers = {
+      {{"\n\nHuman:", Role::kUser}, {"\n\nAssistant:", Role::kAssistant}}};
+  const std::string padded = "\n\n" + std::string(trim(text));
+  std::vector<Message> messages;
+  for (size_t i = 0; i < padded.size();) {
+    const std::string_view rest = std::string_view(padded).substr(i);
+    const auto marker = std::find_if(kMarkers.begin(), kMarkers.end(),
+                                     [&](const Marker& m) { return rest.starts_with(m.text); });
+    if (marker != kMarkers.end()) {
+      messages.push_back({marker->role, ""});
+      i += marker->text.size();
+    } else {
+      if (messages.empty())
+        throw BadRecord{"dialogue does not begin with 'Human:' or 'Assistant:'", ""};
+      messages.back().content += padded[i++];
+    }
+  }
+  for (Message& message : messages) message.content = std::string(trim(message.content));
+  return messages;
+}
+
+std::vector<Message> parse_dialogue_prompt(std::string_view text) {
+  std::vector<Message> messages = parse_dialogue(text);
+  if (messages.back().role == Role::kAssistant && messages.back().content.empty())
+    messages.pop_back();
+  return messages;
+}
+
+bool is_dialogue(const Row& row, const char* key) {
+  return row.has(key) && row.value().at(key).is_string() &&
+         trim(row.value().at(key).get_ref<const std::string&>()).starts_with("Human:");
 }
 
 bool same_message(const Message& a, const Message& b) {

@@ -32,10 +32,7 @@ void expect_learned(const Message& answer);
 PreferencePair make_implicit_pair(const Row& row, Messages chosen, const Messages& rejected,
                                   Messages preamble = {});
 
-// HH-RLHF's strings, "\n\nHuman: ...\n\nAssistant: ...".
-bool is_dialogue(const Row& row, const char* key);
-Messages parse_dialogue(std::string_view text);
-Messages parse_dialogue_prompt(std::string_view text);  // without the "Assistant:" at its end
+// Answers, and perhaps a prompt, that are dialogues.
 PreferencePair parse_dialogues(const Row& row);
 
 // {"chosen": "The sky is blue.", "rejected": "The sky is green."}: the prompt is what both begin

@@ -41,6 +41,11 @@ std::vector<Message> parse_messages(const Row& row, const Json& messages);
 bool is_message(const Json& value);  // an object with a role
 // The messages in a row's system prompt and "history" ([[question, answer], ...]).
 std::vector<Message> parse_preamble(const Row& row);
+// Anthropic's strings, "\n\nHuman: ...\n\nAssistant: ...".
+bool is_dialogue(const Row& row, const char* key);
+std::vector<Message> parse_dialogue(std::string_view text);
+std::vector<Message> parse_dialogue_prompt(
+    std::string_view text);  // without "Assistant:" at its end
 bool same_message(const Message& a, const Message& b);
 // Messages after the preamble; a system prompt that both say is said once.
 std::vector<Message> with_preamble(const Row& row, std::vector<Message> messages);

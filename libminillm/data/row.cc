@@ -75,11 +75,11 @@ class UsedTexts {
       return std::all_of(value.begin(), value.end(), [&](const Json& v) { return repeat(v); });
     if (!value.is_string() || !holds_text(value)) return true;
     const std::string_view text = trim(value.get_ref<const std::string&>());
-    // Looked at within limits: the sum of all such searches is linear in the row.
-    constexpr size_t kMaxBytes = size_t{1} << 20, kMaxSearches = 64;
+    // Looked at within limits, so that the time of all such searches is linear in the row.
+    constexpr size_t kMaxBytes = size_t{1} << 20, kMaxSearches = 64, kMaxTexts = 64;
     if (text.size() + all_.size() > kMaxBytes || ++searches_ > kMaxSearches) return false;
     return contains_text(all_, text) ||
-           (!texts_.empty() &&
+           (!texts_.empty() && texts_.size() <= kMaxTexts &&
             std::all_of(texts_.begin(), texts_.end(),
                         [&](std::string_view used) { return contains_text(text, used); }));
   }

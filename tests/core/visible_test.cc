@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 namespace minillm {
 namespace {
 
@@ -15,6 +17,12 @@ TEST(Visible, SpellsOutWhatATerminalObeys) {
             "\\u202eevil\\u2066");
   EXPECT_EQ(visible("\xd8\x9c\xe2\x80\x8f\xe2\x80\xa8"), "\\u061c\\u200f\\u2028");
   EXPECT_EQ(visible(std::string_view("\0x", 2)), "\\x00x");
+}
+
+TEST(Visible, LeavesJsonWithItsMeaning) {
+  const nlohmann::json value = {{"a\xc2\x9b", "\x1b[31m \x7f \xe2\x80\xae \xe2\x80\xa8 \n\t\"\\"}};
+  EXPECT_NE(visible(value.dump()), value.dump());
+  EXPECT_EQ(nlohmann::json::parse(visible(value.dump())), value);
 }
 
 TEST(Visible, KeepsTextOfAllScripts) {

@@ -10,18 +10,12 @@
 namespace minillm {
 namespace {
 
-using minillm_testing::BadRecordPolicy;
 using minillm_testing::conversations;
 using minillm_testing::pairs;
-using minillm_testing::shown;
 using minillm_testing::shown_pair;
-using minillm_testing::TempDir;
-using testing::AllOf;
-using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Pair;
 
 const DatasetReport& report_of(const Dataset<Conversation>& data) { return data.reports[0]; }
 

@@ -12,11 +12,9 @@ namespace {
 
 using minillm_testing::BadRecordPolicy;
 using minillm_testing::conversations;
-using minillm_testing::pairs;
 using minillm_testing::shown;
 using minillm_testing::shown_pair;
 using minillm_testing::TempDir;
-using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
