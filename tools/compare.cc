@@ -68,7 +68,7 @@ int main(int argc, char** argv) {
 
   return run_tool(app, argc, argv, [&] {
     if (!summary.empty()) {
-      print("{}", format_summary(summary));
+      print("{}", summary_table(report::read_figures(summary)));
       return 0;
     }
     MINILLM_CHECK_USAGE(!checkpoints.empty() && !prompts.empty(),

@@ -136,13 +136,18 @@ std::string read_chat_template(const std::string& directory) {
   return given == nullptr ? "" : default_chat_template(*given);
 }
 
-Tokenizer load_hf_tokenizer(const std::string& directory) {
+Tokenizer load_hf_tokenizer(const std::string& directory, Index max_pieces) {
   const std::string path = join_path(directory, "tokenizer.model");
   const std::string bytes = read_file(path, kMaxModelBytes);
   expect_not_foreign(path, std::string_view(bytes).substr(0, kFileKindBytes),
                      "a sentencepiece model");
-  const Tokenizer tokenizer = Tokenizer::from_bytes(
-      bytes, path, read_special_tokens(directory, check_sentencepiece_model(bytes, path).pieces));
+  const std::vector<SentencePieceInfo> pieces = check_sentencepiece_model(bytes, path).pieces;
+  // Before the tokenizer is built, which takes a second for every 70,000 of them.
+  MINILLM_CHECK(static_cast<Index>(pieces.size()) <= max_pieces,
+                "file '{}': has {} pieces: expected at most the model's vocab_size = {}", path,
+                pieces.size(), max_pieces);
+  const Tokenizer tokenizer =
+      Tokenizer::from_bytes(bytes, path, read_special_tokens(directory, pieces));
   const std::string jinja = read_chat_template(directory);
   if (jinja.empty()) return tokenizer;
   const ChatTemplate* known = recognise_chat_template(jinja);

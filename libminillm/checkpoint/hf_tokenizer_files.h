@@ -4,6 +4,7 @@
 #ifndef LIBMINILLM_CHECKPOINT_HF_TOKENIZER_FILES_H_
 #define LIBMINILLM_CHECKPOINT_HF_TOKENIZER_FILES_H_
 
+#include <limits>
 #include <map>
 #include <string>
 
@@ -38,8 +39,10 @@ SpecialTokens read_special_tokens(const std::string& directory,
 
 // The directory's tokenizer.model with its special tokens, and with the chat template that its
 // other files hold, recognised by what its jinja text writes. If that is none of ours, the
-// tokenizer has no template, and says so when one is needed. Throws Error.
-Tokenizer load_hf_tokenizer(const std::string& directory);
+// tokenizer has no template, and says so when one is needed. Throws Error, also if it has more than
+// `max_pieces` pieces.
+Tokenizer load_hf_tokenizer(const std::string& directory,
+                            Index max_pieces = std::numeric_limits<Index>::max());
 
 }  // namespace minillm
 

@@ -6,6 +6,9 @@
 namespace minillm {
 namespace {
 
+constexpr const char* kEdited =
+    "(if you edited it: in a copy of the checkpoint outside its run, remove MANIFEST.json)";
+
 std::string manifest_text(const Manifest& manifest) {
   nlohmann::ordered_json j;
   j["format_version"] = kCheckpointFormatVersion;
@@ -20,7 +23,8 @@ bool has_manifest(const std::string& directory) {
   return file_exists(join_path(directory, kManifestName));
 }
 
-Manifest verify_manifest(const std::string& directory) {
+// Names, types and sizes: what is wrong there is found before gigabytes are hashed.
+Manifest read_manifest(const std::string& directory) {
   const std::string path = join_path(directory, kManifestName);
   const nlohmann::json parsed = read_json_file(path);
   const JsonObject object(parsed, fmt::format("file '{}'", path));
@@ -31,6 +35,9 @@ Manifest verify_manifest(const std::string& directory) {
       object.subject(), kCheckpointFormatVersion, version);
 
   const JsonObject files = object.member("files");
+  constexpr size_t kMaxFiles = 1000;
+  MINILLM_CHECK(files.object().size() <= kMaxFiles, "{}: expected at most {} files, got {}",
+                files.subject(), kMaxFiles, files.object().size());
   Manifest manifest;
   for (const auto& [name, value] : files.object().items()) {
     MINILLM_CHECK(!name.empty() &&
@@ -43,19 +50,23 @@ Manifest verify_manifest(const std::string& directory) {
     const std::string file = join_path(directory, name);
     MINILLM_CHECK(file_exists(file), "file '{}': missing, though the manifest lists it", file);
     const uint64_t bytes = file_size(file);
-    constexpr const char* kEdited =
-        "(if you edited it: in a copy of the checkpoint outside its run, remove MANIFEST.json)";
     MINILLM_CHECK(bytes == expected.bytes, "file '{}': damaged: expected {} bytes, got {} {}", file,
                   expected.bytes, bytes, kEdited);
-    const std::string hash = sha256_file(file);
-    MINILLM_CHECK(hash == expected.sha256, "file '{}': damaged: expected sha256 {}, got {} {}",
-                  file, expected.sha256, hash, kEdited);
     manifest[name] = expected;
   }
   // The manifest's own hash is stored nowhere, but there is only one way to write it.
   MINILLM_CHECK(read_file(path, kMaxJsonFileBytes) == manifest_text(manifest),
                 "file '{}': damaged: expected the bytes that this library writes", path);
   return manifest;
+}
+
+void verify_hashes(const std::string& directory, const Manifest& manifest) {
+  for (const auto& [name, expected] : manifest) {
+    const std::string file = join_path(directory, name);
+    const std::string hash = sha256_file(file);
+    MINILLM_CHECK(hash == expected.sha256, "file '{}': damaged: expected sha256 {}, got {} {}",
+                  file, expected.sha256, hash, kEdited);
+  }
 }
 
 void ManifestedDirectory::write(const std::string& name, std::string_view content) {

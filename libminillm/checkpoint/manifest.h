@@ -26,10 +26,12 @@ using Manifest = std::map<std::string, ManifestEntry>;  // by file name
 
 bool has_manifest(const std::string& directory);
 
-// Reads the manifest of a directory and checks every file it lists. Throws Error naming the file
-// that is missing or differs in size or content (including any byte of the manifest itself), and
-// for a format_version that this library does not know.
-Manifest verify_manifest(const std::string& directory);
+// Reads the manifest of a directory and looks at name, type and size of every file it lists. Throws
+// Error naming the file that is missing or differs in size, and for a format_version that this
+// library does not know, or a manifest that is not, to the byte, as this library writes it.
+Manifest read_manifest(const std::string& directory);
+// Hashes the files of a manifest. Throws Error naming the one that differs.
+void verify_hashes(const std::string& directory, const Manifest& manifest);
 
 // A DirectoryTransaction that keeps the manifest and writes it last.
 class ManifestedDirectory {

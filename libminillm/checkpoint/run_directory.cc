@@ -149,7 +149,9 @@ void RunDirectory::save(const CheckpointContents& contents, int64_t keep_last) {
   if (replaces) remove_all(fresh);
   write_checkpoint(written, contents);
   try {
-    verify_manifest(written);  // nothing older is touched before the new one is known to be good
+    verify_hashes(
+        written,
+        read_manifest(written));  // nothing older is touched before the new one is known to be good
   } catch (const Error&) {
     remove_all(written);
     throw;

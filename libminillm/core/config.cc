@@ -318,4 +318,9 @@ std::vector<ConfigDifference> config_differences(const std::string& before,
   return differences;
 }
 
+void expect_in_range(const char* key, int64_t value, int64_t low, int64_t high) {
+  MINILLM_CHECK_USAGE(low <= value && value <= high, "config: {}: expected {} to {}, got {}", key,
+                      low, high, value);
+}
+
 }  // namespace minillm

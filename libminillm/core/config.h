@@ -52,6 +52,12 @@ void read_config_text(const ConfigFields& fields, const std::string& text, const
 // A table of the fields, one a line: key, default, meaning.
 std::string config_help(const ConfigFields& fields);
 
+// Throws Error (kUsage) `config: <key>: expected <low> to <high>, got <value>` on any other value.
+void expect_in_range(const char* key, int64_t value, int64_t low, int64_t high);
+// The upper end of numbers of steps and tokens: it keeps products of them within 64 bits, and
+// nobody trains that long.
+inline constexpr int64_t kMaxConfigCount = 1'000'000'000;
+
 // A default-constructed config as TOML.
 template <typename Config>
 std::string default_config_toml() {

@@ -1,5 +1,7 @@
 #include "libminillm/core/strict_json.h"
 
+#include <type_traits>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -12,12 +14,15 @@ namespace {
 
 using nlohmann::json;
 
-// Builds the value from the parser's events. (The parser's own callback looks at every sibling each
-// time an object ends: minutes for a row of 100,000 messages.)
+using nlohmann::ordered_json;
+
+// Builds the value, a json or an ordered_json, from the parser's events. (The parser's own callback
+// looks at every sibling each time an object ends: minutes for a row of 100,000 messages.)
+template <typename Value>
 class Builder final : public nlohmann::json_sax<json> {
  public:
   explicit Builder(size_t max_depth) : max_depth_(max_depth) {}
-  json take() { return std::move(root_); }
+  Value take() { return std::move(root_); }
 
   bool null() override { return add(nullptr); }
   bool boolean(bool value) override { return add(value); }
@@ -26,14 +31,29 @@ class Builder final : public nlohmann::json_sax<json> {
   bool number_float(number_float_t value, const string_t&) override { return add(value); }
   bool string(string_t& value) override { return add(std::move(value)); }
   bool binary(binary_t& value) override { return add(std::move(value)); }
-  bool start_object(std::size_t) override { return open(json::object()); }
-  bool start_array(std::size_t) override { return open(json::array()); }
-  bool end_object() override { return close(); }
+  bool start_object(std::size_t) override {
+    open(Value::object());
+    if constexpr (kOrdered) keys_.emplace_back();
+    return true;
+  }
+  bool start_array(std::size_t) override { return open(Value::array()); }
+  bool end_object() override {
+    if constexpr (kOrdered) keys_.pop_back();
+    return close();
+  }
   bool end_array() override { return close(); }
   bool key(string_t& key) override {
-    json& object = *open_.back();
-    if (object.contains(key)) throw JsonFault{JsonFault::kDuplicateKey, key};
-    member_ = &object[key];
+    Value& object = *open_.back();
+    if constexpr (kOrdered) {
+      // An ordered object is a list that looks for a key from its front on.
+      if (!keys_.back().insert(key).second) throw JsonFault{JsonFault::kDuplicateKey, key};
+      typename ordered_json::object_t::Container& members =
+          object.template get_ref<typename ordered_json::object_t&>();
+      member_ = &members.emplace_back(std::move(key), Value()).second;
+    } else {
+      if (object.contains(key)) throw JsonFault{JsonFault::kDuplicateKey, key};
+      member_ = &object[key];
+    }
     return true;
   }
   bool parse_error(size_t byte, const std::string&, const json::exception& error) override {
@@ -43,20 +63,22 @@ class Builder final : public nlohmann::json_sax<json> {
   }
 
  private:
-  template <typename Value>
-  json* place(Value&& value) {
-    if (open_.empty()) return &(root_ = std::forward<Value>(value));
-    json& parent = *open_.back();
-    if (parent.is_object()) return &(*member_ = std::forward<Value>(value));
-    parent.push_back(std::forward<Value>(value));
+  static constexpr bool kOrdered = std::is_same_v<Value, ordered_json>;
+
+  template <typename Given>
+  Value* place(Given&& value) {
+    if (open_.empty()) return &(root_ = std::forward<Given>(value));
+    Value& parent = *open_.back();
+    if (parent.is_object()) return &(*member_ = std::forward<Given>(value));
+    parent.push_back(std::forward<Given>(value));
     return &parent.back();
   }
-  template <typename Value>
-  bool add(Value&& value) {
-    place(std::forward<Value>(value));
+  template <typename Given>
+  bool add(Given&& value) {
+    place(std::forward<Given>(value));
     return true;
   }
-  bool open(json&& container) {
+  bool open(Value&& container) {
     if (open_.size() == max_depth_) throw JsonFault{JsonFault::kDepth, ""};
     open_.push_back(place(std::move(container)));
     return true;
@@ -67,10 +89,20 @@ class Builder final : public nlohmann::json_sax<json> {
   }
 
   size_t max_depth_;
-  json root_;
-  std::vector<json*> open_;  // containers; each is the last child of the one before, so none moves
-  json* member_ = nullptr;   // the value of the last key
+  Value root_;
+  std::vector<Value*> open_;  // containers; each is the last child of the one before, so none moves
+  Value* member_ = nullptr;   // the value of the last key
+  std::vector<std::unordered_set<std::string>> keys_;  // of the open ordered objects
 };
+
+template <typename Value>
+Value build(std::string_view text, size_t max_depth) {
+  const size_t nul = text.find('\0');  // which the parser would take for the end
+  if (nul != std::string_view::npos) throw JsonFault{JsonFault::kSyntax, "a NUL byte", nul + 1};
+  Builder<Value> builder(max_depth);
+  json::sax_parse(text, &builder);
+  return builder.take();
+}
 
 // A value as errors show it: short, whatever it is.
 std::string shown(const json& value) {
@@ -78,19 +110,10 @@ std::string shown(const json& value) {
   return text.size() <= 60 ? text : text.substr(0, 57) + "...";
 }
 
-}  // namespace
-
-json build_json(std::string_view text, size_t max_depth) {
-  const size_t nul = text.find('\0');  // which the parser would take for the end
-  if (nul != std::string_view::npos) throw JsonFault{JsonFault::kSyntax, "a NUL byte", nul + 1};
-  Builder builder(max_depth);
-  json::sax_parse(text, &builder);
-  return builder.take();
-}
-
-json parse_json(std::string_view text, const std::string& subject, int max_depth) {
+template <typename Value>
+Value parse(std::string_view text, const std::string& subject, int max_depth) {
   try {
-    return build_json(text, static_cast<size_t>(max_depth));
+    return build<Value>(text, static_cast<size_t>(max_depth));
   } catch (const JsonFault& fault) {
     switch (fault.kind) {
       case JsonFault::kDepth:
@@ -105,6 +128,18 @@ json parse_json(std::string_view text, const std::string& subject, int max_depth
     throw Error(
         fmt::format("{}: not valid JSON: unexpected content at byte {}", subject, fault.byte));
   }
+}
+
+}  // namespace
+
+json build_json(std::string_view text, size_t max_depth) { return build<json>(text, max_depth); }
+
+json parse_json(std::string_view text, const std::string& subject, int max_depth) {
+  return parse<json>(text, subject, max_depth);
+}
+
+ordered_json parse_ordered_json(std::string_view text, const std::string& subject, int max_depth) {
+  return parse<ordered_json>(text, subject, max_depth);
 }
 
 json read_json_file(const std::string& path, uint64_t max_bytes) {
@@ -215,6 +250,15 @@ std::vector<double> JsonObject::numbers(const char* key) const {
     numbers.push_back(value.get<double>());
   }
   return numbers;
+}
+
+std::vector<std::string> JsonObject::strings(const char* key) const {
+  std::vector<std::string> strings;
+  for (const json& value : array(key)) {
+    if (!value.is_string()) fail(key, "an array of strings");
+    strings.push_back(value.get<std::string>());
+  }
+  return strings;
 }
 
 int64_t JsonObject::integer_or(const char* key, int64_t absent) const {

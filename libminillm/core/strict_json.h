@@ -1,7 +1,7 @@
 // JSON of others, read without trust. Internal: public headers know no JSON library.
 
-#ifndef LIBMINILLM_CHECKPOINT_STRICT_JSON_H_
-#define LIBMINILLM_CHECKPOINT_STRICT_JSON_H_
+#ifndef LIBMINILLM_CORE_STRICT_JSON_H_
+#define LIBMINILLM_CORE_STRICT_JSON_H_
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -23,6 +23,10 @@ nlohmann::json build_json(std::string_view text, size_t max_depth);
 // Parses `text`. Throws Error `<subject>: ...` if it is not JSON, has a key twice in one object
 // (parsers disagree on which one counts), or nests deeper than `max_depth` objects and arrays.
 nlohmann::json parse_json(std::string_view text, const std::string& subject, int max_depth = 64);
+// The same with the members of objects in the order of the text. Looking one of them up takes time
+// in proportion to their number: go through them instead.
+nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::string& subject,
+                                          int max_depth = 64);
 
 inline constexpr uint64_t kMaxJsonFileBytes = 16 << 20;
 // The JSON file `path`. Throws Error `file '<path>': ...`, also if it is longer than `max_bytes`.
@@ -52,6 +56,7 @@ class JsonObject {
   JsonObject member(const char* key) const;
   const nlohmann::json& array(const char* key) const;
   std::vector<double> numbers(const char* key) const;  // an array of finite numbers
+  std::vector<std::string> strings(const char* key) const;
   // The same, or `absent` if it is absent or null.
   int64_t integer_or(const char* key, int64_t absent) const;
   double number_or(const char* key, double absent) const;
@@ -68,4 +73,4 @@ class JsonObject {
 
 }  // namespace minillm
 
-#endif  // LIBMINILLM_CHECKPOINT_STRICT_JSON_H_
+#endif  // LIBMINILLM_CORE_STRICT_JSON_H_

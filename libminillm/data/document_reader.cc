@@ -15,6 +15,7 @@ namespace minillm {
 namespace {
 
 constexpr size_t kLargeDocumentBytes = size_t{16} << 20;
+constexpr size_t kMaxDocumentBytes = size_t{256} << 20;  // takes about four times as much memory
 
 // Passes documents on, and notes what a user should be told about them.
 class DocumentSink {
@@ -67,6 +68,11 @@ class TextDocuments {
 
   void add_line(std::string_view line, const LineReader& reader) {
     if (text_.empty() && is_blank(line)) return;
+    if (text_.empty()) first_line_ = reader.line_number();
+    MINILLM_CHECK(text_.size() + line.size() < kMaxDocumentBytes,
+                  "'{}':{}: the document that begins here has more than {} MiB: expected documents "
+                  "that fit into memory (data.document_split says what ends one)",
+                  report_.path, first_line_, kMaxDocumentBytes >> 20);
     size_t bad_byte = 0;
     if (!is_valid_utf8(line, &bad_byte) && bad_.reason.empty()) {
       bad_line_ = reader.line_number();
@@ -128,7 +134,7 @@ class TextDocuments {
   DocumentSink& sink_;
   std::string text_;
   BadRecord bad_;  // without a reason: none so far
-  int64_t bad_line_ = 0;
+  int64_t bad_line_ = 0, first_line_ = 0;
   int64_t marks_ = 0, divided_ = 0;
 };
 

@@ -24,7 +24,7 @@ void validate(const DpoConfig& c) {
   pair_loss_of(c.loss);
   non_negative("sft_weight", c.sft_weight);
   non_negative("replay_weight", c.replay_weight);
-  non_negative("replay_tokens", static_cast<double>(c.replay_tokens));
+  expect_in_range("dpo.replay_tokens", c.replay_tokens, 0, kMaxConfigCount);
 }
 
 // Pairs, with what the reference thinks of them.

@@ -12,13 +12,15 @@ namespace {
 
 using nlohmann::json;
 
+constexpr uint64_t kMaxCacheBytes = uint64_t{256} << 20;  // some five million pairs
+
 // The cached numbers, or nothing if the file was made for something else.
 std::optional<std::vector<PairLogProbs>> read_cache(const std::string& path, const std::string& key,
                                                     size_t pairs) {
   if (path.empty() || !file_exists(path)) return std::nullopt;
   const std::string subject = fmt::format("reference cache '{}'", path);
   try {
-    const json parsed = parse_json(read_file(path), subject, /*max_depth=*/4);
+    const json parsed = parse_json(read_file(path, kMaxCacheBytes), subject, /*max_depth=*/4);
     const JsonObject cache(parsed, subject);
     if (cache.string("key") != key) return std::nullopt;
     const std::vector<double> chosen = cache.numbers("chosen"),

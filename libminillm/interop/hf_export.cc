@@ -32,8 +32,9 @@ Dtype dtype_of(WeightEncoding encoding) {
 // The checkpoint's own, so that nothing that others wrote there is lost.
 std::string config_json(const std::string& directory, const char* torch_dtype) {
   using nlohmann::ordered_json;
-  const std::string text = read_file(join_path(directory, "config.json"), kMaxJsonFileBytes);
-  ordered_json config = ordered_json::parse(null_for_nonfinite(text));  // was valid when opened
+  const std::string path = join_path(directory, "config.json");
+  ordered_json config = parse_ordered_json(null_for_nonfinite(read_file(path, kMaxJsonFileBytes)),
+                                           fmt::format("file '{}'", path));
   config[config.contains("dtype") ? "dtype" : "torch_dtype"] = torch_dtype;
   if (config.contains("dtype")) config.erase("torch_dtype");  // version 5's name for it
   return config.dump(2) + "\n";

@@ -78,6 +78,7 @@ ReplayShare replay_share(const PretrainConfig& config) {
 void validate(const PretrainConfig& config) {
   replay_share(config).validate();
   parse_document_split(config.document_split);
+  expect_in_range("data.max_length", config.max_length, 0, kMaxConfigCount);
 }
 
 // The training files, and as much of the replayed ones as makes up its share.

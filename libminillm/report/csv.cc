@@ -5,12 +5,18 @@
 #include <cmath>
 #include <set>
 
+#include "libminillm/core/visible.h"
 #include "libminillm/report/report.h"
 
 namespace minillm::report {
 namespace {
 
-std::string quoted(const std::string& field) {
+// A spreadsheet takes a cell for a formula by its first character, quoted or not: an apostrophe
+// before it says that it is text.
+std::string text_cell(const std::string& text) {
+  std::string field = visible(text);
+  if (!field.empty() && std::string_view("=+-@\t\n").find(field[0]) != std::string_view::npos)
+    field.insert(0, 1, '\'');
   if (field.find_first_of(",\"\r\n") == std::string::npos) return field;
   std::string out = "\"";
   for (const char c : field) out += c == '"' ? std::string("\"\"") : std::string(1, c);
@@ -26,11 +32,11 @@ std::string report_csv(const std::vector<ReportRun>& runs) {
       for (const auto& [name, value] : line.values) names.insert(name);
 
   std::string out = "run,stage,step";
-  for (const std::string& name : names) out += "," + quoted(name);
+  for (const std::string& name : names) out += "," + text_cell(name);
   out += '\n';
   for (const ReportRun& run : runs) {
     for (const MetricsLine& line : run.metrics) {
-      out += fmt::format("{},{},{}", quoted(run.path), quoted(run.stage), line.step);
+      out += fmt::format("{},{},{}", text_cell(run.path), text_cell(run.stage), line.step);
       for (const std::string& name : names) {
         out += ',';
         for (const auto& [other, value] : line.values)

@@ -2,16 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <set>
 
-#include "libminillm/core/error.h"
+#include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
+#include "libminillm/core/strict_json.h"
 #include "libminillm/report/report.h"
 
 namespace minillm::report {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct KnownFigure {
   const char* name;
@@ -77,38 +79,57 @@ ReportFigure make_figure(const std::string& name) {
   return {name, "other", "", false, {}};
 }
 
+// Of what was not asked ("of" is 0) earlier versions wrote null.
+ReportFigure::Value read_value(const JsonObject& figure) {
+  const double of = figure.number("of"), count = figure.number("count");
+  MINILLM_CHECK(of >= 0 && count >= 0, "{}: expected a count from 0, got {} of {}",
+                figure.subject(), count, of);
+  return {of > 0 ? figure.number("value") : 0, count, of};
+}
+
+// In the order of the list above, where a meaning may refer to the one before; then the others.
+std::vector<std::string> names_to_show(const nlohmann::ordered_json& stages) {
+  std::vector<std::string> others;
+  std::set<std::string> seen;
+  for (const auto& [stage, figures] : stages.items())
+    for (const auto& [name, value] : figures.items())
+      if (seen.insert(name).second && make_figure(name).group == "other" &&
+          !name.starts_with("cloze/"))
+        others.push_back(name);
+  std::vector<std::string> names;
+  for (const KnownFigure& known : kKnownFigures)
+    if (seen.contains(known.name)) names.push_back(known.name);
+  std::ranges::move(others, std::back_inserter(names));
+  return names;
+}
+
 }  // namespace
 
 ReportFigures read_figures(const std::string& path) {
-  const std::string text = read_file(path);
-  try {
-    const auto summary = Json::parse(text);
-    ReportFigures figures;
-    for (const auto& [stage, metrics] : summary.items()) figures.columns.push_back(stage);
-    if (summary.empty()) return figures;
-    // In the order of the list above, where a meaning may refer to the one before; then the others.
-    std::vector<std::string> names;
-    const auto& first = summary.front();
-    for (const KnownFigure& known : kKnownFigures)
-      if (first.contains(known.name)) names.push_back(known.name);
-    for (const auto& [name, value] : first.items())
-      if (make_figure(name).group == "other" && !name.starts_with("cloze/")) names.push_back(name);
-    for (const std::string& name : names) {
-      ReportFigure figure = make_figure(name);
-      for (const auto& [stage, metrics] : summary.items()) {
-        const Json value = metrics.value(name, Json{{"count", 0}, {"of", 0}});
-        const auto of = value.at("of").template get<double>();
-        figure.values.push_back({of > 0 ? value.at("value").template get<double>() : 0,
-                                 value.at("count").template get<double>(), of});
-      }
-      figures.rows.push_back(figure);
-    }
-    return figures;
-  } catch (const nlohmann::json::exception& e) {
-    throw Error(
-        fmt::format("summary '{}': expected the figures of a world evaluation by stage, got: {}",
-                    path, e.what()));
+  constexpr uint64_t kMaxSummaryBytes = 1 << 20;
+  constexpr int kMaxDepth = 8;
+  const std::string subject = fmt::format("summary '{}'", path);
+  const std::string text = read_file(path, kMaxSummaryBytes);
+  const nlohmann::json parsed = parse_json(text, subject, kMaxDepth);
+  const JsonObject stages(parsed, subject);
+  MINILLM_CHECK(!parsed.empty(), "{}: expected the figures of at least one stage", subject);
+  const nlohmann::ordered_json in_order = parse_ordered_json(text, subject, kMaxDepth);
+  ReportFigures figures;
+  for (const auto& [stage, unused] : in_order.items()) {
+    figures.columns.push_back(stage);
+    stages.member(stage.c_str());  // is an object
   }
+  for (const std::string& name : names_to_show(in_order)) {
+    ReportFigure figure = make_figure(name);
+    for (const std::string& stage : figures.columns) {
+      const JsonObject column = stages.member(stage.c_str());
+      figure.values.push_back(column.find(name.c_str()) == nullptr
+                                  ? ReportFigure::Value{}
+                                  : read_value(column.member(name.c_str())));
+    }
+    figures.rows.push_back(figure);
+  }
+  return figures;
 }
 
 }  // namespace minillm::report

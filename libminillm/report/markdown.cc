@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 
+#include "libminillm/core/visible.h"
 #include "libminillm/report/report.h"
 
 namespace minillm::report {
@@ -12,7 +15,7 @@ namespace {
 // Text inside a table's cell or a paragraph: nothing of it is markup. Line ends become <br>.
 std::string escaped(std::string_view text) {
   std::string out;
-  for (const char c : text) {
+  for (const char c : visible(text)) {
     if (c == '\n')
       out += "<br>";
     else if (c == '<' || c == '>' || c == '&')
@@ -27,8 +30,11 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
+// A hash comes from a file that anybody may have written.
 std::string short_hash(const std::string& hash) {
-  return hash.empty() ? "none" : fmt::format("`{}`", hash.substr(0, 12));
+  if (hash.empty()) return "none";
+  const bool plain = std::ranges::all_of(hash, [](unsigned char c) { return std::isalnum(c); });
+  return plain ? fmt::format("`{}`", hash.substr(0, 12)) : escaped(hash);
 }
 
 const char* mark(Judgement judgement) {

@@ -22,7 +22,8 @@ struct MetricsLine {
   int64_t step = 0;
   Metrics values;  // without "step"; a NaN where the line has null
 };
-// Throws Error `'path':line: ...` on a line that is not of metrics, even a last one cut short.
+// Throws Error `'path':line: ...` on a line that is not of metrics, even a last one cut short, and
+// on the 257th name.
 std::vector<MetricsLine> read_metrics(const std::string& path);
 
 // A run, or a checkpoint by itself.
@@ -72,7 +73,8 @@ struct ReportFigures {
   std::vector<std::string> columns;  // stages
   std::vector<ReportFigure> rows;    // single cloze wordings are left out
 };
-// Throws Error naming the file.
+// Reads {"pretrain": {"answer_accuracy": {"value", "count", "of"}, ...}, "sft": ..., ...}. What a
+// stage lacks is 0 of 0. Throws Error `summary '<path>': ...`.
 ReportFigures read_figures(const std::string& path);
 
 struct Report {
@@ -101,7 +103,8 @@ std::string report_html(const Report& report);
 std::string report_markdown(const Report& report);
 
 // Every line of every run: run, stage, step, then all metrics in alphabetical order. A field is
-// empty where the line lacks the metric or has null. RFC 4180, with LF as line end.
+// empty where the line lacks the metric or has null. RFC 4180, with LF as line end. Texts that a
+// spreadsheet would take for formulas begin with an apostrophe.
 std::string report_csv(const std::vector<ReportRun>& runs);
 // Writes DIRECTORY/<run>/events.out.tfevents.<seconds>.minillm for every run that has metrics, and
 // returns the paths. Training metrics are tagged train/<name>, held-out ones eval/<name>.

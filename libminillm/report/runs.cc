@@ -4,11 +4,13 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/checkpoint/run_directory.h"
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
+#include "libminillm/core/strict_json.h"
 #include "libminillm/data/line_reader.h"
 #include "libminillm/generate/chat.h"
 #include "libminillm/report/report.h"
@@ -21,7 +23,15 @@ using nlohmann::ordered_json;
 constexpr char kMetricsName[] = "metrics.jsonl";
 
 MetricsLine parse_metrics_line(std::string_view text) {
-  const ordered_json j = ordered_json::parse(text);
+  ordered_json j;
+  try {
+    j = parse_ordered_json(text, "line", /*max_depth=*/2);
+  } catch (const Error& error) {
+    throw Error(
+        fmt::format("{} (remove the line, or continue the run with options.resume, which "
+                    "drops what was cut short)",
+                    error.what()));
+  }
   MINILLM_CHECK(j.is_object(), "expected an object, got {}", j.type_name());
   MINILLM_CHECK(j.contains("step"), "expected a 'step'");
   MetricsLine line;
@@ -72,16 +82,15 @@ ReportRun read_run(const std::string& path) {
 std::vector<MetricsLine> read_metrics(const std::string& path) {
   std::vector<MetricsLine> lines;
   constexpr size_t kMaxLineBytes = 1 << 16;
+  constexpr size_t kMaxNames = 256;  // each becomes a column over all lines
+  std::set<std::string> names;
   LineReader reader(path, kMaxLineBytes);
   std::string_view text;
   while (reader.next(text)) {
     try {
       lines.push_back(parse_metrics_line(text));
-    } catch (const nlohmann::json::exception&) {
-      throw Error(fmt::format(
-          "'{}':{}: not a line of metrics: expected one JSON object (remove the line, or continue "
-          "the run with options.resume, which drops what was cut short)",
-          path, reader.line_number()));
+      for (const auto& [name, value] : lines.back().values) names.insert(name);
+      MINILLM_CHECK(names.size() <= kMaxNames, "expected at most {} different metrics", kMaxNames);
     } catch (const Error& error) {
       throw Error(fmt::format("'{}':{}: not a line of metrics: {}", path, reader.line_number(),
                               error.what()));

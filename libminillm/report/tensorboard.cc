@@ -11,6 +11,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <set>
 
 #include "libminillm/core/file.h"
@@ -77,10 +78,12 @@ std::string tag_of(const std::string& name) {
   return name.starts_with("eval_") ? "eval/" + name.substr(5) : "train/" + name;
 }
 
-// Unix time in seconds, of lines that have it in milliseconds.
+// Unix time in seconds, of lines that have it in milliseconds. 0 where it can be none: it becomes
+// the name of a file.
 double wall_time(const MetricsLine& line) {
+  constexpr double kYear10000 = 253402300800000;
   for (const auto& [name, value] : line.values)
-    if (name == "time" && std::isfinite(value)) return value / 1000;
+    if (name == "time" && 0 <= value && value < kYear10000) return value / 1000;
   return 0;
 }
 
@@ -90,7 +93,8 @@ std::string event_file(const ReportRun& run) {
   for (const MetricsLine& line : run.metrics) {
     std::string summary;
     for (const auto& [name, value] : line.values) {
-      if (name == "time" || !std::isfinite(value)) continue;
+      constexpr double kMost = std::numeric_limits<float>::max();
+      if (name == "time" || !(std::abs(value) <= kMost)) continue;  // not what no float holds
       summary +=
           bytes_field(1, bytes_field(1, tag_of(name)) + float_field(2, static_cast<float>(value)));
     }

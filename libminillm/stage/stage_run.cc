@@ -46,6 +46,7 @@ StageRun::~StageRun() {
 
 void StageRun::take_directory() {
   train_.validate();
+  expect_in_range("data.sample_tokens", data_.sample_tokens, 1, kMaxConfigCount);
   if (options_.out.empty()) {
     MINILLM_CHECK_USAGE(!options_.resume,
                         "options.resume: there is no run directory to resume from");

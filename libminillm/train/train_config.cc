@@ -5,27 +5,22 @@
 namespace minillm {
 
 void TrainConfig::validate() const {
-  // The upper ends keep products of these numbers within 64 bits; nobody trains that long.
-  constexpr int64_t kMany = 1'000'000'000;
-  const auto between = [](const char* key, int64_t value, int64_t low, int64_t high) {
-    MINILLM_CHECK_USAGE(low <= value && value <= high,
-                        "config: train.{}: expected {} to {}, got {}", key, low, high, value);
-  };
-  between("steps", steps, 0, kMany);
+  constexpr int64_t kMany = kMaxConfigCount;
+  expect_in_range("train.steps", steps, 0, kMany);
   MINILLM_CHECK_USAGE(steps > 0 || (0 < epochs && epochs <= 1e6),
                       "config: train.epochs: expected a number > 0 and at most 1e6 where "
                       "train.steps is 0, got {}",
                       epochs);
-  between("batch_tokens", batch_tokens, 1, kMany);
-  between("accumulation_steps", accumulation_steps, 1, 1'000'000);
-  between("log_every", log_every, 1, kMany);
-  between("eval_every", eval_every, 0, kMany);
-  between("save_every", save_every, 0, kMany);
-  between("patience", patience, 0, kMany);
+  expect_in_range("train.batch_tokens", batch_tokens, 1, kMany);
+  expect_in_range("train.accumulation_steps", accumulation_steps, 1, 1'000'000);
+  expect_in_range("train.log_every", log_every, 1, kMany);
+  expect_in_range("train.eval_every", eval_every, 0, kMany);
+  expect_in_range("train.save_every", save_every, 0, kMany);
+  expect_in_range("train.patience", patience, 0, kMany);
   MINILLM_CHECK_USAGE(save_minutes >= 0,
                       "config: train.save_minutes: expected a number >= 0, got {}", save_minutes);
-  between("sample_every", sample_every, 0, kMany);
-  between("keep_last", keep_last, 1, kMany);
+  expect_in_range("train.sample_every", sample_every, 0, kMany);
+  expect_in_range("train.keep_last", keep_last, 1, kMany);
   MINILLM_CHECK_USAGE(max_grad_norm >= 0,
                       "config: train.max_grad_norm: expected a number >= 0, got {}", max_grad_norm);
   MINILLM_CHECK_USAGE(precision == "fp32" || precision == "bf16",

@@ -5,6 +5,7 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
+#include "libminillm/core/strict_json.h"
 #include "libminillm/world/eval_set.h"
 #include "libminillm/world/json.h"
 
@@ -32,11 +33,34 @@ constexpr std::string_view kPairKinds[] = {"style", "harmful", "benign", "knowin
 
 // The enumerator whose name this is.
 template <typename Enum>
-Enum parse_name(Texts names, const Json& name) {
-  const auto text = name.get<std::string>();
+Enum parse_name(Texts names, const JsonObject& item, const char* key) {
+  const std::string text = item.string(key);
   const auto found = std::find(names.begin(), names.end(), text);
-  MINILLM_CHECK(found != names.end(), "unknown name '{}'", text);
+  MINILLM_CHECK(found != names.end(), "{}: unknown name '{}'", item.subject(), text);
   return static_cast<Enum>(found - names.begin());
+}
+
+WorldMessages parse_messages(const JsonObject& item, const char* key) {
+  WorldMessages messages;
+  for (const nlohmann::json& value : item.array(key)) {
+    const JsonObject message(value, fmt::format("{}: '{}'", item.subject(), key));
+    messages.push_back({message.string("role"), message.string("content")});
+  }
+  MINILLM_CHECK(!messages.empty(), "{}: '{}': expected at least one message", item.subject(), key);
+  return messages;
+}
+
+Canary parse_canary(const JsonObject& item) {
+  constexpr int64_t kMaxRepeats = 1'000'000;
+  constexpr size_t kMaxCandidates = 10'000;
+  Canary canary = {item.string("prefix"), item.string("secret"),
+                   static_cast<int>(item.integer_in("repeats", 0, kMaxRepeats)),
+                   item.strings("candidates")};
+  MINILLM_CHECK(!canary.candidates.empty() && canary.candidates.size() <= kMaxCandidates &&
+                    canary.candidates.front() == canary.secret,
+                "{}: 'candidates': expected 1 to {} texts, the secret first", item.subject(),
+                kMaxCandidates);
+  return canary;
 }
 
 void append_line(std::string& out, std::string_view type, Split split, const Json& fields) {
@@ -46,27 +70,26 @@ void append_line(std::string& out, std::string_view type, Split split, const Jso
   out += '\n';
 }
 
-void add_item(WorldEvalSet& set, const Json& item) {
-  const auto type = item.at("type").get<std::string>();
+void add_item(WorldEvalSet& set, const JsonObject& item) {
+  const std::string type = item.string("type");
   if (type == "story") {
-    set.stories.push_back(item.at("text"));
+    set.stories.push_back(item.string("text"));
   } else if (type == "second_domain") {
-    set.second_domain.push_back(item.at("text"));
+    set.second_domain.push_back(item.string("text"));
   } else if (type == "cloze") {
-    set.cloze.push_back({parse_name<ClozeGroup>(kClozeGroups, item.at("group")), item.at("prompt"),
-                         item.at("prefix"), item.at("answer")});
+    set.cloze.push_back({parse_name<ClozeGroup>(kClozeGroups, item, "group"), item.string("prompt"),
+                         item.string("prefix"), item.string("answer")});
   } else if (type == "chat") {
-    set.chat.push_back({parse_name<ChatItemKind>(kChatItemKinds, item.at("kind")),
-                        messages_from_json(item.at("messages")), item.at("value")});
+    set.chat.push_back({parse_name<ChatItemKind>(kChatItemKinds, item, "kind"),
+                        parse_messages(item, "messages"), item.string("value")});
   } else if (type == "pair") {
-    set.pairs.push_back({parse_name<PairKind>(kPairKinds, item.at("kind")),
-                         messages_from_json(item.at("prompt")), item.at("chosen"),
-                         item.at("rejected")});
+    set.pairs.push_back({parse_name<PairKind>(kPairKinds, item, "kind"),
+                         parse_messages(item, "prompt"), item.string("chosen"),
+                         item.string("rejected")});
   } else if (type == "canary") {
-    set.canaries.push_back({item.at("prefix"), item.at("secret"), item.at("repeats"),
-                            item.at("candidates").get<std::vector<std::string>>()});
+    set.canaries.push_back(parse_canary(item));
   } else {
-    throw Error(fmt::format("unknown type '{}'", type));
+    throw Error(fmt::format("{}: unknown type '{}'", item.subject(), type));
   }
 }
 
@@ -124,17 +147,14 @@ WorldEvalSet load_world_eval(const std::string& path, Split split) {
   size_t number = 0, begin = 0, used = 0;
   while (begin < content.size()) {
     const size_t end = std::min(content.find('\n', begin), content.size());
-    ++number;
-    try {
-      const Json item = Json::parse(content.begin() + static_cast<std::ptrdiff_t>(begin),
-                                    content.begin() + static_cast<std::ptrdiff_t>(end));
-      if (item.at("split").get<std::string>() == split_name(split)) {
-        add_item(set, item);
-        ++used;
-      }
-    } catch (const std::exception& error) {
-      throw Error(fmt::format("'{}':{}: not an item of the world's evaluation: {}", path, number,
-                              error.what()));
+    const std::string subject =
+        fmt::format("'{}':{}: not an item of the world's evaluation", path, ++number);
+    const nlohmann::json parsed =
+        parse_json(std::string_view(content).substr(begin, end - begin), subject);
+    const JsonObject item(parsed, subject);
+    if (item.string("split") == split_name(split)) {
+      add_item(set, item);
+      ++used;
     }
     begin = end + 1;
   }

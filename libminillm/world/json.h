@@ -20,12 +20,6 @@ inline Json messages_to_json(const WorldMessages& messages) {
   return out;
 }
 
-inline WorldMessages messages_from_json(const Json& json) {
-  WorldMessages messages;
-  for (const Json& message : json) messages.push_back({message.at("role"), message.at("content")});
-  return messages;
-}
-
 }  // namespace minillm::world
 
 #endif  // LIBMINILLM_WORLD_JSON_H_

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "libminillm/core/file.h"
@@ -212,6 +213,40 @@ TEST_F(CheckpointTest, RefusesATokenizerLargerThanTheModel) {
   Model padded(config);
   write_checkpoint(path_, {&padded, &toy_tokenizer(), {}, {}, {}});
   EXPECT_EQ(Checkpoint::open(path_).tokenizer().vocab_size(), 300);
+  // In a directory of others: before the tokenizer is built.
+  const std::string config_path = join_path(path_, "config.json");
+  std::filesystem::remove(join_path(path_, "MANIFEST.json"));
+  std::string text = read_file(config_path);
+  text.replace(text.find("304"), 3, "299");
+  write_file_atomic(config_path, text);
+  ModelConfig small = config;
+  small.vocab_size = 299;
+  Model other(small);
+  other.initialize(1);
+  write_checkpoint(dir_.file("other"), {&other, nullptr, {}, {}, {}});
+  write_file_atomic(join_path(path_, "model.safetensors"),
+                    read_file(join_path(dir_.file("other"), "model.safetensors")));
+  EXPECT_ERROR(Checkpoint::open(path_).tokenizer(),
+               "tokenizer.model': has 300 pieces: expected at most the model's vocab_size = 299");
+}
+
+TEST_F(CheckpointTest, LooksAtHeadersBeforeItHashes) {
+  // A terabyte of nothing: hashing it would take hours.
+  const auto grow = [&](const char* name) {
+    std::filesystem::resize_file(join_path(path_, name), uint64_t{1} << 40);
+  };
+  write_checkpoint(path_, {&sample_.model, &toy_tokenizer(), {}, {}, {}});
+  grow("model.safetensors");
+  EXPECT_ERROR(Checkpoint::open(path_), "model.safetensors': damaged: expected ");
+  std::string manifest = read_file(join_path(path_, "MANIFEST.json"));
+  const std::string key = "\"model.safetensors\": {\n      \"bytes\": ";
+  const size_t at = manifest.find(key) + key.size();
+  ASSERT_GT(at, key.size());
+  manifest.replace(at, manifest.find(',', at) - at, std::to_string(uint64_t{1} << 40));
+  write_file_atomic(join_path(path_, "MANIFEST.json"), manifest);
+  EXPECT_ERROR(Checkpoint::open(path_), "model.safetensors': ");
+  std::filesystem::remove(join_path(path_, "MANIFEST.json"));
+  EXPECT_ERROR(Checkpoint::open(path_), "model.safetensors': ");
 }
 
 }  // namespace

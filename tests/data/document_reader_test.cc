@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "libminillm/core/error.h"
 #include "tests/testing/expect_error.h"
 #include "tests/testing/temp_dir.h"
@@ -34,6 +36,18 @@ TEST(Documents, EndAtBlankLinesLinesOrTheFile) {
   EXPECT_THAT(documents(path), ElementsAre("one\ntwo", "three"));
   EXPECT_THAT(documents(path, DocumentSplit::kLine), ElementsAre("one", "two", "three"));
   EXPECT_THAT(documents(path, DocumentSplit::kFile), ElementsAre("one\ntwo\n \t\n\nthree"));
+}
+
+TEST(Documents, LargerThanMemoryShouldHoldAreRefusedWhereTheyBegin) {
+  const TempDir directory;
+  const std::string path = directory.write("x.txt", "first\n\n");
+  {
+    std::ofstream file(path, std::ios::app);
+    const std::string line(size_t{8} << 20, 'a');
+    for (int i = 0; i < 32; ++i) file << line << '\n';
+  }
+  EXPECT_ERROR(documents(path), "x.txt':3: the document that begins here has more than 256 MiB");
+  EXPECT_EQ(documents(path, DocumentSplit::kLine).size(), 33u);
 }
 
 TEST(Documents, EndOfTextAlwaysEndsOneAndIsNotText) {

@@ -1,57 +1,20 @@
 #include "tests/fuzz/data_targets.h"
 
-#include <unistd.h>
-
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
+#include <utility>
 
 #include "libminillm/checkpoint/hf_tokenizer_files.h"
-#include "libminillm/core/error.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/data/document_reader.h"
 #include "libminillm/data/element_splitter.h"
 #include "libminillm/data/jinja.h"
 #include "libminillm/data/tokenizer.h"
+#include "tests/fuzz/helpers.h"
 
 namespace minillm_testing {
 namespace {
 
 using namespace minillm;
-
-void require(bool fact) {
-  if (!fact) std::abort();
-}
-
-template <typename Body>
-void may_refuse(Body&& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    require(*error.what() != '\0');
-  }
-}
-
-// A directory of this process.
-const std::string& directory() {
-  struct Directory {
-    std::string path;
-    Directory() {
-      const bool has_shm = std::filesystem::is_directory("/dev/shm");
-      std::string pattern = std::string(has_shm ? "/dev/shm" : "/tmp") + "/minillm-fuzz-XXXXXX";
-      path = mkdtemp(pattern.data());
-    }
-    ~Directory() { std::filesystem::remove_all(path); }
-  };
-  static const Directory kDirectory;
-  return kDirectory.path;
-}
-
-std::string file_of(const std::string& name, std::string_view bytes) {
-  const std::string path = directory() + "/" + name;
-  std::ofstream(path, std::ios::binary) << bytes;
-  return path;
-}
 
 using Elements = std::vector<std::pair<int64_t, std::string>>;
 
@@ -73,9 +36,9 @@ void data_file(std::string_view bytes) {
   if (bytes.empty()) return;
   const auto kind = static_cast<uint8_t>(bytes.front());
   bytes.remove_prefix(1);
-  const std::string path = file_of(kNames[kind % std::size(kNames)], bytes);
+  const std::string path = fuzz_file(kNames[kind % std::size(kNames)], bytes);
   const auto split = static_cast<DocumentSplit>(kind / 8 % 3);
-  may_refuse([&] {
+  accepted([&] {
     int64_t documents = 0;
     const auto reports =
         for_each_document({path}, split, BadRecordPolicy::kSkip, [&](std::string_view document) {
@@ -84,7 +47,7 @@ void data_file(std::string_view bytes) {
         });
     require(documents > 0 && reports.at(0).used > 0);
   });
-  may_refuse([&] {
+  accepted([&] {
     if (detect_dataset_kind(path) == DatasetKind::kPreferences)
       inspect_preferences(path);
     else
@@ -157,10 +120,10 @@ void special_tokens(std::string_view bytes) {
                                     "config.json", "added_tokens.json", "special_tokens_map.json"};
   if (bytes.empty()) return;
   const std::string name = kNames[static_cast<uint8_t>(bytes.front()) % std::size(kNames)];
-  const std::string path = file_of(name, bytes.substr(1));
-  may_refuse([&] {
-    read_chat_template(directory());
-    const SpecialTokens special = read_special_tokens(directory(), pieces);
+  const std::string path = fuzz_file(name, bytes.substr(1));
+  accepted([&] {
+    read_chat_template(fuzz_directory());
+    const SpecialTokens special = read_special_tokens(fuzz_directory(), pieces);
     const Tokenizer tokenizer = Tokenizer::from_bytes(model, "m", special);
     for (const Token id : tokenizer.encode("Mary <s></s><|im_end|> likes <x>"))
       require(!tokenizer.is_control(id));

@@ -26,7 +26,7 @@ targets=("$@")
 mkdir -p build/fuzz/artifacts build/fuzz/logs
 
 fuzz_until() { # TARGET LIMIT
-  local longest=65536
+  local longest=1048576
   case $1 in # text goes through sentencepiece piece by piece: many short inputs find more than few long ones
     chat_template | encode_decode) longest=512 ;;
     config_toml) longest=4096 ;;

@@ -17,6 +17,7 @@
 #include "libminillm/pretrain/pretrain.h"
 #include "libminillm/sft/sft.h"
 #include "tests/fuzz/data_targets.h"
+#include "tests/fuzz/run_targets.h"
 #include "tests/testing/temp_dir.h"
 
 namespace minillm_testing {
@@ -203,6 +204,7 @@ std::map<std::string, std::vector<std::string>> make_seeds(const std::string& pu
   seeds["token_shard"] = {shard_bytes(tokenizer)};
   seeds["llama2c"] = llama2c_models();
   seeds["llama2c_tokenizer"] = {llama2c_vocabulary()};
+  seeds.merge(run_seeds());
   if (public_data.empty()) return seeds;
 
   const fs::path data = public_data;
@@ -210,6 +212,8 @@ std::map<std::string, std::vector<std::string>> make_seeds(const std::string& pu
   add_files(seeds["config_json"], data / "weights", 8192, ".json");
   add_files(seeds["config_json"], data / "hostile/JSONTestSuite", 2048);
   add_files(seeds["safetensors_index"], data / "hostile/JSONTestSuite/test_transform", 2048);
+  for (const char* target : {"metrics", "summary", "reference_cache"})
+    add_files(seeds[target], data / "hostile/JSONTestSuite/test_transform", 2048);
   add_files(seeds["trainer_state"], data / "hostile/JSONTestSuite/test_transform", 2048);
   add_files(seeds["dataset_row"], data / "hostile/JSONTestSuite", 2048);
   add_lines(seeds["dataset_row"], data / "hostile/datasets", 5);

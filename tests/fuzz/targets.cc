@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <span>
 
@@ -14,11 +12,8 @@
 #include "libminillm/checkpoint/manifest.h"
 #include "libminillm/checkpoint/safetensors_header.h"
 #include "libminillm/checkpoint/tensor_files.h"
-#include "libminillm/checkpoint/trainer_state.h"
 #include "libminillm/core/config.h"
-#include "libminillm/core/error.h"
 #include "libminillm/core/utf8.h"
-#include "libminillm/data/bad_record.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/data/record_formats.h"
 #include "libminillm/data/sentencepiece_check.h"
@@ -30,28 +25,13 @@
 #include "libminillm/sft/sft.h"
 #include "tests/data/control_pieces.h"
 #include "tests/fuzz/data_targets.h"
+#include "tests/fuzz/helpers.h"
+#include "tests/fuzz/run_targets.h"
 
 namespace minillm_testing {
 namespace {
 
 using namespace minillm;
-
-void require(bool fact) {
-  if (!fact) std::abort();
-}
-
-// Runs `body`; refusing its input by Error or BadRecord is fine.
-template <typename Body>
-bool accepted(Body&& body) {
-  try {
-    body();
-    return true;
-  } catch (const Error& error) {
-    require(*error.what() != '\0');
-  } catch (const BadRecord&) {
-  }
-  return false;
-}
 
 // A file in memory that holds the input, for what is read by path.
 std::string input_file(std::string_view bytes) {
@@ -59,22 +39,6 @@ std::string input_file(std::string_view bytes) {
   require(ftruncate(descriptor, 0) == 0);
   require(pwrite(descriptor, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
   return "/proc/self/fd/" + std::to_string(descriptor);
-}
-
-// A directory of this process with the input as one of its files.
-std::string directory_with(const char* name, std::string_view bytes) {
-  struct Directory {
-    std::string path;
-    Directory() {
-      const bool has_shm = std::filesystem::is_directory("/dev/shm");
-      std::string pattern = std::string(has_shm ? "/dev/shm" : "/tmp") + "/minillm-fuzz-XXXXXX";
-      path = mkdtemp(pattern.data());
-    }
-    ~Directory() { std::filesystem::remove_all(path); }
-  };
-  static const Directory directory;
-  std::ofstream(directory.path + "/" + name, std::ios::binary) << bytes;
-  return directory.path;
 }
 
 // Consumes parts of the input: for targets that take more than one thing.
@@ -129,10 +93,10 @@ void safetensors(std::string_view bytes) {
 
 void safetensors_index(std::string_view bytes) {
   accepted([&] {
-    const std::string directory = directory_with("model.safetensors.index.json", bytes);
-    for (const std::string& name : weight_file_names(directory))
+    fuzz_file("model.safetensors.index.json", bytes);
+    for (const std::string& name : weight_file_names(fuzz_directory()))
       require(name.find('/') == std::string::npos && name != "..");
-    TensorFiles::open_model(directory);
+    TensorFiles::open_model(fuzz_directory());
   });
 }
 
@@ -143,16 +107,11 @@ void config_json(std::string_view bytes) {
   });
 }
 
-void trainer_state(std::string_view bytes) {
-  accepted([&] {
-    const TrainerState state = parse_trainer_state(std::string(bytes), "trainer_state.json");
-    // Written and read again, it means the same.
-    require(parse_trainer_state(trainer_state_to_json(state), "again") == state);
-  });
-}
-
 void manifest(std::string_view bytes) {
-  accepted([&] { verify_manifest(directory_with("MANIFEST.json", bytes)); });
+  accepted([&] {
+    fuzz_file("MANIFEST.json", bytes);
+    verify_hashes(fuzz_directory(), read_manifest(fuzz_directory()));
+  });
 }
 
 template <typename Config>
@@ -322,6 +281,11 @@ const FuzzTarget kFuzzTargets[] = {
     {"token_shard", token_shard},
     {"llama2c", llama2c},
     {"llama2c_tokenizer", llama2c_tokenizer},
+    {"metrics", metrics},
+    {"summary", summary},
+    {"prompts", prompts},
+    {"world_eval", world_eval},
+    {"reference_cache", reference_cache},
 };
 const int kFuzzTargetCount = static_cast<int>(std::size(kFuzzTargets));
 

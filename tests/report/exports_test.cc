@@ -40,8 +40,11 @@ TEST(ReadMetrics, NamesFileAndLineOfABrokenOne) {
   minillm_testing::TempDir dir;
   const std::string good = "{\"step\":1,\"loss\":2.5}\n";
   for (const auto& [bad, what] : std::map<std::string, std::string>{
-           {"{\"step\":2,\"lo", "expected one JSON object"},
-           {"", "expected one JSON object"},
+           {"{\"step\":2,\"lo", "not valid JSON: unexpected content at byte 14 (remove the line"},
+           {"", "not valid JSON"},
+           {"{\"step\":2,\"a\":1,\"a\":1}", "key \"a\" occurs twice"},
+           {"{\"step\":2,\"a\":[[1]]}", "nested deeper than 2 levels"},
+           {"{\"step\":1e999}", "a number is out of range"},
            {"[1]", "expected an object, got array"},
            {"{\"loss\":1}", "expected a 'step'"},
            {"{\"step\":1.5}", "'step': expected a whole number from 0, got 1.5"},
@@ -51,6 +54,14 @@ TEST(ReadMetrics, NamesFileAndLineOfABrokenOne) {
     EXPECT_ERROR(read_metrics(path), "'" + path + "':2: not a line of metrics");
     EXPECT_ERROR(read_metrics(path), what);
   }
+}
+
+TEST(ReadMetrics, BoundsWhatBecomesColumns) {
+  minillm_testing::TempDir dir;
+  std::string lines;
+  for (int i = 0; i < 257; ++i) lines += "{\"step\":1,\"m" + std::to_string(i) + "\":2}\n";
+  EXPECT_ERROR(read_metrics(dir.write("metrics.jsonl", lines)),
+               "':257: not a line of metrics: expected at most 256 different metrics");
 }
 
 // A reader of RFC 4180: rows of fields.
@@ -88,6 +99,17 @@ TEST(ReportCsv, HasOneHeaderAndTheSameColumnsInEveryRow) {
   EXPECT_EQ(rows, expected);
   const auto turned = parse_csv(report_csv({b, a}));
   EXPECT_EQ(turned[0], expected[0]) << "columns depend on the order of runs";
+}
+
+TEST(ReportCsv, HoldsNoFormulaAndNothingThatSteersATerminal) {
+  const auto rows =
+      parse_csv(report_csv({run_named("=1+1", {{1, {{"@SUM(A1)", -2}, {"\x1b[31mred", 1}}}}),
+                            run_named("\n=cmd", {{2, {{"+1", 3}, {"-1", 4}}}})}));
+  const std::vector<std::vector<std::string>> expected = {
+      {"run", "stage", "step", "\\x1b[31mred", "'+1", "'-1", "'@SUM(A1)"},
+      {"'=1+1", "sft", "1", "1", "", "", "-2"},
+      {"'\n=cmd", "sft", "2", "", "3", "4", ""}};
+  EXPECT_EQ(rows, expected);
 }
 
 TEST(ReportCsv, OfRunsWithoutMetricsIsTheHeader) {
@@ -192,6 +214,16 @@ TEST(TensorBoard, ReadsBackWithBothChecksumsOfEveryRecord) {
   EXPECT_EQ(values[0], (std::map<std::string, double>{{"eval/loss", 3}}));
   EXPECT_EQ(values[1],
             (std::map<std::string, double>{{"train/loss", 0.25}, {"train/rewards/margins", -1.5}}));
+}
+
+TEST(TensorBoard, LeavesOutWhatNoFieldHolds) {
+  minillm_testing::TempDir dir;
+  const auto paths = write_tensorboard(
+      {run_named("sft", {{1, {{"time", 1e300}, {"loss", 1e300}, {"grad_norm", 2}}}})}, dir.path());
+  EXPECT_EQ(paths.at(0), dir.file("sft/events.out.tfevents.0000000000.minillm"));
+  const auto records = read_records(read_file(paths.at(0)));
+  const Fields event = parse_message(records.at(1));
+  EXPECT_EQ(parse_message(event.bytes.find(5)->second).bytes.size(), 1u);
 }
 
 TEST(TensorBoard, KeepsRunsApartAndBelowItsFolder) {

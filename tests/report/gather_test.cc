@@ -172,12 +172,39 @@ TEST(Figures, AreGroupedAndWithoutSingleWordings) {
   ASSERT_EQ(unasked.rows.size(), 1u);
   ASSERT_EQ(unasked.rows[0].values.size(), 3u);
   for (const ReportFigure::Value& value : unasked.rows[0].values) EXPECT_EQ(value.of, 0);
-  EXPECT_ERROR(
-      read_figures(dir.write("null.json",
-                             R"({"a": {"sum_accuracy": {"value": null, "count": 1, "of": 2}}})")),
-      "null.json");
-  EXPECT_ERROR(read_figures(dir.write("broken.json", "{\"sft\": 3}")), "broken.json");
-  EXPECT_ERROR(read_figures(dir.write("text.json", "none")), "text.json");
+  // What only a later stage was asked.
+  const ReportFigures later = read_figures(dir.write("later.json", R"(
+    {"a": {}, "b": {"mine": {"value": 0.5, "count": 1, "of": 2}}})"));
+  ASSERT_EQ(later.rows.size(), 1u);
+  EXPECT_EQ(later.rows[0].values[0].of, 0);
+  EXPECT_EQ(later.rows[0].values[1].value, 0.5);
+}
+
+TEST(Figures, WhatIsNoSummaryIsRefusedByName) {
+  minillm_testing::TempDir dir;
+  const std::pair<const char*, const char*> cases[] = {
+      {"none", "not valid JSON"},
+      {"[3", "not valid JSON"},
+      {"3", "expected a JSON object, got 3"},
+      {"null", "expected a JSON object, got null"},
+      {"[]", "expected a JSON object, got []"},
+      {"{}", "expected the figures of at least one stage"},
+      {R"({"sft": 3})", "'sft': expected a JSON object, got 3"},
+      {R"({"a": null})", "key 'a' is missing"},
+      {R"({"a": {"b": 3}})", "'a': 'b': expected a JSON object, got 3"},
+      {R"({"a": {}, "a": {}})", "key \"a\" occurs twice"},
+      {R"({"a": {"b": {"value": null, "count": 1, "of": 2}}})", "key 'value' is missing"},
+      {R"({"a": {"b": {"value": "1", "count": 1, "of": 2}}})", "'value': expected a number"},
+      {R"({"a": {"b": {"value": 1, "of": 1}}})", "key 'count' is missing"},
+      {R"({"a": {"b": {"value": 1, "count": 1, "of": -1}}})", "expected a count from 0"},
+      {R"({"a": {"b": {"value": 1, "count": 1, "of": 1}}, "c": 3})", "'c': expected a JSON"}};
+  for (const auto& [text, expected] : cases) {
+    EXPECT_ERROR(read_figures(dir.write("summary.json", text)), "summary.json': ");
+    EXPECT_ERROR(read_figures(dir.file("summary.json")), expected);
+  }
+  const std::string deep = "{\"a\":" + std::string(100000, '[');
+  EXPECT_ERROR(read_figures(dir.write("deep.json", deep)), "nested deeper than 8 levels");
+  EXPECT_ERROR(read_figures(dir.write("long.json", std::string((1 << 20) + 1, ' '))), "long.json");
 }
 
 }  // namespace
