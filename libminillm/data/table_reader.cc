@@ -1,6 +1,6 @@
 #include "libminillm/data/table_reader.h"
 
-#include <algorithm>
+#include <unordered_set>
 #include <vector>
 
 #include "libminillm/core/check.h"
@@ -92,13 +92,14 @@ std::vector<std::string> column_names(const RowReader& header, const std::string
   if (!header.bad.reason.empty())
     throw Error(fmt::format("{}:{}: header: {}", path, header.line(), header.bad.reason));
   std::vector<std::string> names;
+  std::unordered_set<std::string> seen;
   for (const std::string& cell : header.cells) {
     std::string name(trim(cell));
     if (name.empty()) name = fmt::format("column {}", names.size() + 1);
     MINILLM_CHECK(is_valid_utf8(name), "{}:{}: header: column {} is not UTF-8", path, header.line(),
                   names.size() + 1);
-    MINILLM_CHECK(std::find(names.begin(), names.end(), name) == names.end(),
-                  "{}:{}: header: two columns are called '{}'", path, header.line(), name);
+    MINILLM_CHECK(seen.insert(name).second, "{}:{}: header: two columns are called '{}'", path,
+                  header.line(), name);
     names.push_back(std::move(name));
   }
   return names;

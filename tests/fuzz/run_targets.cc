@@ -154,7 +154,7 @@ std::map<std::string, std::vector<std::string>> run_seeds() {
   seeds["summary"] = {
       R"({"pretrain": {"cloze_accuracy": {"value": 0.5, "count": 1, "of": 2}, "cloze/fair/x": {"value": 1, "count": 1, "of": 1}, "mine": {"value": null, "count": 0, "of": 0}}, "sft": {}})"};
   seeds["prompts"] = {
-      std::string("\0Where is Ashford?\n\nWho is Tom?\n", 34),
+      std::string(1, '\0') + "Where is Ashford?\n\nWho is Tom?\n",
       "\1{\"prompt\": \"q\", \"system\": \"s\", \"expect\": [\"a\", \"b\"]}\n"
       "{\"prompt\": [{\"role\": \"user\", \"content\": \"q\"}], \"expect\": \"a\"}\n"};
   seeds["world_eval"] = {
