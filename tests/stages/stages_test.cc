@@ -86,6 +86,21 @@ TEST_F(Stages, SamplesAreShownAsTextsByPretrainingAndAsAnswersBySft) {
   EXPECT_THAT(samples[0], testing::StartsWith("Who lives here?\n  -> "));
 }
 
+TEST_F(Stages, NumbersOfAConfigOutOfTheirRangeAreNamed) {
+  PretrainConfig texts = small_pretrain();
+  texts.max_length = -1;
+  EXPECT_ERROR(pretrain(texts, world_->options("pretrain.jsonl", "", "refused"), {}),
+               "config: data.max_length: expected 0 to 1000000000, got -1");
+  SftConfig answers = small_sft();
+  answers.data.sample_tokens = 0;
+  EXPECT_ERROR(sft(answers, world_->options("sft.jsonl", "", "refused", "base"), {}),
+               "config: data.sample_tokens: expected 1 to 1000000000, got 0");
+  DpoConfig pairs = small_dpo();
+  pairs.replay_tokens = INT64_MAX;
+  EXPECT_ERROR(dpo(pairs, world_->options("preference.jsonl", "", "refused", "chat"), {}),
+               "config: dpo.replay_tokens: expected 0 to 1000000000, got 9223372036854775807");
+}
+
 TEST_F(Stages, ResumedPretrainingIsTheUninterruptedRunToTheByte) {
   const StageOptions options =
       world_->options("pretrain.jsonl", "pretrain_eval.jsonl", "base-resumed");

@@ -1,5 +1,6 @@
 #include "libminillm/world/eval_set.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -113,6 +114,23 @@ TEST(WorldEval, DamagedFilesAreNamedByLine) {
             ":1: not an item of the world's evaluation: unknown type 'poem'");
   EXPECT_EQ(load_error(R"({"type":"cloze","split":"test","group":"odd"})"),
             ":1: not an item of the world's evaluation: unknown name 'odd'");
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"type":"story","split":"test","text":null})", "key 'text' is missing"},
+      {R"({"type":"story","split":"test","text":3})", "'text': expected a string, got 3"},
+      {R"({"type":"story","split":"test","text":"x","text":"y"})", "key \"text\" occurs twice"},
+      {R"({"type":"chat","split":"test","kind":"sum","value":"7","messages":[]})",
+       "'messages': expected at least one message"},
+      {R"({"type":"chat","split":"test","kind":"sum","value":"7","messages":[3]})",
+       "'messages': expected a JSON object, got 3"},
+      {R"({"type":"canary","split":"test","prefix":"p","secret":"1","repeats":-1,"candidates":["1"]})",
+       "'repeats': expected 0 to 1000000, got -1"},
+      {R"({"type":"canary","split":"test","prefix":"p","secret":"1","repeats":1,"candidates":["2"]})",
+       "'candidates': expected 1 to 10000 texts, the secret first"},
+      {R"({"type":"canary","split":"test","prefix":"p","secret":"1","repeats":1,"candidates":[1]})",
+       "'candidates': expected an array of strings"}};
+  for (const auto& [line, what] : cases) EXPECT_THAT(load_error(line), testing::HasSubstr(what));
+  const std::string deep(100000, '[');
+  EXPECT_THAT(load_error(deep), testing::HasSubstr("nested deeper than 64 levels"));
   EXPECT_EQ(load_error(R"({"type":"story","split":"validation","text":"x"})"),
             ": no item of split 'test' (write it with make_world_files)");
 }
