@@ -23,14 +23,15 @@ namespace {
 
 using namespace minillm;
 
-// Greedy decoding of one stream, and reading a prompt of 512 tokens.
+// Greedy decoding of one stream, and reading a prompt of 512 tokens, or as many as fit.
 Json bench_generate(const Size& size, Precision precision, int repetitions,
                     const Machine& machine) {
   Model model(size.model());
   model.initialize(1);
   Generator generator(model);
   Rng rng(1);
-  std::vector<Token> prompt(1, 1), long_prompt(512);
+  const Index longest = std::min<Index>(512, model.config().max_position_embeddings - 1);
+  std::vector<Token> prompt(1, 1), long_prompt(static_cast<size_t>(longest));
   for (Token& t : long_prompt) t = static_cast<Token>(rng.below(static_cast<uint64_t>(size.V)));
   GenerationConfig config;
   config.sampling.temperature = 0;
@@ -49,7 +50,7 @@ Json bench_generate(const Size& size, Precision precision, int repetitions,
                                                           : 1 + 4 / 256.0;
   const double bytes = size.product_parameters() * word;
   return {{"decode_tokens_per_second", decode},
-          {"prefill_tokens_per_second", 511 / (read - few)},
+          {"prefill_tokens_per_second", static_cast<double>(longest - 1) / (read - few)},
           {"decode_weight_gigabytes_per_second", decode * bytes * 1e-9},
           {"share_of_bandwidth", decode * bytes / machine.bandwidth}};
 }
