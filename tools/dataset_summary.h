@@ -26,7 +26,9 @@ struct Summary {
   DatasetReport report;
   std::vector<int64_t> lengths;           // of whole records
   std::vector<int64_t> supervised;        // the learned part of them
-  std::vector<int64_t> chosen, rejected;  // of pairs
+  std::vector<int64_t> chosen, rejected;  // of pairs, and of answers judged by themselves
+  int64_t pairs = 0;
+  double longer_chosen = 0;  // pairs whose chosen answer is the longer one; ties count half
   int64_t duplicates = 0;
   int64_t max_positions = 0, too_long = 0;  // what training leaves out, where a model is known
   int64_t with_markers = 0;
@@ -52,13 +54,7 @@ inline Lengths measure(std::vector<int64_t> lengths) {
 
 // The share of pairs whose chosen answer is longer; ties count half, so 0.5 means no bias.
 inline double longer_chosen_share(const Summary& summary) {
-  double longer = 0;
-  for (size_t i = 0; i < summary.chosen.size(); ++i) {
-    longer += summary.chosen[i] > summary.rejected[i]    ? 1
-              : summary.chosen[i] == summary.rejected[i] ? 0.5
-                                                         : 0;
-  }
-  return summary.chosen.empty() ? 0 : longer / static_cast<double>(summary.chosen.size());
+  return summary.pairs == 0 ? 0 : summary.longer_chosen / static_cast<double>(summary.pairs);
 }
 
 inline int64_t identical_pairs(const Summary& summary) {

@@ -146,18 +146,23 @@ void Inspector::inspect_preferences_of(const std::string& path) {
     if (tokenizer_ && options_.max_positions > 0) fits(render_pair(*tokenizer_, pair));
     const std::string prompt = joined_text(pair.prompt);
     count_text(prompt + "\n" + pair.chosen + "\n" + pair.rejected);
-    summary_.chosen.push_back(length(pair.chosen));
-    summary_.rejected.push_back(length(pair.rejected));
-    summary_.lengths.push_back(length(prompt) +
-                               std::max(summary_.chosen.back(), summary_.rejected.back()));
+    const int64_t chosen = length(pair.chosen), rejected = length(pair.rejected);
+    if (!pair.chosen.empty()) summary_.chosen.push_back(chosen);
+    if (!pair.rejected.empty()) summary_.rejected.push_back(rejected);
+    if (!pair.chosen.empty() && !pair.rejected.empty()) {
+      summary_.pairs += 1;
+      summary_.longer_chosen += chosen > rejected ? 1 : chosen == rejected ? 0.5 : 0;
+    }
+    summary_.lengths.push_back(length(prompt) + std::max(chosen, rejected));
     if (summary_.samples.size() < kSamples) {
-      summary_.samples.push_back({{prompt + "chosen: "},
-                                  {pair.chosen, true},
-                                  {"\nrejected: "},
-                                  {pair.rejected, true},
-                                  {"\n"}});
+      std::vector<Span> spans = {{prompt}};
+      for (const auto& [name, answer] :
+           {std::pair("chosen: ", pair.chosen), {"rejected: ", pair.rejected}})
+        if (!answer.empty()) spans.insert(spans.end(), {{name}, {answer, true}, {"\n"}});
+      summary_.samples.push_back(std::move(spans));
     }
   }
+  if (summary_.pairs == 0 && !data.records.empty()) summary_.kind = "judged answers";
 }
 
 Summary Inspector::inspect(const std::string& path) {
@@ -197,9 +202,11 @@ nlohmann::ordered_json to_json(const Summary& summary, const char* unit) {
                                  {"unit", unit},
                                  {"lengths", to_json(summary.lengths)}};
   if (!summary.supervised.empty()) json["supervised_lengths"] = to_json(summary.supervised);
-  if (summary.kind == "preference pairs") {
+  if (!summary.chosen.empty() || !summary.rejected.empty()) {
     json["chosen_lengths"] = to_json(summary.chosen);
     json["rejected_lengths"] = to_json(summary.rejected);
+  }
+  if (summary.pairs > 0) {
     json["longer_chosen_share"] = longer_chosen_share(summary);
     json["identical_share"] = share(identical_pairs(summary), report.rows);
   }
@@ -249,7 +256,7 @@ void print_summary(const Summary& summary, const char* unit) {
   print_lengths("learned", summary.supervised, unit);
   print_lengths("chosen", summary.chosen, unit);
   print_lengths("rejected", summary.rejected, unit);
-  if (!summary.chosen.empty()) {
+  if (summary.pairs > 0) {
     print("{:<12}in {:.1f} % of the pairs the chosen answer is the longer one (no bias: 50 %)\n",
           "length bias", 100 * longer_chosen_share(summary));
     print("{:<12}{:.2f} % of the rows\n", "identical",

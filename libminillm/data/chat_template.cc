@@ -146,8 +146,10 @@ std::vector<Token> render_answer(const Tokenizer& tokenizer, const std::string& 
 }
 
 RenderedPair render_pair(const Tokenizer& tokenizer, const PreferencePair& pair) {
-  return {render_prompt(tokenizer, pair.prompt), render_answer(tokenizer, pair.chosen),
-          render_answer(tokenizer, pair.rejected)};
+  const auto answer = [&](const std::string& content) {
+    return content.empty() ? std::vector<Token>() : render_answer(tokenizer, content);
+  };
+  return {render_prompt(tokenizer, pair.prompt), answer(pair.chosen), answer(pair.rejected)};
 }
 
 }  // namespace minillm

@@ -106,7 +106,7 @@ std::vector<Token> render_answer(const Tokenizer& tokenizer, const std::string& 
 
 struct RenderedPair {
   std::vector<Token> prompt;  // render_prompt
-  std::vector<Token> chosen;  // render_answer
+  std::vector<Token> chosen;  // render_answer; empty if there is no such answer
   std::vector<Token> rejected;
 };
 RenderedPair render_pair(const Tokenizer& tokenizer, const PreferencePair& pair);

@@ -19,7 +19,12 @@
 namespace minillm {
 namespace {
 
-enum class EmptyFile { kError, kReport };
+// How strictly files are read.
+struct Strictness {
+  BadRecordPolicy policy;
+  bool empty_is_error = true;   // a file without a usable record
+  bool takes_unpaired = false;  // rows of one judged answer, among pairs
+};
 
 const ConversationFormat* find_format(const Row& row, const std::vector<Conversation>&) {
   return find_conversation_format(row);
@@ -74,14 +79,14 @@ std::string describe_formats(const std::map<std::string, int64_t>& formats) {
 }
 
 template <typename Record>
-void read_one_file(Dataset<Record>& dataset, const std::string& path, BadRecordPolicy policy,
-                   const RowMapping& mapping, EmptyFile empty_file) {
+void read_one_file(Dataset<Record>& dataset, const std::string& path, const RowMapping& mapping,
+                   const Strictness& strictness) {
   constexpr RowKind kExpected =
       std::is_same_v<Record, Conversation> ? RowKind::kConversation : RowKind::kPreference;
   DatasetReport& report = dataset.reports.emplace_back();
   report.path = path;
   report.container = detect_data_form(path).container;
-  if (empty_file == EmptyFile::kReport)
+  if (!strictness.empty_is_error)
     report.format = "unknown";  // so that rows of another kind are only counted
   std::map<std::string, int64_t> formats;
   std::set<std::string> mapped;
@@ -95,7 +100,7 @@ void read_one_file(Dataset<Record>& dataset, const std::string& path, BadRecordP
       const Json value = with_known_names(record.parse(), reading);
       mapped.merge(reading.mapped);
       const Row row(value, reading);
-      check_row_kind(report, row, kExpected);
+      check_row_kind(report, row, kExpected, strictness.takes_unpaired);
       report.format = "known";
       const auto* found = find_format(row, dataset.records);
       format = found->name;
@@ -106,7 +111,7 @@ void read_one_file(Dataset<Record>& dataset, const std::string& path, BadRecordP
       row_notes.add(reading);
       ++report.used;
     } catch (const BadRecord& bad) {
-      report_bad_record(report, record.line, bad, policy);
+      report_bad_record(report, record.line, bad, strictness.policy);
     }
     if (!format.empty()) ++formats[format];
   });
@@ -119,17 +124,17 @@ void read_one_file(Dataset<Record>& dataset, const std::string& path, BadRecordP
                         "data.columns.{} = \"{}\": no record of '{}' has such a column", known, own,
                         path);
   }
-  MINILLM_CHECK(report.used > 0 || empty_file == EmptyFile::kReport,
-                "'{}': no usable record in it: {}", path, dropped_summary(report));
+  MINILLM_CHECK(report.used > 0 || !strictness.empty_is_error, "'{}': no usable record in it: {}",
+                path, dropped_summary(report));
 }
 
 template <typename Record>
-Dataset<Record> read_files(const std::vector<std::string>& paths, BadRecordPolicy policy,
-                           const RowMapping& mapping, EmptyFile empty_file) {
+Dataset<Record> read_files(const std::vector<std::string>& paths, const RowMapping& mapping,
+                           const Strictness& strictness) {
   Dataset<Record> dataset;
   Sha256 hash;
   for (const std::string& path : paths) {
-    read_one_file(dataset, path, policy, mapping, empty_file);
+    read_one_file(dataset, path, mapping, strictness);
     const MappedFile file(path);
     hash.update(file.text());
     file.expect_whole();
@@ -181,20 +186,25 @@ void check_row_mapping(const RowMapping& mapping) {
 
 Dataset<Conversation> read_conversations(const std::vector<std::string>& paths,
                                          BadRecordPolicy policy, const RowMapping& mapping) {
-  return read_files<Conversation>(paths, policy, mapping, EmptyFile::kError);
+  return read_files<Conversation>(paths, mapping, {policy});
 }
 
 Dataset<PreferencePair> read_preferences(const std::vector<std::string>& paths,
                                          BadRecordPolicy policy, const RowMapping& mapping) {
-  return read_files<PreferencePair>(paths, policy, mapping, EmptyFile::kError);
+  return read_files<PreferencePair>(paths, mapping, {policy});
+}
+
+Dataset<PreferencePair> read_judged_answers(const std::vector<std::string>& paths,
+                                            BadRecordPolicy policy, const RowMapping& mapping) {
+  return read_files<PreferencePair>(paths, mapping, {policy, true, /*takes_unpaired=*/true});
 }
 
 Dataset<Conversation> inspect_conversations(const std::string& path, const RowMapping& mapping) {
-  return read_files<Conversation>({path}, BadRecordPolicy::kSkip, mapping, EmptyFile::kReport);
+  return read_files<Conversation>({path}, mapping, {BadRecordPolicy::kSkip, false});
 }
 
 Dataset<PreferencePair> inspect_preferences(const std::string& path, const RowMapping& mapping) {
-  return read_files<PreferencePair>({path}, BadRecordPolicy::kSkip, mapping, EmptyFile::kReport);
+  return read_files<PreferencePair>({path}, mapping, {BadRecordPolicy::kSkip, false, true});
 }
 
 DatasetKind detect_dataset_kind(const std::string& path, const RowMapping& mapping) {

@@ -71,13 +71,18 @@ Dataset<Conversation> read_conversations(const std::vector<std::string>& paths,
                                          BadRecordPolicy policy, const RowMapping& mapping = {});
 Dataset<PreferencePair> read_preferences(const std::vector<std::string>& paths,
                                          BadRecordPolicy policy, const RowMapping& mapping = {});
+// The same, and rows of one answer with a verdict on it ("label": true), which become a pair
+// without the other answer.
+Dataset<PreferencePair> read_judged_answers(const std::vector<std::string>& paths,
+                                            BadRecordPolicy policy, const RowMapping& mapping = {});
 
 // How many of the held-out records are in the training data, too.
 template <typename Record>
 int64_t count_shared(const std::vector<Record>& train, const std::vector<Record>& held_out);
 
 // For inspection: which of the three kinds a file is (the first row that is any of them
-// decides), and the same reading under kSkip, but a file without a usable record is only reported.
+// decides), and the same reading under kSkip, of pairs and of judged answers, but a file without a
+// usable record is only reported.
 enum class DatasetKind { kText, kConversations, kPreferences };
 DatasetKind detect_dataset_kind(const std::string& path, const RowMapping& mapping = {});
 Dataset<Conversation> inspect_conversations(const std::string& path,

@@ -24,6 +24,7 @@ Index append_segment(TokenBatch& batch, std::span<const Token> tokens, Index pre
 // answer's first token, so all but the answer's last token are fed.
 void append_answer(TokenBatch& batch, const std::vector<Token>& answer, Index prompt_begin,
                    Index prompt_end) {
+  if (answer.empty()) return;  // a pair of which one answer is judged by itself
   const auto fed = std::span(answer).first(answer.size() - 1);
   const Index begin = append_segment(batch, fed, prompt_begin, prompt_end);
   batch.targets.push_back({prompt_end - 1, answer[0], 1});
@@ -64,8 +65,9 @@ void append_text(TokenBatch& batch, std::span<const Token> tokens) {
 
 PairTargets append_pair(TokenBatch& batch, const RenderedPair& pair) {
   MINILLM_CHECK(
-      !pair.prompt.empty() && !pair.chosen.empty() && !pair.rejected.empty(),
-      "preference pair: prompt, chosen and rejected must not be empty: got {}, {} and {} tokens",
+      !pair.prompt.empty() && !(pair.chosen.empty() && pair.rejected.empty()),
+      "preference pair: expected a prompt and an answer, got {} tokens, and {} chosen and {} "
+      "rejected ones",
       pair.prompt.size(), pair.chosen.size(), pair.rejected.size());
   const Index prompt_begin = append_segment(batch, pair.prompt, 0, 0);
   const Index prompt_end = batch.rows();
@@ -79,7 +81,10 @@ PairTargets append_pair(TokenBatch& batch, const RenderedPair& pair) {
 }
 
 Index pair_rows(const RenderedPair& pair) {
-  return size_of(pair.prompt) + size_of(pair.chosen) - 1 + size_of(pair.rejected) - 1;
+  const auto fed = [](const std::vector<Token>& answer) {
+    return std::max<Index>(0, size_of(answer) - 1);
+  };
+  return size_of(pair.prompt) + fed(pair.chosen) + fed(pair.rejected);
 }
 
 Index remove_too_long(std::vector<RenderedSequence>& sequences, Index max_positions) {

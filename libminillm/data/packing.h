@@ -19,7 +19,8 @@ void append_sequence(TokenBatch& batch, const RenderedSequence& sequence);
 void append_text(TokenBatch& batch, std::span<const Token> tokens);
 
 // Appends prompt, chosen and rejected as three segments: both answers have the prompt as their
-// prefix, so it is computed once. Its last row predicts the first token of both.
+// prefix, so it is computed once. Its last row predicts the first token of both. An answer without
+// tokens is not there; throws Error if neither is.
 PairTargets append_pair(TokenBatch& batch, const RenderedPair& pair);
 Index pair_rows(const RenderedPair& pair);  // rows that append_pair would add
 

@@ -145,7 +145,7 @@ bool has_prompt(const Row& row) {
          row.first_of({"conversations", "messages", "conversation", "context", "post", "task"});
 }
 
-constexpr std::array<PreferenceFormat, 12> kFormats = {{
+constexpr std::array<PreferenceFormat, 13> kFormats = {{
     {"chosen_messages and rejected_messages",
      [](const Row& row) { return row.has("chosen_messages"); }, parse_prompt_and_answers},
     {"openai preferred_output",
@@ -184,6 +184,7 @@ constexpr std::array<PreferenceFormat, 12> kFormats = {{
     {"chosen and rejected with a common beginning", has_answers,
      [](const Row& row) { return std::vector{parse_common_beginning(row)}; }},
     {"ranked answers", has_ranked_answers, parse_ranked_answers},
+    {"an answer and a verdict", is_judged_answer, parse_judged_answer},
 }};
 
 }  // namespace

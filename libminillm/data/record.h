@@ -24,7 +24,8 @@ struct Conversation {
   std::vector<Message> messages;
 };
 
-// Two answers to the same prompt. The prompt ends with a user message.
+// Two answers to the same prompt, which ends with a user message. Where answers are judged one by
+// one, a pair has only one of them, chosen if it is a good one, and the other is empty.
 struct PreferencePair {
   std::vector<Message> prompt;
   std::string chosen;

@@ -1,7 +1,6 @@
 #include "libminillm/data/record_formats.h"
 
 #include <algorithm>
-#include <array>
 
 #include "libminillm/core/check.h"
 #include "libminillm/data/bad_record.h"
@@ -12,28 +11,8 @@ namespace {
 constexpr size_t kMaxKeysShown = 8;
 
 const char* const kUnpairedUnsupported =
-    "unpaired preference data (one answer and a 'label') is not supported: expected 'chosen' and "
-    "'rejected'";
-
-// What says that an answer is good or bad.
-bool is_verdict(const Json& label) {
-  constexpr std::array<std::string_view, 20> kVerdicts = {
-      "good",     "bad",  "chosen",    "rejected",    "desirable", "undesirable", "positive",
-      "negative", "true", "false",     "yes",         "no",        "1",           "0",
-      "up",       "down", "thumbs_up", "thumbs_down", "like",      "dislike"};
-  if (label.is_boolean() || label == 0 || label == 1 || label == -1) return true;
-  return label.is_string() &&
-         std::find(kVerdicts.begin(), kVerdicts.end(), label.get<std::string>()) != kVerdicts.end();
-}
-
-// One answer and a verdict on it: what KTO learns from.
-bool is_unpaired(const Row& row) {
-  if (row.has("kto_tag")) return true;
-  const char* key = row.first_of({"label", "feedback", "thumb", "thumbs", "is_good", "desirable",
-                                  "is_preferred", "preferred", "is_chosen", "liked", "upvoted"});
-  return key != nullptr && is_verdict(row.value().at(key)) &&
-         find_conversation_format(row) != nullptr;
-}
+    "unpaired preference data (one answer and a 'label'): expected 'chosen' and 'rejected' (only "
+    "dpo.loss = \"kto\" learns from single answers)";
 
 const char* describe(RowKind kind) {
   switch (kind) {
@@ -73,8 +52,9 @@ std::string describe_keys(const Json& row) {
 RowKind row_kind(const Row& row) {
   // A tree is conversations, too: the reader decides which.
   const bool tree = is_message_tree(row);
-  if (!tree && find_preference_format(row) != nullptr) return RowKind::kPreference;
-  if (is_unpaired(row)) return RowKind::kUnpaired;
+  const PreferenceFormat* preference = tree ? nullptr : find_preference_format(row);
+  if (preference != nullptr)
+    return preference->parse == parse_judged_answer ? RowKind::kUnpaired : RowKind::kPreference;
   if (find_conversation_format(row) != nullptr) return RowKind::kConversation;
   if (row.value().is_object() && row.value().contains("parent_id") && row.has("role"))
     return RowKind::kUnknown;
@@ -84,9 +64,10 @@ RowKind row_kind(const Row& row) {
   return text ? RowKind::kText : RowKind::kUnknown;
 }
 
-void check_row_kind(const DatasetReport& report, const Row& row, RowKind expected) {
+void check_row_kind(const DatasetReport& report, const Row& row, RowKind expected,
+                    bool takes_unpaired) {
   const RowKind kind = row_kind(row);
-  if (kind == expected) return;
+  if (kind == expected || (takes_unpaired && kind == RowKind::kUnpaired)) return;
   if (expected == RowKind::kPreference && is_message_tree(row)) return;
   if (kind == RowKind::kUnknown) {
     throw BadRecord{"unknown row format",

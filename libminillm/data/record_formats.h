@@ -18,8 +18,10 @@ namespace minillm {
 enum class RowKind { kText, kConversation, kPreference, kUnpaired, kUnknown };
 RowKind row_kind(const Row& row);
 // Throws BadRecord unless the row is of the expected kind; but Error, naming both kinds, if it is
-// the first of its file (`report.format` is empty): then it is probably the wrong file.
-void check_row_kind(const DatasetReport& report, const Row& row, RowKind expected);
+// the first of its file (`report.format` is empty): then it is probably the wrong file. Unpaired
+// rows may count as preferences.
+void check_row_kind(const DatasetReport& report, const Row& row, RowKind expected,
+                    bool takes_unpaired = false);
 
 // `matches` looks at keys; `parse` throws BadRecord. The first entry that matches is taken.
 template <typename Record>
@@ -31,7 +33,12 @@ struct RowFormat {
 using ConversationFormat = RowFormat<Conversation>;
 using PreferenceFormat = RowFormat<PreferencePair>;
 const ConversationFormat* find_conversation_format(const Row& row);  // or nullptr
-const PreferenceFormat* find_preference_format(const Row& row);      // or nullptr
+// Of pairs, and of unpaired rows; or nullptr.
+const PreferenceFormat* find_preference_format(const Row& row);
+
+// One answer and a verdict on it (judged_answers.cc).
+bool is_judged_answer(const Row& row);
+std::vector<PreferencePair> parse_judged_answer(const Row& row);
 
 // Messages in any spelling: {role | from, content | value}, the content a string or a list of text
 // parts. Throws BadRecord on unknown roles, and on tool calls, which are not supported.

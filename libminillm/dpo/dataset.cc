@@ -64,6 +64,15 @@ StepTotals PreferenceDataset::totals(Index begin, Index end) {
   return totals;
 }
 
+std::vector<Index> PreferenceDataset::pairs(Index begin, Index end) {
+  std::vector<Index> numbers;
+  for (Index i = begin; i < end; ++i) {
+    const auto batch = schedule_.at(i);
+    numbers.insert(numbers.end(), batch.begin(), batch.end());
+  }
+  return numbers;
+}
+
 Index PreferenceDataset::max_rows() const {
   return schedule_.max_rows() + (replay_ ? replay_->max_rows() : 0);
 }

@@ -45,6 +45,8 @@ class PreferenceDataset {
   // Of micro-batches [begin, end): known before any of them is computed, so the terms of the loss
   // are exact means over the whole step however it is split.
   StepTotals totals(Index begin, Index end);
+  // The pairs of micro-batches [begin, end), as their numbers.
+  std::vector<Index> pairs(Index begin, Index end);
 
   BatchSchedule& schedule() { return schedule_; }
   Index max_rows() const;  // of any batch, replayed rows included

@@ -4,9 +4,8 @@
 #include <optional>
 
 #include "libminillm/core/check.h"
-#include "libminillm/core/sha256.h"
 #include "libminillm/dpo/dataset.h"
-#include "libminillm/dpo/reference.h"
+#include "libminillm/dpo/referenced_pairs.h"
 #include "libminillm/objectives/next_token.h"
 #include "libminillm/stage/stage_run.h"
 #include "libminillm/train/preflight.h"
@@ -27,59 +26,6 @@ void validate(const DpoConfig& c) {
   expect_in_range("dpo.replay_tokens", c.replay_tokens, 0, kMaxConfigCount);
 }
 
-// Pairs, with what the reference thinks of them.
-struct ReferencedPairs {
-  std::vector<RenderedPair> pairs;
-  std::vector<PairLogProbs> reference;
-  std::string hash;  // SHA-256: the data's (over the files), or over what was rendered
-};
-
-std::string hash_of(const std::vector<RenderedPair>& pairs) {
-  Sha256 hash;
-  for (const RenderedPair& pair : pairs) {
-    for (const std::vector<Token>* ids : {&pair.prompt, &pair.chosen, &pair.rejected}) {
-      hash.update(fmt::format("{}\n", ids->size()));
-      hash.update({reinterpret_cast<const char*>(ids->data()), ids->size() * sizeof(Token)});
-    }
-  }
-  return hash.hex();
-}
-
-// Leaves out the pairs that teach nothing, as the reader has done with those of files, and says
-// what share they are; throws Error if they are all.
-std::string leave_out_identical_pairs(Dataset<PreferencePair>& data) {
-  Index pairs = data.reports.empty() ? std::ssize(data.records) : 0;
-  auto identical = static_cast<Index>(std::erase_if(
-      data.records, [](const PreferencePair& pair) { return pair.chosen == pair.rejected; }));
-  for (const DatasetReport& report : data.reports) {
-    const auto dropped = report.dropped.find(kIdenticalAnswers);
-    if (dropped != report.dropped.end()) identical += dropped->second;
-    pairs += report.rows;
-  }
-  return check_identical_pairs(identical, pairs);
-}
-
-// `cache` is a file of the run directory.
-ReferencedPairs refer(StageRun& run, Dataset<PreferencePair> data, const char* cache,
-                      const DpoConfig& config) {
-  run.say(leave_out_identical_pairs(data));
-  ReferencedPairs result{{}, {}, data.hash};
-  for (const PreferencePair& pair : data.records)
-    result.pairs.push_back(render_pair(run.tokenizer(), pair));
-  report_too_long(remove_too_long(result.pairs, run.longest()), std::ssize(data.records), "pairs",
-                  data.reports, run.longest(), run.events());
-  if (result.hash.empty()) result.hash = hash_of(result.pairs);
-  if (!pair_loss_of(config.loss).needs_reference) {
-    result.reference.resize(result.pairs.size());
-    return result;
-  }
-  const std::string key =
-      reference_key(run.start().weights_hash, result.hash, run.tokenizer(), config.train.precision);
-  result.reference = reference_log_probs(run.path(cache), key, run.model(), result.pairs,
-                                         run.preparation("reference"));
-  return result;
-}
-
 Index tokens_of(const std::vector<RenderedPair>& pairs) {
   Index tokens = 0;
   for (const RenderedPair& pair : pairs)
@@ -93,12 +39,19 @@ class CombinedLoss {
  public:
   explicit CombinedLoss(const DpoConfig& config) : c_(config), pair_(pair_loss_of(config.loss)) {}
 
+  // How far the policy has moved (dpo/mismatched.h), of the step that begins.
+  void set_moved(double moved) {
+    moved_ = moved;
+    moved_sum_ += moved;
+    ++steps_;
+  }
+
   // Of targets [begin, end): whole pairs, then replayed ones. The Trainer divides by the step's
   // pairs, so the other terms are scaled by pairs over their own count.
   Contribution add(std::span<Real> dlogp, std::span<const Real> logp, const PreferenceBatch& batch,
                    Index begin, Index end, const StepTotals& totals) {
     const auto items = batch.items_of(begin, end);
-    Contribution loss = pair_loss(dlogp, logp, items, pair_, c_.loss, &sums_);
+    Contribution loss = pair_loss(dlogp, logp, items, pair_, c_.loss, &sums_, moved_);
     if (c_.sft_weight > 0)
       loss +=
           chosen_sft_loss(dlogp, logp, items, c_.sft_weight * totals.pairs / totals.chosen_tokens);
@@ -121,18 +74,26 @@ class CombinedLoss {
   Metrics take_metrics() {
     Metrics metrics = named_metrics(sums_);
     if (replay_tokens_ > 0) metrics.emplace_back("replay_loss", replay_nll_ / replay_tokens_);
+    if (pair_.judges_single_answers) metrics.emplace_back("kl", moved_sum_ / steps_);
     sums_ = {};
+    moved_sum_ = steps_ = 0;
     replay_nll_ = replay_tokens_ = 0;
     return metrics;
   }
 
   // By the same loss; replayed rows have no held-out part.
-  Metrics held_out_metrics(const ReferencedPairs& data,
-                           const std::vector<PairLogProbs>& policy) const {
-    const PreferenceSums sums = evaluate_rewards(data.pairs, policy, data.reference, c_.loss);
+  Metrics held_out_metrics(const ReferencedPairs& data, const Model& policy,
+                           const ProgressFunction& progress) const {
+    const double moved =
+        pair_.judges_single_answers
+            ? data.mismatched.moved(pair_log_probs(policy, data.mismatched.pairs()))
+            : 0;
+    const PreferenceSums sums = evaluate_rewards(
+        data.pairs, pair_log_probs(policy, data.pairs, progress), data.reference, c_.loss, moved);
     const double nll = sums.chosen_nll / sums.chosen_tokens;
     Metrics metrics = {{"loss", sums.loss / sums.pairs + c_.sft_weight * nll}};
     for (auto& metric : named_metrics(sums)) metrics.push_back(std::move(metric));
+    if (pair_.judges_single_answers) metrics.emplace_back("kl", moved);
     return metrics;
   }
 
@@ -140,7 +101,15 @@ class CombinedLoss {
   std::string check_start(const PreferenceBatch& batch, std::span<const Real> logp) const {
     std::vector<Real> dlogp(logp.size());  // not asked for
     const Contribution sum = pair_loss(dlogp, logp, batch.items, pair_, c_.loss);
-    return check_preference_start(sum.loss / sum.weight, pair_.at({}, c_.loss).loss);
+    double unmoved = 0;
+    for (const PreferenceItem& item : batch.items) {
+      const PairTargets& t = item.targets;
+      PairValues values;
+      values.chosen_tokens = static_cast<double>(t.chosen_end - t.chosen_begin);
+      values.rejected_tokens = static_cast<double>(t.rejected_end - t.rejected_begin);
+      unmoved += pair_.at(values, c_.loss).loss;
+    }
+    return check_preference_start(sum.loss / sum.weight, unmoved / sum.weight);
   }
 
  private:
@@ -148,6 +117,7 @@ class CombinedLoss {
   const PairLoss& pair_;
   PreferenceSums sums_;
   double replay_nll_ = 0, replay_tokens_ = 0;
+  double moved_ = 0, moved_sum_ = 0, steps_ = 0;
 };
 
 bool replays(const DpoConfig& c) { return c.replay_weight > 0 && c.replay_tokens > 0; }
@@ -181,27 +151,35 @@ TrainOutcome train(const DpoConfig& config, StageRun& run, DpoData data) {
   run.warn_of_shared(count_shared(data.train.records, data.held_out.records),
                      std::ssize(data.held_out.records));
   CombinedLoss loss(config);
-  ReferencedPairs train = refer(run, std::move(data.train), "reference_train.json", config);
+  ReferencedPairs train =
+      refer(run, std::move(data.train), "train", pair_loss_of(config.loss), config.train);
   ReferencedPairs held_out;
   run.depends_on("template", run.tokenizer().chat_template()->id);
   run.depends_on("train", train.hash);
   if (!data.held_out.records.empty()) {
-    held_out = refer(run, std::move(data.held_out), "reference_eval.json", config);
+    held_out =
+        refer(run, std::move(data.held_out), "eval", pair_loss_of(config.loss), config.train);
     run.evaluate_on(held_out.hash, tokens_of(held_out.pairs), [&] {
-      return loss.held_out_metrics(
-          held_out, pair_log_probs(run.model(), held_out.pairs, run.progress("evaluating")));
+      return loss.held_out_metrics(held_out, run.model(), run.progress("evaluating"));
     });
   }
   PreferenceDataset dataset(std::move(train.pairs), std::move(train.reference),
                             replayed(run, std::move(data.replay), config),
                             config.train.batch_tokens, config.train.seed);
-  run.plan(dataset.schedule(), {dataset.max_rows(), dataset.max_targets(), dataset.bytes()});
+  MismatchedAnswers& mismatched = train.mismatched;
+  run.plan(dataset.schedule(), {std::max(dataset.max_rows(), mismatched.max_rows()),
+                                std::max(dataset.max_targets(), mismatched.max_rows()),
+                                dataset.bytes() + mismatched.bytes()});
   Model& model = run.model();
   Workspace& workspace = run.workspace();
 
   StageTask task;
   StepTotals totals;
-  task.begin_step = [&](Index begin, Index end) { totals = dataset.totals(begin, end); };
+  task.begin_step = [&](Index begin, Index end) {
+    totals = dataset.totals(begin, end);
+    if (pair_loss_of(config.loss).judges_single_answers)
+      loss.set_moved(mismatched.moved(model, dataset.pairs(begin, end), workspace));
+  };
   task.micro_step = [&](Index i) {
     const PreferenceBatch& batch = dataset.batch(i);
     model.forward(batch.tokens, workspace);
@@ -247,10 +225,12 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEve
   run.expect_files();
   run.start_from(open_starting_point(options));
   const std::vector<std::string> none;
+  const auto reader =
+      pair_loss_of(config.loss).judges_single_answers ? read_judged_answers : read_preferences;
   return train(
       config, run,
-      {.train = run.read(options.train_files, read_preferences),
-       .held_out = run.read(options.eval_files, read_preferences),
+      {.train = run.read(options.train_files, reader),
+       .held_out = run.read(options.eval_files, reader),
        .replay = run.read(replays(config) ? options.replay_files : none, read_conversations)});
 }
 

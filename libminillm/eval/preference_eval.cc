@@ -53,7 +53,7 @@ Metrics named_metrics(const PreferenceResult& result) {
 PreferenceSums evaluate_rewards(std::span<const RenderedPair> pairs,
                                 std::span<const PairLogProbs> policy,
                                 std::span<const PairLogProbs> reference,
-                                const PairLossConfig& config) {
+                                const PairLossConfig& config, double moved) {
   const PairLoss& loss = pair_loss_of(config);
   MINILLM_CHECK(!policy.empty(), "preference evaluation: there are no pairs");
   MINILLM_CHECK(pairs.size() == policy.size(),
@@ -70,13 +70,23 @@ PreferenceSums evaluate_rewards(std::span<const RenderedPair> pairs,
                                .reference_chosen = unmoved.chosen,
                                .reference_rejected = unmoved.rejected,
                                .chosen_tokens = static_cast<double>(pairs[i].chosen.size()),
-                               .rejected_tokens = static_cast<double>(pairs[i].rejected.size())};
+                               .rejected_tokens = static_cast<double>(pairs[i].rejected.size()),
+                               .moved = moved};
     sums.add(values, loss.at(values, config).loss, config.beta);
   }
   return sums;
 }
 
 Metrics named_metrics(const PreferenceSums& s) {
+  if (s.chosen < s.pairs || s.rejected < s.pairs)
+    return {{"preference_loss", s.loss / s.pairs},
+            {"nll_loss", s.chosen_nll / s.chosen_tokens},
+            {"rewards/chosen", s.reward_chosen / s.chosen},
+            {"rewards/rejected", s.reward_rejected / s.rejected},
+            {"rewards/margins", s.reward_chosen / s.chosen - s.reward_rejected / s.rejected},
+            {"logps/chosen", s.logp_chosen / s.chosen},
+            {"logps/rejected", s.logp_rejected / s.rejected},
+            {"logps/chosen_shift", s.chosen_shift / s.chosen}};
   return {{"preference_loss", s.loss / s.pairs},
           {"nll_loss", s.chosen_nll / s.chosen_tokens},
           {"rewards/chosen", s.reward_chosen / s.pairs},

@@ -14,7 +14,8 @@
 
 namespace minillm {
 
-// Log-probabilities of a pair's answers given the prompt, summed over their tokens.
+// Log-probabilities of a pair's answers given the prompt, summed over their tokens; 0 of one that
+// is not there.
 struct PairLogProbs {
   double chosen = 0;
   double rejected = 0;
@@ -34,16 +35,17 @@ PreferenceResult evaluate_preferences(std::span<const PairLogProbs> policy);
 Metrics named_metrics(const PreferenceResult& result);
 
 // Against the reference, by a pair loss: what training sums up, of held-out pairs. Where
-// the loss needs no reference, `reference` may be empty. Throws Error if there are no pairs, or not
-// as many of each.
+// the loss needs no reference, `reference` may be empty. `moved`: PairValues::moved. Throws Error
+// if there are no pairs, or not as many of each.
 PreferenceSums evaluate_rewards(std::span<const RenderedPair> pairs,
                                 std::span<const PairLogProbs> policy,
                                 std::span<const PairLogProbs> reference,
-                                const PairLossConfig& config);
+                                const PairLossConfig& config, double moved = 0);
 // Means, by TRL's names where it has one, in training as in evaluation: "preference_loss" (the pair
 // loss alone), "nll_loss" (of the chosen answers, per token), "rewards/chosen", "rewards/rejected",
 // "rewards/accuracies", "rewards/margins", "preference_accuracy", "logps/chosen", "logps/rejected",
-// "logps/margins", "logps/chosen_shift".
+// "logps/margins", "logps/chosen_shift". Of answers that were judged one by one those that compare
+// none with another, each a mean over its kind of answers (NaN where there was none).
 Metrics named_metrics(const PreferenceSums& sums);
 
 }  // namespace minillm

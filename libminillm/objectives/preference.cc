@@ -7,11 +7,12 @@
 namespace minillm {
 namespace {
 
-PairValues values_of(std::span<const Real> logp, const PreferenceItem& item) {
+PairValues values_of(std::span<const Real> logp, const PreferenceItem& item, const PairLoss& loss,
+                     double moved) {
   const PairTargets& t = item.targets;
   const Index chosen_tokens = t.chosen_end - t.chosen_begin;
   const Index rejected_tokens = t.rejected_end - t.rejected_begin;
-  MINILLM_CHECK(chosen_tokens > 0 && rejected_tokens > 0,
+  MINILLM_CHECK(loss.judges_single_answers || (chosen_tokens > 0 && rejected_tokens > 0),
                 "preference pair: an answer has no tokens: expected at least one, got {} chosen "
                 "and {} rejected",
                 chosen_tokens, rejected_tokens);
@@ -20,7 +21,8 @@ PairValues values_of(std::span<const Real> logp, const PreferenceItem& item) {
           .reference_chosen = item.reference_chosen,
           .reference_rejected = item.reference_rejected,
           .chosen_tokens = static_cast<double>(chosen_tokens),
-          .rejected_tokens = static_cast<double>(rejected_tokens)};
+          .rejected_tokens = static_cast<double>(rejected_tokens),
+          .moved = moved};
 }
 
 // An answer's log-probability is a sum over its tokens: each gets the sum's derivative.
@@ -34,6 +36,8 @@ void PreferenceSums::add(const PairValues& v, double pair_loss, double beta) {
   const double shift_chosen = v.chosen - v.reference_chosen;
   const double shift_rejected = v.rejected - v.reference_rejected;
   pairs += 1;
+  chosen += v.chosen_tokens > 0 ? 1 : 0;
+  rejected += v.rejected_tokens > 0 ? 1 : 0;
   loss += pair_loss;
   reward_chosen += beta * shift_chosen;
   reward_rejected += beta * shift_rejected;
@@ -48,6 +52,8 @@ void PreferenceSums::add(const PairValues& v, double pair_loss, double beta) {
 
 PreferenceSums& PreferenceSums::operator+=(const PreferenceSums& other) {
   pairs += other.pairs;
+  chosen += other.chosen;
+  rejected += other.rejected;
   loss += other.loss;
   reward_chosen += other.reward_chosen;
   reward_rejected += other.reward_rejected;
@@ -68,11 +74,11 @@ double sum_log_probs(std::span<const Real> logp, Index begin, Index end) {
 
 Contribution pair_loss(std::span<Real> dlogp, std::span<const Real> logp,
                        std::span<const PreferenceItem> items, const PairLoss& loss,
-                       const PairLossConfig& config, PreferenceSums* sums) {
+                       const PairLossConfig& config, PreferenceSums* sums, double moved) {
   Contribution sum;
   for (const PreferenceItem& item : items) {
     const PairTargets& t = item.targets;
-    const PairValues values = values_of(logp, item);
+    const PairValues values = values_of(logp, item, loss, moved);
     const PairGradient gradient = loss.at(values, config);
     sum.loss += gradient.loss;
     sum.weight += 1;
@@ -88,6 +94,7 @@ Contribution chosen_sft_loss(std::span<Real> dlogp, std::span<const Real> logp,
   Contribution sum;
   for (const PreferenceItem& item : items) {
     const PairTargets& t = item.targets;
+    if (t.chosen_begin == t.chosen_end) continue;  // scale has no meaning if no pair has one
     sum.loss -= scale * sum_log_probs(logp, t.chosen_begin, t.chosen_end);
     add_to(dlogp, t.chosen_begin, t.chosen_end, -scale);
   }

@@ -19,9 +19,10 @@ struct PreferenceItem {
   double reference_rejected = 0;
 };
 
-// Sums over pairs, for the log: TRL's names when divided by `pairs` (rewards/chosen, ...).
+// Sums over pairs, for the log: TRL's names as means (rewards/chosen, ...).
 struct PreferenceSums {
   double pairs = 0;
+  double chosen = 0, rejected = 0;                // answers: as many as pairs, or fewer
   double loss = 0;                                // the pair loss
   double reward_chosen = 0, reward_rejected = 0;  // beta * s
   double accurate = 0;                            // pairs with s_w > s_l, strictly
@@ -40,10 +41,12 @@ double sum_log_probs(std::span<const Real> logp, Index begin, Index end);
 
 //   dlogp  [M]  accumulated (+=); logp [M]. weight = number of pairs.
 //   sums   optional: added to.
-// Throws Error if an answer has no targets.
+//   moved  PairValues::moved, for losses that judge single answers.
+// Throws Error if an answer has no targets, unless the loss judges single answers.
 Contribution pair_loss(std::span<Real> dlogp, std::span<const Real> logp,
                        std::span<const PreferenceItem> items, const PairLoss& loss,
-                       const PairLossConfig& config, PreferenceSums* sums = nullptr);
+                       const PairLossConfig& config, PreferenceSums* sums = nullptr,
+                       double moved = 0);
 
 // The SFT term: - scale * sum of the chosen answers' log-probabilities. Adds loss, no weight.
 // Without it (or replayed SFT rows) small models collapse while preference accuracy stays perfect.

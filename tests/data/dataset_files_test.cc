@@ -85,9 +85,6 @@ TEST(DatasetFiles, EveryInstructionFileReadsWithTheRightReasons) {
 
 TEST(DatasetFiles, EveryPreferenceFileReadsWithTheRightReasons) {
   MINILLM_REQUIRE_TEST_DATA("pref");
-  const std::string unpaired =
-      "unpaired preference data (one answer and a 'label') is not supported: expected 'chosen' and "
-      "'rejected'";
   const std::vector<ExpectedFile> files = {
       {"alignment_mini_dpo_train.jsonl", "prompt, chosen and rejected", 242, 242, {}},
       {"dpo_en_demo.json", "sharegpt preference", 300, 300, {}},
@@ -97,7 +94,7 @@ TEST(DatasetFiles, EveryPreferenceFileReadsWithTheRightReasons) {
        100,
        99,
        {{"chosen answer is empty", 1}}},
-      {"kto_en_demo.json", "unknown", 300, 0, {{unpaired, 300}}},
+      {"kto_en_demo.json", "an answer and a verdict", 300, 300, {}},
       {"rasbt_preference.json",
        "alpaca preference",
        1100,

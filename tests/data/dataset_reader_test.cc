@@ -199,8 +199,8 @@ TEST(Datasets, FilesOfAnotherKindAreNamed) {
                                R"({"prompt":"a","completion":"b","label":true})",
                                R"({"instruction":"a","output":"b","kto_tag":true})"}) {
     EXPECT_ERROR(pairs(unpaired),
-                 "unpaired preference data (one answer and a 'label') is not supported: expected "
-                 "'chosen' and 'rejected'");
+                 "unpaired preference data (one answer and a 'label'): expected 'chosen' and "
+                 "'rejected' (only dpo.loss = \"kto\" learns from single answers)");
     EXPECT_ERROR(conversations(unpaired), "unpaired preference data");
   }
   EXPECT_EQ(conversations(conversation + "\n" + preference, BadRecordPolicy::kSkip)

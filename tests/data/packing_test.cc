@@ -122,7 +122,8 @@ TEST(Packing, AnAnswerOfOneTokenNeedsNoSegment) {
   EXPECT_EQ(segments(batch), (Segments{{0, 2, 0, 0}, {2, 3, 0, 2}}));
   EXPECT_EQ(targets(batch), (Targets{{1, 5}, {1, 40}, {2, 5}}));
   EXPECT_EQ(pair_rows(pair), 3);
-  EXPECT_ERROR(append_pair(batch, {{1}, {}, {5}}), "must not be empty: got 1, 0 and 1 tokens");
+  EXPECT_ERROR(append_pair(batch, {{1}, {}, {}}), "got 1 tokens, and 0 chosen and 0 rejected ones");
+  EXPECT_ERROR(append_pair(batch, {{}, {4}, {5}}), "got 0 tokens, and 1 chosen and 1 rejected");
 }
 
 // Trap: truncation that changes the prompt or cuts off the answer. Whole items are dropped instead,

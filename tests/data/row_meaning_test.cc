@@ -183,6 +183,43 @@ TEST(RowMeaning, ReasoningIsToldOrLearned) {
   }
 }
 
+TEST(RowMeaning, AJudgedAnswerIsAPairWithoutTheOther) {
+  const TempDir directory;
+  const auto judged = [&](const std::string& text, BadRecordPolicy policy) {
+    return read_judged_answers({directory.write("x.jsonl", text)}, policy);
+  };
+  const std::string good[] = {"true", "1", "\"good\"", "\"Chosen\"", "\"thumbs_up\""};
+  const std::string bad[] = {"false", "0", "-1", "\"bad\"", "\"undesirable\"", "\"no\""};
+  const auto answer = [&](const std::string& label) {
+    return judged(fmt::format(R"({{"prompt":"q","completion":"a","label":{}}})", label),
+                  BadRecordPolicy::kError)
+        .records.at(0);
+  };
+  for (const std::string& label : good) {
+    EXPECT_EQ(answer(label).chosen, "a") << label;
+    EXPECT_EQ(answer(label).rejected, "") << label;
+  }
+  for (const std::string& label : bad) {
+    EXPECT_EQ(answer(label).rejected, "a") << label;
+    EXPECT_EQ(answer(label).chosen, "") << label;
+  }
+  // Messages; pairs beside single answers; what is none of them.
+  const auto mixed = judged(
+      R"({"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"},{"role":"user","content":"r"},{"role":"assistant","content":"b"}],"kto_tag":false}
+{"prompt":"q","chosen":"a","rejected":"b"}
+{"prompt":"q","completion":"a","kto_tag":"maybe"}
+{"messages":[{"role":"user","content":"q"}],"label":true}
+)",
+      BadRecordPolicy::kSkip);
+  ASSERT_EQ(mixed.records.size(), 2u);
+  EXPECT_EQ(mixed.records[0].prompt.size(), 3u);
+  EXPECT_EQ(mixed.records[0].rejected, "b");
+  EXPECT_EQ(mixed.records[1].chosen, "a");
+  EXPECT_EQ(mixed.reports[0].dropped.at("'kto_tag' is no verdict"), 1);
+  EXPECT_EQ(mixed.reports[0].format,
+            "mixed: an answer and a verdict (3), prompt, chosen and rejected (1)");
+}
+
 TEST(RowMeaning, VerdictsOnOneAnswerAreNeverPlainConversations) {
   for (const char* label : {"0", "1", "\"good\"", "\"rejected\"", "true", "\"1\""})
     EXPECT_ERROR(

@@ -4,12 +4,13 @@
 #   reproducible.sh <source folder>     (long tier: two whole builds)
 set -euo pipefail
 source_folder=$(realpath "$1")
+commit=$(git -C "$source_folder" rev-parse HEAD)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 build() { # FOLDER DATE
   mkdir -p "$work/$1"
-  git -C "$source_folder" archive HEAD | tar -x -C "$work/$1"
+  git -C "$source_folder" archive "$commit" | tar -x -C "$work/$1"
   find "$work/$1" -exec touch -h -d "$2" {} +
   cmake -S "$work/$1" -B "$work/$1/build" -DCMAKE_BUILD_TYPE=Release -DMINILLM_BUILD_TESTS=OFF -DCMAKE_CXX_COMPILER_LAUNCHER= >/dev/null
   cmake --build "$work/$1/build" -j2 -- --no-print-directory --quiet >/dev/null

@@ -279,5 +279,36 @@ TEST(PreferenceLosses, GradientsMatchCentralDifferences) {
   }
 }
 
+// Four tokens: the first item is a good answer of two, the second a bad one of two.
+TEST(KtoLoss, JudgesEveryAnswerByItself) {
+  PairLossConfig config;
+  config.name = "kto";
+  config.beta = 0.5;
+  config.desirable_weight = 2;
+  config.undesirable_weight = 3;
+  const std::vector<Real> logp = {-1, -2, -3, -4};
+  std::vector<Real> dlogp(4);
+  const std::vector<PreferenceItem> items = {{{0, 2, 2, 2}, -4, 0}, {{2, 2, 2, 4}, 0, -5}};
+  PreferenceSums sums;
+  const double moved = 0.25;
+  const Contribution loss =
+      pair_loss(dlogp, logp, items, pair_loss_of(config), config, &sums, moved);
+  const auto sigma = [](double x) { return 1 / (1 + std::exp(-x)); };
+  const double good = sigma(0.5 * (1 - 0.25)), bad = sigma(0.5 * (0.25 + 2));
+  EXPECT_NEAR(loss.loss, 2 * (1 - good) + 3 * (1 - bad), 1e-12);
+  EXPECT_EQ(loss.weight, 2);
+  for (const size_t i : {0, 1}) EXPECT_NEAR(dlogp[i], -2 * 0.5 * good * (1 - good), 1e-7);
+  for (const size_t i : {2, 3}) EXPECT_NEAR(dlogp[i], 3 * 0.5 * bad * (1 - bad), 1e-7);
+  EXPECT_EQ(sums.chosen, 1);
+  EXPECT_EQ(sums.rejected, 1);
+  EXPECT_EQ(sums.reward_chosen, 0.5);
+  EXPECT_EQ(sums.reward_rejected, -1);
+  // The SFT term is of good answers only, and of none if there is none.
+  std::vector<Real> none(4);
+  const std::span only_bad(items.data() + 1, 1);
+  EXPECT_EQ(chosen_sft_loss(none, logp, only_bad, INFINITY).loss, 0);
+  EXPECT_EQ(none, std::vector<Real>(4));
+}
+
 }  // namespace
 }  // namespace minillm

@@ -90,15 +90,76 @@ TEST_F(Stages, DpoIsEvaluatedByTheLossThatItIsTrainedBy) {
       const json &held_out = lines[i], &step = lines[i + 1];
       EXPECT_NEAR(held_out.at("eval_loss").get<double>(), step.at("loss").get<double>(), 1e-4);
       for (const char* name : {"preference_loss", "nll_loss", "rewards/margins", "logps/margins",
-                               "logps/chosen_shift", "preference_accuracy"})
+                               "logps/chosen_shift", "preference_accuracy", "kl"}) {
+        EXPECT_EQ(held_out.contains(std::string("eval_") + name), step.contains(name)) << name;
+        if (!step.contains(name))
+          continue;  // of losses that judge single answers, or only of these
         EXPECT_NEAR(held_out.at(std::string("eval_") + name).get<double>(),
                     step.at(name).get<double>(), 1e-4)
             << loss << " " << name;
+      }
       EXPECT_NEAR(
           step.at("loss").get<double>(),
           step.at("preference_loss").get<double>() + 0.5 * step.at("nll_loss").get<double>(), 1e-9);
     }
   }
+}
+
+DpoConfig small_kto() {
+  DpoConfig config = small_dpo();
+  config.loss.name = "kto";
+  return config;
+}
+
+TEST_F(Stages, KtoTakesSingleAnswersAndPairsAlikeAndResumesToTheByte) {
+  std::string rows;
+  for (const PreferencePair& pair :
+       read_preferences({world_->file("preference.jsonl")}, BadRecordPolicy::kError).records) {
+    json messages = json::array();
+    for (const Message& message : pair.prompt)
+      messages.push_back({{"role", role_name(message.role)}, {"content", message.content}});
+    for (const auto& [answer, good] : {std::pair(pair.chosen, true), {pair.rejected, false}}) {
+      messages.push_back({{"role", "assistant"}, {"content", answer}});
+      rows += json{{"messages", messages}, {"label", good}}.dump() + "\n";
+      messages.erase(messages.size() - 1);
+    }
+  }
+  write_file_atomic(world_->file("judged.jsonl"), rows);
+  dpo(small_kto(),
+      world_->options("preference.jsonl", "preference_eval.jsonl", "kto-pairs", "chat"), {});
+  StageOptions options = world_->options("judged.jsonl", "preference_eval.jsonl", "kto", "chat");
+  EXPECT_EQ(dpo(small_kto(), options, stop_after(3)), TrainOutcome::kInterrupted);
+  options.resume = true;
+  EXPECT_EQ(dpo(small_kto(), options, {}), TrainOutcome::kFinished);
+  EXPECT_EQ(weights("kto"), weights("kto-pairs"));
+  EXPECT_EQ(metrics("kto"), metrics("kto-pairs"));
+  const json last = metrics("kto").back();
+  EXPECT_LT(last.at("eval_preference_loss"), metrics("kto").front().at("eval_preference_loss"));
+  EXPECT_GT(last.at("eval_rewards/margins"), 0);
+  // Every other loss compares, and says so.
+  EXPECT_ERROR(run_dpo(world_->options("judged.jsonl", "", "refused", "chat")),
+               "unpaired preference data (one answer and a 'label'): expected 'chosen' and");
+}
+
+// The reference point is the step's, however the step is split: with two micro-batches a step the
+// loss is the same as with one.
+TEST_F(Stages, KtoMovesByTheWholeStep) {
+  DpoConfig whole = small_kto(), split = small_kto();
+  whole.train.steps = split.train.steps = 3;
+  whole.train.batch_tokens = 1 << 14;
+  whole.replay_weight = split.replay_weight = 0;
+  whole.train.accumulation_steps = 1;
+  dpo(whole, world_->options("preference.jsonl", "", "kto-whole", "chat"), {});
+  // All answers in two micro-batches: as long as the first holds more than half.
+  const Index rows = Checkpoint::open(world_->file("kto-whole")).state()->tokens / 3;
+  split.train.batch_tokens = rows * 6 / 10;
+  split.train.accumulation_steps = 2;
+  dpo(split, world_->options("preference.jsonl", "", "kto-split", "chat"), {});
+  const auto a = metrics("kto-whole"), b = metrics("kto-split");
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i)
+    EXPECT_NEAR(a[i].at("kl").get<double>(), b[i].at("kl").get<double>(), 1e-4) << i;
+  EXPECT_GT(a.back().at("kl"), 0);
 }
 
 // Trap: a reference that follows the policy, or is another run's.
