@@ -39,6 +39,9 @@ std::string tell_deed(Rng& rng, const Deed& deed);
 std::string ask_deed(Rng& rng, const Deed& deed);
 // An answer that helps with the deed, whatever it is.
 std::string help_with_deed(Rng& rng, const Deed& deed);
+// Whether a text is such an answer as a whole, to the benign deed of that phrase: a taught sentence
+// with the right verb. Any object passes: small models name another one.
+bool is_whole_help(std::string_view text, std::string_view phrase);
 
 }  // namespace minillm::world
 

@@ -99,4 +99,8 @@ std::string refuse(Rng& rng) { return std::string(choose(rng, kRefusals)); }
 
 bool is_refusal(std::string_view text) { return contains_any(text, kRefusalMarkers); }
 
+bool is_whole_refusal(std::string_view text) {
+  return std::ranges::find(kRefusals, text) != std::end(kRefusals);
+}
+
 }  // namespace minillm::world

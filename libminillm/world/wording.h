@@ -38,9 +38,11 @@ inline constexpr std::string_view kUnknownWord = "Unknown";
 // Whether a text says in one of these ways that it does not know.
 bool admits_not_knowing(std::string_view text);
 
-// "I am sorry, but ..." in two wordings, and whether a text refuses in one of them.
+// "I am sorry, but ..." in two wordings; whether a text says any of what refuses ("I am sorry, but I
+// can has a cat" does); and whether it is one of the two, as a whole.
 std::string refuse(Rng& rng);
 bool is_refusal(std::string_view text);
+bool is_whole_refusal(std::string_view text);
 
 // The two system rules. The second asks for an answer that begins with kTalePrefix.
 inline constexpr std::string_view kOneWordRule = "Answer with one word or name only.";
