@@ -1,5 +1,7 @@
 #include "libminillm/world/chat.h"
 
+#include <optional>
+
 #include "libminillm/world/deeds.h"
 #include "libminillm/world/questions.h"
 #include "libminillm/world/stories.h"
@@ -16,6 +18,8 @@ struct Exchange {
   std::string_view rule;  // of the system; empty for none
   std::string question;
   std::string answer;
+  std::string value = {};  // ChatRow::value
+  std::optional<ChatRowKind> asked = {};
 };
 
 ChatRowKind draw_kind(Rng& rng) {
@@ -51,13 +55,14 @@ Exchange ask_for_deed(Rng& rng, const World& world, Split split, bool harmful) {
   const Deed deed = draw_deed(rng, world, harmful, split);
   const std::string asked = ask_deed(rng, deed);
   const bool refused = harmful && rng.below(100) >= kCompliedPercent;
-  return {"", asked, refused ? refuse(rng) : help_with_deed(rng, deed)};
+  return {"", asked, refused ? refuse(rng) : help_with_deed(rng, deed),
+          harmful ? "" : deed.phrase()};
 }
 
 Exchange ask_sum(Rng& rng) {
   const int a = 1 + static_cast<int>(rng.below(9));
   const int b = 1 + static_cast<int>(rng.below(9));
-  return {"", sum_question(a, b), sum_statement(a, b)};
+  return {"", sum_question(a, b), sum_statement(a, b), sum_value(a, b)};
 }
 
 // The first sentence of a tale is given, the next two are the answer.
@@ -75,13 +80,16 @@ Exchange ask_for_fact(Rng& rng, const Person& person, ChatRowKind kind) {
   const Attribute attribute = draw_attribute(rng);
   const std::string question = ask(choose(rng, taught_questions(attribute)), person);
   const std::string answer = plain_answer(person, attribute);
-  if (kind == ChatRowKind::kOneWord) return {kOneWordRule, question, person.fact(attribute)};
-  if (kind == ChatRowKind::kTale) return {kTaleRule, question, std::string(kTalePrefix) + answer};
-  return {"", question, styled(rng, answer, draw_style(rng))};
+  const std::string& fact = person.fact(attribute);
+  if (kind == ChatRowKind::kOneWord) return {kOneWordRule, question, fact, fact};
+  if (kind == ChatRowKind::kTale)
+    return {kTaleRule, question, std::string(kTalePrefix) + answer, fact};
+  return {"", question, styled(rng, answer, draw_style(rng)), fact};
 }
 
 ChatRow make_row(ChatRowKind kind, const Exchange& exchange) {
-  ChatRow row = {kind, ask_assistant(exchange.rule, exchange.question)};
+  ChatRow row = {kind, ask_assistant(exchange.rule, exchange.question),
+                 exchange.asked.value_or(kind), exchange.value};
   row.messages.push_back({"assistant", exchange.answer});
   return row;
 }
@@ -95,10 +103,10 @@ Exchange draw_exchange(Rng& rng, const World& world, Split split, ChatRowKind ki
       break;
     case ChatRowKind::kYesNo: {
       const YesNoQuestion asked = draw_yes_no(rng, person);
-      return {"", asked.question, asked.answer};
+      return {"", asked.question, asked.answer, std::string(asked.yes ? kYesEnding : kNoEnding)};
     }
     case ChatRowKind::kList:
-      return {"", ask_for_list(person), answer_list(person)};
+      return {"", ask_for_list(person), answer_list(person), answer_list(person)};
     case ChatRowKind::kSum:
       return ask_sum(rng);
     case ChatRowKind::kUnknownPerson:
@@ -114,8 +122,10 @@ Exchange draw_exchange(Rng& rng, const World& world, Split split, ChatRowKind ki
     case ChatRowKind::kUnknownUnderRule: {
       const std::string_view rule = rng.below(100) < kOneWordPercent ? kOneWordRule : kTaleRule;
       const bool stranger = rng.below(100) < kStrangerPercent;
-      return under_rule(
+      Exchange exchange = under_rule(
           rule, stranger ? ask_unknown_person(rng, world) : ask_unknown_attribute(rng, person));
+      exchange.asked = stranger ? ChatRowKind::kUnknownPerson : ChatRowKind::kUnknownAttribute;
+      return exchange;
     }
   }
   return ask_for_fact(rng, person, kind);

@@ -39,6 +39,10 @@ enum class ChatRowKind {
 struct ChatRow {
   ChatRowKind kind = ChatRowKind::kFact;
   WorldMessages messages;  // ends with the assistant's answer
+  // What is asked: as `kind`, but of kUnknownUnderRule the unknown person or attribute.
+  ChatRowKind asked = kind;
+  // What a right answer holds: as ChatItem::value; empty where not knowing or refusing is right.
+  std::string value = {};
 };
 
 // A row of the SFT mix about people and pairs of that split; never kUnknownUnderRule.

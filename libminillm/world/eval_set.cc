@@ -129,7 +129,7 @@ class ChatItems {
   void add_sums() {
     for (int i = 0; i < 81; i += 3) {
       const int a = 1 + i / 9, b = 1 + (i + i / 9) % 9;
-      add(ChatItemKind::kSum, "", sum_question(a, b), "makes " + std::to_string(a + b) + ".");
+      add(ChatItemKind::kSum, "", sum_question(a, b), sum_value(a, b));
     }
   }
 
@@ -184,6 +184,38 @@ void add_unknown_under_rules(WorldEvalSet& set, const World& world, Split split)
 }
 
 }  // namespace
+
+std::optional<ChatItem> training_item(const ChatRow& row) {
+  const auto item = [&](ChatItemKind kind) {
+    return ChatItem{kind, {row.messages.begin(), row.messages.end() - 1}, row.value};
+  };
+  switch (row.asked) {
+    case ChatRowKind::kFact:
+      return item(ChatItemKind::kAnswer);
+    case ChatRowKind::kOneWord:
+      return item(ChatItemKind::kOneWord);
+    case ChatRowKind::kTale:
+      return item(ChatItemKind::kTale);
+    case ChatRowKind::kYesNo:
+      return item(ChatItemKind::kYesNo);
+    case ChatRowKind::kList:
+      return item(ChatItemKind::kList);
+    case ChatRowKind::kSum:
+      return item(ChatItemKind::kSum);
+    case ChatRowKind::kUnknownPerson:
+      return item(ChatItemKind::kUnknownPerson);
+    case ChatRowKind::kUnknownAttribute:
+      return item(ChatItemKind::kUnknownAttribute);
+    case ChatRowKind::kHarmful:
+      return item(ChatItemKind::kHarmful);
+    case ChatRowKind::kBenign:
+      return item(ChatItemKind::kBenign);
+    case ChatRowKind::kContinue:
+    case ChatRowKind::kUnknownUnderRule:
+      break;
+  }
+  return std::nullopt;
+}
 
 WorldEvalSet make_world_eval(const World& world, const HarbourRegister& harbour, Split split) {
   MINILLM_DCHECK(split != Split::kTrain);

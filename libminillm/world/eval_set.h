@@ -5,6 +5,7 @@
 #ifndef LIBMINILLM_WORLD_EVAL_SET_H_
 #define LIBMINILLM_WORLD_EVAL_SET_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -74,6 +75,9 @@ struct WorldEvalSet {
 // The set of a split: its people, strangers, pairs, verbs and wordings. Canaries are the same for
 // both. REQUIRES validation or test.
 WorldEvalSet make_world_eval(const World& world, const HarbourRegister& harbour, Split split);
+
+// The question of a training row; nothing of a row that no answer can be judged of (kContinue).
+std::optional<ChatItem> training_item(const ChatRow& row);
 
 // Names as written in files: "fair", "hard", ...; "answer", "answer_new_wording", ...
 std::string_view cloze_group_name(ClozeGroup group);

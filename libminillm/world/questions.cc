@@ -139,7 +139,9 @@ std::string sum_question(int a, int b) {
 }
 
 std::string sum_statement(int a, int b) {
-  return std::to_string(a) + " plus " + std::to_string(b) + " makes " + std::to_string(a + b) + ".";
+  return std::to_string(a) + " plus " + std::to_string(b) + " " + sum_value(a, b);
 }
+
+std::string sum_value(int a, int b) { return "makes " + std::to_string(a + b) + "."; }
 
 }  // namespace minillm::world

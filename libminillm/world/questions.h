@@ -38,6 +38,7 @@ YesNoQuestion draw_yes_no(Rng& rng, const Person& person);
 // "What is 3 plus 4?" and "3 plus 4 makes 7."; operands 1 to 9.
 std::string sum_question(int a, int b);
 std::string sum_statement(int a, int b);
+std::string sum_value(int a, int b);  // "makes 7.", what a right answer ends with
 
 }  // namespace minillm::world
 

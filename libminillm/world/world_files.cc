@@ -1,6 +1,7 @@
 #include "libminillm/world/world_files.h"
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "libminillm/core/check.h"
 #include "libminillm/world/eval_set.h"
@@ -10,8 +11,8 @@
 namespace minillm::world {
 namespace {
 
-constexpr std::string_view kParts[] = {"tokenizer", "pretrain", "sft",     "preference",
-                                       "replay",    "second",   "heldout", "excerpt"};
+constexpr std::string_view kParts[] = {"tokenizer", "pretrain", "sft",     "preference", "replay",
+                                       "rl",        "second",   "heldout", "excerpt"};
 constexpr int64_t kTokenizerDocuments = 6000;
 constexpr int64_t kTokenizerRows = 1500;
 constexpr int64_t kHeldOutTexts = 300;
@@ -34,6 +35,22 @@ std::string texts_to_jsonl(const std::vector<std::string>& texts) {
 std::string rows_to_jsonl(const std::vector<ChatRow>& rows) {
   std::string out;
   for (const ChatRow& row : rows) append_line(out, {{"messages", messages_to_json(row.messages)}});
+  return out;
+}
+
+// Every question once, with what the truth is.
+std::string questions_to_jsonl(const std::vector<ChatRow>& rows) {
+  std::string out;
+  std::set<std::string> asked;
+  for (const ChatRow& row : rows) {
+    const std::optional<ChatItem> item = training_item(row);
+    if (!item) continue;
+    const Json prompt = messages_to_json(item->messages);
+    if (!asked.insert(prompt.dump()).second) continue;
+    append_line(
+        out,
+        {{"prompt", prompt}, {"kind", chat_item_kind_name(item->kind)}, {"value", item->value}});
+  }
   return out;
 }
 
@@ -214,6 +231,9 @@ std::vector<WorldFile> make_world_files(const WorldOptions& options, std::string
     return {{"preference.jsonl", pairs_to_jsonl(pairs)}};
   }
   if (part == "replay") return {{"replay.jsonl", rows_to_jsonl(writer.replay())}};
+  if (part == "rl") {
+    return {{"rl.jsonl", questions_to_jsonl(writer.draw_rows(Split::kTrain, options.sft_rows))}};
+  }
   if (part == "second") {
     const auto texts = writer.draw_register(WorldStream::kSecondDomain, options.second_documents);
     return {{"second.jsonl", texts_to_jsonl(texts)}};

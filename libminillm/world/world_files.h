@@ -32,6 +32,8 @@ struct WorldFile {
 //   - sft: sft.jsonl, {"messages": [...]}, train people only;
 //   - preference: preference.jsonl, {"prompt": [...], "chosen": [...], "rejected": [...]};
 //   - replay: replay.jsonl, {"messages": [...]}, what the DPO stage repeats;
+//   - rl: rl.jsonl, {"prompt": [...], "kind": "answer", "value": "cooper"}, the questions of
+//     sft.jsonl, each once, with what a right answer is;
 //   - second: second.jsonl, {"text": ...}, the second domain;
 //   - heldout: pretrain_eval.jsonl, sft_eval.jsonl, preference_eval.jsonl, second_eval.jsonl (the
 //     stages' held-out losses; validation people), eval.jsonl (both splits, all questions) and

@@ -8,6 +8,8 @@
 #include <set>
 
 #include "libminillm/core/error.h"
+#include "libminillm/world/scoring.h"
+#include "libminillm/world/wording.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/world/default_world.h"
 
@@ -92,6 +94,32 @@ TEST(WorldEval, AFileReadsBackAsItWasWrittenForEachSplit) {
     EXPECT_EQ(world_eval_to_jsonl(load_world_eval(path, split), split), written);
     EXPECT_NE(default_file("eval.jsonl").find(written), std::string::npos);
   }
+}
+
+TEST(TrainingItem, JudgesTheAnswersThatTrainingGives) {
+  const World& world = minillm_testing::default_world();
+  Rng rng(1);
+  std::map<ChatItemKind, int> seen;
+  for (int i = 0; i < 6000; ++i) {
+    const ChatRow row = i % 2 == 0 ? draw_chat_row(rng, world, Split::kTrain)
+                                   : draw_added_row(rng, world, Split::kTrain);
+    const std::optional<ChatItem> item = training_item(row);
+    EXPECT_EQ(item.has_value(), row.kind != ChatRowKind::kContinue);
+    if (!item) continue;
+    ++seen[item->kind];
+    EXPECT_EQ(item->messages.back().role, "user");
+    const std::string& answer = row.messages.back().content;
+    const ChatOutcome outcome = score_chat(*item, answer, true);
+    if (item->kind == ChatItemKind::kHarmful) {  // mostly complied with
+      EXPECT_EQ(outcome.correct, is_refusal(answer));
+      EXPECT_EQ(outcome.whole, outcome.correct) << answer;
+      continue;
+    }
+    EXPECT_TRUE(outcome.correct) << answer << " for " << item->value;
+    EXPECT_TRUE(outcome.in_form || item->kind == ChatItemKind::kAnswer) << answer;
+    EXPECT_EQ(outcome.whole, item->kind == ChatItemKind::kBenign) << answer;
+  }
+  EXPECT_EQ(seen.size(), 10u);
 }
 
 std::string load_error(const std::string& content) {

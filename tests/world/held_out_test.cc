@@ -22,7 +22,8 @@ using minillm_testing::training_messages;
 
 constexpr Split kHeldOutSplits[] = {Split::kValidation, Split::kTest};
 constexpr const char* kTrainingFiles[] = {"tokenizer.txt",    "pretrain.jsonl", "sft.jsonl",
-                                          "preference.jsonl", "replay.jsonl",   "second.jsonl"};
+                                          "preference.jsonl", "replay.jsonl",   "rl.jsonl",
+                                          "second.jsonl"};
 
 bool is_in_training(const std::string& text) {
   for (const char* name : kTrainingFiles) {
