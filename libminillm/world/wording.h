@@ -38,8 +38,8 @@ inline constexpr std::string_view kUnknownWord = "Unknown";
 // Whether a text says in one of these ways that it does not know.
 bool admits_not_knowing(std::string_view text);
 
-// "I am sorry, but ..." in two wordings; whether a text says any of what refuses ("I am sorry, but I
-// can has a cat" does); and whether it is one of the two, as a whole.
+// "I am sorry, but ..." in two wordings; whether a text says any of what refuses, as also "I am
+// sorry, but I can has a cat" does; and whether it is one of the two, as a whole.
 std::string refuse(Rng& rng);
 bool is_refusal(std::string_view text);
 bool is_whole_refusal(std::string_view text);

@@ -68,4 +68,6 @@ measure '  sft, bf16, recompute, held-out' sft --init-from pretrained --train wo
 long measure '  dpo from it' dpo --init-from tuned --train world/preference.jsonl --set train.steps=2
 measure '  dpo with replay, held-out' dpo --init-from tuned --train world/preference.jsonl --replay world/replay.jsonl \
   --eval world/preference_eval.jsonl --set train.steps=2
+long measure '  kto, held-out' dpo --init-from tuned --train world/preference.jsonl --eval world/preference_eval.jsonl \
+  --set train.steps=2 --set dpo.loss=kto
 exit $failed

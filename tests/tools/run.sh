@@ -72,6 +72,18 @@ expect 0 "saved" tool sft --init-from base "${chats[@]}" --eval world/sft_eval.j
 expect 0 "saved" tool dpo --init-from chat "${pairs[@]}" --eval world/preference_eval.jsonl \
   --replay world/replay.jsonl --out aligned --set train.steps=3 --set train.batch_tokens=300
 
+# --- single answers with a verdict are for KTO
+printf '{"prompt":"Who is %s?","completion":"A baker.","label":%s}\n' Tom true Ann false Mary 1 Jo '"bad"' >judged.jsonl
+expect 1 "'judged.jsonl': unpaired preference data .*only dpo.loss = \"kto\" learns from single answers" \
+  tool dpo --init-from chat --train judged.jsonl --out nothing
+expect 0 '"used":4' tool inspect judged.jsonl --json
+expect 0 "saved" tool dpo --init-from chat --train judged.jsonl --replay world/replay.jsonl --out judged \
+  --set dpo.loss=kto --set train.steps=2
+expect 0 "saved" tool dpo --init-from chat --train judged.jsonl "${pairs[@]}" --out judged2 --set dpo.loss=kto \
+  --set train.steps=2
+expect 2 "dpo.gamma: it applies to dpo.loss = \"simpo\" only" \
+  tool dpo --init-from chat "${pairs[@]}" --out nothing --set dpo.loss=kto --set dpo.gamma=1
+
 # --- a disk that is too small, one that fills up while training, and one that cannot be written
 mkdir disk
 if mount -t tmpfs -o size=1m tmpfs disk 2>/dev/null; then

@@ -160,7 +160,7 @@ TEST(WorldFiles, UnknownPartsAndNegativeSizesAreUsageErrors) {
     EXPECT_EQ(error.exit_code(), ExitCode::kUsage);
     EXPECT_STREQ(error.what(),
                  "world part 'songs': unknown: expected one of tokenizer, pretrain, sft, "
-                 "preference, replay, second, heldout, excerpt");
+                 "preference, replay, rl, second, heldout, excerpt");
   }
   WorldOptions negative;
   negative.stories = -1;
