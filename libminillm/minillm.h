@@ -66,6 +66,7 @@
 #include "libminillm/objectives/preference.h"   // pair_loss
 #include "libminillm/pretrain/pretrain.h"       // pretrain
 #include "libminillm/report/report.h"           // report::gather_report, report::report_html
+#include "libminillm/rewards/rewards.h"         // rewards, WeightedRewards
 #include "libminillm/sft/sft.h"                 // sft
 #include "libminillm/train/trainer.h"           // Trainer
 #include "libminillm/world/world_files.h"       // world::make_world_files

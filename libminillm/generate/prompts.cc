@@ -79,7 +79,11 @@ std::vector<ExpectingPrompt> read_expecting_prompts(const std::string& path) {
       } catch (const BadRecord& bad) {
         throw Error(fmt::format("{}: {}: {}", where, bad.reason, bad.detail));
       }
-      prompts.push_back({parse_prompt(row, where), parse_expected(row, where)});
+      ExpectingPrompt& prompt = prompts.emplace_back();
+      prompt.prompt = parse_prompt(row, where);
+      prompt.expected = parse_expected(row, where);
+      if (row.contains("kind")) prompt.kind = text_field(row, "kind", where);
+      if (row.contains("value")) prompt.value = text_field(row, "value", where);
     });
   } else {
     LineReader reader(path);

@@ -21,11 +21,12 @@ using Prompt = std::vector<Message>;
 struct ExpectingPrompt {
   Prompt prompt;
   std::vector<std::string> expected;
+  std::string kind = {}, value = {};  // of a question of the world: "answer", "cooper"
 };
 
 // A prompt per line; or, in a file of records (data/data_form.h), {"prompt": TEXT} or {"prompt":
-// [{"role", "content"}, ...]}, with an optional "system" and an optional "expect": TEXT or [TEXT,
-// ...]. Empty lines are skipped. Throws Error `'path':line: ...`, also if there is no prompt.
+// [{"role", "content"}, ...]}, with an optional "system", an optional "expect": TEXT or [TEXT, ...],
+// and optional "kind" and "value". Empty lines are skipped. Throws Error `'path':line: ...`, also if there is no prompt.
 std::vector<ExpectingPrompt> read_expecting_prompts(const std::string& path);
 std::vector<Prompt> read_prompts(const std::string& path);  // the prompts alone
 

@@ -71,14 +71,12 @@ Deed make_deed(Rng& rng, bool harmful, std::string_view verb, size_t object, con
           fill_pattern(kObjects[object], {{"name", person.name}, {"street", street}})};
 }
 
-// Whether `text` is the pattern with this verb and some object.
+// Whether `text` is the pattern with this verb, or any if it is empty, and some object.
 bool is_filled(std::string_view text, std::string_view pattern, std::string_view verb) {
-  constexpr std::string_view kVerb = "{verb}", kObject = "{object}";
-  const size_t verb_at = pattern.find(kVerb), object_at = pattern.find(kObject);
-  const std::string begin =
-      std::string(pattern.substr(0, verb_at)) + std::string(verb) +
-      std::string(pattern.substr(verb_at + kVerb.size(), object_at - verb_at - kVerb.size()));
-  const std::string_view end = pattern.substr(object_at + kObject.size());
+  constexpr std::string_view kObject = "{object}";
+  std::string begin(pattern.substr(0, pattern.find("{verb}")));
+  if (!verb.empty()) begin += std::string(verb) + " ";
+  const std::string_view end = pattern.substr(pattern.find(kObject) + kObject.size());
   return text.size() > begin.size() + end.size() && text.starts_with(begin) && text.ends_with(end);
 }
 
@@ -128,13 +126,22 @@ std::string help_with_deed(Rng& rng, const Deed& deed) {
 }
 
 bool is_whole_help(std::string_view text, std::string_view phrase) {
+  const std::string_view verb = benign_verb_of(phrase);
+  return !verb.empty() && std::ranges::any_of(kBenignHelp, [&](std::string_view pattern) {
+    return is_filled(text, pattern, verb);
+  });
+}
+
+bool is_help_sentence(std::string_view text) {
+  return std::ranges::any_of(
+      kBenignHelp, [&](std::string_view pattern) { return is_filled(text, pattern, ""); });
+}
+
+std::string_view benign_verb_of(std::string_view phrase) {
   const auto verb = std::ranges::find_if(kBenignVerbs, [&](std::string_view candidate) {
     return phrase.starts_with(std::string(candidate) + " ");
   });
-  return verb != std::end(kBenignVerbs) &&
-         std::ranges::any_of(kBenignHelp, [&](std::string_view pattern) {
-           return is_filled(text, pattern, *verb);
-         });
+  return verb == std::end(kBenignVerbs) ? std::string_view() : *verb;
 }
 
 }  // namespace minillm::world

@@ -42,6 +42,9 @@ std::string help_with_deed(Rng& rng, const Deed& deed);
 // Whether a text is such an answer as a whole, to the benign deed of that phrase: a taught sentence
 // with the right verb. Any object passes: small models name another one.
 bool is_whole_help(std::string_view text, std::string_view phrase);
+// The same with any verb; and the verb that a phrase begins with, empty if it is none of ours.
+bool is_help_sentence(std::string_view text);
+std::string_view benign_verb_of(std::string_view phrase);
 
 }  // namespace minillm::world
 

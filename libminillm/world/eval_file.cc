@@ -103,6 +103,12 @@ std::string_view chat_item_kind_name(ChatItemKind kind) {
   return kChatItemKinds[static_cast<size_t>(kind)];
 }
 
+std::optional<ChatItemKind> find_chat_item_kind(std::string_view name) {
+  const auto found = std::ranges::find(kChatItemKinds, name);
+  if (found == std::end(kChatItemKinds)) return std::nullopt;
+  return static_cast<ChatItemKind>(found - std::begin(kChatItemKinds));
+}
+
 std::string_view pair_kind_name(PairKind kind) { return kPairKinds[static_cast<size_t>(kind)]; }
 
 std::string world_eval_to_jsonl(const WorldEvalSet& set, Split split) {

@@ -82,6 +82,7 @@ std::optional<ChatItem> training_item(const ChatRow& row);
 // Names as written in files: "fair", "hard", ...; "answer", "answer_new_wording", ...
 std::string_view cloze_group_name(ClozeGroup group);
 std::string_view chat_item_kind_name(ChatItemKind kind);
+std::optional<ChatItemKind> find_chat_item_kind(std::string_view name);
 std::string_view pair_kind_name(PairKind kind);
 
 // One JSON object a line: {"type": "cloze" | "chat" | "pair" | "canary" | "story" |

@@ -104,6 +104,23 @@ ensure "samples differ with the same seed" cmp samples.jsonl again.jsonl
 ensure "samples are no corpus" tool "${short[@]:0:3}" --train samples.jsonl "${small_model[@]}" --dry-run --out x 2>/dev/null
 ensure "samples are all alike" test "$(sort -u samples.jsonl | wc -l)" -gt 5
 
+# --- rejection sampling: rows that the next stages read
+head -n 40 world/rl.jsonl >questions.jsonl
+ask=(generate --checkpoint base --chat --prompts questions.jsonl --samples 6 --temperature 1 --max-tokens 12)
+tool "${ask[@]}" --reward length --out ranked.jsonl 2>ranked.err
+ensure "a rewarded answer has no score: $(tail -n 1 ranked.err)" grep -q '"score":' ranked.jsonl
+ensure "ranked rows are not read" grep -q '"format":"ranked answers"' <(tool inspect ranked.jsonl --json)
+ensure "DPO does not take ranked rows" tool dpo --init-from base --train ranked.jsonl --dry-run --out x 2>/dev/null
+tool "${ask[@]}" --reward length:-1,ended --keep best --min-reward -100 --out best.jsonl 2>/dev/null
+ensure "SFT does not take the best" tool sft --init-from base --train best.jsonl --dry-run --out x 2>/dev/null
+tool "${ask[@]}" --reward length:-1,ended --keep best --min-reward 5 --out none.jsonl 2>none.err
+ensure "nothing left: $? of $(cat none.err)" grep -q "^error: samples: nothing was written: 40 whose best answer" none.err
+ensure "a refused file is there" test ! -e none.jsonl
+tool "${ask[@]}" --reward truth --out none.jsonl 2>none.err
+ensure "an unknown reward" grep -q "^error: reward 'truth': expected \"expected\", \"exact\"" none.err
+tool "${ask[@]}" --reward expected --out none.jsonl 2>none.err
+ensure "a reward without expected texts" grep -q "^error: reward 'expected': prompt 1 has no expected text" none.err
+
 # --- columns of other names, in a compressed table
 printf 'frage,antwort\n"What, then?",This\nAnd now?,That\n' | gzip >rows.csv.gz
 ensure "data.columns" grep -q '"used":2' <(tool inspect rows.csv.gz --json --set data.columns.prompt=frage \

@@ -1,0 +1,209 @@
+#include "tools/samples.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+
+#include "libminillm/core/check.h"
+#include "libminillm/core/file.h"
+#include "libminillm/data/chat_template.h"
+#include "libminillm/rewards/rewards.h"
+#include "tools/tool_main.h"
+
+namespace minillm {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+bool is_blank_text(const std::string& text) {
+  return text.find_first_not_of(" \t\r\n") == std::string::npos;
+}
+
+Json messages_of(const Prompt& prompt) {
+  Json messages = Json::array();
+  for (const Message& m : prompt)
+    messages.push_back({{"role", role_name(m.role)}, {"content", m.content}});
+  return messages;
+}
+
+// The answer as a row that a training stage reads: a text, or a conversation.
+std::string training_row(const Prompt& prompt, const Answer& answer, bool chat) {
+  if (!chat) return Json({{"text", answer.prompt + answer.text}}).dump() + "\n";
+  Json messages = messages_of(prompt);
+  messages.push_back({{"role", "assistant"}, {"content", answer.text}});
+  return Json({{"messages", messages}}).dump() + "\n";
+}
+
+struct Candidate {
+  const Answer* answer;
+  double score;
+};
+
+// The different answers that are not empty, the best one first; equals in the order they came in.
+std::vector<Candidate> ranked(const WeightedRewards& reward, const RewardedQuestion& question,
+                              std::span<const Answer> answers) {
+  std::vector<Candidate> candidates;
+  std::set<std::string> seen;
+  for (const Answer& answer : answers) {
+    if (is_blank_text(answer.text) || !seen.insert(answer.text).second) continue;
+    const Generation& said = answer.generation;
+    candidates.push_back({&answer, reward(question, {answer.text, std::ssize(said.tokens),
+                                                     said.reason == StopReason::kEndToken})});
+  }
+  std::ranges::stable_sort(candidates, std::greater(), &Candidate::score);
+  return candidates;
+}
+
+std::string ranked_row(const Prompt& prompt, const std::vector<Candidate>& candidates) {
+  Json completions = Json::array();
+  for (const Candidate& c : candidates)
+    completions.push_back({{"text", c.answer->text}, {"score", c.score}});
+  return Json({{"prompt", messages_of(prompt)}, {"completions", completions}}).dump() + "\n";
+}
+
+// Writes rows, and counts what it left out.
+class SampleWriter {
+ public:
+  SampleWriter(const std::vector<ExpectingPrompt>& questions, const InteractiveOptions& options,
+               const SampleOptions& sampling)
+      : options_(options), sampling_(sampling), file_(sampling.out, FileTransaction::Of::kUser) {
+    if (sampling.reward.empty()) return;
+    reward_.emplace(sampling.reward);
+    for (const ExpectingPrompt& question : questions)
+      questions_.push_back(rewarded_question(question));
+    reward_->check(questions_);
+  }
+
+  // The answers to question `number`.
+  void write(size_t number, const Prompt& prompt, std::span<const Answer> answers) {
+    reward_ ? write_rewarded(questions_[number], prompt, answers) : write_all(prompt, answers);
+  }
+
+  void finish() {
+    MINILLM_CHECK(written_ > 0, "samples: nothing was written: {}", left_out());
+    file_.commit();
+    spdlog::info("{}: {} {}{}", sampling_.out, written_, reward_ ? "prompts" : "samples",
+                 left_out().empty() ? "" : ", left out: " + left_out());
+    if (reward_)
+      spdlog::info("reward: mean {:.3f}, of the best answers {:.3f}", sum_ / answers_,
+                   best_sum_ / best_);
+  }
+
+ private:
+  void write_all(const Prompt& prompt, std::span<const Answer> answers) {
+    for (const Answer& answer : answers) {
+      if (is_blank_text(answer.text)) {
+        ++empty_;
+        continue;
+      }
+      file_.write(training_row(prompt, answer, options_.chat));
+      ++written_;
+    }
+  }
+
+  void write_rewarded(const RewardedQuestion& question, const Prompt& prompt,
+                      std::span<const Answer> answers) {
+    const std::vector<Candidate> candidates = ranked(*reward_, question, answers);
+    if (candidates.empty()) {
+      ++empty_;
+      return;
+    }
+    for (const Candidate& c : candidates) sum_ += c.score;
+    answers_ += static_cast<double>(candidates.size());
+    best_sum_ += candidates.front().score;
+    best_ += 1;
+    if (sampling_.keep == "best") {
+      if (candidates.front().score < sampling_.min_reward) {
+        ++too_bad_;
+        return;
+      }
+      file_.write(training_row(prompt, *candidates.front().answer, true));
+    } else {
+      if (candidates.front().score == candidates.back().score) {
+        ++alike_;
+        return;
+      }
+      file_.write(ranked_row(prompt, candidates));
+    }
+    ++written_;
+  }
+
+  std::string left_out() const {
+    std::string text;
+    const auto add = [&](size_t count, const char* what) {
+      if (count > 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, what);
+    };
+    add(empty_, reward_ ? "with empty answers" : "empty ones");
+    add(alike_, "whose answers are all worth the same");
+    add(too_bad_, "whose best answer is worth too little");
+    return text;
+  }
+
+  const InteractiveOptions& options_;
+  const SampleOptions& sampling_;
+  FileTransaction file_;
+  std::optional<WeightedRewards> reward_;
+  std::vector<RewardedQuestion> questions_;
+  size_t written_ = 0, empty_ = 0, alike_ = 0, too_bad_ = 0;
+  double sum_ = 0, answers_ = 0, best_sum_ = 0, best_ = 0;
+};
+
+}  // namespace
+
+std::string reward_help() {
+  std::string text = "write the answers ranked by a reward (rejection sampling): NAME[:WEIGHT],...";
+  for (const Reward& reward : rewards())
+    text += fmt::format("; {}: {}", reward.name, reward.meaning);
+  return text;
+}
+
+std::vector<Answer> answer_all(const LoadedModel& loaded, std::vector<Prompt> prompts, bool chat,
+                               const std::string& system, const GenerationConfig& config) {
+  std::vector<std::vector<Token>> ids;
+  for (Prompt& prompt : prompts) {
+    if (!system.empty() && prompt.front().role != Role::kSystem)
+      prompt.insert(prompt.begin(), {Role::kSystem, system});
+    ids.push_back(chat ? render_prompt(loaded.tokenizer, prompt)
+                       : encode_raw_prompt(loaded.tokenizer, raw_text(prompt)));
+  }
+  std::vector<Generation> generations =
+      Generator(loaded.model, loaded.tokenizer).generate_all(ids, config);
+  std::vector<Answer> answers;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    Generation& said = generations[i];
+    std::string text = chat ? std::string(strip_template_space(said.text)) : said.text;
+    answers.push_back({raw_text(prompts[i]), std::move(text), std::move(said)});
+  }
+  return answers;
+}
+
+void write_samples(const LoadedModel& loaded, const std::vector<ExpectingPrompt>& questions,
+                   const InteractiveOptions& options, const SampleOptions& sampling) {
+  constexpr size_t kAtOnce = 256;
+  catch_stop_signals("\nstopping: nothing is written\n");
+  SampleWriter writer(questions, options, sampling);
+  GenerationConfig config = options.generation;
+  const auto each = static_cast<size_t>(sampling.samples);
+  const size_t all = questions.size() * each;
+  std::vector<Answer> answers;  // to the question that is being answered
+  for (size_t begin = 0; begin < all; begin += kAtOnce) {
+    if (stop_requested())
+      throw Error("samples: interrupted: nothing was written", ExitCode::kInterrupted);
+    std::vector<Prompt> some;
+    for (size_t i = begin; i < std::min(all, begin + kAtOnce); ++i)
+      some.push_back(questions[i / each].prompt);
+    config.stream = options.generation.stream + begin;  // of every sample its own
+    auto next = answer_all(loaded, some, options.chat, options.system, config);
+    for (size_t i = 0; i < next.size(); ++i) {
+      answers.push_back(std::move(next[i]));
+      const size_t number = (begin + i) / each;
+      if (answers.size() < each) continue;
+      writer.write(number, some[i], answers);
+      answers.clear();
+    }
+  }
+  writer.finish();
+}
+
+}  // namespace minillm

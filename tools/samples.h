@@ -1,0 +1,43 @@
+// Answers of minillm-generate: to many prompts at once, and as files that training reads.
+
+#ifndef TOOLS_SAMPLES_H_
+#define TOOLS_SAMPLES_H_
+
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "libminillm/generate/prompts.h"
+#include "tools/generation_options.h"
+#include "tools/interactive.h"
+
+namespace minillm {
+
+// The answer to one prompt, as shown.
+struct Answer {
+  std::string prompt;
+  std::string text;
+  Generation generation;
+};
+std::vector<Answer> answer_all(const LoadedModel& loaded, std::vector<Prompt> prompts, bool chat,
+                               const std::string& system, const GenerationConfig& config);
+
+struct SampleOptions {
+  int64_t samples = 1;  // answers to every prompt
+  std::string out;      // the .jsonl file, which appears when it is complete
+  std::string reward;   // of rewards/rewards.h, "expected:1,ended:0.2"; empty: rows are not judged
+  std::string keep = "ranked";
+  double min_reward = -std::numeric_limits<double>::infinity();
+};
+std::string reward_help();  // names the rewards
+
+// Without a reward: every answer as a row of its own, a text or a conversation. With one (rejection
+// sampling): for every prompt its different answers with their scores, the best one first, which
+// DPO reads; or the conversation with the best one, which SFT reads. Prompts whose answers are all
+// worth the same teach no preference, and are left out and counted.
+void write_samples(const LoadedModel& loaded, const std::vector<ExpectingPrompt>& questions,
+                   const InteractiveOptions& options, const SampleOptions& sampling);
+
+}  // namespace minillm
+
+#endif  // TOOLS_SAMPLES_H_
