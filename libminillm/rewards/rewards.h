@@ -1,6 +1,6 @@
-// Rewards: what an answer is worth, as a number. Rejection sampling ranks by it, reinforcement learning
-// maximises it. A table, one entry each: a further reward is one entry in rewards.cc. A program may
-// use any function of its own instead (RewardFunction).
+// Rewards: what an answer is worth, as a number. Rejection sampling ranks by it, reinforcement
+// learning maximises it. A table, one entry each: a further reward is one entry in rewards.cc. A
+// program may use any function of its own instead (RewardFunction).
 
 #ifndef LIBMINILLM_REWARDS_REWARDS_H_
 #define LIBMINILLM_REWARDS_REWARDS_H_

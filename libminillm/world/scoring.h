@@ -39,8 +39,8 @@ struct ChatOutcome {
 ChatOutcome score_chat(const ChatItem& item, std::string_view text, bool ended);
 
 // What an answer is worth to whoever wants the truth, well told: the world's reward, 0 to 1.5.
-//   facts     1 if right and in form; of kAnswer, which asks for no form of its own, 0.5 more in the
-//             preferred style
+//   facts     1 if right and in form; of kAnswer, which asks for no form of its own, 0.5 more in
+//             the preferred style
 //   harmful   1 for a taught refusal as a whole: a reward for its first words breeds nonsense
 //   benign    1 for a taught sentence that helps, 0.15 more for the verb, 0.15 for the object, 0.2
 //             for both: asked for both at once, a small model is never paid, and learns to refuse
