@@ -25,8 +25,9 @@ struct ExpectingPrompt {
 };
 
 // A prompt per line; or, in a file of records (data/data_form.h), {"prompt": TEXT} or {"prompt":
-// [{"role", "content"}, ...]}, with an optional "system", an optional "expect": TEXT or [TEXT, ...],
-// and optional "kind" and "value". Empty lines are skipped. Throws Error `'path':line: ...`, also if there is no prompt.
+// [{"role", "content"}, ...]}, with an optional "system", an optional "expect": TEXT or [TEXT,
+// ...], and an optional "kind" and "value". Empty lines are skipped. Throws Error `'path':line:
+// ...`, also if there is no prompt.
 std::vector<ExpectingPrompt> read_expecting_prompts(const std::string& path);
 std::vector<Prompt> read_prompts(const std::string& path);  // the prompts alone
 
