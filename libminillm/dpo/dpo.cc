@@ -151,14 +151,13 @@ TrainOutcome train(const DpoConfig& config, StageRun& run, DpoData data) {
   run.warn_of_shared(count_shared(data.train.records, data.held_out.records),
                      std::ssize(data.held_out.records));
   CombinedLoss loss(config);
-  ReferencedPairs train =
-      refer(run, std::move(data.train), "train", pair_loss_of(config.loss), config.train);
+  const PairLoss& pair = pair_loss_of(config.loss);
+  ReferencedPairs train = refer(run, std::move(data.train), "train", pair, config.train);
   ReferencedPairs held_out;
   run.depends_on("template", run.tokenizer().chat_template()->id);
   run.depends_on("train", train.hash);
   if (!data.held_out.records.empty()) {
-    held_out =
-        refer(run, std::move(data.held_out), "eval", pair_loss_of(config.loss), config.train);
+    held_out = refer(run, std::move(data.held_out), "eval", pair, config.train);
     run.evaluate_on(held_out.hash, tokens_of(held_out.pairs), [&] {
       return loss.held_out_metrics(held_out, run.model(), run.progress("evaluating"));
     });
@@ -177,7 +176,7 @@ TrainOutcome train(const DpoConfig& config, StageRun& run, DpoData data) {
   StepTotals totals;
   task.begin_step = [&](Index begin, Index end) {
     totals = dataset.totals(begin, end);
-    if (pair_loss_of(config.loss).judges_single_answers)
+    if (pair.judges_single_answers)
       loss.set_moved(mismatched.moved(model, dataset.pairs(begin, end), workspace));
   };
   task.micro_step = [&](Index i) {
@@ -193,11 +192,11 @@ TrainOutcome train(const DpoConfig& config, StageRun& run, DpoData data) {
   task.take_step_metrics = [&] {
     const Metrics metrics = loss.take_metrics();
     // Without a reference the shift is the log-probability itself.
-    if (pair_loss_of(config.loss).needs_reference) warn_if_forgetting(run, metrics);
+    if (pair.needs_reference) warn_if_forgetting(run, metrics);
     return metrics;
   };
   task.preflight = [&] {
-    if (!pair_loss_of(config.loss).needs_reference) return;  // no value is known beforehand
+    if (!pair.needs_reference) return;  // no value is known beforehand
     const PreferenceBatch& batch = dataset.batch(0);
     model.forward(batch.tokens, workspace);
     run.say(loss.check_start(batch, model.log_probs(batch.tokens, workspace)));

@@ -10,7 +10,6 @@
 #ifndef LIBMINILLM_DPO_MISMATCHED_H_
 #define LIBMINILLM_DPO_MISMATCHED_H_
 
-#include <functional>
 #include <span>
 #include <vector>
 

@@ -1,11 +1,10 @@
 // Rewards: what an answer is worth, as a number. Rejection sampling ranks by it, reinforcement
-// learning maximises it. A table, one entry each: a further reward is one entry in rewards.cc. A
-// program may use any function of its own instead (RewardFunction).
+// learning maximises it. A table, one entry each: a further reward is one entry in rewards.cc.
 
 #ifndef LIBMINILLM_REWARDS_REWARDS_H_
 #define LIBMINILLM_REWARDS_REWARDS_H_
 
-#include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -31,8 +30,6 @@ struct RewardedAnswer {
   int64_t tokens = 0;
   bool ended = false;  // by itself
 };
-
-using RewardFunction = std::function<double(const RewardedQuestion&, const RewardedAnswer&)>;
 
 struct Reward {
   const char* name;
