@@ -9,6 +9,7 @@
 namespace minillm {
 namespace {
 
+constexpr Index kMaxEpochsKept = 4096;
 constexpr uint64_t kShuffleStream = 0x73687566666c65;  // "shuffle": independent of all other draws
 
 // Feeds `tokens` as one segment with prefix [prefix_begin, prefix_end); returns its first row.
@@ -119,7 +120,7 @@ BatchPlan plan_epoch(std::span<const Index> rows, Index budget, uint64_t seed, i
 }
 
 BatchSchedule::BatchSchedule(std::vector<Index> rows, Index budget, uint64_t seed)
-    : rows_(std::move(rows)), budget_(budget), seed_(seed), epoch_begin_{0} {
+    : rows_(std::move(rows)), budget_(budget), seed_(seed), begin_{0} {
   MINILLM_CHECK(!rows_.empty(),
                 "batches: there is nothing to train on: expected at least one item, got 0");
 }
@@ -131,31 +132,34 @@ const BatchPlan& BatchSchedule::plan_of(Index epoch) {
 }
 
 Index BatchSchedule::epoch_of(Index i) {
-  while (epoch_begin_.back() <= i) {
-    const Index epoch = std::ssize(epoch_begin_) - 1;
-    epoch_begin_.push_back(epoch_begin_.back() + std::ssize(plan_of(epoch)));
+  if (i < begin_.front()) {
+    first_kept_ = 0;
+    begin_ = {0};
   }
-  const auto after = std::upper_bound(epoch_begin_.begin(), epoch_begin_.end(), i);
-  return after - epoch_begin_.begin() - 1;
+  while (begin_.back() <= i) {
+    const Index epoch = first_kept_ + std::ssize(begin_) - 1;
+    begin_.push_back(begin_.back() + std::ssize(plan_of(epoch)));
+    if (std::ssize(begin_) <= kMaxEpochsKept) continue;
+    begin_.erase(begin_.begin(), begin_.begin() + kMaxEpochsKept / 2);
+    first_kept_ += kMaxEpochsKept / 2;
+  }
+  const auto after = std::upper_bound(begin_.begin(), begin_.end(), i);
+  return first_kept_ + (after - begin_.begin()) - 1;
 }
 
 const std::vector<Index>& BatchSchedule::at(Index i) {
-  const Index epoch = epoch_of(i), first = epoch_begin_[static_cast<size_t>(epoch)];
+  const Index epoch = epoch_of(i), first = begin_of(epoch);
   return plan_of(epoch)[static_cast<size_t>(i - first)];
 }
 
-Index BatchSchedule::batches_in_first_epoch() {
-  epoch_of(0);
-  return epoch_begin_[1];
-}
+Index BatchSchedule::batches_in_first_epoch() { return std::ssize(plan_of(0)); }
 
 Index BatchSchedule::max_rows() const {
   return std::max(budget_, *std::max_element(rows_.begin(), rows_.end()));
 }
 
 double BatchSchedule::epoch_at(Index i) {
-  const auto epoch = static_cast<size_t>(epoch_of(i));
-  const Index begin = epoch_begin_[epoch], end = epoch_begin_[epoch + 1];
+  const Index epoch = epoch_of(i), begin = begin_of(epoch), end = begin_of(epoch + 1);
   return static_cast<double>(epoch) +
          static_cast<double>(i - begin) / static_cast<double>(end - begin);
 }

@@ -39,7 +39,8 @@ using BatchPlan = std::vector<std::vector<Index>>;
 BatchPlan plan_epoch(std::span<const Index> rows, Index budget, uint64_t seed, int64_t epoch);
 
 // The plan of a whole run: one epoch after another; micro-batch i of the run is at(i). Holds the
-// plans of two neighbouring epochs, however long the run; others are made again when asked for.
+// plans of two neighbouring epochs and where the last few thousand begin, however long the run;
+// what lies before is counted again when asked for.
 class BatchSchedule {
  public:
   BatchSchedule(std::vector<Index> rows, Index budget, uint64_t seed);
@@ -58,12 +59,14 @@ class BatchSchedule {
     BatchPlan plan;
   };
   Index epoch_of(Index i);
+  Index begin_of(Index epoch) const { return begin_[static_cast<size_t>(epoch - first_kept_)]; }
   const BatchPlan& plan_of(Index epoch);
   std::vector<Index> rows_;
   Index budget_;
   uint64_t seed_;
-  Epoch held_[2];                   // by the epoch's number modulo two
-  std::vector<Index> epoch_begin_;  // first batch of each epoch so far, and one past the end
+  Epoch held_[2];  // by the epoch's number modulo two
+  Index first_kept_ = 0;
+  std::vector<Index> begin_;  // first batch of each epoch from first_kept_ on, and one past the end
 };
 
 }  // namespace minillm

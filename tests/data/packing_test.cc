@@ -208,6 +208,21 @@ TEST(BatchSchedule, KeepsABatchWhileTheNextEpochIsRead) {
   EXPECT_EQ(last_of_epoch, copy);
 }
 
+// What a schedule keeps does not grow with the run; what it let go is counted again.
+TEST(BatchSchedule, FindsItsPlaceInAVeryLongRun) {
+  const std::vector<Index> rows{10, 20, 30};
+  BatchSchedule schedule(rows, 40, 5);
+  const auto first = schedule.at(0);
+  Index batch = 0;
+  for (Index epoch = 0; epoch < 20000; ++epoch) {
+    const BatchPlan plan = plan_epoch(rows, 40, 5, epoch);
+    ASSERT_DOUBLE_EQ(schedule.epoch_at(batch), static_cast<double>(epoch));
+    for (const auto& items : plan) ASSERT_EQ(schedule.at(batch++), items);
+  }
+  EXPECT_EQ(schedule.at(0), first);
+  EXPECT_EQ(schedule.at(batch - 1), plan_epoch(rows, 40, 5, 19999).back());
+}
+
 TEST(BatchSchedule, KnowsItsLargestBatchAndRefusesNone) {
   EXPECT_EQ(BatchSchedule({10, 70, 20}, 40, 1).max_rows(), 70);
   EXPECT_EQ(BatchSchedule({10, 20}, 40, 1).max_rows(), 40);
