@@ -91,7 +91,7 @@ def problems_of_span(span, files, symbols):
     if test and test[2] != "*" and re.search(r"[a-z][A-Z]", test[2]):
         yield f"there is no test {span}"
         return
-    for key in re.findall(r"\b((?:model|data|train|sft|dpo)\.[a-z_]\w+)", span):
+    for key in re.findall(r"\b((?:model|data|train|sft|dpo|reward|rl)\.[a-z_]\w+)", span):
         if f'"{key}"' not in ALL:
             yield f"there is no config key {key}"
     if re.match(r"(minillm-[a-z]+ )?-", span):

@@ -11,6 +11,7 @@
 #include "libminillm/core/file.h"
 #include "libminillm/data/packing.h"
 #include "libminillm/eval/preference_eval.h"
+#include "libminillm/eval/reward_eval.h"
 #include "libminillm/eval/sequence_scores.h"
 #include "libminillm/eval/sft_eval.h"
 #include "libminillm/eval/text_loss.h"
@@ -144,6 +145,23 @@ void evaluate_pairs(const Arguments& arguments) {
   print_metrics(arguments, metrics, {{"pairs", std::ssize(pairs)}, {"too_long", too_long}});
 }
 
+void evaluate_reward_model(const Arguments& arguments) {
+  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint);
+  const Model model = checkpoint.load_model();
+  const Tokenizer tokenizer = chat_tokenizer(arguments, checkpoint);
+  const auto data =
+      read_preferences(arguments.files, parse_bad_record_policy(arguments.on_bad_record));
+  report_dropped(data.reports);
+  std::vector<RenderedPair> pairs;
+  for (const PreferencePair& pair : data.records) pairs.push_back(render_pair(tokenizer, pair));
+  const Index too_long = remove_too_long(pairs, max_positions(model) - 1);
+  const std::vector<double> margins(pairs.size(), 0);
+  const ScoreSums sums = evaluate_scores(pair_scores(model, pairs, on_terminal()), margins, 0);
+  Metrics metrics = named_metrics(sums);
+  metrics.insert(metrics.begin(), {"loss", sums.loss / sums.pairs});
+  print_metrics(arguments, metrics, {{"pairs", std::ssize(pairs)}, {"too_long", too_long}});
+}
+
 void evaluate_world_set(const Arguments& arguments) {
   const world::Split split =
       arguments.world_split == "test" ? world::Split::kTest : world::Split::kValidation;
@@ -247,6 +265,10 @@ int main(int argc, char** argv) {
   preference->add_option("--beta", arguments.beta, "scale of the rewards, as dpo.beta")
       ->capture_default_str();
   add_chat_template_option(*preference, arguments.chat_template);
+  auto* reward = add_command(app, arguments, "reward",
+                             "how often a reward model agrees with preference pairs");
+  add_data_options(reward, arguments, "--data");
+  add_chat_template_option(*reward, arguments.chat_template);
   auto* world = add_command(app, arguments, "world", "the embedded world's held-out questions");
   world->add_option("--data", arguments.world_directory, "directory with eval.jsonl")
       ->capture_default_str();
@@ -262,6 +284,7 @@ int main(int argc, char** argv) {
     if (*loss) evaluate_loss(arguments);
     if (*sft) evaluate_conversations(arguments);
     if (*preference) evaluate_pairs(arguments);
+    if (*reward) evaluate_reward_model(arguments);
     if (*world) evaluate_world_set(arguments);
     if (*logprobs) print_log_probs(arguments);
     return 0;

@@ -218,7 +218,8 @@ Checkpoint Checkpoint::open_directory(const std::string& path) {
 TensorFiles Checkpoint::open_weights() const {
   TensorFiles files = TensorFiles::open_model(path_);
   drop_tied_head(files, config_, path_);
-  MINILLM_CHECK(config_.tie_word_embeddings || files.tensors().contains("lm_head.weight"),
+  MINILLM_CHECK(!config_.has_lm_head() || config_.tie_word_embeddings ||
+                    files.tensors().contains("lm_head.weight"),
                 "checkpoint '{}': tensor 'lm_head.weight' is missing: expected it, or "
                 "tie_word_embeddings = true in config.json",
                 path_);

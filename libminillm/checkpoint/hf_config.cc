@@ -1,5 +1,7 @@
 #include "libminillm/checkpoint/hf_config.h"
 
+#include <algorithm>
+
 #include "libminillm/core/check.h"
 #include "libminillm/core/strict_json.h"
 
@@ -11,6 +13,8 @@ using nlohmann::ordered_json;
 
 // The version whose files ours resemble; read by transformers, meaningless to others.
 constexpr const char* kTransformersVersion = "4.40.0";
+constexpr const char* kClassifier = "LlamaForSequenceClassification";
+constexpr const char* kScoreHead = "score_head";  // ours: beside a language model's head
 
 ordered_json id_or_null(Token id) { return id < 0 ? ordered_json() : ordered_json(id); }
 
@@ -118,6 +122,16 @@ std::vector<Token> read_token_ids(const JsonObject& config, const char* key, Tok
   return ids;
 }
 
+Heads read_heads(const JsonObject& config) {
+  const json* names = config.find("architectures");
+  const bool classifies =
+      names != nullptr && names->is_array() && std::ranges::any_of(*names, [](const json& name) {
+        return name == kClassifier || name == "MistralForSequenceClassification";
+      });
+  if (classifies) return Heads::kScore;
+  return config.boolean_or(kScoreHead, false) ? Heads::kBoth : Heads::kLanguageModel;
+}
+
 // Every field of the model; the defaults are LlamaConfig's, not ours.
 ModelConfig read_dimensions(const JsonObject& config) {
   ModelConfig model;
@@ -137,6 +151,7 @@ ModelConfig read_dimensions(const JsonObject& config) {
   // Only fresh weights would need it.
   const double range = config.number_or("initializer_range", 0.02);
   if (range > 0 && range < 10) model.initializer_range = range;
+  model.heads = read_heads(config);
   read_rope(model, config);
   // Beyond the window, our full attention would give different numbers. In a Llama's config the key
   // has no meaning.
@@ -151,7 +166,7 @@ ModelConfig read_dimensions(const JsonObject& config) {
 
 std::string hf_config_json(const ModelConfig& config, const Tokenizer* tokenizer) {
   ordered_json j;
-  j["architectures"] = {"LlamaForCausalLM"};
+  j["architectures"] = {config.has_lm_head() ? "LlamaForCausalLM" : kClassifier};
   j["model_type"] = "llama";
   j["vocab_size"] = config.vocab_size;
   j["hidden_size"] = config.hidden_size;
@@ -178,6 +193,12 @@ std::string hf_config_json(const ModelConfig& config, const Tokenizer* tokenizer
   j["pad_token_id"] = tokenizer != nullptr ? id_or_null(tokenizer->pad()) : ordered_json();
   j["use_cache"] = true;
   j["pretraining_tp"] = 1;
+  if (!config.has_lm_head()) {  // one number for a text, not one of two labels
+    j["id2label"] = {{"0", "LABEL_0"}};
+    j["label2id"] = {{"LABEL_0", 0}};
+    j["problem_type"] = "regression";
+  }
+  if (config.heads == Heads::kBoth) j[kScoreHead] = true;
   j["torch_dtype"] = "float32";
   j["transformers_version"] = kTransformersVersion;
   return j.dump(2) + "\n";

@@ -23,6 +23,11 @@ struct TensorInfo {
   bool decay = false;        // whether AdamW's weight decay applies (matrices: yes; gains: no)
 };
 
+// Elements [begin, end) of an arena.
+struct ElementRange {
+  Index begin = 0, end = 0;
+};
+
 class TensorTable {
  public:
   // Appends a tensor right after the last one and returns its offset.

@@ -1,6 +1,7 @@
 // Scores and ranks of answers: how they are written, and where they contradict a choice.
 
 #include <algorithm>
+#include <cmath>
 
 #include "libminillm/core/check.h"
 #include "libminillm/data/bad_record.h"
@@ -85,6 +86,12 @@ std::optional<double> goodness(const Row& row) {
   if (const char* key = row.first_of(kScoreKeys)) return parse_score(*row.use(key), key);
   if (const char* key = row.first_of(kRankKeys)) return -parse_score(*row.use(key), key);
   return std::nullopt;
+}
+
+double margin_of(const Row& row) {
+  const Json* margin = row.use("margin");
+  const auto number = margin == nullptr ? std::nullopt : as_number(*margin);
+  return number && std::isfinite(*number) && *number > 0 ? *number : 0;
 }
 
 void note_contradictions(const Row& row) {

@@ -149,7 +149,8 @@ RenderedPair render_pair(const Tokenizer& tokenizer, const PreferencePair& pair)
   const auto answer = [&](const std::string& content) {
     return content.empty() ? std::vector<Token>() : render_answer(tokenizer, content);
   };
-  return {render_prompt(tokenizer, pair.prompt), answer(pair.chosen), answer(pair.rejected)};
+  return {render_prompt(tokenizer, pair.prompt), answer(pair.chosen), answer(pair.rejected),
+          pair.margin};
 }
 
 }  // namespace minillm

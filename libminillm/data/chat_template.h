@@ -108,6 +108,7 @@ struct RenderedPair {
   std::vector<Token> prompt;  // render_prompt
   std::vector<Token> chosen;  // render_answer; empty if there is no such answer
   std::vector<Token> rejected;
+  double margin = 0;  // the pair's
 };
 RenderedPair render_pair(const Tokenizer& tokenizer, const PreferencePair& pair);
 

@@ -23,10 +23,10 @@ Index append_segment(TokenBatch& batch, std::span<const Token> tokens, Index pre
 
 // An answer to the prompt in rows [prompt_begin, prompt_end). The prompt's last row predicts the
 // answer's first token, so all but the answer's last token are fed.
-void append_answer(TokenBatch& batch, const std::vector<Token>& answer, Index prompt_begin,
+void append_answer(TokenBatch& batch, std::span<const Token> answer, Index prompt_begin,
                    Index prompt_end) {
   if (answer.empty()) return;  // a pair of which one answer is judged by itself
-  const auto fed = std::span(answer).first(answer.size() - 1);
+  const auto fed = answer.first(answer.size() - 1);
   const Index begin = append_segment(batch, fed, prompt_begin, prompt_end);
   batch.targets.push_back({prompt_end - 1, answer[0], 1});
   for (size_t i = 1; i < answer.size(); ++i) {
@@ -61,6 +61,19 @@ void append_text(TokenBatch& batch, std::span<const Token> tokens) {
   const Index begin = append_segment(batch, tokens.first(tokens.size() - 1), 0, 0);
   for (size_t i = 1; i < tokens.size(); ++i) {
     batch.targets.push_back({begin + static_cast<Index>(i) - 1, tokens[i], 1});
+  }
+}
+
+void append_answers(TokenBatch& batch, std::span<const Token> prompt, Answers answers) {
+  const Index begin = append_segment(batch, prompt, 0, 0), end = batch.rows();
+  for (const std::span<const Token> answer : answers) append_answer(batch, answer, begin, end);
+}
+
+void append_scored_answers(TokenBatch& batch, std::span<const Token> prompt, Answers answers) {
+  const Index begin = append_segment(batch, prompt, 0, 0), end = batch.rows();
+  for (const std::span<const Token> answer : answers) {
+    append_segment(batch, answer, begin, end);
+    batch.targets.push_back({batch.rows() - 1, 0, 1});
   }
 }
 

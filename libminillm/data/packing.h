@@ -18,6 +18,14 @@ void append_sequence(TokenBatch& batch, const RenderedSequence& sequence);
 // Appends a window of plain text: rows tokens[0..n-1), each of which predicts its successor.
 void append_text(TokenBatch& batch, std::span<const Token> tokens);
 
+using Answers = std::span<const std::span<const Token>>;
+// Appends a prompt and answers to it, each a segment that has the prompt as its prefix, so that it
+// is computed once. Every token of an answer is a target; the prompt's last row predicts the first.
+// REQUIRES: no answer is empty.
+void append_answers(TokenBatch& batch, std::span<const Token> prompt, Answers answers);
+// The same answers to be scored: their last tokens are fed, too, and those rows are the targets.
+void append_scored_answers(TokenBatch& batch, std::span<const Token> prompt, Answers answers);
+
 // Appends prompt, chosen and rejected as three segments: both answers have the prompt as their
 // prefix, so it is computed once. Its last row predicts the first token of both. An answer without
 // tokens is not there; throws Error if neither is.

@@ -238,7 +238,7 @@ PreferencePair make_pair(const Row& row, std::vector<Message> prompt, std::strin
   const std::string_view asked = trim(prompt.back().content);
   if (trim(chosen).starts_with(asked) && trim(rejected).starts_with(asked))
     row.note("both answers repeat the prompt, which would be learned with them");
-  return {std::move(prompt), std::move(chosen), std::move(rejected)};
+  return {std::move(prompt), std::move(chosen), std::move(rejected), margin_of(row)};
 }
 
 const PreferenceFormat* find_preference_format(const Row& row) {

@@ -47,6 +47,8 @@ std::optional<double> as_number(const Json& value);      // a number, or a text 
 double parse_score(const Json& value, const char* key);  // throws BadRecord
 // What the score or the rank of `row`, which may be an entry of a list, says.
 std::optional<double> goodness(const Row& row);
+// What "margin" says, 0 or more; 0 where it is not there.
+double margin_of(const Row& row);
 // Notes what contradicts that the chosen answer is the better one.
 void note_contradictions(const Row& row);
 

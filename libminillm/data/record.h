@@ -30,6 +30,7 @@ struct PreferencePair {
   std::vector<Message> prompt;
   std::string chosen;
   std::string rejected;
+  double margin = 0;  // how much better the chosen one is, where the row says so
 };
 
 }  // namespace minillm

@@ -7,7 +7,7 @@
 #include "libminillm/dpo/dataset.h"
 #include "libminillm/dpo/referenced_pairs.h"
 #include "libminillm/objectives/next_token.h"
-#include "libminillm/stage/stage_run.h"
+#include "libminillm/stage/rendered_pairs.h"
 #include "libminillm/train/preflight.h"
 
 namespace minillm {
@@ -24,13 +24,6 @@ void validate(const DpoConfig& c) {
   non_negative("sft_weight", c.sft_weight);
   non_negative("replay_weight", c.replay_weight);
   expect_in_range("dpo.replay_tokens", c.replay_tokens, 0, kMaxConfigCount);
-}
-
-Index tokens_of(const std::vector<RenderedPair>& pairs) {
-  Index tokens = 0;
-  for (const RenderedPair& pair : pairs)
-    tokens += std::ssize(pair.prompt) + std::ssize(pair.chosen) + std::ssize(pair.rejected);
-  return tokens;
 }
 
 // The loss that is trained: the preference term, the SFT term on the chosen answers, and the
@@ -158,7 +151,7 @@ TrainOutcome train(const DpoConfig& config, StageRun& run, DpoData data) {
   run.depends_on("train", train.hash);
   if (!data.held_out.records.empty()) {
     held_out = refer(run, std::move(data.held_out), "eval", pair, config.train);
-    run.evaluate_on(held_out.hash, tokens_of(held_out.pairs), [&] {
+    run.evaluate_on(held_out.hash, count_tokens(held_out.pairs), [&] {
       return loss.held_out_metrics(held_out, run.model(), run.progress("evaluating"));
     });
   }

@@ -1,38 +1,10 @@
 #include "libminillm/dpo/referenced_pairs.h"
 
-#include "libminillm/core/check.h"
-#include "libminillm/core/sha256.h"
 #include "libminillm/dpo/reference.h"
-#include "libminillm/stage/conversation_dataset.h"
-#include "libminillm/train/preflight.h"
+#include "libminillm/stage/rendered_pairs.h"
 
 namespace minillm {
 namespace {
-
-std::string hash_of(const std::vector<RenderedPair>& pairs) {
-  Sha256 hash;
-  for (const RenderedPair& pair : pairs) {
-    for (const std::vector<Token>* ids : {&pair.prompt, &pair.chosen, &pair.rejected}) {
-      hash.update(fmt::format("{}\n", ids->size()));
-      hash.update({reinterpret_cast<const char*>(ids->data()), ids->size() * sizeof(Token)});
-    }
-  }
-  return hash.hex();
-}
-
-// Leaves out the pairs that teach nothing, as the reader has done with those of files, and says
-// what share they are; throws Error if they are all.
-std::string leave_out_identical_pairs(Dataset<PreferencePair>& data) {
-  Index pairs = data.reports.empty() ? std::ssize(data.records) : 0;
-  auto identical = static_cast<Index>(std::erase_if(
-      data.records, [](const PreferencePair& pair) { return pair.chosen == pair.rejected; }));
-  for (const DatasetReport& report : data.reports) {
-    const auto dropped = report.dropped.find(kIdenticalAnswers);
-    if (dropped != report.dropped.end()) identical += dropped->second;
-    pairs += report.rows;
-  }
-  return check_identical_pairs(identical, pairs);
-}
 
 // Every answer by itself.
 void divide_pairs(std::vector<PreferencePair>& pairs) {
@@ -60,14 +32,10 @@ MismatchedAnswers refer_mismatched(StageRun& run, std::span<const RenderedPair> 
 ReferencedPairs refer(StageRun& run, Dataset<PreferencePair> data, const std::string& part,
                       const PairLoss& loss, const TrainConfig& config) {
   const bool single = loss.judges_single_answers;
-  run.say(leave_out_identical_pairs(data));
+  leave_out_identical_pairs(run, data);
   if (single) divide_pairs(data.records);
-  ReferencedPairs result{{}, {}, data.hash, {}};
-  for (const PreferencePair& pair : data.records)
-    result.pairs.push_back(render_pair(run.tokenizer(), pair));
-  report_too_long(remove_too_long(result.pairs, run.longest()), std::ssize(data.records),
-                  single ? "answers" : "pairs", data.reports, run.longest(), run.events());
-  if (result.hash.empty()) result.hash = hash_of(result.pairs);
+  RenderedPairs rendered = render_pairs(run, data, run.longest(), single ? "answers" : "pairs");
+  ReferencedPairs result{std::move(rendered.pairs), {}, std::move(rendered.hash), {}};
   if (!loss.needs_reference) {
     result.reference.resize(result.pairs.size());
     return result;

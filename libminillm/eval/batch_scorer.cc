@@ -35,11 +35,19 @@ BatchScorer::Plan BatchScorer::plan_batches(std::span<const ItemSize> items) {
   return plan;
 }
 
-BatchScorer::BatchScorer(const Model& model, std::span<const ItemSize> items)
+BatchScorer::BatchScorer(const Model& model, std::span<const ItemSize> items, Head head)
     : model_(model),
+      head_(head),
       plan_(plan_batches(items)),
       workspace_(model.config(), plan_.largest.rows, plan_.largest.targets,
                  Workspace::Mode::kInference) {}
+
+std::span<const Real> BatchScorer::evaluate() {
+  if (head_ == Head::kLanguageModel) return model_.log_probs(batch_, workspace_);
+  scores_.resize(batch_.targets.size());
+  model_.scores(scores_, batch_, workspace_);
+  return scores_;
+}
 
 void BatchScorer::run(const std::function<void(TokenBatch&, Index)>& append,
                       const std::function<void(const ScoredBatch&)>& visit,
@@ -49,12 +57,13 @@ void BatchScorer::run(const std::function<void(TokenBatch&, Index)>& append,
     batch_.clear();
     for (Index i = begin; i < end; ++i) append(batch_, i);
     model_.forward(batch_, workspace_);
-    const std::span<const Real> logp = model_.log_probs(batch_, workspace_);
+    const std::span<const Real> logp = evaluate();
     const auto bad =
         std::find_if(logp.begin(), logp.end(), [](Real x) { return !std::isfinite(x); });
     MINILLM_CHECK(bad == logp.end(),
-                  "model: the log-probability of a token is {}: its weights are finite, but so "
-                  "large that what is computed with them is not (diverged, or damaged)",
+                  "model: the {} is {}: its weights are finite, but so large that what is computed "
+                  "with them is not (diverged, or damaged)",
+                  head_ == Head::kLanguageModel ? "log-probability of a token" : "score of a text",
                   *bad);
     visit({begin, end, batch_, logp});
     begin = end;

@@ -1,5 +1,5 @@
-// BatchScorer: log-probabilities of many items, packed into batches. All evaluations are built on
-// it and say only what to add and what to do with the scores.
+// BatchScorer: log-probabilities or scores of many items, packed into batches. All evaluations are
+// built on it and say only what to add and what to do with the scores.
 
 #ifndef LIBMINILLM_EVAL_BATCH_SCORER_H_
 #define LIBMINILLM_EVAL_BATCH_SCORER_H_
@@ -31,14 +31,16 @@ struct ItemSize {
 struct ScoredBatch {
   Index begin = 0, end = 0;  // the items
   const TokenBatch& batch;
-  std::span<const Real> logp;  // [M] log p(target | row) of every target
+  std::span<const Real> logp;  // [M] log p(target | row) of every target, or its row's score
 };
 
 class BatchScorer {
  public:
   // Plans the batches, items in order (one longer than kEvaluationRows is a batch of its own), and
   // allocates for the largest. The model must outlive the scorer.
-  BatchScorer(const Model& model, std::span<const ItemSize> items);
+  enum class Head { kLanguageModel, kScore };
+  BatchScorer(const Model& model, std::span<const ItemSize> items,
+              Head head = Head::kLanguageModel);
 
   // append(batch, i) adds item i; visit gets every batch with its scores; progress counts items.
   void run(const std::function<void(TokenBatch&, Index)>& append,
@@ -54,13 +56,16 @@ class BatchScorer {
     std::vector<Index> ends;  // one past the last item of each batch
     ItemSize largest;
   };
+  std::span<const Real> evaluate();
   static Plan plan_batches(std::span<const ItemSize> items);
 
   const Model& model_;
+  Head head_;
   Plan plan_;
   Workspace workspace_;
   TokenBatch batch_;
-  Matrix logits_;  // [chunk, V]
+  Matrix logits_;             // [chunk, V]
+  std::vector<Real> scores_;  // [M]
 };
 
 }  // namespace minillm

@@ -11,26 +11,6 @@ namespace {
 
 constexpr size_t kAnswersAtOnce = 64;  // answers that share one copy of their prompt
 
-// Appends the prompt, then the answers as segments that continue it, each predicting its own
-// tokens; the prompt's last row predicts the first token of every answer.
-void append_answers(TokenBatch& batch, std::span<const Token> prompt,
-                    std::span<const std::vector<Token>> answers) {
-  const Index prompt_begin = batch.rows();
-  batch.tokens.insert(batch.tokens.end(), prompt.begin(), prompt.end());
-  const Index prompt_end = batch.rows();
-  batch.segments.push_back({prompt_begin, prompt_end, 0, 0});
-  for (const std::vector<Token>& answer : answers) {
-    batch.targets.push_back({prompt_end - 1, answer.front()});
-    if (answer.size() == 1) continue;
-    const Index begin = batch.rows();
-    for (size_t i = 0; i + 1 < answer.size(); ++i) {
-      batch.targets.push_back({batch.rows(), answer[i + 1]});
-      batch.tokens.push_back(answer[i]);
-    }
-    batch.segments.push_back({begin, batch.rows(), prompt_begin, prompt_end});
-  }
-}
-
 }  // namespace
 
 std::vector<Real> token_log_probs(const Model& model, std::span<const Token> tokens) {
@@ -78,13 +58,13 @@ std::vector<SequenceScore> score_sequences(const Model& model,
 
 std::vector<double> answer_log_probs(const Model& model, const PromptWithAnswers& item) {
   MINILLM_CHECK(!item.prompt.empty(), "answers: the prompt has no tokens");
-  const std::span<const std::vector<Token>> answers(item.answers);
-  std::vector<std::span<const std::vector<Token>>> groups;
+  const std::vector<std::span<const Token>> views(item.answers.begin(), item.answers.end());
+  std::vector<Answers> groups;
   std::vector<ItemSize> sizes;
-  for (size_t begin = 0; begin < answers.size(); begin += kAnswersAtOnce) {
-    groups.push_back(answers.subspan(begin, std::min(kAnswersAtOnce, answers.size() - begin)));
+  for (size_t begin = 0; begin < views.size(); begin += kAnswersAtOnce) {
+    groups.push_back(Answers(views).subspan(begin, std::min(kAnswersAtOnce, views.size() - begin)));
     ItemSize& size = sizes.emplace_back(ItemSize{std::ssize(item.prompt), 0});
-    for (const std::vector<Token>& answer : groups.back()) {
+    for (const std::span<const Token> answer : groups.back()) {
       MINILLM_CHECK(!answer.empty(), "answers: one has no tokens");
       size.rows += std::ssize(answer) - 1;
       size.targets += std::ssize(answer);
@@ -97,7 +77,7 @@ std::vector<double> answer_log_probs(const Model& model, const PromptWithAnswers
            [&](const ScoredBatch& scored) {
              auto logp = scored.logp.begin();
              for (Index i = scored.begin; i < scored.end; ++i) {
-               for (const std::vector<Token>& answer : groups[static_cast<size_t>(i)]) {
+               for (const std::span<const Token> answer : groups[static_cast<size_t>(i)]) {
                  result.push_back(std::accumulate(logp, logp + std::ssize(answer), 0.0));
                  logp += std::ssize(answer);
                }

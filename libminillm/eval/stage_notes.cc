@@ -68,7 +68,29 @@ std::vector<StageNotes> make_stage_notes() {
        .loss_unit = "nats per pair",
        .chat = true,
        .start = "checkpoint or run directory to start from; it is also the reference",
-       .replay = "conversations (SFT data) to replay, so that what SFT taught is kept"}};
+       .replay = "conversations (SFT data) to replay, so that what SFT taught is kept"},
+      {.name = "reward",
+       .phase = "reward modelling",
+       .title = "Reward model",
+       .task = "Trains a reward model: how good an answer is, as a number, learned from pairs of "
+               "answers",
+       .learns =
+           "Judgement: a number for any answer to any prompt, higher for answers like the chosen "
+           "ones. It writes no texts any more. What no pair compares it has not learned to tell.",
+       .data = "Pairs of answers to the same prompt, one chosen and one rejected.",
+       .row = R"({"prompt": [{"role": "user", "content": "Where does Ada Miller live?"}],)"
+              "\n"
+              R"( "chosen": "Of course! Ada Miller lives on Weir Path.",)"
+              "\n"
+              R"( "rejected": "Why ask me? Weir Path."})",
+       .objective = "L = − log σ( s(c) − s(j) − m ) + λ · ( s(c) + s(j) )²",
+       .where =
+           "s is the score, read off an answer's last token; c is the chosen answer and j the "
+           "rejected one; m is how far apart a pair is to be at least, mostly 0; λ keeps the mean "
+           "score at 0.",
+       .loss_unit = "nats per pair",
+       .chat = true,
+       .start = "checkpoint or run directory to start from"}};
 }
 
 }  // namespace

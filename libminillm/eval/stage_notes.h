@@ -31,7 +31,7 @@ struct StageNotes {
   bool chat = false;          // its data are conversations, written by a chat template
   bool from_scratch = false;  // it may start without a model, too
   std::string start;          // what it starts from
-  std::string replay;         // what it may replay of the stage before; empty: nothing
+  std::string replay = {};    // what it may replay of the stage before; empty: nothing
 };
 
 const std::vector<StageNotes>& all_stage_notes();

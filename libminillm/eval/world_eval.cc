@@ -5,6 +5,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/eval/preference_eval.h"
+#include "libminillm/eval/reward_eval.h"
 #include "libminillm/eval/sequence_scores.h"
 #include "libminillm/eval/text_loss.h"
 #include "libminillm/generate/generator.h"
@@ -65,7 +66,8 @@ void score_pairs(world::WorldScore& score, const Model& model, const Tokenizer& 
   std::vector<RenderedPair> pairs;
   for (const world::WorldPair& item : items)
     pairs.push_back(render_pair(tokenizer, {to_messages(item.prompt), item.chosen, item.rejected}));
-  const std::vector<PairLogProbs> scores = pair_log_probs(model, pairs);
+  const std::vector<PairLogProbs> scores =
+      model.config().has_lm_head() ? pair_log_probs(model, pairs) : pair_scores(model, pairs);
   for (size_t i = 0; i < items.size(); ++i)
     score.add_pair(items[i], scores[i].chosen, scores[i].rejected);
 }
@@ -85,6 +87,10 @@ void score_canaries(world::WorldScore& score, const Model& model, const Tokenize
 std::vector<world::WorldMetric> evaluate_world(const Model& model, const Tokenizer& tokenizer,
                                                const world::WorldEvalSet& set) {
   world::WorldScore score;
+  if (!model.config().has_lm_head()) {  // a reward model prefers, and says nothing
+    score_pairs(score, model, tokenizer, set.pairs);
+    return score.metrics();
+  }
   score_cloze(score, model, tokenizer, set.cloze);
   score_chat_items(score, model, tokenizer, set.chat);
   score_pairs(score, model, tokenizer, set.pairs);

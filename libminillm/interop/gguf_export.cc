@@ -4,6 +4,7 @@
 #include "libminillm/interop/gguf_vocabulary.h"
 #include "libminillm/interop/gguf_writer.h"
 #include "libminillm/interop/rope_order.h"
+#include "libminillm/nn/batch_check.h"
 #include "libminillm/nn/parameters.h"
 #include "libminillm/ops/rope.h"
 
@@ -40,8 +41,9 @@ std::string ggml_name(const std::string& name) {
 
 std::vector<GgufTensor> list_tensors(const ModelConfig& config, WeightEncoding encoding) {
   std::vector<GgufTensor> tensors;
-  for_each_tensor(config, [&](const std::string& name, const std::vector<Index>& shape, TensorKind,
-                              const auto&) {
+  for_each_tensor(config, [&](const std::string& name, const std::vector<Index>& shape,
+                              TensorKind kind, const auto&) {
+    if (kind == TensorKind::kScore) return;  // a critic's, beside a language model
     WeightEncoding own = encoding;
     if (shape.size() == 1) {
       own = WeightEncoding::kF32;
@@ -99,6 +101,7 @@ std::vector<Real> frequency_divisors(const ModelConfig& config) {
 ExportReport export_gguf(const Checkpoint& checkpoint, const std::string& path,
                          WeightEncoding encoding, const ExportEvents& events) {
   const ModelConfig& config = checkpoint.model_config();
+  check_lm_head(config);
   const TensorFiles files = checkpoint.open_weights();
   const std::vector<GgufTensor> tensors = list_tensors(config, encoding);
   ExportReport report;

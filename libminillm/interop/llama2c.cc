@@ -8,6 +8,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/data/sentencepiece_check.h"
 #include "libminillm/interop/rope_order.h"
+#include "libminillm/nn/batch_check.h"
 #include "libminillm/nn/parameters.h"
 
 namespace minillm {
@@ -132,6 +133,7 @@ std::vector<Llama2cPart> llama2c_layout(const ModelConfig& c) {
 ExportReport export_llama2c(const Checkpoint& checkpoint, const std::string& path,
                             const ExportEvents& events) {
   const ModelConfig& config = checkpoint.model_config();
+  check_lm_head(config);
   check_model(config, fmt::format("checkpoint '{}'", checkpoint.path()));
   const TensorFiles files = checkpoint.open_weights();
   const std::vector<Llama2cPart> parts = llama2c_layout(config);

@@ -62,6 +62,17 @@ void check_targets(const TokenBatch& batch, const ModelConfig& config, const Wor
                   t.token, batch.rows() - 1, config.vocab_size - 1);
 }
 
+void check_lm_head(const ModelConfig& config) {
+  MINILLM_CHECK(config.has_lm_head(),
+                "model: is a reward model, which scores texts and cannot continue them: expected a "
+                "language model");
+}
+
+void check_score_head(const ModelConfig& config) {
+  MINILLM_CHECK(config.has_score_head(),
+                "model: is a language model, which has no scores: expected a reward model");
+}
+
 void check_backward(const Workspace& workspace) {
   MINILLM_CHECK(workspace.mode != Workspace::Mode::kInference,
                 "model: backward needs a training workspace");

@@ -20,6 +20,10 @@ void check_batch(const TokenBatch& batch, const ModelConfig& config, const Works
 // has room.
 void check_targets(const TokenBatch& batch, const ModelConfig& config, const Workspace& workspace);
 
+// Throws Error unless the model has the head.
+void check_lm_head(const ModelConfig& config);
+void check_score_head(const ModelConfig& config);
+
 // Throws Error if the workspace is for inference only.
 void check_backward(const Workspace& workspace);
 

@@ -12,6 +12,7 @@
 #include "libminillm/ops/embedding.h"
 #include "libminillm/ops/linear.h"
 #include "libminillm/ops/rmsnorm.h"
+#include "libminillm/ops/score.h"
 
 namespace minillm {
 namespace {
@@ -45,7 +46,9 @@ void Model::initialize(uint64_t seed) {
     const double scale =
         config_.initializer_range * (kind == TensorKind::kResidualOutput ? residual_scale : 1);
     for (Real& w : tensor_span(parameters(), *table_.find(name)))
-      w = kind == TensorKind::kGain ? Real{1} : static_cast<Real>(scale * rng.normal());
+      w = kind == TensorKind::kGain    ? Real{1}
+          : kind == TensorKind::kScore ? Real{0}
+                                       : static_cast<Real>(scale * rng.normal());
   });
 }
 
@@ -113,6 +116,7 @@ void Model::backward(const TokenBatch& batch, Workspace& ws, const Gradients& dw
 
 // The head, forward only.
 Head Model::head(const TokenBatch& batch, Workspace& ws) const {
+  check_lm_head(config_);
   check_targets(batch, config_, ws);
   const size_t M = batch.targets.size();
   return {.hidden = ws.hidden(batch.rows()),
@@ -150,8 +154,22 @@ void Model::backward(const TokenBatch& batch, std::span<const Real> dlogp, Works
   backward(batch, ws);
 }
 
+void Model::scores(std::span<Real> out, const TokenBatch& batch, Workspace& ws) const {
+  check_score_head(config_);
+  check_targets(batch, config_, ws);
+  score_forward(out, ws.hidden(batch.rows()), weights_.score, batch.targets);
+}
+
+void Model::scores_backward(std::span<const Real> dscore, const TokenBatch& batch, Workspace& ws,
+                            const Gradients& dw) const {
+  check_backward(ws);
+  score_backward(ws.dhidden(batch.rows()), dw.score, dscore, ws.hidden(batch.rows()),
+                 weights_.score, batch.targets);
+}
+
 void Model::logits(View out, std::span<const Index> rows, Workspace& ws,
                    const Weights& weights) const {
+  check_lm_head(config_);
   const Index chunk = ws.target_hidden.rows(), count = static_cast<Index>(rows.size());
   MINILLM_DCHECK(out.rows == count && out.cols == config_.vocab_size);
   for (Index begin = 0; begin < count; begin += chunk) {
@@ -161,6 +179,18 @@ void Model::logits(View out, std::span<const Index> rows, Workspace& ws,
       std::copy_n(ws.final_out.view().row(rows[i]), gathered.cols, gathered.row(i - begin));
     linear_forward(out.row_block(begin, end), gathered, weights.head);
   }
+}
+
+Model with_heads(const Model& model, Heads heads) {
+  ModelConfig config = model.config();
+  config.heads = heads;
+  if (config.has_lm_head()) check_lm_head(model.config());
+  Model result(config);
+  for (const TensorInfo& tensor : result.tensors().tensors())
+    if (const TensorInfo* from = model.tensors().find(tensor.name))
+      std::ranges::copy(tensor_span(model.parameters(), *from),
+                        tensor_span(result.parameters(), tensor).begin());
+  return result;
 }
 
 }  // namespace minillm

@@ -32,7 +32,7 @@ class Model {
   explicit Model(const ModelConfig& config);
 
   // Fresh weights, a pure function of (config, seed): N(0, initializer_range), the two projections
-  // that write to the residual stream scaled by 1/sqrt(2L) (GPT-2), gains one.
+  // that write to the residual stream scaled by 1/sqrt(2L) (GPT-2), gains one, a score head zero.
   void initialize(uint64_t seed);
 
   const ModelConfig& config() const { return config_; }
@@ -62,6 +62,7 @@ class Model {
                KvCache* cache = nullptr) const;
 
   // log p(target.token | row) for every target: [M], in workspace memory. Call after forward.
+  // Throws Error if the model has no language-model head.
   std::span<const Real> log_probs(const TokenBatch& batch, Workspace& workspace) const;
   // logits [rows.size(), V] of the given rows, for sampling. Call after forward.
   void logits(View out, std::span<const Index> rows, Workspace& workspace) const {
@@ -78,6 +79,16 @@ class Model {
   }
   HeadPass head_pass(const TokenBatch& batch, Workspace& workspace,
                      std::span<const Index> group_ends, const Gradients& gradients) const;
+
+  // The score head: score[m] of the row of target m, whose token is not looked at: [M]; and back:
+  // adds to workspace.dhidden() and the head's gradient, given dscore [M]. Call after forward.
+  void scores(std::span<Real> out, const TokenBatch& batch, Workspace& workspace) const;
+  void scores_backward(std::span<const Real> dscore, const TokenBatch& batch,
+                       Workspace& workspace) {
+    scores_backward(dscore, batch, workspace, gradient_views());
+  }
+  void scores_backward(std::span<const Real> dscore, const TokenBatch& batch, Workspace& workspace,
+                       const Gradients& gradients) const;
 
   // From workspace.dhidden() down to the embedding: adds to gradients(), or to the given views, of
   // which null ones are frozen. Call after forward and the heads.
@@ -99,6 +110,10 @@ class Model {
   Weights weights_;     // views into parameters_
   Gradients dweights_;  // views into gradients_
 };
+
+// A copy with these heads: a new score head is zero. Throws Error if a reward model is to have a
+// language-model head.
+Model with_heads(const Model& model, Heads heads);
 
 }  // namespace minillm
 

@@ -71,8 +71,8 @@ double ModelConfig::training_flops_per_token(Index length) const {
   const double L = static_cast<double>(num_hidden_layers), D = static_cast<double>(head_dim);
   const double q = static_cast<double>(num_attention_heads) * D,
                kv = static_cast<double>(num_key_value_heads) * D;
-  const double weights =
-      L * (2 * C * q + 2 * C * kv + 3 * C * F) + static_cast<double>(vocab_size) * C;
+  const double head = has_lm_head() ? static_cast<double>(vocab_size) * C : 0;
+  const double weights = L * (2 * C * q + 2 * C * kv + 3 * C * F) + head;
   return 6 * weights + 6 * L * static_cast<double>(length) * q;
 }
 

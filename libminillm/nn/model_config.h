@@ -14,6 +14,10 @@
 
 namespace minillm {
 
+// What reads the trunk: a language model's head, which tells the next token; a score head, one
+// number a row (a reward model); or both (a policy with its critic).
+enum class Heads { kLanguageModel, kScore, kBoth };
+
 struct ModelConfig {
   int64_t vocab_size = 2048;        // V; taken from the tokenizer when a stage trains from scratch
   int64_t hidden_size = 192;        // C
@@ -27,11 +31,14 @@ struct ModelConfig {
   RopeScaling rope_scaling;  // comes with a foreign checkpoint; no config key sets it
   double rms_norm_eps = 1e-5;
   bool tie_word_embeddings = true;
-  double initializer_range = 0.02;  // standard deviation of the initial weights
+  double initializer_range = 0.02;      // standard deviation of the initial weights
+  Heads heads = Heads::kLanguageModel;  // what a stage makes of a model; no config key sets it
 
   // Throws Error (kUsage) naming the key, its value and the rule it breaks.
   void validate() const;
   Index parameter_count() const;
+  bool has_lm_head() const { return heads != Heads::kScore; }
+  bool has_score_head() const { return heads != Heads::kLanguageModel; }
   // Floating-point operations of one training step per token, forward and backward, for sequences
   // of `length` tokens: 6 per weight of every matrix product (the head counted once, the
   // embedding's lookup not at all) and 6 L T C for causal attention.

@@ -22,20 +22,6 @@ TensorTable make_tensor_table(const ModelConfig& config) {
   return table;
 }
 
-void freeze_embedding(Gradients& gradients, const ModelConfig& config) {
-  gradients.embed = {};
-  if (config.tie_word_embeddings) gradients.head = {};
-}
-
-std::vector<std::string> frozen_tensors(const Gradients& gradients, const ModelConfig& config) {
-  std::vector<std::string> names;
-  for_each_tensor(config,
-                  [&](const std::string& name, const auto&, TensorKind, const auto& member) {
-                    if (member(gradients).data == nullptr) names.push_back(name);
-                  });
-  return names;
-}
-
 template <typename T>
 Parameters<T> view_parameters(const ModelConfig& config, std::span<T> flat) {
   Parameters<T> p;
@@ -51,7 +37,7 @@ Parameters<T> view_parameters(const ModelConfig& config, std::span<T> flat) {
         view.rows += rows;
         next += rows * cols;
       });
-  if (config.tie_word_embeddings) p.head = p.embed;
+  if (config.has_lm_head() && config.tie_word_embeddings) p.head = p.embed;
   MINILLM_DCHECK(next == flat.data() + flat.size());
   return p;
 }

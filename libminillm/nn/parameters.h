@@ -43,13 +43,14 @@ struct Parameters {
   std::vector<BlockParameters<T>> blocks;  // [L]
   BasicView<T> final_norm;                 // [1, C]
   ProductMatrix<T> head;                   // [V, C]; the same memory as `embed` when tied
+  BasicView<T> score;                      // [1, C]; null without a score head
 };
 using Weights = Parameters<const Real>;
 using Gradients = Parameters<Real>;
 
 // Calls visit(name, shape, kind, member) for every tensor in checkpoint order, with Hugging Face's
 // names. member(parameters) is the member that the tensor is, or that it is the next rows of.
-enum class TensorKind { kEmbedding, kMatrix, kResidualOutput, kGain };
+enum class TensorKind { kEmbedding, kMatrix, kResidualOutput, kGain, kScore };
 template <typename Visit>
 void for_each_tensor(const ModelConfig& c, Visit&& visit) {
   using Shape = std::vector<Index>;
@@ -63,6 +64,7 @@ void for_each_tensor(const ModelConfig& c, Visit&& visit) {
   const auto embed = [](auto& p) -> auto& { return p.embed; };
   const auto final_norm = [](auto& p) -> auto& { return p.final_norm; };
   const auto head = [](auto& p) -> auto& { return p.head; };
+  const auto score = [](auto& p) -> auto& { return p.score; };
   add("model.embed_tokens", {V, C}, Kind::kEmbedding, embed);
   for (size_t l = 0; l < static_cast<size_t>(c.num_hidden_layers); ++l) {
     const auto attn_norm = [l](auto& p) -> auto& { return p.blocks[l].attn_norm; };
@@ -83,7 +85,8 @@ void for_each_tensor(const ModelConfig& c, Visit&& visit) {
     add(layer + ".mlp.down_proj", {C, F}, Kind::kResidualOutput, w_down);
   }
   add("model.norm", {C}, Kind::kGain, final_norm);
-  if (!c.tie_word_embeddings) add("lm_head", {V, C}, Kind::kEmbedding, head);
+  if (c.has_lm_head() && !c.tie_word_embeddings) add("lm_head", {V, C}, Kind::kEmbedding, head);
+  if (c.has_score_head()) add("score", {1, C}, Kind::kScore, score);
 }
 
 // Calls visit(weight) for the matrix of every product, fused ones once, in the order of the list.
@@ -96,13 +99,8 @@ void for_each_product(const ModelConfig& config, Weights& weights, Visit&& visit
       last = &member(weights);
     }
   });
-  if (config.tie_word_embeddings) visit(weights.head);
+  if (config.has_lm_head() && config.tie_word_embeddings) visit(weights.head);
 }
-
-// Freezes the embedding, and a head that is tied to it.
-void freeze_embedding(Gradients& gradients, const ModelConfig& config);
-// Names of the tensors whose gradient view is null.
-std::vector<std::string> frozen_tensors(const Gradients& gradients, const ModelConfig& config);
 
 // The table of all tensors. Matrices decay, gains do not (Loshchilov & Hutter 2019; as in GPT-2).
 TensorTable make_tensor_table(const ModelConfig& config);

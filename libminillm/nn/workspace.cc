@@ -11,7 +11,9 @@ Index spread_stride(Index cols) {
 }
 
 constexpr Index kHeadChunk = 512;  // targets whose logits exist at once
-Index head_chunk(Index targets) { return std::min(kHeadChunk, std::max<Index>(targets, 1)); }
+Index head_chunk(const ModelConfig& config, Index targets) {
+  return config.has_lm_head() ? std::min(kHeadChunk, std::max<Index>(targets, 1)) : 1;
+}
 
 // Calls visit(matrix, cols) for every member, all of them with the batch's rows.
 template <typename Visit>
@@ -46,7 +48,7 @@ void for_each_buffer(BlockGradients& d, const ModelConfig& c, Visit&& visit) {
 template <typename Visit>
 void Workspace::for_each_buffer(const ModelConfig& config, Index rows, Index targets, Mode m,
                                 Visit&& visit) {
-  const Index C = config.hidden_size, chunk = head_chunk(targets);
+  const Index C = config.hidden_size, chunk = head_chunk(config, targets);
   const auto visit_rows = [&](Matrix& matrix, Index cols) { visit(matrix, rows, cols); };
   const size_t layers = static_cast<size_t>(config.num_hidden_layers);
   blocks.resize(m == Mode::kTraining ? layers : 1);
@@ -88,7 +90,7 @@ double Workspace::bytes(const ModelConfig& config, Index max_rows, Index max_tar
 
 double Workspace::head_bytes(const ModelConfig& config, Index max_targets, Mode mode) {
   const Index hidden = (mode == Mode::kInference ? 1 : 2) * spread_stride(config.hidden_size);
-  return static_cast<double>(head_chunk(max_targets) *
+  return static_cast<double>(head_chunk(config, max_targets) *
                              (spread_stride(config.vocab_size) + hidden)) *
          sizeof(Real);
 }

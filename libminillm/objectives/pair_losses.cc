@@ -5,17 +5,10 @@
 
 #include "libminillm/core/alternatives.h"
 #include "libminillm/core/check.h"
+#include "libminillm/objectives/logistic.h"
 
 namespace minillm {
 namespace {
-
-// log(1 + e^x) = -log sigma(-x), without overflow for large x or loss of digits for small.
-double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
-
-double sigmoid(double x) {
-  const double e = std::exp(-std::abs(x));  // <= 1
-  return (x >= 0 ? 1 : e) / (1 + e);
-}
 
 // How far an answer has moved from its reference: its log-ratio, s_w and s_l.
 double chosen_shift(const PairValues& v) { return v.chosen - v.reference_chosen; }

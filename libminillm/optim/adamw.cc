@@ -44,14 +44,22 @@ void AdamWConfig::validate() const {
 }
 
 AdamW::AdamW(const TensorTable& table, const AdamWConfig& config,
-             std::span<const std::string> frozen)
+             std::span<const ElementRange> frozen)
     : config_(config), exp_avg_(table.size()), exp_avg_sq_(table.size()) {
   config.validate();
   for (const TensorInfo& tensor : table.tensors()) {
-    if (std::ranges::find(frozen, tensor.name) != frozen.end()) continue;
+    const auto add = [&](Index begin, Index end) {
+      for (; begin < end; begin += kBlockSize)
+        blocks_.push_back({begin, std::min(begin + kBlockSize, end), tensor.decay});
+    };
+    Index begin = tensor.offset;
     const Index tensor_end = tensor.offset + tensor.size;
-    for (Index begin = tensor.offset; begin < tensor_end; begin += kBlockSize)
-      blocks_.push_back({begin, std::min(begin + kBlockSize, tensor_end), tensor.decay});
+    for (const ElementRange& range : frozen) {
+      if (range.end <= begin || range.begin >= tensor_end) continue;
+      add(begin, range.begin);
+      begin = std::min(range.end, tensor_end);
+    }
+    add(begin, tensor_end);
   }
 }
 

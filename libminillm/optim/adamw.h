@@ -23,10 +23,10 @@ struct AdamWConfig {
 
 class AdamW {
  public:
-  // Moments are zero. The tensors of the names in `frozen` stay as they are: neither moved nor
-  // decayed. Throws Error (kUsage) if the config is invalid.
+  // Moments are zero. The elements of the ranges in `frozen`, ascending, stay as they are: neither
+  // moved nor decayed. Throws Error (kUsage) if the config is invalid.
   AdamW(const TensorTable& table, const AdamWConfig& config,
-        std::span<const std::string> frozen = {});
+        std::span<const ElementRange> frozen = {});
 
   // One update. `gradients` are multiplied by `gradient_scale` (1 / sum of weights, times clipping)
   // on the fly. `step` is 1 for the first update (bias correction). Bit-identical for any number of

@@ -81,7 +81,7 @@ void list_fields(ConfigFields& fields, SftConfig& config) {
   fields.add("sft.replay_loss_share", config.replay_loss_share,
              "the same as a fraction of the tokens that carry loss; 0 = sft.replay_share counts");
   fields.add("sft.freeze_embeddings", config.freeze_embeddings,
-             "do not train the embedding, nor a head that is tied to it");
+             "train neither the embedding nor a head that is tied to it, but for control tokens");
 }
 
 TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEvents& events) {

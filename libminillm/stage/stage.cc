@@ -32,7 +32,7 @@ RowMapping row_mapping(const DataConfig& config) {
   return mapping;
 }
 
-StageModel open_starting_point(const StageOptions& options) {
+StageModel open_starting_point(const StageOptions& options, Heads heads) {
   MINILLM_CHECK_USAGE(!options.init_from.empty(),
                       "options.init_from: expected a checkpoint or run directory to start from");
   const Checkpoint checkpoint = Checkpoint::open(options.init_from);
@@ -42,14 +42,18 @@ StageModel open_starting_point(const StageOptions& options) {
     check_chat_template(taught_chat_template(state), tokenizer);
   else
     tokenizer = tokenizer.with_chat_template(chat_template_named(options.chat_template));
-  return {checkpoint.load_model(), std::move(tokenizer),
-          state ? state->lineage : std::vector<LineageEntry>(), checkpoint.weights_hash()};
+  Model model = checkpoint.load_model();
+  return {model.config().heads == heads ? std::move(model) : with_heads(model, heads),
+          std::move(tokenizer), state ? state->lineage : std::vector<LineageEntry>(),
+          checkpoint.weights_hash()};
 }
 
 StageModel copy_of(const StageModel& start) {
-  Model model(start.model.config());
-  std::ranges::copy(start.model.parameters(), model.parameters().begin());
-  return {std::move(model), start.tokenizer, start.lineage, start.weights_hash};
+  return with_heads(start, start.model.config().heads);
+}
+
+StageModel with_heads(const StageModel& start, Heads heads) {
+  return {with_heads(start.model, heads), start.tokenizer, start.lineage, start.weights_hash};
 }
 
 void report_message(const TrainerEvents& events, const std::string& message) {

@@ -59,11 +59,14 @@ struct StageModel {
   // Of its checkpoint; of weights that have none, SHA-256 over their bytes; empty: it is fresh.
   std::string weights_hash;
 };
-// Throws Error if there is no such checkpoint, it has no tokenizer, or it was taught another chat
-// template than its tokenizer has and none is chosen.
-StageModel open_starting_point(const StageOptions& options);
+// The model gets these heads: a score head begins at zero. Throws Error if there is no such
+// checkpoint, it has no tokenizer, it has no language-model head and is to have one, or it was
+// taught another chat template than its tokenizer has and none is chosen.
+StageModel open_starting_point(const StageOptions& options, Heads heads = Heads::kLanguageModel);
 // Another model with the same weights: to train several from one start, or to compare.
 StageModel copy_of(const StageModel& start);
+// The same with other heads.
+StageModel with_heads(const StageModel& start, Heads heads);
 
 // Passes a message on if anybody listens.
 void report_message(const TrainerEvents& events, const std::string& message);

@@ -89,10 +89,21 @@ void StageRun::start_from(StageModel& model) {
 }
 
 void StageRun::freeze_embedding() {
-  const ModelConfig& config = model().config();
-  gradients_ = model().gradient_views();
-  minillm::freeze_embedding(*gradients_, config);
-  say(fmt::format("frozen: {}", fmt::join(frozen_tensors(*gradients_, config), ", ")));
+  const TensorInfo& embedding = *model().tensors().find("model.embed_tokens.weight");
+  const Index rows = embedding.shape.front(), width = embedding.shape.back();
+  Index trained = 0;
+  for (Index row = 0; row < rows; ++row) {
+    if (row < tokenizer().vocab_size() && tokenizer().is_control(static_cast<Token>(row))) {
+      ++trained;
+      continue;
+    }
+    const Index begin = embedding.offset + row * width;
+    if (!frozen_.empty() && frozen_.back().end == begin)
+      frozen_.back().end += width;
+    else
+      frozen_.push_back({begin, begin + width});
+  }
+  say(fmt::format("frozen: {}, but for the rows of {} control tokens", embedding.name, trained));
 }
 
 std::string StageRun::path(const std::string& file) const {
@@ -205,7 +216,7 @@ TrainOutcome StageRun::train(const StageTask& task) {
   }
   if (options_.dry_run) return TrainOutcome::kDryRun;
   TrainingTask loop = model_task(model(), &tokenizer());
-  loop.trainable.frozen = frozen_tensors(gradients(), model().config());
+  loop.trainable.frozen = frozen_;
   loop.prepare = task.prepare;
   loop.begin_step = task.begin_step;
   loop.micro_step = task.micro_step;
@@ -231,13 +242,12 @@ TrainOutcome StageRun::train(const StageTask& task) {
   return outcome;
 }
 
-Contribution next_token_step(Model& model, const TokenBatch& batch, Workspace& workspace,
-                             const Gradients& gradients) {
+Contribution next_token_step(Model& model, const TokenBatch& batch, Workspace& workspace) {
   model.forward(batch, workspace);
-  HeadPass head = model.head_pass(batch, workspace, {}, gradients);
+  HeadPass head = model.head_pass(batch, workspace);
   next_token_gradient(head.dlogp(), batch.targets);
   head.finish();
-  model.backward(batch, workspace, gradients);
+  model.backward(batch, workspace);
   Contribution loss = next_token_loss(head.logp(), batch.targets);
   loss.tokens = batch.rows();
   return loss;

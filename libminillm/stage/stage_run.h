@@ -74,9 +74,9 @@ class StageRun {
 
   Model& model() { return start_->model; }
   const Tokenizer& tokenizer() const { return start_->tokenizer; }
-  // Views of the gradients of all that is trained; null ones are frozen.
-  const Gradients& gradients() { return gradients_ ? *gradients_ : start_->model.gradient_views(); }
-  // The embedding, and a head that is tied to it, stay as they are. Call after start_from.
+  // The rows of the embedding, and of a head that is tied to it, stay as they are, but for those of
+  // control tokens: what a stage teaches first has no vector yet, and a model whose end token keeps
+  // the one that it was drawn with ends greedy answers only. Call after start_from.
   void freeze_embedding();
   const StageModel& start() const { return *start_; }
   Index longest() const { return start_->model.config().max_position_embeddings; }
@@ -140,7 +140,7 @@ class StageRun {
   std::optional<StageModel> own_;  // the starting point, unless it is the caller's
   StageModel* start_ = nullptr;
   Precision precision_before_ = Precision::kFloat;  // of the caller's model
-  std::optional<Gradients> gradients_;              // where some are frozen
+  std::vector<ElementRange> frozen_;                // of the parameters, ascending
   std::map<std::string, std::string> hashes_;
   std::function<Metrics()> evaluate_;
   Index held_out_rows_ = 0;
@@ -148,9 +148,8 @@ class StageRun {
   std::optional<Workspace> workspace_;
 };
 
-// Pretraining's and SFT's micro-step. `gradients` are views of the model's; null ones are frozen.
-Contribution next_token_step(Model& model, const TokenBatch& batch, Workspace& workspace,
-                             const Gradients& gradients);
+// Pretraining's and SFT's micro-step.
+Contribution next_token_step(Model& model, const TokenBatch& batch, Workspace& workspace);
 // Trains on the batches of such a stage's dataset.
 template <typename Batches>
 TrainOutcome train_on_next_tokens(StageRun& run, Batches& dataset,
@@ -159,7 +158,7 @@ TrainOutcome train_on_next_tokens(StageRun& run, Batches& dataset,
   run.plan(dataset.schedule(), {max_rows, max_rows, dataset.bytes()});
   StageTask task;
   task.micro_step = [&](Index i) {
-    return next_token_step(run.model(), dataset.batch(i), run.workspace(), run.gradients());
+    return next_token_step(run.model(), dataset.batch(i), run.workspace());
   };
   task.preflight = preflight;
   return run.train(task);

@@ -85,6 +85,11 @@ bool Trainer::train_step() {
   if (task_.begin_step) task_.begin_step(first, end);
   Contribution sum;
   for (Index i = first; i < end; ++i) sum += task_.micro_step(i);
+  for (const ElementRange& range : task_.trainable.frozen)
+    std::ranges::fill(
+        task_.trainable.gradients.subspan(static_cast<size_t>(range.begin),
+                                          static_cast<size_t>(range.end - range.begin)),
+        Real{0});
   if (task_.prepare || state_.micro_batches > 0 || end - first < config_.accumulation_steps)
     state_.micro_batches = end;  // no longer a multiple
 

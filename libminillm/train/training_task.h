@@ -19,7 +19,8 @@ namespace minillm {
 struct Trainable {
   const TensorTable* tensors = nullptr;
   std::span<Real> parameters, gradients;  // of the table's size
-  std::vector<std::string> frozen = {};   // tensors that stay as they are; their gradient is zero
+  // What stays as it is: ascending ranges of the arrays, whose gradient is set to zero.
+  std::vector<ElementRange> frozen = {};
 };
 
 // Optional members may be empty.

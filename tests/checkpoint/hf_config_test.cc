@@ -61,6 +61,21 @@ TEST_F(HfConfigTest, WritesWhatOtherProgramsNeed) {
   EXPECT_TRUE(without.at("pad_token_id").is_null());
 }
 
+// A classifier with one label is what transformers calls a reward model. Without "id2label" it
+// would expect two.
+TEST_F(HfConfigTest, TellsARewardModelFromALanguageModel) {
+  ModelConfig config = toy_config();
+  for (const Heads heads : {Heads::kLanguageModel, Heads::kScore, Heads::kBoth}) {
+    config.heads = heads;
+    const std::string text = hf_config_json(config, &toy_tokenizer());
+    EXPECT_EQ(read_text(text).model, config);
+    const json j = json::parse(text);
+    EXPECT_EQ(j.at("architectures"), json({heads == Heads::kScore ? "LlamaForSequenceClassification"
+                                                                  : "LlamaForCausalLM"}));
+    EXPECT_EQ(j.contains("id2label"), heads == Heads::kScore);
+  }
+}
+
 TEST_F(HfConfigTest, FillsInLlamaConfigsDefaults) {
   const ModelConfig config = read_text(R"({"model_type": "llama"})").model;
   EXPECT_EQ(config.vocab_size, 32000);

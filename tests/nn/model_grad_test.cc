@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "libminillm/objectives/bradley_terry.h"
 #include "libminillm/objectives/next_token.h"
 #include "libminillm/objectives/preference.h"
-#include "libminillm/ops/score.h"
 #include "tests/testing/compare.h"
 #include "tests/testing/grad_check.h"
 #include "tests/testing/tiny_model.h"
@@ -103,47 +103,48 @@ TEST(ModelGradient, ThroughDpoWithTheSftTermMatchesCentralDifferences) {
   });
 }
 
-// A second head on the same trunk: half the squared scores of some targets' rows, beside next-token
-// prediction.
-TEST(ModelGradient, OfTwoHeadsOnOneTrunkMatchesCentralDifferences) {
+// The score head, alone (a reward model) and beside next-token prediction on one trunk.
+TEST(ModelGradient, ThroughBradleyTerryMatchesCentralDifferences) {
   const minillm_testing::ThreadCount one(1);
   TokenBatch batch = minillm_testing::random_batch({7, 1, 5}, V);
   minillm_testing::append_shared_prompt(
       batch, random_tokens(4, V, 1), std::vector{random_tokens(3, V, 2), random_tokens(2, V, 3)});
-  const size_t M = batch.targets.size();
-  for (const bool tied : {true, false}) {
-    Model model = minillm_testing::random_model(minillm_testing::tiny_config(tied));
-    Workspace workspace = minillm_testing::training_workspace(model.config(), batch);
-    Matrix weight(1, model.config().hidden_size), dweight(1, model.config().hidden_size);
-    std::ranges::copy(minillm_testing::random_values(weight.span().size(), 4),
-                      weight.span().begin());
-    std::vector<Real> scores(M), dscores(M);
-    const auto score_loss = [&] {
-      score_forward(scores, workspace.hidden(batch.rows()), weight.view(), batch.targets);
-      double sum = 0;
-      for (size_t m = 0; m < M; ++m) {
-        const double strength = static_cast<double>(m % 3);
-        sum += 0.5 * strength * scores[m] * scores[m];
-        dscores[m] = static_cast<Real>(strength * scores[m]);
+  if (batch.targets.size() % 2 == 1) batch.targets.pop_back();
+  const std::vector<double> margins(batch.targets.size() / 2, 0.3);
+  for (const Heads heads : {Heads::kScore, Heads::kBoth}) {
+    for (const bool tied : {true, false}) {
+      ModelConfig config = minillm_testing::tiny_config(tied);
+      config.heads = heads;
+      Model model = minillm_testing::random_model(config);
+      const auto weight = tensor_span(model.parameters(), *model.tensors().find("score.weight"));
+      EXPECT_EQ(std::ranges::count(weight, Real{0}), std::ssize(weight)) << "begins at zero";
+      std::ranges::copy(minillm_testing::random_values(weight.size(), 4), weight.begin());
+      Workspace workspace = minillm_testing::training_workspace(model.config(), batch);
+      std::vector<Real> scores(batch.targets.size()), dscores(scores.size());
+      const auto loss = [&] {
+        model.forward(batch, workspace);
+        model.scores(scores, batch, workspace);
+        std::ranges::fill(dscores, Real{0});
+        double sum = bradley_terry_loss(dscores, scores, margins, 0.05).loss;
+        if (heads == Heads::kBoth)
+          sum += next_token_loss(model.log_probs(batch, workspace), batch.targets).loss;
+        return sum;
+      };
+      loss();
+      if (heads == Heads::kBoth) {
+        HeadPass head = model.head_pass(batch, workspace);
+        next_token_gradient(head.dlogp(), batch.targets);
+        head.finish();
       }
-      return sum;
-    };
-    const auto loss = [&] {
-      model.forward(batch, workspace);
-      return next_token_loss(model.log_probs(batch, workspace), batch.targets).loss + score_loss();
-    };
-    loss();
-    HeadPass head = model.head_pass(batch, workspace);
-    next_token_gradient(head.dlogp(), batch.targets);
-    head.finish();
-    score_backward(workspace.dhidden(batch.rows()), dweight.view(), dscores,
-                   workspace.hidden(batch.rows()), weight.view(), batch.targets);
-    model.backward(batch, workspace);
-    for (const TensorInfo& tensor : model.tensors().tensors())
-      minillm_testing::expect_gradient(loss, tensor_span(model.parameters(), tensor),
-                                       tensor_span(model.gradients(), tensor), 1e-5,
-                                       tensor.name + (tied ? " (tied head)" : ""));
-    minillm_testing::expect_gradient(loss, weight.span(), dweight.span(), 1e-5, "score.weight");
+      model.scores_backward(dscores, batch, workspace);
+      model.backward(batch, workspace);
+      for (const TensorInfo& tensor : model.tensors().tensors())
+        minillm_testing::expect_gradient(
+            loss, tensor_span(model.parameters(), tensor), tensor_span(model.gradients(), tensor),
+            1e-5,
+            fmt::format("{}, {} head, {}", tensor.name, tied ? "tied" : "own",
+                        heads == Heads::kBoth ? "both" : "score"));
+    }
   }
 }
 

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "tests/testing/expect_error.h"
@@ -87,9 +89,9 @@ TEST(AdamW, DecaysMatricesAndLeavesGainsAlone) {
   EXPECT_EQ(weights[kMatrix + kGain - 1], 2);
 }
 
-TEST(AdamW, LeavesFrozenTensorsAloneAndMovesTheOthersAsEver) {
+TEST(AdamW, LeavesFrozenElementsAloneAndMovesTheOthersAsEver) {
   const TensorTable table = make_table();
-  const std::vector<std::string> frozen = {"matrix"};
+  const std::vector<ElementRange> frozen = {{0, 5}, {9, kMatrix - 3}, {kMatrix - 1, kMatrix + 1}};
   AdamW all(table, {.weight_decay = 0.5}), rest(table, {.weight_decay = 0.5}, frozen);
   const std::vector<Real> start = random_values(static_cast<size_t>(table.size()), 1);
   const std::vector<Real> gradients = random_values(start.size(), 2);
@@ -97,7 +99,9 @@ TEST(AdamW, LeavesFrozenTensorsAloneAndMovesTheOthersAsEver) {
   all.update(moved, gradients, 1, 0.1, 1);
   rest.update(kept, gradients, 1, 0.1, 1);
   for (size_t i = 0; i < start.size(); ++i) {
-    const bool is_frozen = i < size_t{kMatrix};
+    const bool is_frozen = std::ranges::any_of(frozen, [&](const ElementRange& range) {
+      return std::cmp_less_equal(range.begin, i) && std::cmp_less(i, range.end);
+    });
     ASSERT_EQ(kept[i], is_frozen ? start[i] : moved[i]) << i;
     ASSERT_EQ(rest.exp_avg()[i], is_frozen ? 0 : all.exp_avg()[i]) << i;
     ASSERT_EQ(rest.exp_avg_sq()[i], is_frozen ? 0 : all.exp_avg_sq()[i]) << i;

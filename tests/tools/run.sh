@@ -50,7 +50,7 @@ wait_for() {
 }
 
 # --- every tool explains itself
-for name in pretrain sft dpo generate eval compare report tokenizer inspect export import world \
+for name in pretrain sft dpo reward generate eval compare report tokenizer inspect export import world \
   bench; do
   expect 0 "minillm-$name|Usage" tool $name --help
   expect 2 "^error: " tool $name --no-such-option
@@ -71,6 +71,19 @@ expect 0 "saved" tool sft --init-from base "${chats[@]}" --eval world/sft_eval.j
   --set train.steps=4 --set train.batch_tokens=400
 expect 0 "saved" tool dpo --init-from chat "${pairs[@]}" --eval world/preference_eval.jsonl \
   --replay world/replay.jsonl --out aligned --set train.steps=3 --set train.batch_tokens=300
+
+# --- a reward model: judges answers, and writes none
+expect 0 "saved" tool reward --init-from chat "${pairs[@]}" --eval world/preference_eval.jsonl --out judge \
+  --set train.steps=3 --set train.batch_tokens=300
+expect 0 '"accuracy":' tool eval reward --checkpoint judge --data world/preference_eval.jsonl --json
+expect 0 "preference_accuracy_style" tool eval world --checkpoint judge --data world
+expect 0 "reward" tool inspect judge
+expect 1 "expected a reward model" tool eval reward --checkpoint chat --data world/preference_eval.jsonl
+expect 1 "is a reward model, which scores texts and cannot continue them" \
+  tool generate --checkpoint judge --chat --prompt "Who are you?"
+expect 1 "is a reward model" tool dpo --init-from judge "${pairs[@]}" --out nothing
+expect 1 "is a reward model" tool export --checkpoint judge --gguf judge.gguf
+expect 1 "is a reward model" tool export --checkpoint judge --llama2c judge.bin
 
 # --- single answers with a verdict are for KTO
 printf '{"prompt":"Who is %s?","completion":"A baker.","label":%s}\n' Tom true Ann false Mary 1 Jo '"bad"' >judged.jsonl
