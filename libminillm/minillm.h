@@ -70,6 +70,7 @@
 #include "libminillm/report/report.h"             // report::gather_report, report::report_html
 #include "libminillm/reward/reward.h"             // train_reward
 #include "libminillm/rewards/rewards.h"           // rewards, WeightedRewards
+#include "libminillm/rl/rl.h"                     // rl
 #include "libminillm/sft/sft.h"                   // sft
 #include "libminillm/train/trainer.h"             // Trainer
 #include "libminillm/world/world_files.h"         // world::make_world_files

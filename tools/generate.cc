@@ -64,7 +64,18 @@ int main(int argc, char** argv) {
          "write the answers with their prompts to this .jsonl file, as rows that training reads")
       ->excludes(app.add_flag("--json", json, "print one JSON object on stdout"));
 
-  auto* reward = app.add_option("--reward", sampling.reward, reward_help())->needs(many, chat);
+  auto* reward = app.add_option("--reward", sampling.reward, reward_help())->needs(chat);
+  app.add_option("--reward-pattern", sampling.reward_options.pattern,
+                 "regular expression, for the reward \"pattern\"")
+      ->needs(reward);
+  app.add_option("--reward-model", sampling.reward_options.model,
+                 "reward model's checkpoint, for the reward \"model\"")
+      ->needs(reward);
+  auto* best = app.add_option("--best-of", samples,
+                              "say the best of so many answers to every prompt, by --reward")
+                   ->check(CLI::Range(1, 1000000))
+                   ->needs(reward)
+                   ->excludes(many);
   app.add_option("--keep", sampling.keep,
                  "what is written of rewarded answers: ranked (rows for minillm-dpo: all different "
                  "answers, the best one first) or best (rows for minillm-sft: the best one)")
@@ -75,16 +86,18 @@ int main(int argc, char** argv) {
       ->needs(reward);
 
   return run_tool(app, argc, argv, [&] {
-    const bool interactive =
-        one->count() == 0 && prompts_path.empty() && many->count() == 0 && out.empty();
+    const bool interactive = one->count() == 0 && prompts_path.empty() && many->count() == 0 &&
+                             best->count() == 0 && out.empty();
     MINILLM_CHECK_USAGE(!json || !interactive, "--json: expected --prompt or --prompts with it");
     options.generation.validate();
     options.force = options.force || !options.chat_template.empty();
     if (interactive) {
       return run_interactive(options);
     }
-    MINILLM_CHECK_USAGE(sampling.reward.empty() || !out.empty(),
-                        "--reward: expected --out with it");
+    MINILLM_CHECK_USAGE(sampling.reward.empty() || !out.empty() || best->count() > 0,
+                        "--reward: expected --out or --best-of with it");
+    MINILLM_CHECK_USAGE(out.empty() || best->count() == 0,
+                        "--best-of: expected no --out with it (--samples --keep best writes rows)");
     if (!out.empty()) check_output_path(out, {prompts_path, options.checkpoint});
     const std::vector<ExpectingPrompt> questions =
         prompts_path.empty() ? std::vector<ExpectingPrompt>{{{{Role::kUser, prompt}}, {}}}
@@ -93,6 +106,11 @@ int main(int argc, char** argv) {
     if (options.chat) loaded.check_can_chat(options.force);
     if (!out.empty()) {
       write_samples(loaded, questions, options, sampling);
+      return 0;
+    }
+    if (best->count() > 0) {
+      const std::vector<Answer> answers = best_answers(loaded, questions, options, sampling);
+      json ? print_json(options.checkpoint, answers) : print_answers(answers);
       return 0;
     }
     std::vector<Prompt> prompts;

@@ -35,6 +35,14 @@ std::string training_row(const Prompt& prompt, const Answer& answer, bool chat) 
   return Json({{"messages", messages}}).dump() + "\n";
 }
 
+std::vector<RewardedQuestion> rewarded_questions(const std::vector<ExpectingPrompt>& prompts,
+                                                 const WeightedRewards& reward) {
+  std::vector<RewardedQuestion> questions;
+  for (const ExpectingPrompt& prompt : prompts) questions.push_back(rewarded_question(prompt));
+  reward.check(questions);
+  return questions;
+}
+
 struct Candidate {
   const Answer* answer;
   double score;
@@ -44,13 +52,17 @@ struct Candidate {
 std::vector<Candidate> ranked(const WeightedRewards& reward, const RewardedQuestion& question,
                               std::span<const Answer> answers) {
   std::vector<Candidate> candidates;
+  std::vector<RewardedAnswer> judged;
   std::set<std::string> seen;
   for (const Answer& answer : answers) {
     if (is_blank_text(answer.text) || !seen.insert(answer.text).second) continue;
     const Generation& said = answer.generation;
-    candidates.push_back({&answer, reward(question, {answer.text, std::ssize(said.tokens),
-                                                     said.reason == StopReason::kEndToken})});
+    candidates.push_back({&answer, 0});
+    judged.push_back(
+        {&question, answer.text, std::ssize(said.tokens), said.reason == StopReason::kEndToken});
   }
+  const std::vector<double> worth = reward(judged).sums;
+  for (size_t i = 0; i < candidates.size(); ++i) candidates[i].score = worth[i];
   std::ranges::stable_sort(candidates, std::greater(), &Candidate::score);
   return candidates;
 }
@@ -69,10 +81,8 @@ class SampleWriter {
                const SampleOptions& sampling)
       : options_(options), sampling_(sampling), file_(sampling.out, FileTransaction::Of::kUser) {
     if (sampling.reward.empty()) return;
-    reward_.emplace(sampling.reward);
-    for (const ExpectingPrompt& question : questions)
-      questions_.push_back(rewarded_question(question));
-    reward_->check(questions_);
+    reward_.emplace(sampling.reward, sampling.reward_options);
+    questions_ = rewarded_questions(questions, *reward_);
   }
 
   // The answers to question `number`.
@@ -178,13 +188,15 @@ std::vector<Answer> answer_all(const LoadedModel& loaded, std::vector<Prompt> pr
   return answers;
 }
 
-void write_samples(const LoadedModel& loaded, const std::vector<ExpectingPrompt>& questions,
-                   const InteractiveOptions& options, const SampleOptions& sampling) {
+namespace {
+
+// Calls visit(number, prompt, answers) with all answers to a question, for one after another.
+template <typename Visit>
+void for_each_question(const LoadedModel& loaded, const std::vector<ExpectingPrompt>& questions,
+                       const InteractiveOptions& options, int64_t samples, Visit&& visit) {
   constexpr size_t kAtOnce = 256;
-  catch_stop_signals("\nstopping: nothing is written\n");
-  SampleWriter writer(questions, options, sampling);
   GenerationConfig config = options.generation;
-  const auto each = static_cast<size_t>(sampling.samples);
+  const auto each = static_cast<size_t>(samples);
   const size_t all = questions.size() * each;
   std::vector<Answer> answers;  // to the question that is being answered
   for (size_t begin = 0; begin < all; begin += kAtOnce) {
@@ -197,13 +209,39 @@ void write_samples(const LoadedModel& loaded, const std::vector<ExpectingPrompt>
     auto next = answer_all(loaded, some, options.chat, options.system, config);
     for (size_t i = 0; i < next.size(); ++i) {
       answers.push_back(std::move(next[i]));
-      const size_t number = (begin + i) / each;
       if (answers.size() < each) continue;
-      writer.write(number, some[i], answers);
+      visit((begin + i) / each, some[i], answers);
       answers.clear();
     }
   }
+}
+
+}  // namespace
+
+void write_samples(const LoadedModel& loaded, const std::vector<ExpectingPrompt>& questions,
+                   const InteractiveOptions& options, const SampleOptions& sampling) {
+  catch_stop_signals("\nstopping: nothing is written\n");
+  SampleWriter writer(questions, options, sampling);
+  for_each_question(loaded, questions, options, sampling.samples,
+                    [&](size_t number, const Prompt& prompt, std::span<const Answer> answers) {
+                      writer.write(number, prompt, answers);
+                    });
   writer.finish();
+}
+
+std::vector<Answer> best_answers(const LoadedModel& loaded,
+                                 const std::vector<ExpectingPrompt>& questions,
+                                 const InteractiveOptions& options, const SampleOptions& sampling) {
+  const WeightedRewards reward(sampling.reward, sampling.reward_options);
+  const std::vector<RewardedQuestion> rewarded = rewarded_questions(questions, reward);
+  std::vector<Answer> best;
+  for_each_question(
+      loaded, questions, options, sampling.samples,
+      [&](size_t number, const Prompt&, std::span<const Answer> answers) {
+        const auto candidates = ranked(reward, rewarded[number], answers);
+        best.push_back(candidates.empty() ? answers.front() : *candidates.front().answer);
+      });
+  return best;
 }
 
 }  // namespace minillm

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "libminillm/generate/prompts.h"
+#include "libminillm/rewards/rewards.h"
 #include "tools/generation_options.h"
 #include "tools/interactive.h"
 
@@ -26,6 +27,7 @@ struct SampleOptions {
   int64_t samples = 1;  // answers to every prompt
   std::string out;      // the .jsonl file, which appears when it is complete
   std::string reward;   // of rewards/rewards.h, "expected:1,ended:0.2"; empty: rows are not judged
+  RewardOptions reward_options;
   std::string keep = "ranked";
   double min_reward = -std::numeric_limits<double>::infinity();
 };
@@ -37,6 +39,11 @@ std::string reward_help();  // names the rewards
 // worth the same teach no preference, and are left out and counted.
 void write_samples(const LoadedModel& loaded, const std::vector<ExpectingPrompt>& questions,
                    const InteractiveOptions& options, const SampleOptions& sampling);
+
+// The best of sampling.samples answers to each prompt, by the reward.
+std::vector<Answer> best_answers(const LoadedModel& loaded,
+                                 const std::vector<ExpectingPrompt>& questions,
+                                 const InteractiveOptions& options, const SampleOptions& sampling);
 
 }  // namespace minillm
 

@@ -90,7 +90,29 @@ std::vector<StageNotes> make_stage_notes() {
            "score at 0.",
        .loss_unit = "nats per pair",
        .chat = true,
-       .start = "checkpoint or run directory to start from"}};
+       .start = "checkpoint or run directory to start from"},
+      {.name = "rl",
+       .phase = "reinforcement learning",
+       .title = "Reinforcement learning",
+       .teaches = Skill::kChoice,
+       .task =
+           "Reinforcement learning: lets a chat model answer questions, and makes more probable "
+           "what a reward pays for",
+       .learns =
+           "To get what the reward pays for: among the answers that the model gives by itself, "
+           "those that are worth more than the others become more probable. It learns no answer "
+           "that it never gives.",
+       .data = "Questions, with what the reward looks at: no answers. The model writes those.",
+       .row = R"({"prompt": "Where does Ada Miller live?", "expect": ["Weir Path"]})",
+       .objective = "L = − Σₜ wₜ · [ min( ρₜA, clip(ρₜ)A ) − β · KL(p ‖ r) ]",
+       .where =
+           "A is how much more an answer of the model's own is worth than the others to the same "
+           "question, ρₜ how much more probable token t has become since it was sampled, r the "
+           "model that training began with, β how strongly p is held to it.",
+       .loss_unit = "per answer",
+       .chat = true,
+       .start = "checkpoint or run directory to start from; it is also the reference",
+       .replay = "conversations (SFT data) to replay, so that what SFT taught is kept"}};
 }
 
 }  // namespace

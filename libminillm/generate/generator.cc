@@ -35,10 +35,11 @@ bool has_text(const Tokenizer& tokenizer, const std::vector<Token>& prompt) {
 
 // One prompt on its way to a Generation.
 struct Stream {
-  size_t index;               // of the prompt
-  Index slot;                 // which rows of the cache it owns: [slot * capacity, ...)
-  Index fed = 0;              // tokens whose keys and values are in the cache
-  std::vector<Token> tokens;  // the prompt and its continuation; [fed, end) are fed next
+  size_t index;                // of the prompt
+  Index slot;                  // which rows of the cache it owns: [slot * capacity, ...)
+  Index fed = 0;               // tokens whose keys and values are in the cache
+  std::optional<size_t> twin;  // of running_: it has the same prompt and feeds it in this step
+  std::vector<Token> tokens;   // the prompt and its continuation; [fed, end) are fed next
   Rng rng;
   StopScanner scanner;
   std::optional<StreamDecoder> decoder;
@@ -137,12 +138,18 @@ std::vector<Generation> ContinuousBatch::run() {
 // Begins as many prompts as there are free slots and rows for; at least one if a slot is free.
 void ContinuousBatch::admit() {
   Index rows = 0;
+  std::optional<size_t> first;  // of running_: feeds the last prompt
   while (next_ < prompts_.size() && !free_.empty()) {
     const std::vector<Token>& prompt = prompts_[next_];
-    rows += static_cast<Index>(prompt.size());
-    if (rows > prefill_rows_) return;
+    const bool again = first && prompt == prompts_[next_ - 1];
+    if (!again) {
+      rows += static_cast<Index>(prompt.size());
+      if (rows > prefill_rows_) return;
+      first = running_.size();
+    }
     Stream stream{.index = next_,
                   .slot = free_.back(),
+                  .twin = again ? first : std::nullopt,
                   .tokens = prompt,
                   .rng = Rng(config_.seed, config_.stream + next_),
                   .scanner = StopScanner(config_.stop),
@@ -160,6 +167,10 @@ void ContinuousBatch::step() {
   batch_.clear();
   last_rows_.clear();
   for (Stream& stream : running_) {
+    if (stream.twin) {
+      last_rows_.push_back(last_rows_[*stream.twin]);
+      continue;
+    }
     const Index cache_begin = stream.slot * capacity_, begin = batch_.rows();
     batch_.tokens.insert(batch_.tokens.end(), stream.tokens.begin() + stream.fed,
                          stream.tokens.end());
@@ -168,6 +179,13 @@ void ContinuousBatch::step() {
     stream.fed = static_cast<Index>(stream.tokens.size());
   }
   model_.forward(batch_, *workspace_, weights_, &*cache_);
+  for (Stream& stream : running_) {
+    if (!stream.twin) continue;
+    const Stream& first = running_[*stream.twin];
+    cache_->copy(first.slot * capacity_, stream.slot * capacity_, first.fed);
+    stream.fed = first.fed;
+    stream.twin.reset();
+  }
   const View logits = logits_.top(static_cast<Index>(running_.size()));
   model_.logits(logits, last_rows_, *workspace_, weights_);
 
@@ -175,15 +193,21 @@ void ContinuousBatch::step() {
     Stream& stream = running_[s];
     const std::span<const Real> row(logits.row(static_cast<Index>(s)),
                                     static_cast<size_t>(sampled_ids_));
-    accept(stream, sampler_.sample(row, stream.tokens, stream.rng));
+    const Token token = sampler_.sample(row, stream.tokens, stream.rng);
+    if (config_.log_probs)
+      results_[stream.index].log_probs.push_back(row[static_cast<size_t>(token)] -
+                                                 log_sum_exp(row.data(), logits.cols));
+    accept(stream, token);
   }
   std::erase_if(running_, [this](const Stream& stream) { return finished_[stream.index]; });
 }
 
 void ContinuousBatch::accept(Stream& stream, Token token) {
-  if (std::find(end_tokens_.begin(), end_tokens_.end(), token) != end_tokens_.end())
-    return finish(stream, StopReason::kEndToken);
   Generation& result = results_[stream.index];
+  if (std::find(end_tokens_.begin(), end_tokens_.end(), token) != end_tokens_.end()) {
+    result.end_token = token;
+    return finish(stream, StopReason::kEndToken);
+  }
   stream.tokens.push_back(token);
   result.tokens.push_back(token);
   if (stream.decoder) emit(stream, stream.scanner.push(stream.decoder->push(token)));

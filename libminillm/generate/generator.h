@@ -2,7 +2,7 @@
 //
 // Continuous batching (Yu et al. 2022, "Orca"): every step is one TokenBatch with a segment per
 // stream: the whole prompt of a stream that begins, one token of a stream that runs. When one ends,
-// the next begins in its place.
+// the next begins in its place. A prompt that follows itself is computed once for all of them.
 
 #ifndef LIBMINILLM_GENERATE_GENERATOR_H_
 #define LIBMINILLM_GENERATE_GENERATOR_H_
@@ -29,6 +29,7 @@ struct GenerationConfig {
   uint64_t seed = 1;
   uint64_t stream = 0;
   std::vector<std::string> stop;   // strings that end the text (not part of it)
+  bool log_probs = false;          // tell them, too
   std::vector<Token> stop_tokens;  // ids that end the text; empty = the tokenizer's end_tokens()
   // What the weights are rounded to: fewer bits, more tokens per second. Empty: as the model's.
   std::optional<Precision> weights;
@@ -43,6 +44,10 @@ struct Generation {
   std::vector<Token> tokens;  // without the end token; with those of a stop string
   std::string text;           // of the tokens, without the stop string; valid UTF-8
   StopReason reason = StopReason::kMaxTokens;
+  std::optional<Token> end_token;  // the one that ended it
+  // Of every token, and of the end token: log p of the model itself, whatever the sampling was, to
+  // the bit as Model::log_probs has it. Only if config.log_probs.
+  std::vector<Real> log_probs;
 };
 
 // How a caller follows and stops a text while it is generated. Both optional.

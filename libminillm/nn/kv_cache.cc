@@ -23,4 +23,11 @@ void KvCache::append(Index layer, const KeyValueView& batch, std::span<const Seg
   }
 }
 
+void KvCache::copy(Index from, Index to, Index rows) {
+  for (std::vector<Matrix>* matrices : {&keys_, &values_})
+    for (Matrix& matrix : *matrices)
+      for (Index n = 0; n < rows; ++n)
+        std::copy_n(matrix.view().row(from + n), matrix.cols(), matrix.view().row(to + n));
+}
+
 }  // namespace minillm

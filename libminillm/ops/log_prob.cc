@@ -10,9 +10,8 @@
 namespace minillm {
 namespace {
 
-// lse = max + log sum_v exp(z_v - max): subtracting the maximum changes nothing but exp's range.
 MINILLM_MULTIVERSION
-Real log_sum_exp(const Real* z, Index size) {
+Real log_of_sum(const Real* z, Index size) {
   const Real max = max_of(z, size);
   return max + std::log(lane_sum(size, [&](Index v) { return exp_fast(z[v] - max); }));
 }
@@ -40,6 +39,9 @@ void for_chunks(Index begin, Index end, Index chunk, Body&& body) {
 }
 
 }  // namespace
+
+// max + log sum_v exp(z_v - max): subtracting the maximum changes nothing but exp's range.
+Real log_sum_exp(const Real* z, Index size) { return log_of_sum(z, size); }
 
 bool HeadPass::next() {
   const Index M = static_cast<Index>(head_.targets.size()), room = head_.scratch.logits.rows;

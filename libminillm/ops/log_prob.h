@@ -22,6 +22,9 @@
 
 namespace minillm {
 
+// log sum_v exp(z_v): what every log-probability has subtracted, here and where tokens are sampled.
+Real log_sum_exp(const Real* z, Index size);
+
 // Buffers for one chunk of targets.
 struct HeadScratch {
   View hidden;   // [chunk, C]

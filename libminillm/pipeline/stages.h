@@ -17,6 +17,7 @@
 #include "libminillm/dpo/dpo.h"
 #include "libminillm/pretrain/pretrain.h"
 #include "libminillm/reward/reward.h"
+#include "libminillm/rl/rl.h"
 #include "libminillm/sft/sft.h"
 
 namespace minillm {
@@ -44,11 +45,11 @@ ConfiguredStage configure_stage() {
 }
 
 inline const std::vector<Stage>& all_stages() {
-  static const std::vector<Stage> stages = {
-      {"pretrain", configure_stage<PretrainConfig, pretrain>},
-      {"sft", configure_stage<SftConfig, sft>},
-      {"dpo", configure_stage<DpoConfig, dpo>},
-      {"reward", configure_stage<RewardConfig, train_reward>}};
+  static const std::vector<Stage> stages = {{"pretrain", configure_stage<PretrainConfig, pretrain>},
+                                            {"sft", configure_stage<SftConfig, sft>},
+                                            {"dpo", configure_stage<DpoConfig, dpo>},
+                                            {"reward", configure_stage<RewardConfig, train_reward>},
+                                            {"rl", configure_stage<RlConfig, rl>}};
   return stages;
 }
 

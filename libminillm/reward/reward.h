@@ -1,5 +1,5 @@
 // The reward model: a model learns from pairs which answer people prefer, as a number for any
-// answer. Rejection sampling ranks by it (minillm-generate), reinforcement learning maximises it.
+// answer. Rejection sampling ranks by it, reinforcement learning maximises it.
 //
 //   data       preference pairs
 //   model      the start's trunk with a score head in place of the language model's: one number,

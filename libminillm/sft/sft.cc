@@ -33,20 +33,32 @@ std::string describe_targets(const std::vector<RenderedSequence>& sequences) {
   return check_targets(std::ssize(sequences), empty, count.targets, count.tokens);
 }
 
-// Adds as much text of the stage before as makes up its share.
-void add_replay(RenderedConversations& rows, const std::vector<std::string>& documents,
-                const SftConfig& config, const StageRun& run) {
+// Which tokens the texts have; without texts all but control tokens, which pretraining never sees.
+std::vector<bool> known_tokens(const std::vector<RenderedSequence>& texts, StageRun& run) {
+  std::vector<bool> known(static_cast<size_t>(run.model().config().vocab_size), texts.empty());
+  for (const RenderedSequence& text : texts)
+    for (const Token token : text.tokens) known[static_cast<size_t>(token)] = true;
+  if (!texts.empty()) return known;
+  for (Token token = 0; token < run.tokenizer().vocab_size(); ++token)
+    if (run.tokenizer().is_control(token)) known[static_cast<size_t>(token)] = false;
+  return known;
+}
+
+// Adds as much text of the stage before as makes up its share; returns that text.
+std::vector<RenderedSequence> add_replay(RenderedConversations& rows,
+                                         const std::vector<std::string>& documents,
+                                         const SftConfig& config, const StageRun& run) {
   const TokenCount own = count_tokens(rows.sequences);
   const ReplayShare share = replay_share(config);
   RenderedConversations text =
       draw_documents(documents, run.tokenizer(), run.longest(), share, own, config.train.seed);
   run.say(describe_replay(share, own, count_tokens(text.sequences)));
-  std::ranges::move(text.sequences, std::back_inserter(rows.sequences));
+  std::ranges::copy(text.sequences, std::back_inserter(rows.sequences));
   rows.hash = sha256(rows.hash + text.hash);
+  return std::move(text.sequences);
 }
 
 TrainOutcome train(const SftConfig& config, StageRun& run, SftData data) {
-  if (config.freeze_embeddings) run.freeze_embedding();
   const auto render = [&](Dataset<Conversation> rows) {
     return render_conversations(rows, run.tokenizer(), run.longest(), run.events());
   };
@@ -54,7 +66,9 @@ TrainOutcome train(const SftConfig& config, StageRun& run, SftData data) {
                      std::ssize(data.held_out.records));
   RenderedConversations rows = render(std::move(data.train)), held_out;
   const std::string targets_line = describe_targets(rows.sequences);
-  if (!data.replay.records.empty()) add_replay(rows, data.replay.records, config, run);
+  std::vector<RenderedSequence> replayed;
+  if (!data.replay.records.empty()) replayed = add_replay(rows, data.replay.records, config, run);
+  if (config.freeze_embeddings) run.freeze_embedding(known_tokens(replayed, run));
   run.depends_on("template", run.tokenizer().chat_template()->id);
   run.depends_on("train", rows.hash);
   ConversationDataset dataset(std::move(rows.sequences), config.train.batch_tokens,
@@ -81,7 +95,7 @@ void list_fields(ConfigFields& fields, SftConfig& config) {
   fields.add("sft.replay_loss_share", config.replay_loss_share,
              "the same as a fraction of the tokens that carry loss; 0 = sft.replay_share counts");
   fields.add("sft.freeze_embeddings", config.freeze_embeddings,
-             "train neither the embedding nor a head that is tied to it, but for control tokens");
+             "train neither the embedding nor a head tied to it, but for tokens that are new");
 }
 
 TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEvents& events) {

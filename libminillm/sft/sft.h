@@ -30,7 +30,8 @@ struct SftConfig {
   double replay_loss_share = 0;  // of the tokens that carry loss; 0: replay_share counts
   // What ends a document in a replayed .txt file: "blank_line", "line", "file".
   std::string document_split = "blank_line";
-  // The embedding and a head tied to it are not trained, but for the rows of control tokens.
+  // The embedding and a head tied to it are not trained, but for the rows of tokens that the
+  // replayed texts do not have; without texts, for those of control tokens.
   bool freeze_embeddings = false;
 };
 void list_fields(ConfigFields& fields, SftConfig& config);

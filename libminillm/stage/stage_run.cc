@@ -88,22 +88,20 @@ void StageRun::start_from(StageModel& model) {
   model.model.set_precision(precision_of(train_));
 }
 
-void StageRun::freeze_embedding() {
+void StageRun::freeze_embedding(const std::vector<bool>& known) {
   const TensorInfo& embedding = *model().tensors().find("model.embed_tokens.weight");
   const Index rows = embedding.shape.front(), width = embedding.shape.back();
-  Index trained = 0;
+  Index frozen = 0;
   for (Index row = 0; row < rows; ++row) {
-    if (row < tokenizer().vocab_size() && tokenizer().is_control(static_cast<Token>(row))) {
-      ++trained;
-      continue;
-    }
+    if (!known[static_cast<size_t>(row)]) continue;
+    ++frozen;
     const Index begin = embedding.offset + row * width;
     if (!frozen_.empty() && frozen_.back().end == begin)
       frozen_.back().end += width;
     else
       frozen_.push_back({begin, begin + width});
   }
-  say(fmt::format("frozen: {}, but for the rows of {} control tokens", embedding.name, trained));
+  say(fmt::format("frozen: {} of {} rows of {}", frozen, rows, embedding.name));
 }
 
 std::string StageRun::path(const std::string& file) const {
@@ -152,10 +150,15 @@ void StageRun::evaluate_on(const std::string& hash, Index rows, std::function<Me
 }
 
 void StageRun::plan(BatchSchedule& schedule, const StageSizes& sizes) {
+  plan(0, sizes);
+  schedule_ = &schedule;
+}
+
+void StageRun::plan(Index steps, const StageSizes& sizes) {
   check_memory_fits(sizes);
   workspace_.emplace(start_->model.config(), sizes.max_rows, sizes.max_targets,
                      workspace_mode(train_));
-  schedule_ = &schedule;
+  steps_ = steps;
 }
 
 void StageRun::check_memory_fits(const StageSizes& sizes) const {
@@ -218,17 +221,22 @@ TrainOutcome StageRun::train(const StageTask& task) {
   TrainingTask loop = model_task(model(), &tokenizer());
   loop.trainable.frozen = frozen_;
   loop.prepare = task.prepare;
+  loop.steps_per_preparation = task.steps_per_preparation;
   loop.begin_step = task.begin_step;
   loop.micro_step = task.micro_step;
-  loop.epoch = [this](Index i) { return schedule_->epoch_at(i); };
+  if (schedule_ != nullptr) loop.epoch = [this](Index i) { return schedule_->epoch_at(i); };
   loop.take_step_metrics = task.take_step_metrics;
   loop.evaluate = evaluate_;
+  loop.best_metric = task.best_metric;
+  loop.smaller_is_better = task.smaller_is_better;
   loop.sample = sampler();
   loop.provenance = provenance();
   loop.default_config = default_config_;
   loop.ancestors = start_->lineage;
 
-  const RunLength length = run_length(train_, schedule_->batches_in_first_epoch());
+  const RunLength length = schedule_ != nullptr
+                               ? run_length(train_, schedule_->batches_in_first_epoch())
+                               : RunLength{steps_, 0};
   loop.micro_batches = length.micro_batches;
   Trainer trainer(train_, length.steps, loop, directory_ ? &*directory_ : nullptr);
   if (options_.resume) trainer.resume();

@@ -37,10 +37,14 @@ struct StageTask {
   // Micro-batch `i` of the run: a pure function of i and of the weights. Adds its gradient (of the
   // SUM) into the model's.
   std::function<Contribution(Index i)> micro_step;
+  Index steps_per_preparation = 1;           // TrainingTask::steps_per_preparation
   std::function<void()> preflight;           // optional: checks before the first step of all
   std::function<Index(Index step)> prepare;  // optional: TrainingTask::prepare
   std::function<void(Index begin, Index end)> begin_step;  // optional: TrainingTask::begin_step
   std::function<Metrics()> take_step_metrics;  // optional: sums since the last call, as means
+  // The metric of the held-out part that decides which checkpoint is the best one.
+  std::string best_metric = "eval_loss";
+  bool smaller_is_better = true;
 };
 
 class StageRun {
@@ -74,10 +78,11 @@ class StageRun {
 
   Model& model() { return start_->model; }
   const Tokenizer& tokenizer() const { return start_->tokenizer; }
-  // The rows of the embedding, and of a head that is tied to it, stay as they are, but for those of
-  // control tokens: what a stage teaches first has no vector yet, and a model whose end token keeps
-  // the one that it was drawn with ends greedy answers only. Call after start_from.
-  void freeze_embedding();
+  // The rows of the embedding, and of a head that is tied to it, stay as they are for the tokens of
+  // `known`, [V]. What a stage teaches first has no vector yet, and must not be among them: with a
+  // row as it was drawn a token may be the most probable one, but hardly ever by far, so that
+  // sampled answers break off into others and do not end. Call after start_from.
+  void freeze_embedding(const std::vector<bool>& known);
   const StageModel& start() const { return *start_; }
   Index longest() const { return start_->model.config().max_position_embeddings; }
   Workspace& workspace() { return *workspace_; }  // from plan() on
@@ -117,6 +122,8 @@ class StageRun {
   // Says what memory the run takes (a dry run, every part of it) and allocates the workspace.
   // Throws Error (kUsage) if it does not fit. `schedule` must outlive this.
   void plan(BatchSchedule& schedule, const StageSizes& sizes);
+  // The same for a run of `steps` steps that prepare their own micro-batches.
+  void plan(Index steps, const StageSizes& sizes);
   // Trains, from the start or from the run's latest checkpoint. A dry run does nothing.
   TrainOutcome train(const StageTask& task);
 
@@ -144,7 +151,8 @@ class StageRun {
   std::map<std::string, std::string> hashes_;
   std::function<Metrics()> evaluate_;
   Index held_out_rows_ = 0;
-  BatchSchedule* schedule_ = nullptr;
+  BatchSchedule* schedule_ = nullptr;  // null: steps_ prepare their own
+  Index steps_ = 0;
   std::optional<Workspace> workspace_;
 };
 

@@ -51,10 +51,12 @@ TrainOutcome Trainer::run(const TrainerEvents& events) {
     report_step();
 
     const bool last = state_.step == steps_;
-    const bool stopping = !last && events_.stop_requested && events_.stop_requested();
-    const bool evaluating = task_.evaluate && (last || due(config_.eval_every));
-    const bool asked = events_.save_requested && events_.save_requested();
-    const bool saving = last || stopping || asked || due(config_.save_every) || save_is_overdue();
+    const bool between = !last && state_.step % task_.steps_per_preparation != 0;
+    const bool stopping = !last && !between && events_.stop_requested && events_.stop_requested();
+    const bool evaluating = task_.evaluate && !between && (last || due(config_.eval_every));
+    const bool asked = !between && events_.save_requested && events_.save_requested();
+    const bool saving =
+        !between && (last || stopping || asked || due(config_.save_every) || save_is_overdue());
     const bool diverged = state_.consecutive_skips >= kMaxConsecutiveSkips;
     if (saving || evaluating || diverged || due(config_.log_every))
       record_->log_training(report_, epoch());

@@ -35,6 +35,9 @@ struct TrainingTask {
   // is train.accumulation_steps. `step` counts from 0, and on over steps that a rollback left out.
   // May depend on the parameters: sampling from the model.
   std::function<Index(Index step)> prepare;
+  // Steps that one preparation serves, the first of which it is called before: what was sampled is
+  // learned from several times. Between them nothing is evaluated, saved or stopped.
+  Index steps_per_preparation = 1;
   // Micro-batches of the whole run, where nothing prepares: the last step takes only those that are
   // left. 0: every step takes train.accumulation_steps.
   Index micro_batches = 0;

@@ -237,7 +237,7 @@ int main(int argc, char** argv) {
   EXPECT(minillm_generate(model, "x", &options, NULL, NULL) == MINILLM_USAGE);
   sft.stage = "ppo";
   EXPECT(minillm_train(&sft) == MINILLM_USAGE);
-  EXPECT(strstr(minillm_last_error(), "\"sft\", \"dpo\" or \"reward\"") != NULL);
+  EXPECT(strstr(minillm_last_error(), "\"reward\" or \"rl\"") != NULL);
   EXPECT(minillm_train(NULL) == MINILLM_USAGE);
   minillm_free(model);
   minillm_free(NULL);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "libminillm/data/packing.h"
 #include "libminillm/nn/kv_cache.h"
 #include "tests/testing/expect_error.h"
 #include "tests/testing/toy_model.h"
@@ -104,7 +105,10 @@ TEST(Generator, TextsDoNotDependOnWhatSharesTheBatch) {
   config.sampling.temperature = 1.5;
   config.max_tokens = 30;
   std::vector<std::vector<Token>> prompts;
-  for (uint64_t i = 0; i < 23; ++i) prompts.push_back(random_tokens(1 + (7 * i) % 31, i));
+  for (uint64_t i = 0; i < 23; ++i) {  // every third one three times: it is computed once
+    prompts.push_back(random_tokens(1 + (7 * i) % 31, i));
+    if (i % 3 == 0) prompts.insert(prompts.end(), 2, prompts.back());
+  }
 
   const std::vector<Generation> together = generator.generate_all(prompts, config, 64);
   ASSERT_EQ(together.size(), prompts.size());
@@ -119,6 +123,40 @@ TEST(Generator, TextsDoNotDependOnWhatSharesTheBatch) {
   for (size_t i = 0; i < prompts.size(); ++i) {
     config.stream = i;
     EXPECT_EQ(generator.generate(prompts[i], config).tokens, together[i].tokens) << "prompt " << i;
+  }
+}
+
+// What reinforcement learning stands on: the ratio of policy and sampler is exactly 1.
+TEST(Generator, TellsTheLogProbabilitiesThatTrainingComputesToTheBit) {
+  for (const Precision precision : {Precision::kFloat, Precision::kBfloat16}) {
+    Model model = toy_model();
+    model.set_precision(precision);
+    Generator generator(model, toy_tokenizer());
+    GenerationConfig config;
+    config.log_probs = true;
+    config.max_tokens = 20;
+    std::vector<std::vector<Token>> prompts;
+    for (uint64_t i = 0; i < 5; ++i) prompts.insert(prompts.end(), 4, random_tokens(3 + 7 * i, i));
+    config.stop_tokens = random_tokens(60, 99);
+    config.stop_tokens.erase(config.stop_tokens.begin());
+    Index ended = 0;
+    const std::vector<Generation> answers = generator.generate_all(prompts, config, 7);
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      std::vector<Token> answer = answers[i].tokens;
+      ended += answers[i].end_token.has_value();
+      if (answers[i].end_token) answer.push_back(*answers[i].end_token);
+      ASSERT_EQ(answers[i].log_probs.size(), answer.size());
+      TokenBatch batch;
+      const std::span<const Token> one[] = {answer};
+      append_answers(batch, prompts[i], one);
+      Workspace workspace(model.config(), batch.rows(), batch.target_count(),
+                          Workspace::Mode::kTraining);
+      model.forward(batch, workspace);
+      const std::span<const Real> logp = model.log_probs(batch, workspace);
+      EXPECT_TRUE(std::ranges::equal(answers[i].log_probs, logp)) << i;
+    }
+    EXPECT_GT(ended, 0);
+    EXPECT_LT(ended, std::ssize(prompts));
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "libminillm/objectives/bradley_terry.h"
 #include "libminillm/objectives/next_token.h"
+#include "libminillm/objectives/policy_gradient.h"
 #include "libminillm/objectives/preference.h"
 #include "tests/testing/compare.h"
 #include "tests/testing/grad_check.h"
@@ -92,6 +93,23 @@ TEST(ModelGradient, ThroughEveryPairLossMatchesCentralDifferences) {
       return pair_loss(dlogp, logp, pairs.items, loss, config);
     });
   }
+}
+
+TEST(ModelGradient, ThroughThePolicyGradientMatchesCentralDifferences) {
+  const TokenBatch batch = minillm_testing::random_batch({7, 1, 5, 2}, V);
+  const size_t M = batch.targets.size();
+  std::vector<Real> sampled = minillm_testing::random_values(M, 5), reference = sampled;
+  std::vector<double> advantage, weight;
+  for (size_t m = 0; m < M; ++m) {
+    sampled[m] -= 2.4;  // near what the model says, so that not all tokens are clipped
+    reference[m] = sampled[m] + Real{0.1} * static_cast<Real>(m % 3);
+    advantage.push_back(m % 2 == 0 ? 1.5 : -0.5);
+    weight.push_back(0.2 + 0.1 * static_cast<double>(m % 4));
+  }
+  expect_model_gradient(batch, [&](auto dlogp, auto logp) {
+    return policy_gradient_loss(dlogp, logp, {sampled, reference, advantage, weight},
+                                {.kl_weight = 0.3});
+  });
 }
 
 TEST(ModelGradient, ThroughDpoWithTheSftTermMatchesCentralDifferences) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "libminillm/core/alternatives.h"
 #include "tests/testing/expect_error.h"
 
@@ -9,36 +11,60 @@ namespace minillm {
 namespace {
 
 RewardedQuestion asked(std::vector<std::string> expected) {
-  return {{{Role::kUser, "What is the capital of France?", true}}, std::move(expected), {}};
+  return {{{Role::kUser, "What is the capital of France?", true}}, std::move(expected), {}, {}};
 }
 
 TEST(Rewards, LookAtTheTextItsLengthAndItsEnd) {
   const RewardedQuestion question = asked({"Paris", "the city of light"});
-  const auto worth = [&](const char* name, const RewardedAnswer& answer) {
-    return WeightedRewards(name)(question, answer);
+  const auto worth = [&](const char* name, RewardedAnswer answer) {
+    answer.question = &question;
+    return WeightedRewards(name, {.pattern = "[A-Z][a-z]+\\."})({&answer, 1}).sums.front();
   };
-  EXPECT_EQ(worth("expected", {"It is paris.", 4, false}), 1);
-  EXPECT_EQ(worth("expected", {"It is Parisian.", 4, true}), 0);
-  EXPECT_EQ(worth("exact", {" Paris\n", 1, true}), 1);
-  EXPECT_EQ(worth("exact", {"paris", 1, true}), 0);
-  EXPECT_EQ(worth("exact", {"Paris.", 1, true}), 0);
-  EXPECT_EQ(worth("ended", {"", 0, true}), 1);
-  EXPECT_EQ(worth("ended", {"Paris", 4, false}), 0);
-  EXPECT_EQ(worth("length", {"Paris", 4, false}), 4);
+  EXPECT_EQ(worth("expected", {nullptr, "It is paris.", 4, false}), 1);
+  EXPECT_EQ(worth("expected", {nullptr, "It is Parisian.", 4, true}), 0);
+  EXPECT_EQ(worth("exact", {nullptr, " Paris\n", 1, true}), 1);
+  EXPECT_EQ(worth("exact", {nullptr, "paris", 1, true}), 0);
+  EXPECT_EQ(worth("exact", {nullptr, "Paris.", 1, true}), 0);
+  EXPECT_EQ(worth("pattern", {nullptr, " Paris.\n", 2, true}), 1);
+  EXPECT_EQ(worth("pattern", {nullptr, "It is Paris.", 4, true}), 0) << "all of it";
+  EXPECT_EQ(worth("ended", {nullptr, "", 0, true}), 1);
+  EXPECT_EQ(worth("ended", {nullptr, "Paris", 4, false}), 0);
+  EXPECT_EQ(worth("length", {nullptr, "Paris", 4, false}), 4);
 }
 
 TEST(Rewards, AreSummedWithWeightsAndToldApart) {
-  const WeightedRewards reward("expected:2,ended,length:-0.5");
-  const RewardedAnswer answer = {"Paris", 3, true};
-  EXPECT_EQ(reward(asked({"Paris"}), answer), 2 + 1 - 1.5);
-  EXPECT_EQ(reward.parts(asked({"Paris"}), answer),
-            (Metrics{{"reward/expected", 1}, {"reward/ended", 1}, {"reward/length", 3}}));
+  WeightedRewards reward("expected:2,ended,length:-0.5");
+  reward.add("order", 10, [](std::span<const RewardedAnswer> answers) {
+    std::vector<double> worth;
+    for (size_t i = 0; i < answers.size(); ++i) worth.push_back(static_cast<double>(i));
+    return worth;
+  });
+  const RewardedQuestion paris = asked({"Paris"}), rome = asked({"Rome"});
+  const RewardedAnswer answers[] = {{&paris, "Paris", 3, true}, {&rome, "Paris", 2, false}};
+  const WeightedRewards::Result result = reward(answers);
+  EXPECT_EQ(result.sums, (std::vector<double>{2 + 1 - 1.5, -1 + 10}));
+  ASSERT_EQ(result.parts.size(), 4u);
+  EXPECT_EQ(result.parts[0], (std::pair<std::string, std::vector<double>>("expected", {1, 0})));
+  EXPECT_EQ(result.parts[2], (std::pair<std::string, std::vector<double>>("length", {3, 2})));
+  EXPECT_EQ(result.parts[3], (std::pair<std::string, std::vector<double>>("order", {0, 1})));
+}
+
+TEST(Rewards, OfTheProgramAreHeldToOneFiniteNumberAnAnswer) {
+  const RewardedQuestion question = asked({});
+  const RewardedAnswer answers[] = {{&question, "a", 1, true}, {&question, "b", 1, true}};
+  WeightedRewards few, infinite;
+  few.add("few", 1, [](auto) { return std::vector<double>{1}; });
+  EXPECT_ERROR(few(answers), "reward 'few': expected 2 numbers, got 1");
+  infinite.add("huge", 1, [](auto) { return std::vector<double>{1, INFINITY}; });
+  EXPECT_ERROR(infinite(answers), "reward 'huge': expected a finite number, got inf");
 }
 
 TEST(Rewards, KnowTheWorldsTruth) {
   const auto worth = [](const char* kind, const char* value, const char* text, bool ended = true) {
     const ExpectingPrompt prompt = {{{Role::kUser, "q", true}}, {}, kind, value};
-    return WeightedRewards("world")(rewarded_question(prompt), {text, 9, ended});
+    const RewardedQuestion question = rewarded_question(prompt);
+    const RewardedAnswer answer = {&question, text, 9, ended};
+    return WeightedRewards("world")({&answer, 1}).sums.front();
   };
   EXPECT_EQ(worth("answer", "cooper", "Ann works as a cooper."), 1);
   EXPECT_EQ(worth("answer", "cooper", "Gladly! Ann works as a cooper."), 1.5);
@@ -67,6 +93,9 @@ TEST(Rewards, KnowTheWorldsTruth) {
 TEST(Rewards, WhatTheyLackIsNamed) {
   EXPECT_ERROR(WeightedRewards("truth"), "reward 'truth': expected " + alternatives(rewards()));
   EXPECT_ERROR(WeightedRewards(""), "reward ''");
+  EXPECT_ERROR(WeightedRewards("pattern"), "expected a regular expression beside it, got none");
+  EXPECT_ERROR(WeightedRewards("pattern", {.pattern = "("}), "'(' is no regular expression");
+  EXPECT_ERROR(WeightedRewards("model"), "expected a reward model's checkpoint beside it");
   EXPECT_ERROR(WeightedRewards("ended,ended:2"), "reward 'ended': is named twice");
   for (const char* weight : {"", "x", "1x", "inf", "nan"})
     EXPECT_ERROR(WeightedRewards(std::string("ended:") + weight),
@@ -77,8 +106,10 @@ TEST(Rewards, WhatTheyLackIsNamed) {
                "reward 'expected': prompt 2 has no expected text");
   EXPECT_ERROR(WeightedRewards("world").check(questions),
                "reward 'world': prompt 1 is no question of the world");
-  EXPECT_ERROR(rewarded_question({{{Role::kUser, "q", true}}, {}, "riddle", ""}),
-               "\"kind\": expected one of the world's questions, got 'riddle'");
+  const RewardedQuestion riddle = rewarded_question({{{Role::kUser, "q", true}}, {}, "riddle", ""});
+  EXPECT_EQ(riddle.kind, "riddle");
+  EXPECT_ERROR(WeightedRewards("world").check({&riddle, 1}),
+               "reward 'world': prompt 1 is no question of the world");
 }
 
 }  // namespace

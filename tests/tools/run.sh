@@ -50,7 +50,7 @@ wait_for() {
 }
 
 # --- every tool explains itself
-for name in pretrain sft dpo reward generate eval compare report tokenizer inspect export import world \
+for name in pretrain sft dpo reward rl generate eval compare report tokenizer inspect export import world \
   bench; do
   expect 0 "minillm-$name|Usage" tool $name --help
   expect 2 "^error: " tool $name --no-such-option
@@ -84,6 +84,24 @@ expect 1 "is a reward model, which scores texts and cannot continue them" \
 expect 1 "is a reward model" tool dpo --init-from judge "${pairs[@]}" --out nothing
 expect 1 "is a reward model" tool export --checkpoint judge --gguf judge.gguf
 expect 1 "is a reward model" tool export --checkpoint judge --llama2c judge.bin
+
+expect 0 "" tool generate --checkpoint chat --chat --prompt "Who are you?" --best-of 3 --reward model,length:-0.1 \
+  --reward-model judge --max-tokens 8
+expect 1 "expected a checkpoint of the reward stage" tool generate --checkpoint chat --chat --prompt x --best-of 2 \
+  --reward model --reward-model chat
+expect 2 "expected a regular expression beside it" tool generate --checkpoint chat --chat --prompt x --best-of 2 --reward pattern
+
+# --- reinforcement learning on the world's questions
+questions=(--train world/rl.jsonl --replay world/replay.jsonl --set train.steps=2 --set rl.questions=3 --set rl.samples=2
+  --set rl.max_tokens=8)
+expect 0 "saved" tool rl --init-from chat "${questions[@]}" --set rl.reward=world --out policy
+expect 0 "saved" tool rl --init-from chat "${questions[@]}" --set rl.reward=model --set rl.reward_model=judge --out policy2 \
+  --set rl.algorithm=ppo
+expect 0 "" tool generate --checkpoint policy2 --chat --prompt "Who are you?" --max-tokens 4
+expect 0 "as f32" tool export --checkpoint policy2 --gguf policy.gguf
+expect 2 "reward 'expected': prompt 1 has no expected text" tool rl --init-from chat "${questions[@]}" --out nothing
+expect 2 "rl.kinds: 'joke': expected \"" tool rl --init-from chat "${questions[@]}" --set rl.reward=ended --set rl.kinds=joke \
+  --out nothing
 
 # --- single answers with a verdict are for KTO
 printf '{"prompt":"Who is %s?","completion":"A baker.","label":%s}\n' Tom true Ann false Mary 1 Jo '"bad"' >judged.jsonl
