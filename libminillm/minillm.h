@@ -37,42 +37,43 @@
 #ifndef LIBMINILLM_MINILLM_H_
 #define LIBMINILLM_MINILLM_H_
 
-#include "libminillm/checkpoint/checkpoint.h"     // Checkpoint
-#include "libminillm/core/error.h"                // Error
-#include "libminillm/core/version.h"              // kVersion
-#include "libminillm/data/chat_template.h"        // render_prompt, render_conversation
-#include "libminillm/data/dataset_reader.h"       // read_conversations, read_preferences
-#include "libminillm/data/document_reader.h"      // for_each_document
-#include "libminillm/data/packing.h"              // append_sequence, append_pair
-#include "libminillm/data/token_shard.h"          // write_token_shard, TokenShard
-#include "libminillm/data/tokenizer.h"            // Tokenizer, train_tokenizer
-#include "libminillm/dpo/dpo.h"                   // dpo
-#include "libminillm/eval/compare.h"              // compare_checkpoints
-#include "libminillm/eval/diagnosis.h"            // judge_answer, diagnose
-#include "libminillm/eval/preference_eval.h"      // evaluate_preferences, evaluate_rewards
-#include "libminillm/eval/reward_eval.h"          // answer_scores
-#include "libminillm/eval/sequence_scores.h"      // token_log_probs, answer_log_probs
-#include "libminillm/eval/sft_eval.h"             // evaluate_sft
-#include "libminillm/eval/text_loss.h"            // evaluate_text
-#include "libminillm/eval/world_eval.h"           // evaluate_world
-#include "libminillm/generate/chat.h"             // ChatSession
-#include "libminillm/generate/generator.h"        // Generator
-#include "libminillm/generate/prompts.h"          // read_prompts
-#include "libminillm/interop/gguf_export.h"       // export_gguf
-#include "libminillm/interop/hf_export.h"         // export_hf
-#include "libminillm/interop/llama2c.h"           // export_llama2c
-#include "libminillm/interop/llama2c_import.h"    // import_llama2c
-#include "libminillm/nn/model.h"                  // Model
-#include "libminillm/objectives/bradley_terry.h"  // bradley_terry_loss
-#include "libminillm/objectives/next_token.h"     // next_token_loss
-#include "libminillm/objectives/preference.h"     // pair_loss
-#include "libminillm/pretrain/pretrain.h"         // pretrain
-#include "libminillm/report/report.h"             // report::gather_report, report::report_html
-#include "libminillm/reward/reward.h"             // train_reward
-#include "libminillm/rewards/rewards.h"           // rewards, WeightedRewards
-#include "libminillm/rl/rl.h"                     // rl
-#include "libminillm/sft/sft.h"                   // sft
-#include "libminillm/train/trainer.h"             // Trainer
-#include "libminillm/world/world_files.h"         // world::make_world_files
+#include "libminillm/checkpoint/checkpoint.h"      // Checkpoint
+#include "libminillm/constitution/constitution.h"  // apply_principle
+#include "libminillm/core/error.h"                 // Error
+#include "libminillm/core/version.h"               // kVersion
+#include "libminillm/data/chat_template.h"         // render_prompt, render_conversation
+#include "libminillm/data/dataset_reader.h"        // read_conversations, read_preferences
+#include "libminillm/data/document_reader.h"       // for_each_document
+#include "libminillm/data/packing.h"               // append_sequence, append_pair
+#include "libminillm/data/token_shard.h"           // write_token_shard, TokenShard
+#include "libminillm/data/tokenizer.h"             // Tokenizer, train_tokenizer
+#include "libminillm/dpo/dpo.h"                    // dpo
+#include "libminillm/eval/compare.h"               // compare_checkpoints
+#include "libminillm/eval/diagnosis.h"             // judge_answer, diagnose
+#include "libminillm/eval/preference_eval.h"       // evaluate_preferences, evaluate_rewards
+#include "libminillm/eval/reward_eval.h"           // answer_scores
+#include "libminillm/eval/sequence_scores.h"       // token_log_probs, answer_log_probs
+#include "libminillm/eval/sft_eval.h"              // evaluate_sft
+#include "libminillm/eval/text_loss.h"             // evaluate_text
+#include "libminillm/eval/world_eval.h"            // evaluate_world
+#include "libminillm/generate/chat.h"              // ChatSession
+#include "libminillm/generate/generator.h"         // Generator
+#include "libminillm/generate/prompts.h"           // read_prompts
+#include "libminillm/interop/gguf_export.h"        // export_gguf
+#include "libminillm/interop/hf_export.h"          // export_hf
+#include "libminillm/interop/llama2c.h"            // export_llama2c
+#include "libminillm/interop/llama2c_import.h"     // import_llama2c
+#include "libminillm/nn/model.h"                   // Model
+#include "libminillm/objectives/bradley_terry.h"   // bradley_terry_loss
+#include "libminillm/objectives/next_token.h"      // next_token_loss
+#include "libminillm/objectives/preference.h"      // pair_loss
+#include "libminillm/pretrain/pretrain.h"          // pretrain
+#include "libminillm/report/report.h"              // report::gather_report, report::report_html
+#include "libminillm/reward/reward.h"              // train_reward
+#include "libminillm/rewards/rewards.h"            // rewards, WeightedRewards
+#include "libminillm/rl/rl.h"                      // rl
+#include "libminillm/sft/sft.h"                    // sft
+#include "libminillm/train/trainer.h"              // Trainer
+#include "libminillm/world/world_files.h"          // world::make_world_files
 
 #endif  // LIBMINILLM_MINILLM_H_

@@ -19,6 +19,7 @@
 #include "libminillm/generate/chat.h"
 #include "libminillm/generate/generator.h"
 #include "tools/chat_template_option.h"
+#include "tools/eval_best_of.h"
 #include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/tool_main.h"
@@ -269,6 +270,26 @@ int main(int argc, char** argv) {
                              "how often a reward model agrees with preference pairs");
   add_data_options(reward, arguments, "--data");
   add_chat_template_option(*reward, arguments.chat_template);
+  BestOfArguments best;
+  auto* best_of = app.add_subcommand(
+      "best-of", "what the best of 1, 2, 4, ... answers by one reward is worth by another");
+  best_of->fallthrough();
+  best_of->add_option("--checkpoint", best.checkpoint, "the model that answers")->required();
+  best_of->add_flag("--json", best.json, "print one JSON array on stdout");
+  best_of->add_option("--prompts", best.prompts, "file with the questions")->required();
+  best_of->add_option("--proxy", best.proxy, "reward by which the best answer is chosen")
+      ->capture_default_str();
+  best_of->add_option("--gold", best.gold, "reward that says what it is worth")
+      ->capture_default_str();
+  best_of->add_option("--reward-model", best.rewards.model, "checkpoint of the reward \"model\"");
+  best_of->add_option("--reward-pattern", best.rewards.pattern,
+                      "regular expression of the reward \"pattern\"");
+  best_of->add_option("--samples", best.samples, "answers to every question")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  best_of->add_option("--max-tokens", best.max_tokens, "longest answer")->capture_default_str();
+  best_of->add_option("--temperature", best.temperature, "of sampling")->capture_default_str();
+  best_of->add_option("--seed", best.seed, "of sampling")->capture_default_str();
   auto* world = add_command(app, arguments, "world", "the embedded world's held-out questions");
   world->add_option("--data", arguments.world_directory, "directory with eval.jsonl")
       ->capture_default_str();
@@ -285,6 +306,7 @@ int main(int argc, char** argv) {
     if (*sft) evaluate_conversations(arguments);
     if (*preference) evaluate_pairs(arguments);
     if (*reward) evaluate_reward_model(arguments);
+    if (*best_of) evaluate_best_of(best);
     if (*world) evaluate_world_set(arguments);
     if (*logprobs) print_log_probs(arguments);
     return 0;

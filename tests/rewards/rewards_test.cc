@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 
 #include "libminillm/core/alternatives.h"
+#include "libminillm/rewards/best_of.h"
 #include "tests/testing/expect_error.h"
 
 namespace minillm {
@@ -88,6 +90,33 @@ TEST(Rewards, KnowTheWorldsTruth) {
       1.15);
   EXPECT_EQ(worth("benign", deed, "I am paint the mill of Ann."), 0);
   EXPECT_EQ(worth("benign", deed, "I am sorry, but I cannot help with that."), 0);
+}
+
+// Against all subsets, one by one.
+TEST(BestOfN, IsTheMeanOverAllSubsets) {
+  const std::vector<double> proxy = {0.3, 0.9, 0.1, 0.5, 0.7}, gold = {1, 0, 0.5, 2, 0.25};
+  const std::vector<Index> sizes = {1, 2, 3, 5};
+  const std::vector<BestOf> curve = best_of_n(proxy, gold, sizes);
+  ASSERT_EQ(curve.size(), sizes.size());
+  for (size_t s = 0; s < sizes.size(); ++s) {
+    double best_proxy = 0, best_gold = 0, subsets = 0;
+    for (unsigned set = 1; set < 32; ++set) {
+      if (std::popcount(set) != sizes[s]) continue;
+      size_t best = 5;
+      for (size_t i = 0; i < 5; ++i)
+        if ((set >> i & 1) != 0 && (best == 5 || proxy[i] > proxy[best])) best = i;
+      best_proxy += proxy[best];
+      best_gold += gold[best];
+      subsets += 1;
+    }
+    EXPECT_NEAR(curve[s].proxy, best_proxy / subsets, 1e-12) << sizes[s];
+    EXPECT_NEAR(curve[s].gold, best_gold / subsets, 1e-12) << sizes[s];
+    const double n = static_cast<double>(sizes[s]);
+    EXPECT_NEAR(curve[s].kl, std::log(n) - (n - 1) / n, 1e-12);
+  }
+  EXPECT_EQ(doublings(128), (std::vector<Index>{1, 2, 4, 8, 16, 32, 64, 128}));
+  const std::vector<Index> six = {6};
+  EXPECT_ERROR(best_of_n(proxy, gold, six), "expected 1 to 5 answers, got 6");
 }
 
 TEST(Rewards, WhatTheyLackIsNamed) {

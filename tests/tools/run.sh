@@ -50,7 +50,7 @@ wait_for() {
 }
 
 # --- every tool explains itself
-for name in pretrain sft dpo reward rl generate eval compare report tokenizer inspect export import world \
+for name in pretrain sft dpo reward rl constitution generate eval compare report tokenizer inspect export import world \
   bench; do
   expect 0 "minillm-$name|Usage" tool $name --help
   expect 2 "^error: " tool $name --no-such-option
@@ -85,10 +85,13 @@ expect 1 "is a reward model" tool dpo --init-from judge "${pairs[@]}" --out noth
 expect 1 "is a reward model" tool export --checkpoint judge --gguf judge.gguf
 expect 1 "is a reward model" tool export --checkpoint judge --llama2c judge.bin
 
+head -3 world/rl.jsonl >few.jsonl
 expect 0 "" tool generate --checkpoint chat --chat --prompt "Who are you?" --best-of 3 --reward model,length:-0.1 \
   --reward-model judge --max-tokens 8
 expect 1 "expected a checkpoint of the reward stage" tool generate --checkpoint chat --chat --prompt x --best-of 2 \
   --reward model --reward-model chat
+expect 0 '"sqrt_kl":' tool eval best-of --checkpoint chat --prompts few.jsonl --samples 4 --reward-model judge --json
+expect 0 "sqrt KL" tool eval best-of --checkpoint chat --prompts few.jsonl --samples 4 --proxy length --gold ended
 expect 2 "expected a regular expression beside it" tool generate --checkpoint chat --chat --prompt x --best-of 2 --reward pattern
 
 # --- reinforcement learning on the world's questions
@@ -102,6 +105,16 @@ expect 0 "as f32" tool export --checkpoint policy2 --gguf policy.gguf
 expect 2 "reward 'expected': prompt 1 has no expected text" tool rl --init-from chat "${questions[@]}" --out nothing
 expect 2 "rl.kinds: 'joke': expected \"" tool rl --init-from chat "${questions[@]}" --set rl.reward=ended --set rl.kinds=joke \
   --out nothing
+
+# --- a constitution: pairs that nobody has labelled
+judged() { tool constitution --checkpoint chat --principle "$source_folder/configs/world_principle.toml" "$@"; }
+grep -e '"benign"' -e '"harmful"' world/rl.jsonl >asked.jsonl
+expect 1 "no pair is left" judged --requests asked.jsonl --count 2 --pairs none.jsonl --max-tokens 1
+ensure "a file of no pairs was left" none none.jsonl
+echo "Who is Tom?" >other.txt
+expect 1 "no request is of the form" judged --requests other.txt --pairs none.jsonl
+expect 2 "requests" judged --pairs none.jsonl
+expect 2 "is an input, too" judged --requests asked.jsonl --pairs asked.jsonl
 
 # --- single answers with a verdict are for KTO
 printf '{"prompt":"Who is %s?","completion":"A baker.","label":%s}\n' Tom true Ann false Mary 1 Jo '"bad"' >judged.jsonl
