@@ -64,7 +64,7 @@ std::string expectation(const world::ChatItem& item) {
 void add_answers(std::vector<ReportPrompt>& prompts, const ReportRun& run,
                  const GenerationConfig& generation) {
   Comparison comparison;
-  if (!run.checkpoint.empty()) {
+  if (!run.checkpoint.empty() && run.writes) {
     std::vector<Prompt> asked;
     for (const ReportPrompt& prompt : prompts) asked.push_back(prompt.prompt);
     comparison = compare_checkpoints({run.checkpoint}, asked, generation);

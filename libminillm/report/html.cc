@@ -71,6 +71,7 @@ Json run_json(const ReportRun& run) {
           {"path", run.path},
           {"stage", run.stage},
           {"checkpoint", run.checkpoint},
+          {"writes", run.writes},
           {"weights_hash", run.weights_hash},
           {"parameters", run.parameters},
           {"notes",

@@ -35,6 +35,7 @@ struct ReportRun {
   std::string weights_hash;  // SHA-256
   int64_t parameters = 0;
   bool taught_to_chat = false;
+  bool writes = true;                 // a reward model writes nothing
   std::vector<LineageEntry> lineage;  // oldest first, this run's entry last
   std::vector<MetricsLine> metrics;   // empty if there is no metrics.jsonl
 };

@@ -69,6 +69,7 @@ ReportRun read_run(const std::string& path) {
     run.weights_hash = checkpoint.weights_hash();
     run.parameters = checkpoint.model_config().parameter_count();
     run.taught_to_chat = !taught_chat_template(checkpoint.state()).empty();
+    run.writes = checkpoint.model_config().has_lm_head();
     if (checkpoint.state()) run.lineage = checkpoint.state()->lineage;
     if (!run.lineage.empty()) run.stage = run.lineage.back().stage;
   }
