@@ -1,4 +1,4 @@
-// The runs that are put under faults: the three stages on a data set of a few kilobytes, with
+// The runs that are put under faults: the stages on a data set of a few kilobytes, with
 // several checkpoints, rotation, a best checkpoint and a token cache.
 
 #ifndef TESTS_RELIABILITY_FAULT_RUN_H_
@@ -7,10 +7,13 @@
 #include <sstream>
 #include <string>
 
+#include "libminillm/core/error.h"
 #include "libminillm/core/file.h"
 #include "libminillm/data/tokenizer.h"
 #include "libminillm/dpo/dpo.h"
 #include "libminillm/pretrain/pretrain.h"
+#include "libminillm/reward/reward.h"
+#include "libminillm/rl/rl.h"
 #include "libminillm/sft/sft.h"
 #include "tests/testing/small_stages.h"
 
@@ -24,7 +27,7 @@ inline minillm::TrainConfig small_train_config() {
   return train;
 }
 
-// Runs or continues `stage` ("pretrain", "sft", "dpo") in `out`.
+// Runs or continues a stage in `out`.
 inline void run_small_stage(const std::string& stage, const std::string& directory,
                             const std::string& out,
                             const minillm::TrainConfig& train = small_train_config(),
@@ -47,11 +50,29 @@ inline void run_small_stage(const std::string& stage, const std::string& directo
     SftConfig config;
     config.train = train;
     sft(config, options(stage, "base"), events);
-  } else {
+  } else if (stage == "dpo") {
     DpoConfig config;
     config.train = train;
     config.train.batch_tokens *= 2;
     dpo(config, options("preference", "chat"), events);
+  } else if (stage == "reward") {
+    RewardConfig config;
+    config.train = train;
+    config.train.batch_tokens *= 2;
+    train_reward(config, options("preference", "chat"), events);
+  } else if (stage == "rl") {
+    RlConfig config;
+    config.train = train;
+    config.reward = "ended,length:-0.1";
+    config.questions = config.samples = 2;
+    config.max_tokens = 6;
+    config.replay_tokens = 64;
+    StageOptions files = options("sft", "chat");
+    files.train_files = files.eval_files = {join_path(directory, "prompts.jsonl")};
+    files.replay_files = {join_path(directory, "sft.jsonl")};
+    rl(config, files, events);
+  } else {
+    throw minillm::Error("no small run of a stage '" + stage + "'");
   }
 }
 

@@ -19,7 +19,7 @@
 
 namespace minillm_testing {
 
-inline constexpr const char* kStages[] = {"pretrain", "sft", "dpo"};
+inline constexpr const char* kStages[] = {"pretrain", "sft", "dpo", "reward", "rl"};
 
 // What must not depend on when a run was killed: the bytes of the last checkpoint's weights and
 // moments, and every line of the log without its clock.
