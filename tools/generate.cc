@@ -71,6 +71,10 @@ int main(int argc, char** argv) {
   app.add_option("--reward-model", sampling.reward_options.model,
                  "reward model's checkpoint, for the reward \"model\"")
       ->needs(reward);
+  app.add_option("--reward-program", sampling.reward_options.program,
+                 "command that reads a JSON line for each answer and writes a number, for the "
+                 "reward \"program\"")
+      ->needs(reward);
   auto* best = app.add_option("--best-of", samples,
                               "say the best of so many answers to every prompt, by --reward")
                    ->check(CLI::Range(1, 1000000))

@@ -10,6 +10,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/eval/diagnosis.h"
 #include "libminillm/rewards/reward_model.h"
+#include "libminillm/rewards/reward_program.h"
 #include "libminillm/world/scoring.h"
 #include "libminillm/world/text.h"
 
@@ -71,6 +72,16 @@ RewardFunction model(const RewardOptions& options) {
              std::span<const RewardedAnswer> answers) { return judge->scores(answers); };
 }
 
+RewardFunction program(const RewardOptions& options) {
+  MINILLM_CHECK_USAGE(!options.program.empty(),
+                      "reward 'program': expected a command beside it, got none");
+  MINILLM_CHECK_USAGE(options.program_seconds > 0 && std::isfinite(options.program_seconds),
+                      "reward 'program': expected seconds over 0 for an answer, got {}",
+                      options.program_seconds);
+  return [running = std::make_shared<RewardProgram>(options.program, options.program_seconds)](
+             std::span<const RewardedAnswer> answers) { return (*running)(answers); };
+}
+
 constexpr Reward kRewards[] = {
     {"expected", "1 if it holds an expected text, as whole words in any case", true, false,
      each<expected>},
@@ -81,6 +92,7 @@ constexpr Reward kRewards[] = {
      each<length>},
     {"world", "the world's truth, 0 to 1.5", false, true, each<truth>},
     {"model", "a reward model's score, any number", false, false, model},
+    {"program", "what a program of the user's says, any number", false, false, program},
 };
 
 double parse_weight(std::string_view text, const std::string& what, const std::string& term) {

@@ -39,8 +39,10 @@ using RewardFunction = std::function<std::vector<double>(std::span<const Rewarde
 
 // What rewards of the table may need beside their names.
 struct RewardOptions {
-  std::string pattern = {};  // a regular expression, for "pattern"
-  std::string model = {};    // a reward model's checkpoint, for "model"
+  std::string pattern = {};     // a regular expression, for "pattern"
+  std::string model = {};       // a reward model's checkpoint, for "model"
+  std::string program = {};     // a command, for "program" (reward_program.h)
+  double program_seconds = 10;  // that it may take for an answer
 };
 
 struct Reward {
@@ -49,7 +51,7 @@ struct Reward {
   bool needs_expected, needs_item;
   RewardFunction (*make)(const RewardOptions& options);
 };
-// "expected", "exact", "pattern", "ended", "length", "world", "model".
+// "expected", "exact", "pattern", "ended", "length", "world", "model", "program".
 std::span<const Reward> rewards();
 
 // A weighted sum of rewards, each told apart.

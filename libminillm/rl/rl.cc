@@ -98,6 +98,10 @@ void list_fields(ConfigFields& fields, RlConfig& c) {
              "the regular expression of the reward \"pattern\"");
   fields.add("rl.reward_model", c.reward_options.model,
              "the reward model's checkpoint of the reward \"model\"");
+  fields.add("rl.reward_program", c.reward_options.program,
+             "the command of the reward \"program\"");
+  fields.add("rl.reward_program_seconds", c.reward_options.program_seconds,
+             "seconds that it may take for an answer");
   fields.add("rl.kinds", c.kinds,
              "how often questions of a kind are asked, \"answer:30,harmful:18\"; \"\": all alike");
   fields.add("rl.questions", c.questions, "questions of a step");

@@ -92,6 +92,27 @@ TEST(Rewards, KnowTheWorldsTruth) {
   EXPECT_EQ(worth("benign", deed, "I am sorry, but I cannot help with that."), 0);
 }
 
+TEST(Rewards, OfAProgramAreReadLineByLine) {
+  const RewardedQuestion question = asked({"Paris"});
+  const RewardedAnswer answers[] = {{&question, "\"Paris\"\n", 3, true},
+                                    {&question, "b", 1, false}};
+  const auto run = [&](const char* command, double seconds = 10) {
+    return WeightedRewards("program", {.program = command, .program_seconds = seconds})(answers)
+        .sums;
+  };
+  const std::vector<double> lines = run("while read -r line; do echo ${#line}; done");
+  EXPECT_GT(lines[0], lines[1]);
+  EXPECT_EQ(run("sed -u 's/.*\"ended\":true.*/{\"reward\": 2.5}/; s/.*\"ended\":false.*/-1/'"),
+            (std::vector<double>{2.5, -1}));
+  EXPECT_ERROR(run("exit 3"), "reward program 'exit 3': has ended: expected a line");
+  EXPECT_ERROR(run("read -r line; echo 1"), "has ended: expected a line for every answer");
+  EXPECT_ERROR(run("cat > /dev/null", 0.1), "no line for an answer within 0.1 s");
+  EXPECT_ERROR(run("while read -r line; do echo good; done"), "reward program '");
+  EXPECT_ERROR(run("while read -r line; do echo '{}'; done"), "key 'reward' is missing");
+  EXPECT_ERROR(run("yes | tr -d '\\n'"), "a line of over 64 KiB");
+  EXPECT_ERROR(WeightedRewards("program"), "expected a command beside it");
+}
+
 // Against all subsets, one by one.
 TEST(BestOfN, IsTheMeanOverAllSubsets) {
   const std::vector<double> proxy = {0.3, 0.9, 0.1, 0.5, 0.7}, gold = {1, 0, 0.5, 2, 0.25};

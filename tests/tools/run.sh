@@ -94,6 +94,11 @@ expect 0 '"sqrt_kl":' tool eval best-of --checkpoint chat --prompts few.jsonl --
 expect 0 "sqrt KL" tool eval best-of --checkpoint chat --prompts few.jsonl --samples 4 --proxy length --gold ended
 expect 2 "expected a regular expression beside it" tool generate --checkpoint chat --chat --prompt x --best-of 2 --reward pattern
 
+expect 0 "" tool generate --checkpoint chat --chat --prompt "Who are you?" --best-of 2 --reward program --max-tokens 4 \
+  --reward-program 'while read -r line; do echo "${#line}"; done'
+expect 1 "has ended: expected a line" tool generate --checkpoint chat --chat --prompt x --best-of 2 --reward program \
+  --reward-program false
+
 # --- reinforcement learning on the world's questions
 questions=(--train world/rl.jsonl --replay world/replay.jsonl --set train.steps=2 --set rl.questions=3 --set rl.samples=2
   --set rl.max_tokens=8)
