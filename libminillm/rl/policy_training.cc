@@ -88,13 +88,15 @@ StageSizes PolicyTraining::sizes() const {
   const ModelConfig& config = run_.model().config();
   const Index streams = c_.questions * c_.samples;
   const Index longest = std::max(questions_.longest, held_out_.longest);
-  const double cache =
+  // As the generator allocates: keys and values, a forward pass, logits, packed weights.
+  const double sampling =
       KvCache::bytes(config, streams * (longest + c_.max_tokens)) +
-      Workspace::bytes(config, longest + streams, streams, Workspace::Mode::kInference);
-  const double reference =
-      reference_ ? static_cast<double>(reference_->parameters().size_bytes()) : 0;
+      Workspace::bytes(config, std::max<Index>(longest, 512) + streams, streams,
+                       Workspace::Mode::kInference) +
+      static_cast<double>(streams * config.vocab_size + config.parameter_count()) * sizeof(Real);
+  const Index reference = reference_ ? config.parameter_count() : 0;
   return {batches_.max_rows(longest), batches_.max_targets(longest),
-          batches_.bytes() + std::llround(cache + reference)};
+          batches_.bytes() + reference * static_cast<Index>(sizeof(Real)), sampling};
 }
 
 Index PolicyTraining::prepare(Index step) {

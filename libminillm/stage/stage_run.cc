@@ -166,6 +166,7 @@ void StageRun::check_memory_fits(const StageSizes& sizes) const {
   MemoryNeed need = memory_need(config, sizes.max_rows, sizes.max_targets,
                                 static_cast<double>(sizes.data_bytes), workspace_mode(train_));
   if (held_out_rows_ > 0) need.evaluation = evaluation_bytes(config, held_out_rows_);
+  need.evaluation += sizes.sampling_bytes;
   release_unused_memory();
   need.program = std::max(0.0, resident_memory() - need.parameters - need.data);
   if (options_.dry_run) say(memory_table(need, available_memory()));

@@ -30,6 +30,7 @@ namespace minillm {
 struct StageSizes {
   Index max_rows = 0, max_targets = 0;  // of a micro-batch
   Index data_bytes = 0;                 // of the stage's data, which exist already
+  double sampling_bytes = 0;            // of what a step samples with
 };
 
 // What is a stage's own in the loop. Optional members may be empty.

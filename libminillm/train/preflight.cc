@@ -145,7 +145,7 @@ std::string memory_table(const MemoryNeed& need, std::optional<double> available
       "train.batch_tokens; train.recompute = \"block\" keeps the blocks' inputs only");
   add("head", need.head, "one chunk of logits; model.vocab_size");
   add("packing", need.packing, "packed panels of products, for every thread");
-  add("evaluation", need.evaluation, "forward passes over held-out data");
+  add("evaluation", need.evaluation, "forward passes that teach nothing: held-out data, sampling");
   add("data", need.data, "token ids and batches");
   add("program", need.program, "code, libraries, tokenizer");
   add("total", need.total(), available ? "of " + megabytes(*available) + " available" : "");

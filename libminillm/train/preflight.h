@@ -38,7 +38,7 @@ struct MemoryNeed {
   double activations = 0;  // the training workspace without `head`
   double head = 0;         // one chunk of logits
   double packing = 0;      // panels of matrix products, keys and values: scratch of all threads
-  double evaluation = 0;   // the workspace of held-out forward passes, beside the training one
+  double evaluation = 0;   // what held-out passes and sampling take beside the training workspace
   double data = 0;         // token ids, batches and other things the stage holds
   double program = 0;      // code, tokenizer, buffers: resident already, and none of the above
   double total() const {
