@@ -119,15 +119,20 @@ void evaluate_conversations(const Arguments& arguments) {
                  {"tokens", static_cast<int64_t>(result.tokens)}});
 }
 
-void evaluate_pairs(const Arguments& arguments) {
-  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint);
-  const Model model = checkpoint.load_model();
-  const Tokenizer tokenizer = chat_tokenizer(arguments, checkpoint);
+std::vector<RenderedPair> read_pairs(const Arguments& arguments, const Tokenizer& tokenizer) {
   const auto data =
       read_preferences(arguments.files, parse_bad_record_policy(arguments.on_bad_record));
   report_dropped(data.reports);
   std::vector<RenderedPair> pairs;
   for (const PreferencePair& pair : data.records) pairs.push_back(render_pair(tokenizer, pair));
+  return pairs;
+}
+
+void evaluate_pairs(const Arguments& arguments) {
+  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint);
+  const Model model = checkpoint.load_model();
+  const Tokenizer tokenizer = chat_tokenizer(arguments, checkpoint);
+  std::vector<RenderedPair> pairs = read_pairs(arguments, tokenizer);
   const Index too_long = remove_too_long(pairs, max_positions(model));
 
   const std::vector<PairLogProbs> policy = pair_log_probs(model, pairs, on_terminal());
@@ -150,11 +155,7 @@ void evaluate_reward_model(const Arguments& arguments) {
   const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint);
   const Model model = checkpoint.load_model();
   const Tokenizer tokenizer = chat_tokenizer(arguments, checkpoint);
-  const auto data =
-      read_preferences(arguments.files, parse_bad_record_policy(arguments.on_bad_record));
-  report_dropped(data.reports);
-  std::vector<RenderedPair> pairs;
-  for (const PreferencePair& pair : data.records) pairs.push_back(render_pair(tokenizer, pair));
+  std::vector<RenderedPair> pairs = read_pairs(arguments, tokenizer);
   const Index too_long = remove_too_long(pairs, max_positions(model) - 1);
   const std::vector<double> margins(pairs.size(), 0);
   const ScoreSums sums = evaluate_scores(pair_scores(model, pairs, on_terminal()), margins, 0);
