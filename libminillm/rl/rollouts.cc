@@ -98,7 +98,8 @@ std::vector<AnswerGroup> sample_answers(const Model& policy, const Tokenizer& to
     prompts.insert(prompts.end(), static_cast<size_t>(samples),
                    questions.prompts[static_cast<size_t>(question)]);
   std::vector<Generation> said =
-      Generator(policy, tokenizer).generate_all(prompts, generation, std::ssize(prompts));
+      Generator(policy, tokenizer)
+          .generate_all(prompts, generation, config.questions * config.samples);
   std::vector<AnswerGroup> groups;
   size_t next = 0;
   for (const Index question : asked) {
