@@ -76,7 +76,7 @@ int main(int argc, char** argv) {
                  "reward \"program\"")
       ->needs(reward);
   auto* best = app.add_option("--best-of", samples,
-                              "say the best of so many answers to every prompt, by --reward")
+                              "print the best of this many answers to every prompt, by --reward")
                    ->check(CLI::Range(1, 1000000))
                    ->needs(reward)
                    ->excludes(many);

@@ -90,10 +90,6 @@ class Answerer {
 
 std::vector<double> log_odds(const Model& judge, const Tokenizer& tokenizer,
                              const Principle& principle, std::span<const std::string> deeds) {
-  const auto with_deed = [](std::string pattern, const std::string& deed) {
-    constexpr std::string_view kDeed = "{deed}";
-    return pattern.replace(pattern.find(kDeed), kDeed.size(), deed);
-  };
   PromptWithAnswers item = {encode_raw_prompt(tokenizer, principle.context), {}};
   std::vector<double> odds;
   for (const std::string& deed : deeds) {

@@ -25,11 +25,6 @@ bool is_deed(std::string_view text) {
          text.find_first_of(".,!?;:\n\r\t\"") == std::string_view::npos;
 }
 
-std::string filled(std::string_view pattern, std::string_view deed) {
-  const Pattern parts = parts_of(pattern);
-  return fmt::format("{}{}{}", parts.before, deed, parts.after);
-}
-
 void check_patterns(const char* key, const std::vector<std::string>& patterns,
                     const std::string& path) {
   for (const std::string& pattern : patterns) {
@@ -78,6 +73,11 @@ Principle read_principle(const std::string& path) {
   return principle;
 }
 
+std::string with_deed(std::string_view pattern, std::string_view deed) {
+  const Pattern parts = parts_of(pattern);
+  return fmt::format("{}{}{}", parts.before, deed, parts.after);
+}
+
 std::optional<std::string> deed_of(const Principle& principle, std::string_view request) {
   for (const std::string& pattern : principle.requests) {
     const Pattern parts = parts_of(pattern);
@@ -92,7 +92,7 @@ std::optional<std::string> deed_of(const Principle& principle, std::string_view 
 }
 
 std::string request_for(const Principle& principle, const std::string& deed, size_t pattern) {
-  return filled(principle.requests[pattern % principle.requests.size()], deed);
+  return with_deed(principle.requests[pattern % principle.requests.size()], deed);
 }
 
 std::vector<std::string> deeds_in(const Principle& principle,

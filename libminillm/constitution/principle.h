@@ -30,6 +30,8 @@ void list_fields(ConfigFields& fields, Principle& principle);  // keys "principl
 // Throws Error (kUsage) as read_config_file does, and on a principle that lacks something.
 Principle read_principle(const std::string& path);
 
+// The pattern with a deed in it.
+std::string with_deed(std::string_view pattern, std::string_view deed);
 // What a request that is made by one of the patterns asks for; nothing if none fits.
 std::optional<std::string> deed_of(const Principle& principle, std::string_view request);
 // The request for a deed, by the pattern of that number (modulo their number).

@@ -126,7 +126,7 @@ TEST(Generator, TextsDoNotDependOnWhatSharesTheBatch) {
   }
 }
 
-// What reinforcement learning stands on: the ratio of policy and sampler is exactly 1.
+// Reinforcement learning relies on it: the first ratio of policy to sampler is exactly 1.
 TEST(Generator, TellsTheLogProbabilitiesThatTrainingComputesToTheBit) {
   for (const Precision precision : {Precision::kFloat, Precision::kBfloat16}) {
     Model model = toy_model();
