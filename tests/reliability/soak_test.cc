@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <omp.h>
 
 #include <algorithm>
@@ -27,6 +28,17 @@ constexpr bool kMemoryIsOurs = false;
 constexpr bool kMemoryIsOurs = true;
 #endif
 
+// What was allocated and not freed. The resident memory of a small process moves by more than a leak
+// would: the allocator takes pages in steps of its own, and the system maps code as it is reached.
+double allocated_memory() {
+  const struct mallinfo2 use = mallinfo2();
+  return static_cast<double>(use.uordblks + use.hblkhd);
+}
+
+double growth(const std::vector<double>& memory) {
+  return *std::max_element(memory.begin(), memory.end()) / memory.front() - 1;
+}
+
 int64_t open_descriptors() {
   using Directory = std::filesystem::directory_iterator;
   return std::distance(Directory("/proc/self/fd"), Directory()) - 1;  // without the iterator's own
@@ -48,27 +60,28 @@ TEST_P(Soak, MemoryAndDescriptorsStayTheSame) {
   train.keep_last = 3;
 
   const Index every = train.steps / 50, warm = train.steps / 5;
-  std::vector<double> memory;
+  std::vector<double> allocated, resident;
   int64_t most_descriptors = 0;
   TrainerEvents events;
   events.on_step = [&](const StepReport& report) {
     if (report.step < warm || report.step % every != 0) return;
-    memory.push_back(resident_memory());
+    allocated.push_back(allocated_memory());
+    resident.push_back(resident_memory());
     most_descriptors = std::max(most_descriptors, open_descriptors());
   };
   const int64_t descriptors_before = open_descriptors();
   run_small_stage(GetParam(), directory.path(), directory.file("soak"), train, events);
 
-  ASSERT_GE(memory.size(), 40u);
-  const double highest = *std::max_element(memory.begin(), memory.end());
-  const double growth = highest / memory.front() - 1;
+  ASSERT_GE(resident.size(), 40u);
   fmt::print(
-      "{}: {} steps, {} checkpoints; {:.2f} MB after the warm-up, at most {:.2f} % more; {} "
-      "descriptors, {} afterwards\n",
-      GetParam(), train.steps, train.steps / train.save_every, memory.front() / 1e6, 100 * growth,
-      most_descriptors, open_descriptors());
+      "{}: {} steps, {} checkpoints; after the warm-up {:.2f} MB allocated, at most {:.2f} % more; "
+      "{:.2f} MB resident, at most {:.2f} % more; {} descriptors, {} afterwards\n",
+      GetParam(), train.steps, train.steps / train.save_every, allocated.front() / 1e6,
+      100 * growth(allocated), resident.front() / 1e6, 100 * growth(resident), most_descriptors,
+      open_descriptors());
   if (kMemoryIsOurs) {
-    EXPECT_LT(growth, 0.01);
+    EXPECT_LT(growth(allocated), 0.01);
+    EXPECT_LT(growth(resident), full ? 0.01 : 0.05);
   }
   EXPECT_EQ(open_descriptors(), descriptors_before);
   EXPECT_LE(most_descriptors, descriptors_before + 4);  // log, lock, token cache
