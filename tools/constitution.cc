@@ -8,6 +8,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/core/rng.h"
+#include "libminillm/data/message_json.h"
 #include "libminillm/generate/chat.h"
 #include "libminillm/stage/conversation_dataset.h"  // read_documents
 #include "tools/progress.h"
@@ -51,13 +52,6 @@ std::vector<Prompt> requests_of(const Arguments& arguments, const Principle& pri
   return requests;
 }
 
-Json messages_of(const Prompt& prompt) {
-  Json messages = Json::array();
-  for (const Message& m : prompt)
-    messages.push_back({{"role", role_name(m.role)}, {"content", m.content}});
-  return messages;
-}
-
 void write(const Arguments& arguments, const Principle& principle, const Constitution& result,
            const std::string& drafted_by, const std::string& judged_by) {
   FileTransaction pairs(arguments.pairs, FileTransaction::Of::kUser);
@@ -68,13 +62,13 @@ void write(const Arguments& arguments, const Principle& principle, const Constit
                            {"log_odds", request.odds},
                            {"drafted_by", drafted_by},
                            {"judged_by", judged_by}};
-    pairs.write(Json({{"prompt", messages_of(request.prompt)},
+    pairs.write(Json({{"prompt", messages_json(request.prompt)},
                       {"chosen", request.chosen},
                       {"rejected", request.rejected},
                       {"metadata", metadata}})
                     .dump() +
                 "\n");
-    Json messages = messages_of(request.prompt);
+    Json messages = messages_json(request.prompt);
     messages.push_back({{"role", "assistant"}, {"content", request.chosen}});
     rows += Json({{"messages", messages}, {"metadata", metadata}}).dump() + "\n";
   }

@@ -8,6 +8,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/data/chat_template.h"
+#include "libminillm/data/message_json.h"
 #include "libminillm/rewards/rewards.h"
 #include "tools/tool_main.h"
 
@@ -20,17 +21,10 @@ bool is_blank_text(const std::string& text) {
   return text.find_first_not_of(" \t\r\n") == std::string::npos;
 }
 
-Json messages_of(const Prompt& prompt) {
-  Json messages = Json::array();
-  for (const Message& m : prompt)
-    messages.push_back({{"role", role_name(m.role)}, {"content", m.content}});
-  return messages;
-}
-
 // The answer as a row that a training stage reads: a text, or a conversation.
 std::string training_row(const Prompt& prompt, const Answer& answer, bool chat) {
   if (!chat) return Json({{"text", answer.prompt + answer.text}}).dump() + "\n";
-  Json messages = messages_of(prompt);
+  Json messages = messages_json(prompt);
   messages.push_back({{"role", "assistant"}, {"content", answer.text}});
   return Json({{"messages", messages}}).dump() + "\n";
 }
@@ -71,7 +65,7 @@ std::string ranked_row(const Prompt& prompt, const std::vector<Candidate>& candi
   Json completions = Json::array();
   for (const Candidate& c : candidates)
     completions.push_back({{"text", c.answer->text}, {"score", c.score}});
-  return Json({{"prompt", messages_of(prompt)}, {"completions", completions}}).dump() + "\n";
+  return Json({{"prompt", messages_json(prompt)}, {"completions", completions}}).dump() + "\n";
 }
 
 // Writes rows, and counts what it left out.

@@ -15,6 +15,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/core/strict_json.h"
 #include "libminillm/core/visible.h"
+#include "libminillm/data/message_json.h"
 
 extern char** environ;
 
@@ -24,10 +25,7 @@ namespace {
 constexpr size_t kMaxLineBytes = 1 << 16;
 
 std::string line_of(const RewardedAnswer& answer) {
-  nlohmann::ordered_json prompt = nlohmann::ordered_json::array();
-  for (const Message& message : answer.question->prompt)
-    prompt.push_back({{"role", role_name(message.role)}, {"content", message.content}});
-  const nlohmann::ordered_json line = {{"prompt", prompt},
+  const nlohmann::ordered_json line = {{"prompt", messages_json(answer.question->prompt)},
                                        {"answer", answer.text},
                                        {"ended", answer.ended},
                                        {"tokens", answer.tokens},
