@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The three stages on public data: TinyStories and tiny shakespeare, then SFT and DPO from the TinyStories
-# model. Prints held-out figures, samples, speed, time and peak memory of every step.
+# All stages on public data: pretraining on TinyStories and tiny shakespeare, then from the TinyStories
+# model SFT, and from that DPO, a reward model and reinforcement learning. Prints held-out figures, samples,
+# speed, time and peak memory of every step.
 #   benchmarks/real_text.sh [OUT]        data from the folder that MINILLM_TEST_DATA names
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -63,8 +64,42 @@ quiet_training "$bin/minillm-dpo" --config configs/preference_dpo.toml --init-fr
   --eval "${held_out_pairs[@]}" \
   --replay "${instructions[@]}" --out "$out/dpo"
 
+printf '\n== a reward model of rasbt_preference and hh_harmless\n'
+quiet_training "$bin/minillm-reward" --config configs/preference_reward.toml --init-from "$out/sft" \
+  --train "$out"/{rasbt_preference,hh_harmless-base_test_first100}.train.jsonl --eval "${held_out_pairs[@]}" \
+  --out "$out/reward"
+for pairs in "${held_out_pairs[@]}"; do
+  "$bin/minillm-eval" reward --checkpoint "$out/reward" --on-bad-record skip --data "$pairs"
+done
+
+# questions OUT ROWS...: what the rows ask, as prompts.
+questions() {
+  python3 - "$@" <<'PYTHON'
+import json, sys
+with open(sys.argv[1], "w", encoding="utf-8") as file:
+    for path in sys.argv[2:]:
+        for line in open(path, encoding="utf-8"):
+            row = json.loads(line)
+            file.write(json.dumps({"prompt": "\n\n".join(filter(None, (row["instruction"], row["input"])))}) + "\n")
+PYTHON
+}
+questions "$out/questions.train.jsonl" "${instructions[@]}"
+questions "$out/questions.heldout.jsonl" "${held_out[@]}"
+# reinforce NAME OPTION...: GRPO from the SFT model.
+reinforce() {
+  quiet_training "$bin/minillm-rl" --config configs/format_rl.toml --init-from "$out/sft" \
+    --train "$out/questions.train.jsonl" --eval "$out/questions.heldout.jsonl" --replay "${instructions[@]}" \
+    --out "$out/$1" "${@:2}"
+}
+printf '\n== GRPO: an answer is to be two sentences\n'
+reinforce rl
+printf '\n== the same, held by nothing: it stops as diverged\n'
+reinforce rl-free --set rl.kl_weight=0 --set rl.replay_weight=0 || [[ $? == 4 ]]
+printf '\n== GRPO: the reward model\n'
+reinforce rl-learned --set rl.reward=model,pattern:0 --set "rl.reward_model=$out/reward"
+
 printf '\n== the stages on the other stages'"'"' held-out data\n'
-for stage in tinystories sft dpo; do
+for stage in tinystories sft dpo rl rl-free rl-learned; do
   echo "-- $stage"
   "$bin/minillm-eval" loss --checkpoint "$out/$stage" --document-split file --text "$tinystories_held_out"
   "$bin/minillm-eval" sft --checkpoint "$out/$stage" --on-bad-record skip --data "${held_out[@]}"
@@ -72,4 +107,5 @@ for stage in tinystories sft dpo; do
 done
 printf '%s\n' "Rewrite the sentence in the past tense: I go to the park." "What is the capital of France?" \
   "Write a sentence about a happy dog." >"$out/prompts.txt"
-"$bin/minillm-compare" --checkpoints "$out"/{tinystories,sft,dpo} --prompts "$out/prompts.txt"
+"$bin/minillm-compare" --checkpoints "$out"/{tinystories,sft,dpo,rl,rl-learned} --prompts "$out/prompts.txt"
+"$bin/minillm-report" "$out"/{tinystories,sft,reward,rl} --prompts "$out/prompts.txt" --out "$out/report.html"

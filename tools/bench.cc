@@ -87,9 +87,9 @@ int main(int argc, char** argv) {
   int repetitions = 7;
   Index length = 0;
   bool json = false;
-  app.add_option("what", what, "kernels, train, sft, dpo or generate")
+  app.add_option("what", what, "kernels, train, sft, dpo, rl or generate")
       ->required()
-      ->check(CLI::IsMember({"kernels", "train", "sft", "dpo", "generate"}));
+      ->check(CLI::IsMember({"kernels", "train", "sft", "dpo", "rl", "generate"}));
   app.add_option("--data", data, "sft: conversations to train on");
   app.add_option("--tokenizer", tokenizer, "sft: tokenizer.model; sets the vocabulary size");
   app.add_option("--size", size_name, "xxs, xs, s, m; for generate also s15, s110")
@@ -132,6 +132,7 @@ int main(int argc, char** argv) {
     report["result"] = what == "train" ? bench_train(size, precision, repetitions, machine)
                        : what == "sft" ? bench_sft(size, precision, repetitions, data, tokenizer)
                        : what == "dpo" ? bench_dpo(size, precision, repetitions)
+                       : what == "rl"  ? bench_rl(size, precision, repetitions)
                        : what == "kernels" ? bench_kernels(size, precision, repetitions, machine)
                                            : bench_generate(size, precision, repetitions, machine);
     if (json)

@@ -55,11 +55,13 @@ double median_seconds(int repetitions, Body&& body) {
   return median(times);
 }
 
-// Steps of pretraining; of SFT on the conversations of `data`; of DPO with shared prompts.
+// Steps of pretraining; of SFT on the conversations of `data`; of DPO with shared prompts; of
+// reinforcement learning, rollouts and training apart.
 Json bench_train(const Size& size, Precision precision, int repetitions, const Machine& machine);
 Json bench_sft(const Size& size, Precision precision, int repetitions, const std::string& data,
                const std::string& tokenizer_path);
 Json bench_dpo(const Size& size, Precision precision, int repetitions);
+Json bench_rl(const Size& size, Precision precision, int repetitions);
 // The matrix products of a model of that size, and its attention.
 Json bench_kernels(const Size& size, Precision precision, int repetitions, const Machine& machine);
 

@@ -1,15 +1,17 @@
-// minillm-bench train, sft, dpo: training steps as a run takes them.
+// minillm-bench train, sft, dpo, rl: training steps as a run takes them.
 
 #include <algorithm>
 #include <numeric>
 
 #include "libminillm/core/rng.h"
 #include "libminillm/data/dataset_reader.h"
+#include "libminillm/generate/generator.h"
 #include "libminillm/nn/model.h"
 #include "libminillm/objectives/next_token.h"
 #include "libminillm/objectives/preference.h"
 #include "libminillm/optim/adamw.h"
 #include "libminillm/optim/grad_norm.h"
+#include "libminillm/rl/policy_batches.h"
 #include "libminillm/stage/conversation_dataset.h"
 #include "tools/bench.h"
 
@@ -113,58 +115,73 @@ Json bench_sft(const Size& size, Precision precision, int repetitions, const std
           {"share_of_tokens_with_loss", median(supervised)}};
 }
 
-// A step on pairs whose prompt is half of the tokens, compared with a forward pass over the same
-// pairs side by side.
-Json bench_dpo(const Size& size, Precision precision, int repetitions) {
-  Rng rng(1);
-  const Index half = size.T / 2;
-  const TokenBatch side_by_side = random_batch(size, rng);
-  // Shared: prompt once, then two answers that attend to it.
-  TokenBatch shared;
+namespace {
+
+// Pairs whose prompt is half of a sequence's tokens: the prompt once, then two answers that attend
+// to it.
+struct RandomPairs {
+  TokenBatch batch;
   std::vector<PreferenceItem> items;
-  std::vector<Index> pair_ends;
-  const auto random_token = [&] {
-    return static_cast<Token>(rng.below(static_cast<uint64_t>(size.V)));
-  };
-  for (Index pair = 0; pair < size.B / 2; ++pair) {
-    const Index prompt = shared.rows();
-    for (Index t = 0; t < half; ++t) shared.tokens.push_back(random_token());
-    shared.segments.push_back({prompt, prompt + half, 0, 0});
-    Index bounds[3] = {shared.target_count(), 0, 0};
-    for (int answer = 0; answer < 2; ++answer) {
-      const Index begin = shared.rows();
-      for (Index t = 0; t < half; ++t) {
-        shared.tokens.push_back(random_token());
-        shared.targets.push_back({begin + t, random_token(), 1});
+  std::vector<Index> ends;  // of each pair's targets
+
+  RandomPairs(const Size& size, Rng& rng) {
+    const Index half = size.T / 2;
+    const auto random_token = [&] {
+      return static_cast<Token>(rng.below(static_cast<uint64_t>(size.V)));
+    };
+    for (Index pair = 0; pair < size.B / 2; ++pair) {
+      const Index prompt = batch.rows();
+      for (Index t = 0; t < half; ++t) batch.tokens.push_back(random_token());
+      batch.segments.push_back({prompt, prompt + half, 0, 0});
+      Index bounds[3] = {batch.target_count(), 0, 0};
+      for (int answer = 0; answer < 2; ++answer) {
+        const Index begin = batch.rows();
+        for (Index t = 0; t < half; ++t) {
+          batch.tokens.push_back(random_token());
+          batch.targets.push_back({begin + t, random_token(), 1});
+        }
+        batch.segments.push_back({begin, begin + half, prompt, prompt + half});
+        bounds[answer + 1] = batch.target_count();
       }
-      shared.segments.push_back({begin, begin + half, prompt, prompt + half});
-      bounds[answer + 1] = shared.target_count();
+      items.push_back({{bounds[0], bounds[1], bounds[1], bounds[2]}, 0, 0});
+      ends.push_back(bounds[2]);
     }
-    items.push_back({{bounds[0], bounds[1], bounds[1], bounds[2]}, 0, 0});
-    pair_ends.push_back(bounds[2]);
   }
-  Training training(size.model(), precision, std::max(shared.rows(), side_by_side.rows()),
-                    side_by_side.target_count());
-  Model& model = training.model;
-  Workspace& workspace = training.workspace;
-  // Alternating, so that what slows the machine down slows both.
-  std::vector<double> forward, full;
-  for (int i = 0; i <= repetitions; ++i) {
-    const double begin = now();
-    model.forward(side_by_side, workspace);
-    model.log_probs(side_by_side, workspace);
-    const double middle = now();
+
+  // A step of DPO whose reference is known.
+  void step(Training& training) const {
+    Model& model = training.model;
     std::ranges::fill(model.gradients(), Real{0});
-    model.forward(shared, workspace);
+    model.forward(batch, training.workspace);
     size_t next = 0;
-    for (HeadPass head = model.head_pass(shared, workspace, pair_ends); head.next();) {
+    for (HeadPass head = model.head_pass(batch, training.workspace, ends); head.next();) {
       const size_t first = next;
       while (next < items.size() && items[next].targets.rejected_end <= head.end()) ++next;
       pair_loss(head.dlogp(), head.logp(), std::span(items).subspan(first, next - first),
                 pair_loss_of({}), {});
     }
-    model.backward(shared, workspace);
+    model.backward(batch, training.workspace);
     training.update(1 / static_cast<double>(items.size()));
+  }
+};
+
+}  // namespace
+
+// A step of DPO, compared with a forward pass over the same pairs side by side.
+Json bench_dpo(const Size& size, Precision precision, int repetitions) {
+  Rng rng(1);
+  const TokenBatch side_by_side = random_batch(size, rng);
+  const RandomPairs pairs(size, rng);
+  Training training(size.model(), precision, std::max(pairs.batch.rows(), side_by_side.rows()),
+                    side_by_side.target_count());
+  // Alternating, so that what slows the machine down slows both.
+  std::vector<double> forward, full;
+  for (int i = 0; i <= repetitions; ++i) {
+    const double begin = now();
+    training.model.forward(side_by_side, training.workspace);
+    training.model.log_probs(side_by_side, training.workspace);
+    const double middle = now();
+    pairs.step(training);
     const double end = now();
     if (i == 0) continue;  // warms up
     forward.push_back(middle - begin);
@@ -173,6 +190,103 @@ Json bench_dpo(const Size& size, Precision precision, int repetitions) {
   return {{"milliseconds_per_step", median(full) * 1e3},
           {"milliseconds_forward_side_by_side", median(forward) * 1e3},
           {"step_over_forward", median(full) / median(forward)}};
+}
+
+// A step of reinforcement learning in its parts, and beside them what they are made of: plain
+// decoding of as many streams, and a step of DPO. 16 questions of 32 tokens, 8 answers of 48.
+Json bench_rl(const Size& size, Precision precision, int repetitions) {
+  RlConfig config;
+  config.train.batch_tokens = size.B * size.T;
+  Rng rng(1);
+  std::vector<AnswerGroup> groups(static_cast<size_t>(config.questions));
+  std::vector<std::vector<Token>> prompts;
+  for (AnswerGroup& group : groups) {
+    for (int t = 0; t < 32; ++t)
+      group.prompt.push_back(static_cast<Token>(rng.below(static_cast<uint64_t>(size.V))));
+    prompts.insert(prompts.end(), static_cast<size_t>(config.samples), group.prompt);
+  }
+  const RandomPairs pairs(size, rng);
+  PolicyBatches batches(config, std::nullopt);
+  Training training(size.model(), precision, std::max(pairs.batch.rows(), batches.max_rows(32)),
+                    std::max(pairs.batch.target_count(), batches.max_targets(32)));
+  Model& model = training.model;
+  Workspace& workspace = training.workspace;
+  const auto generate = [&](bool plain) {
+    GenerationConfig generation;
+    generation.sampling.temperature = plain ? 0 : 1;
+    generation.log_probs = !plain;
+    generation.max_tokens = config.max_tokens;
+    generation.stop_tokens = {static_cast<Token>(size.V)};  // no token: never stops
+    return Generator(model).generate_all(prompts, generation, std::ssize(prompts));
+  };
+
+  std::vector<double> decoding, rollouts, reference, learning, dpo;
+  double rows = 0;
+  for (int i = 0; i <= repetitions; ++i) {
+    const double begin = now();
+    generate(true);
+    const double decoded = now();
+    std::vector<Generation> said = generate(false);
+    const double sampled = now();
+    auto next = said.begin();
+    for (AnswerGroup& group : groups) {
+      group.answers.resize(static_cast<size_t>(config.samples));
+      for (SampledAnswer& answer : group.answers) {
+        answer.tokens = std::move(next->tokens);
+        answer.sampled = std::move(next++->log_probs);
+        answer.advantages.assign(answer.tokens.size(), rng.normal());
+      }
+    }
+    batches.divide(groups);
+    const double divided = now();
+    for (Index k = 0; k < batches.count(); ++k) {
+      TokenBatch answers;
+      batches.append_answers_of(k, answers);
+      model.forward(answers, workspace);
+      const std::span<const Real> logp = model.log_probs(answers, workspace);
+      auto of_answer = logp.begin();
+      batches.for_each_answer(k, [&](SampledAnswer& answer) {
+        const auto count = static_cast<std::ptrdiff_t>(answer.tokens.size());
+        answer.reference.assign(of_answer, of_answer + count);
+        of_answer += count;
+      });
+    }
+    const double looked_up = now();
+    rows = 0;
+    std::ranges::fill(model.gradients(), Real{0});
+    for (Index k = 0; k < batches.count(); ++k) {
+      const PolicyBatch& batch = batches.batch(k, k);
+      model.forward(batch.tokens, workspace);
+      for (HeadPass head = model.head_pass(batch.tokens, workspace); head.next();) {
+        const auto first = static_cast<size_t>(head.begin());
+        const auto count = static_cast<size_t>(head.end() - head.begin());
+        policy_gradient_loss(head.dlogp().subspan(first, count), head.logp().subspan(first, count),
+                             batch.sampled_tokens().part(head.begin(), head.end()),
+                             {.kl_weight = config.kl_weight});
+      }
+      model.backward(batch.tokens, workspace);
+      rows += static_cast<double>(batch.tokens.rows());
+    }
+    training.update(1 / static_cast<double>(prompts.size()));
+    const double learned = now();
+    pairs.step(training);
+    const double end = now();
+    if (i == 0) continue;  // warms up
+    decoding.push_back(decoded - begin);
+    rollouts.push_back(sampled - decoded);
+    reference.push_back(looked_up - divided);
+    learning.push_back(learned - looked_up);
+    dpo.push_back(end - learned);
+  }
+  const double answer_tokens = static_cast<double>(std::ssize(prompts) * config.max_tokens);
+  const double pair_rows = static_cast<double>(pairs.batch.rows());
+  return {{"rollout_tokens_per_second", answer_tokens / median(rollouts)},
+          {"rollouts_over_plain_decoding", median(decoding) / median(rollouts)},
+          {"training_rows_per_second", rows / median(learning)},
+          {"training_over_dpo", rows / median(learning) / (pair_rows / median(dpo))},
+          {"milliseconds_rollouts", median(rollouts) * 1e3},
+          {"milliseconds_reference", median(reference) * 1e3},
+          {"milliseconds_training", median(learning) * 1e3}};
 }
 
 }  // namespace minillm

@@ -28,8 +28,8 @@ constexpr bool kMemoryIsOurs = false;
 constexpr bool kMemoryIsOurs = true;
 #endif
 
-// What was allocated and not freed. The resident memory of a small process moves by more than a leak
-// would: the allocator takes pages in steps of its own, and the system maps code as it is reached.
+// What was allocated and not freed. The resident memory of a small process moves by more than a
+// leak would: the allocator takes pages in steps of its own, and code is mapped as it is reached.
 double allocated_memory() {
   const struct mallinfo2 use = mallinfo2();
   return static_cast<double>(use.uordblks + use.hblkhd);
