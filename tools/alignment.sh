@@ -54,7 +54,8 @@ done_once "$out/best_of.txt" best_of
 cat "$out/best_of.txt"
 
 say "3. reinforcement learning: the truth as reward"
-stage rl rl --train "$world/rl.jsonl" --eval "$out/questions.jsonl" --replay "$out/replay.jsonl"
+stage rl rl --train "$world/rl.jsonl" --eval "$out/questions.jsonl" --replay "$out/replay.jsonl" \
+  --set train.sample_every=10 --set train.eval_every=10
 
 say "4. a constitution: pairs that nobody has labelled, and preference tuning on them"
 pairs() { "$bin/minillm-constitution" --checkpoint "$from/sft" --principle configs/world_principle.toml --stories "$world/pretrain.jsonl" --seed "$seed" --pairs "$out/pairs.jsonl"; }

@@ -7,6 +7,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/core/version.h"
+#include "libminillm/data/message_json.h"
 #include "libminillm/report/report.h"
 
 namespace minillm::report {
@@ -19,8 +20,9 @@ constexpr std::string_view kPage =
     ;
 
 constexpr size_t kMostLines = 1500;  // of a run in the page: more than a screen has columns
+constexpr size_t kMostSamples = 300;
 
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 // The metrics as columns: {"step": [...], "loss": [...], ...}, null where a line has none. Of a
 // long log every n-th line of either kind.
@@ -42,13 +44,30 @@ Json metrics_json(const std::vector<MetricsLine>& lines) {
     for (const auto& [name, value] : line.values) {
       Json& column = columns[name];
       while (column.size() < rows) column.push_back(nullptr);
-      if (column.size() == rows) column.push_back(number(value));
+      if (column.size() == rows) column.push_back(number_or_null(value));
     }
     ++rows;
   }
   for (auto& [name, column] : columns.items())
     while (column.size() < rows) column.push_back(nullptr);
   return columns;
+}
+
+// Of many samples those of every n-th step that has any, and of the last one.
+Json samples_json(const std::vector<LoggedSample>& samples) {
+  const size_t stride = samples.size() / kMostSamples + 1;
+  Json list = Json::array();
+  size_t number = 0;  // of the step among those that have samples
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const auto& [step, sample] = samples[i];
+    if (i > 0 && samples[i - 1].step != step) ++number;
+    if (number % stride != 0 && step != samples.back().step) continue;
+    list.push_back({{"step", step},
+                    {"prompt", sample.prompt},
+                    {"text", sample.text},
+                    {"reward", sample.reward ? number_or_null(*sample.reward) : Json(nullptr)}});
+  }
+  return list;
 }
 
 Json lineage_json(const std::vector<LineageEntry>& lineage) {
@@ -83,13 +102,12 @@ Json run_json(const ReportRun& run) {
             {"where", notes.where},
             {"loss_unit", notes.loss_unit}}},
           {"lineage", lineage_json(run.lineage)},
-          {"metrics", metrics_json(run.metrics)}};
+          {"metrics", metrics_json(run.metrics)},
+          {"samples", samples_json(run.samples)}};
 }
 
 Json prompt_json(const ReportPrompt& prompt) {
-  Json messages = Json::array(), answers = Json::array();
-  for (const Message& message : prompt.prompt)
-    messages.push_back({{"role", role_name(message.role)}, {"content", message.content}});
+  Json answers = Json::array();
   for (const std::vector<ReportAnswer>& run : prompt.answers) {
     Json forms = Json::array();
     for (const ReportAnswer& answer : run)
@@ -97,7 +115,7 @@ Json prompt_json(const ReportPrompt& prompt) {
                        {"text", answer.answer.text},
                        {"tokens", answer.answer.tokens},
                        {"ended", answer.answer.ended},
-                       {"logp", number(answer.answer.mean_log_prob)},
+                       {"logp", number_or_null(answer.answer.mean_log_prob)},
                        {"verdict", judgement_name(answer.judgement)}});
     answers.push_back(forms);
   }
@@ -106,8 +124,12 @@ Json prompt_json(const ReportPrompt& prompt) {
     failure = {{"stage", prompt.diagnosis.first_stage},
                {"phase", prompt.diagnosis.phase},
                {"reason", prompt.diagnosis.reason}};
-  return {{"messages", messages},        {"given", prompt.given}, {"kind", prompt.kind},
-          {"expected", prompt.expected}, {"answers", answers},    {"failure", failure}};
+  return {{"messages", messages_json(prompt.prompt)},
+          {"given", prompt.given},
+          {"kind", prompt.kind},
+          {"expected", prompt.expected},
+          {"answers", answers},
+          {"failure", failure}};
 }
 
 Json figures_json(const ReportFigures& figures) {
@@ -115,7 +137,7 @@ Json figures_json(const ReportFigures& figures) {
   for (const ReportFigure& figure : figures.rows) {
     Json values = Json::array();
     for (const ReportFigure::Value& v : figure.values)
-      values.push_back({{"value", number(v.value)}, {"count", v.count}, {"of", v.of}});
+      values.push_back({{"value", number_or_null(v.value)}, {"count", v.count}, {"of", v.of}});
     rows.push_back({{"name", figure.name},
                     {"group", figure.group},
                     {"meaning", figure.meaning},

@@ -140,7 +140,8 @@ void append_metrics(std::string& out, const Report& report) {
   out += "\n## Training\n\n| run | metric | first | last | lines |\n|---|---|---:|---:|---:|\n";
   for (const ReportRun& run : report.runs) {
     for (const char* name :
-         {"loss", "eval_loss", "grad_norm", "rewards/margins", "rewards/accuracies"}) {
+         {"loss", "eval_loss", "grad_norm", "rewards/margins", "rewards/accuracies", "accuracy",
+          "eval_accuracy", "reward", "eval_reward", "kl_per_answer"}) {
       std::vector<double> values;
       for (const MetricsLine& line : run.metrics)
         for (const auto& [other, value] : line.values)
@@ -152,6 +153,18 @@ void append_metrics(std::string& out, const Report& report) {
   }
 }
 
+void append_samples(std::string& out, const Report& report) {
+  std::string rows;
+  for (const ReportRun& run : report.runs)
+    for (const auto& [step, sample] : run.samples)
+      rows += fmt::format("| {} | {} | {} | {} | {} |\n", escaped(run.name), step,
+                          escaped(sample.prompt), escaped(sample.text),
+                          sample.reward ? fmt::format("{:.3g}", *sample.reward) : std::string());
+  if (rows.empty()) return;
+  out += "\n## Samples while training\n\n| run | step | prompt | text | reward |\n";
+  out += "|---|---:|---|---|---:|\n" + rows;
+}
+
 }  // namespace
 
 std::string report_markdown(const Report& report) {
@@ -161,6 +174,7 @@ std::string report_markdown(const Report& report) {
   append_changes(out, report);
   append_stages(out, report);
   append_metrics(out, report);
+  append_samples(out, report);
   append_lineage(out, report);
   return out;
 }

@@ -11,20 +11,30 @@
 
 #include "libminillm/checkpoint/trainer_state.h"
 #include "libminillm/core/metrics.h"
+#include "libminillm/core/sample.h"
 #include "libminillm/eval/compare.h"
 #include "libminillm/eval/diagnosis.h"
 #include "libminillm/eval/stage_notes.h"
 
 namespace minillm::report {
 
-// One line of metrics.jsonl.
+// A line of metrics.jsonl that has metrics.
 struct MetricsLine {
   int64_t step = 0;
   Metrics values;  // without "step"; a NaN where the line has null
 };
-// Throws Error `'path':line: ...` on a line that is not of metrics, even a last one cut short, and
-// on the 257th name.
-std::vector<MetricsLine> read_metrics(const std::string& path);
+// One that has a sample.
+struct LoggedSample {
+  int64_t step = 0;
+  Sample sample;
+};
+struct RunLog {
+  std::vector<MetricsLine> metrics;
+  std::vector<LoggedSample> samples;
+};
+// Reads a metrics.jsonl. Throws Error `'path':line: ...` on a line of neither kind, even a last one
+// cut short, and on the 257th name.
+RunLog read_run_log(const std::string& path);
 
 // A run, or a checkpoint by itself.
 struct ReportRun {
@@ -38,6 +48,7 @@ struct ReportRun {
   bool writes = true;                 // a reward model writes nothing
   std::vector<LineageEntry> lineage;  // oldest first, this run's entry last
   std::vector<MetricsLine> metrics;   // empty if there is no metrics.jsonl
+  std::vector<LoggedSample> samples;
 };
 
 struct ReportAnswer {

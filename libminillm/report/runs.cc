@@ -22,10 +22,25 @@ using nlohmann::ordered_json;
 
 constexpr char kMetricsName[] = "metrics.jsonl";
 
-MetricsLine parse_metrics_line(std::string_view text) {
+std::string text_of(const ordered_json& j, const char* name) {
+  MINILLM_CHECK(j.contains(name) && j[name].is_string(), "'sample': expected a text '{}'", name);
+  return j[name];
+}
+
+Sample parse_sample(const ordered_json& j) {
+  MINILLM_CHECK(j.is_object(), "'sample': expected an object, got {}", j.type_name());
+  Sample sample = {text_of(j, "prompt"), text_of(j, "text")};
+  if (!j.contains("reward")) return sample;
+  MINILLM_CHECK(j["reward"].is_number(), "'reward': expected a number, got {}",
+                j["reward"].type_name());
+  sample.reward = j["reward"].get<double>();
+  return sample;
+}
+
+void parse_line(std::string_view text, RunLog& log) {
   ordered_json j;
   try {
-    j = parse_ordered_json(text, "line", /*max_depth=*/2);
+    j = parse_ordered_json(text, "line", /*max_depth=*/3);
   } catch (const Error& error) {
     throw Error(
         fmt::format("{} (remove the line, or continue the run with options.resume, which "
@@ -34,20 +49,21 @@ MetricsLine parse_metrics_line(std::string_view text) {
   }
   MINILLM_CHECK(j.is_object(), "expected an object, got {}", j.type_name());
   MINILLM_CHECK(j.contains("step"), "expected a 'step'");
-  MetricsLine line;
+  MINILLM_CHECK(j["step"].is_number_integer() && j["step"].get<int64_t>() >= 0,
+                "'step': expected a whole number from 0, got {}", j["step"].dump());
+  const int64_t step = j["step"];
+  if (j.contains("sample")) {
+    log.samples.push_back({step, parse_sample(j["sample"])});
+    return;
+  }
+  MetricsLine& line = log.metrics.emplace_back(step);
   for (const auto& [name, value] : j.items()) {
+    if (name == "step") continue;
     MINILLM_CHECK(value.is_number() || value.is_null(), "'{}': expected a number or null, got {}",
                   name, value.type_name());
-    if (name == "step") {
-      MINILLM_CHECK(value.is_number_integer() && value.get<int64_t>() >= 0,
-                    "'step': expected a whole number from 0, got {}", value.dump());
-      line.step = value;
-    } else {
-      line.values.emplace_back(
-          name, value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>());
-    }
+    line.values.emplace_back(
+        name, value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>());
   }
-  return line;
 }
 
 // Where the run keeps its log, even if `path` is one of its checkpoints.
@@ -74,14 +90,18 @@ ReportRun read_run(const std::string& path) {
     if (!run.lineage.empty()) run.stage = run.lineage.back().stage;
   }
   const std::string log = metrics_path(path, run.checkpoint);
-  if (file_exists(log)) run.metrics = read_metrics(log);
+  if (file_exists(log)) {
+    RunLog lines = read_run_log(log);
+    run.metrics = std::move(lines.metrics);
+    run.samples = std::move(lines.samples);
+  }
   return run;
 }
 
 }  // namespace
 
-std::vector<MetricsLine> read_metrics(const std::string& path) {
-  std::vector<MetricsLine> lines;
+RunLog read_run_log(const std::string& path) {
+  RunLog log;
   constexpr size_t kMaxLineBytes = 1 << 16;
   constexpr size_t kMaxNames = 256;  // each becomes a column over all lines
   std::set<std::string> names;
@@ -89,15 +109,17 @@ std::vector<MetricsLine> read_metrics(const std::string& path) {
   std::string_view text;
   while (reader.next(text)) {
     try {
-      lines.push_back(parse_metrics_line(text));
-      for (const auto& [name, value] : lines.back().values) names.insert(name);
+      const size_t before = log.metrics.size();
+      parse_line(text, log);
+      if (log.metrics.size() == before) continue;  // a sample
+      for (const auto& [name, value] : log.metrics.back().values) names.insert(name);
       MINILLM_CHECK(names.size() <= kMaxNames, "expected at most {} different metrics", kMaxNames);
     } catch (const Error& error) {
       throw Error(fmt::format("'{}':{}: not a line of metrics: {}", path, reader.line_number(),
                               error.what()));
     }
   }
-  return lines;
+  return log;
 }
 
 std::vector<ReportRun> read_runs(const std::vector<std::string>& paths) {

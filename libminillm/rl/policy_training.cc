@@ -150,6 +150,20 @@ Metrics PolicyTraining::take_metrics() {
   return metrics;
 }
 
+std::vector<Sample> PolicyTraining::samples() const {
+  constexpr size_t kQuestions = 3;
+  std::vector<Sample> samples;
+  for (const AnswerGroup& group : std::span(groups_).first(std::min(kQuestions, groups_.size()))) {
+    const auto [worst, best] =
+        std::ranges::minmax_element(group.answers, {}, &SampledAnswer::reward);
+    const Prompt& prompt = questions_.questions[static_cast<size_t>(group.question)].prompt;
+    samples.push_back({raw_text(prompt), best->text, true, best->reward});
+    if (worst->reward < best->reward)
+      samples.push_back({raw_text(prompt), worst->text, true, worst->reward});
+  }
+  return samples;
+}
+
 std::optional<ConversationDataset> PolicyTraining::replayed(Dataset<Conversation> data) const {
   if (data.records.empty() || !replays(c_)) {
     run_.say(

@@ -63,6 +63,8 @@ class PolicyTraining {
   void begin_step(Index begin, Index end);
   Contribution micro_step(Index i);
   Metrics take_metrics();
+  // The best and the worst answer to each of the first questions of the step.
+  std::vector<Sample> samples() const;
 
  private:
   std::optional<ConversationDataset> replayed(Dataset<Conversation> data) const;

@@ -175,27 +175,26 @@ void StageRun::check_memory_fits(const StageSizes& sizes) const {
   say(check_memory(need, available_memory()));
 }
 
-// Greedy continuations of the prompts, as one text; where the stage is about conversations, as
-// answers to user messages.
-std::function<std::string()> StageRun::sampler() const {
-  if (data_.sample_prompts.empty()) return {};
-  return [this, chat = stage_notes(stage_).chat] {
-    GenerationConfig generation;
-    generation.sampling.temperature = 0;
-    generation.max_tokens = data_.sample_tokens;
-    std::vector<std::vector<Token>> prompts;
-    for (const std::string& prompt : data_.sample_prompts)
-      prompts.push_back(chat ? render_prompt(tokenizer(), {{Role::kUser, prompt}})
-                             : encode_raw_prompt(tokenizer(), prompt));
-    const auto answers = Generator(start_->model, tokenizer()).generate_all(prompts, generation);
-    std::string text;
-    for (size_t i = 0; i < answers.size(); ++i) {
-      const std::string& prompt = data_.sample_prompts[i];
-      text += chat ? fmt::format("{}\n  -> {}\n", prompt, strip_template_space(answers[i].text))
-                   : fmt::format("{}|{}\n", prompt, answers[i].text);
-    }
-    return text;
-  };
+// Greedy continuations of the prompts; where the stage is about conversations, answers to user
+// messages.
+std::vector<Sample> StageRun::samples() const {
+  std::vector<Sample> samples;
+  if (data_.sample_prompts.empty()) return samples;
+  const bool chat = stage_notes(stage_).chat;
+  GenerationConfig generation;
+  generation.sampling.temperature = 0;
+  generation.max_tokens = data_.sample_tokens;
+  std::vector<std::vector<Token>> prompts;
+  for (const std::string& prompt : data_.sample_prompts)
+    prompts.push_back(chat ? render_prompt(tokenizer(), {{Role::kUser, prompt}})
+                           : encode_raw_prompt(tokenizer(), prompt));
+  const auto answers = Generator(start_->model, tokenizer()).generate_all(prompts, generation);
+  for (size_t i = 0; i < answers.size(); ++i) {
+    const std::string& text = answers[i].text;
+    samples.push_back(
+        {data_.sample_prompts[i], chat ? std::string(strip_template_space(text)) : text, chat});
+  }
+  return samples;
 }
 
 LineageEntry StageRun::provenance() const {
@@ -230,7 +229,12 @@ TrainOutcome StageRun::train(const StageTask& task) {
   loop.evaluate = evaluate_;
   loop.best_metric = task.best_metric;
   loop.smaller_is_better = task.smaller_is_better;
-  loop.sample = sampler();
+  if (task.sample || !data_.sample_prompts.empty())
+    loop.sample = [&] {
+      std::vector<Sample> all = samples();
+      if (task.sample) std::ranges::move(task.sample(), std::back_inserter(all));
+      return all;
+    };
   loop.provenance = provenance();
   loop.default_config = default_config_;
   loop.ancestors = start_->lineage;

@@ -43,6 +43,8 @@ struct StageTask {
   std::function<Index(Index step)> prepare;  // optional: TrainingTask::prepare
   std::function<void(Index begin, Index end)> begin_step;  // optional: TrainingTask::begin_step
   std::function<Metrics()> take_step_metrics;  // optional: sums since the last call, as means
+  std::function<std::vector<Sample>()>
+      sample;  // optional: beside the answers to data.sample_prompts
   // The metric of the held-out part that decides which checkpoint is the best one.
   std::string best_metric = "eval_loss";
   bool smaller_is_better = true;
@@ -132,7 +134,7 @@ class StageRun {
   void take_directory();
   bool has_checkpoint() const;
   void check_memory_fits(const StageSizes& sizes) const;
-  std::function<std::string()> sampler() const;
+  std::vector<Sample> samples() const;
   LineageEntry provenance() const;
 
   const std::string stage_;

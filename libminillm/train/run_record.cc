@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "libminillm/core/check.h"
 
@@ -43,8 +44,13 @@ Metrics RunRecord::new_line(std::optional<double> epoch) const {
 
 void RunRecord::append(Metrics line) {
   line.emplace_back("time", unix_milliseconds());
+  write(metrics_to_json(line));
+  if (events_.on_log) events_.on_log(line);
+}
+
+void RunRecord::write(const std::string& json) {
   try {
-    if (log_) log_->append(line);
+    if (log_) log_->append(json);
     log_fails_ = false;
   } catch (const SystemError& error) {  // no reason to lose the run; a checkpoint needs the lines
     if (!log_fails_ && events_.on_message)
@@ -53,7 +59,6 @@ void RunRecord::append(Metrics line) {
           error.what()));
     log_fails_ = true;
   }
-  if (events_.on_log) events_.on_log(line);
 }
 
 void RunRecord::log_training(const StepReport& last_step, std::optional<double> epoch) {
@@ -71,6 +76,21 @@ void RunRecord::log_training(const StepReport& last_step, std::optional<double> 
   line.emplace_back("tokens_per_second", tokens_per_second());
   append(std::move(line));
   clear_sums();
+}
+
+void RunRecord::log_samples(const std::vector<Sample>& samples, std::optional<double> epoch) {
+  constexpr size_t kMostBytes = 4000;  // a line has its limit where it is read
+  for (const Sample& sample : samples) {
+    nlohmann::ordered_json json = {{"prompt", sample.prompt.substr(0, kMostBytes)},
+                                   {"text", sample.text.substr(0, kMostBytes)}};
+    if (sample.reward) json["reward"] = *sample.reward;
+    std::string line = metrics_to_json(new_line(epoch));
+    line.pop_back();
+    using Json = nlohmann::ordered_json;
+    write(fmt::format(R"({},"sample":{},"time":{}}})", line,
+                      json.dump(-1, ' ', false, Json::error_handler_t::replace),
+                      unix_milliseconds()));
+  }
 }
 
 std::optional<double> RunRecord::evaluate(std::optional<double> epoch) {

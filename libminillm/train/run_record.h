@@ -12,6 +12,7 @@
 //               "tokens_per_second"
 //               "time"           Unix, ms
 //   evaluation  the stage's metrics ("eval_loss", ...), "eval_runtime" (s), "time"
+//   sample      "sample", an object: "prompt", "text", and "reward" where there is one; "time"
 
 #ifndef LIBMINILLM_TRAIN_RUN_RECORD_H_
 #define LIBMINILLM_TRAIN_RUN_RECORD_H_
@@ -40,6 +41,8 @@ class RunRecord {
   // Writes the training line of the steps since the last one, `epoch` passes over the data done. If
   // the file cannot be written, that is an event, and the line waits for the next one or sync().
   void log_training(const StepReport& last_step, std::optional<double> epoch);
+  // Writes a line for each; what is longer than a few thousand bytes is cut.
+  void log_samples(const std::vector<Sample>& samples, std::optional<double> epoch);
   // Writes the evaluation's line; returns its best_metric, if it has one.
   std::optional<double> evaluate(std::optional<double> epoch);
 
@@ -51,6 +54,7 @@ class RunRecord {
  private:
   Metrics new_line(std::optional<double> epoch) const;
   void append(Metrics line);
+  void write(const std::string& json);
   void clear_sums() { loss_ = weight_ = tokens_ = seconds_ = 0; }
 
   std::string path_;

@@ -214,9 +214,11 @@ bool Trainer::save_is_overdue() const {
 
 // What only shows the model must not end the run.
 void Trainer::sample() {
-  if (!task_.sample || !events_.on_sample) return;
+  if (!task_.sample || (!events_.on_sample && run_ == nullptr)) return;
   try {
-    events_.on_sample(task_.sample());
+    const std::vector<Sample> samples = task_.sample();
+    record_->log_samples(samples, epoch());
+    if (events_.on_sample) events_.on_sample(to_text(samples));
   } catch (const std::exception& error) {
     say(fmt::format("warning: no sample at step {}: {}", state_.step, error.what()));
   }

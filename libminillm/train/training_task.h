@@ -10,6 +10,7 @@
 
 #include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/core/metrics.h"
+#include "libminillm/core/sample.h"
 #include "libminillm/objectives/contribution.h"
 
 namespace minillm {
@@ -47,10 +48,10 @@ struct TrainingTask {
   // i, so that i is the whole data cursor of a checkpoint. Adds its gradient (of the SUM) to
   // trainable.gradients.
   std::function<Contribution(Index i)> micro_step;
-  std::function<double(Index i)> epoch;        // optional: passes over the data before it
-  std::function<Metrics()> take_step_metrics;  // optional: sums since the last call, as means
-  std::function<Metrics()> evaluate;           // optional: held-out metrics
-  std::function<std::string()> sample;         // optional: a generated sample
+  std::function<double(Index i)> epoch;         // optional: passes over the data before it
+  std::function<Metrics()> take_step_metrics;   // optional: sums since the last call, as means
+  std::function<Metrics()> evaluate;            // optional: held-out metrics
+  std::function<std::vector<Sample>()> sample;  // optional: what the model writes by now
 
   // The metric of evaluate() that decides which checkpoint is the best one.
   std::string best_metric = "eval_loss";
@@ -77,7 +78,7 @@ struct TrainerEvents {
   std::function<void(const StepReport&)> on_step;      // after every step: for a progress bar
   std::function<void(const Metrics&)> on_log;          // what was appended to metrics.jsonl
   std::function<void(const std::string&)> on_message;  // skipped steps, saves, warnings
-  std::function<void(const std::string&)> on_sample;
+  std::function<void(const std::string&)> on_sample;   // what the model writes by now
   // Long work other than steps: "tokenizing", "evaluating", ... (core/progress.h).
   std::function<void(const char* work, double done, double total)> on_progress;
   std::function<bool()> stop_requested;  // true: finish the step, save, return kInterrupted

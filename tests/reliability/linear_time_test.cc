@@ -243,7 +243,7 @@ const Input kInputs[] = {
      }},
     FILE_OF("MetricsLine", 1000, "metrics.jsonl",
             "{\"step\":1," + repeated(n, "\"m#\":1", ",") + "}",
-            [](const std::string& path) { report::read_metrics(path); }),
+            [](const std::string& path) { report::read_run_log(path); }),
     FILE_OF("Summary", 2000, "summary.json",
             "{\"sft\":{" + repeated(n, R"("m#":{"value":1,"count":1,"of":1})", ",") + "}}",
             [](const std::string& path) {

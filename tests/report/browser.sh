@@ -31,7 +31,7 @@ browse() {
   if grep -E 'CONSOLE.*(rror|efused|iolat)' "$work/log"; then echo "the page wrote errors to the console"; exit 1; fi
 }
 
-# --- a small world through all three stages, and a prompt that would like to be markup
+# --- a small world through the stages, and a prompt that would like to be markup
 cd "$work"
 source "$source_folder/tests/tools/small.sh"
 often=(--set train.log_every=2)
@@ -42,12 +42,15 @@ often=(--set train.log_every=2)
   tool sft --init-from base --train world/sft.jsonl --eval world/sft_eval.jsonl --out chat --set train.steps=12 "${often[@]}"
   tool dpo --init-from chat --train world/preference.jsonl --eval world/preference_eval.jsonl --replay world/replay.jsonl \
     --out aligned --set train.steps=8 "${often[@]}"
+  tool rl --init-from chat --train world/rl.jsonl --eval world/rl.jsonl --replay world/replay.jsonl --out policy \
+    --set rl.reward=length:-0.1 --set rl.questions=4 --set rl.samples=4 --set rl.max_tokens=8 --set train.steps=6 "${often[@]}" \
+    --set train.eval_every=2 --set train.sample_every=2 --set 'data.sample_prompts=["<b>Who</b> are you?"]'
 } >/dev/null 2>training.log || { tail -n 3 training.log; exit 1; }
 figures='{"cloze_accuracy": {"value": 0.5, "count": 1, "of": 2}, "benign_refusal_rate": {"value": 0.25, "count": 1, "of": 4}}'
 printf '{"pretrain": %s, "sft": %s, "dpo": %s}' "$figures" "${figures/0.25, \"count\": 1/0.5, \"count\": 2}" "$figures" >summary.json
 cp world/prompts.jsonl prompts.jsonl
 printf '%s\n' '{"prompt": "</script><img src=x onerror=\"window.pwned=1\"><script>window.pwned=1</script>"}' >>prompts.jsonl
-"$bin/minillm-report" base chat aligned --prompts prompts.jsonl --world world --summary summary.json --max-tokens 24 \
+"$bin/minillm-report" base chat aligned policy --prompts prompts.jsonl --world world --summary summary.json --max-tokens 24 \
   --out report.html 2>/dev/null
 
 # --- the page tests itself: a copy of it with one more script, which the policy allows by the page's own nonce

@@ -25,25 +25,40 @@ ReportRun run_named(const std::string& name, std::vector<MetricsLine> metrics) {
   return run;
 }
 
-TEST(ReadMetrics, GivesEveryLineInOrderAndNullAsNan) {
+TEST(ReadRunLog, GivesEveryLineInOrderAndNullAsNan) {
   minillm_testing::TempDir dir;
-  const auto lines = read_metrics(
-      dir.write("metrics.jsonl", "{\"step\":1,\"loss\":2.5,\"grad_norm\":null}\n{\"step\":2}\n"));
+  const RunLog log =
+      read_run_log(dir.write("metrics.jsonl", R"({"step":1,"loss":2.5,"grad_norm":null}
+{"step":1,"sample":{"prompt":"Who?","text":"Ann.","reward":0.5},"time":1}
+{"step":2}
+{"step":2,"sample":{"prompt":"Who?","text":"Bo."}}
+)"));
+  const std::vector<MetricsLine>& lines = log.metrics;
   ASSERT_EQ(lines.size(), 2u);
   EXPECT_EQ(lines[0].step, 1);
   EXPECT_EQ(lines[0].values[0], (std::pair<std::string, double>("loss", 2.5)));
   EXPECT_TRUE(std::isnan(lines[0].values[1].second));
   EXPECT_EQ(lines[1].step, 2);
+  ASSERT_EQ(log.samples.size(), 2u);
+  EXPECT_EQ(log.samples[0].step, 1);
+  EXPECT_EQ(log.samples[0].sample.prompt, "Who?");
+  EXPECT_EQ(log.samples[0].sample.text, "Ann.");
+  EXPECT_EQ(log.samples[0].sample.reward, 0.5);
+  EXPECT_EQ(log.samples[1].sample.reward, std::nullopt);
 }
 
-TEST(ReadMetrics, NamesFileAndLineOfABrokenOne) {
+TEST(ReadRunLog, NamesFileAndLineOfABrokenOne) {
   minillm_testing::TempDir dir;
   const std::string good = "{\"step\":1,\"loss\":2.5}\n";
   for (const auto& [bad, what] : std::map<std::string, std::string>{
            {"{\"step\":2,\"lo", "not valid JSON: unexpected content at byte 14 (remove the line"},
            {"", "not valid JSON"},
            {"{\"step\":2,\"a\":1,\"a\":1}", "key \"a\" occurs twice"},
-           {"{\"step\":2,\"a\":[[1]]}", "nested deeper than 2 levels"},
+           {"{\"step\":2,\"a\":[[[1]]]}", "nested deeper than 3 levels"},
+           {R"({"step":2,"sample":1})", "'sample': expected an object, got number"},
+           {R"({"step":2,"sample":{"prompt":"Who?"}})", "'sample': expected a text 'text'"},
+           {R"({"step":2,"sample":{"prompt":"","text":"","reward":"x"}})",
+            "'reward': expected a number, got string"},
            {"{\"step\":1e999}", "a number is out of range"},
            {"[1]", "expected an object, got array"},
            {"{\"loss\":1}", "expected a 'step'"},
@@ -51,16 +66,16 @@ TEST(ReadMetrics, NamesFileAndLineOfABrokenOne) {
            {"{\"step\":-1}", "'step': expected a whole number from 0, got -1"},
            {"{\"step\":2,\"loss\":\"x\"}", "'loss': expected a number or null, got string"}}) {
     const std::string path = dir.write("metrics.jsonl", good + bad + "\n" + good);
-    EXPECT_ERROR(read_metrics(path), "'" + path + "':2: not a line of metrics");
-    EXPECT_ERROR(read_metrics(path), what);
+    EXPECT_ERROR(read_run_log(path), "'" + path + "':2: not a line of metrics");
+    EXPECT_ERROR(read_run_log(path), what);
   }
 }
 
-TEST(ReadMetrics, BoundsWhatBecomesColumns) {
+TEST(ReadRunLog, BoundsWhatBecomesColumns) {
   minillm_testing::TempDir dir;
   std::string lines;
   for (int i = 0; i < 257; ++i) lines += "{\"step\":1,\"m" + std::to_string(i) + "\":2}\n";
-  EXPECT_ERROR(read_metrics(dir.write("metrics.jsonl", lines)),
+  EXPECT_ERROR(read_run_log(dir.write("metrics.jsonl", lines)),
                "':257: not a line of metrics: expected at most 256 different metrics");
 }
 

@@ -103,6 +103,24 @@ TEST(ReportPage, GivesMetricsAsColumnsAndThinsLongOnes) {
   EXPECT_EQ(metrics["step"][rows - 2], 10000);  // the last of either kind is kept
 }
 
+TEST(ReportPage, HasSamplesOfEveryNthStepAndOfTheLast) {
+  Report report;
+  report.runs.emplace_back();
+  for (int64_t step = 10; step <= 10000; step += 10) {
+    report.runs[0].samples.push_back({step, {"Who?", "Ann.", true, 0.5}});
+    report.runs[0].samples.push_back({step, {"Where?", "</script>", true, std::nullopt}});
+  }
+  const std::string page = report_html(report);
+  const json samples = page_data(page)["runs"][0]["samples"];
+  EXPECT_LE(samples.size(), 302u);
+  EXPECT_EQ(samples[0],
+            json({{"step", 10}, {"prompt", "Who?"}, {"text", "Ann."}, {"reward", 0.5}}));
+  EXPECT_EQ(samples.back()["step"], 10000);
+  EXPECT_EQ(samples.back()["text"], "</script>");
+  EXPECT_TRUE(samples.back()["reward"].is_null());
+  EXPECT_EQ(occurrences(page, "</script>"), 2u);  // the page's own
+}
+
 TEST(ReportMarkdown, KeepsHostileTextsText) {
   const std::string text = report_markdown(evil_report());
   EXPECT_THAT(text, Not(HasSubstr("<script")));
@@ -122,6 +140,7 @@ TEST(ReportMarkdown, ShowsAnswersFailuresFiguresAndLineage) {
   run.name = run.stage = "sft";
   run.lineage = {{"sft", "0.1.0", "", {{"train", std::string(64, 'a')}}, "", 3, 12, 345}};
   run.metrics = {{1, {{"loss", 2.0}}}, {2, {{"loss", 1.0}}}};
+  run.samples = {{2, {"Who?", "Cy", true, 0.25}}};
   report.runs = {run};
   ReportPrompt prompt;
   prompt.prompt = {{Role::kUser, "Who?", true}};
@@ -136,6 +155,7 @@ TEST(ReportMarkdown, ShowsAnswersFailuresFiguresAndLineage) {
   EXPECT_THAT(text, HasSubstr("| Who? | sft | fine\\-tuning | Because\\. |\n"));
   EXPECT_THAT(text, HasSubstr("| answer\\_accuracy | 0.500 (1/2) |\n"));
   EXPECT_THAT(text, HasSubstr("| sft | loss | 2.0000 | 1.0000 | 2 |\n"));
+  EXPECT_THAT(text, HasSubstr("| sft | 2 | Who? | Cy | 0.25 |\n"));
   EXPECT_THAT(text, HasSubstr("| sft | 12 | 345 | 3 | none | train `aaaaaaaaaaaa` |\n"));
 }
 

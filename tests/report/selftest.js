@@ -49,7 +49,7 @@
         const readout = svg.parentNode.querySelector('output');
         const before = readout.textContent;
         press(svg, 'End');
-        check(/^step \d+: /.test(readout.textContent), `${svg.getAttribute('aria-label')}: no values: ${readout.textContent}`);
+        check(/^(√KL [\d.ek−]+, )?step \d+: /.test(readout.textContent), `${svg.getAttribute('aria-label')}: no values: ${readout.textContent}`);
         svg.dispatchEvent(new PointerEvent('pointerleave'));
         check(readout.textContent === before, 'the values stay');
         check(!/NaN|undefined|Infinity/.test(svg.outerHTML), `${svg.getAttribute('aria-label')}: a number is missing`);
@@ -65,6 +65,13 @@
     check(readCurves() === curves, 'logarithmic steps draw as many curves');
     document.getElementById('log-steps').click();
     check(path() === evenly, 'the second click draws the first curve again');
+
+    for (const run of data.runs) for (const sample of run.samples) {
+      const cells = all('.samples td').map(cell => cell.textContent);
+      check(cells.includes(sample.text.trim() || '(nothing)'), `no sample '${sample.text}'`);
+    }
+    all('.samples summary').forEach(summary => summary.click());
+    check(document.documentElement.scrollWidth <= innerWidth, 'samples make the page wider than the window');
 
     const hash = document.querySelector('.hash');
     hash.click();

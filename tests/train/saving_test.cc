@@ -101,7 +101,7 @@ TEST(Trainer, ALogThatCannotBeWrittenEndsNothing) {
 TEST(Trainer, ASampleThatFailsIsToldAndAnEvaluationThatFailsTakesNoStepWithIt) {
   CopyTask task;
   TrainingTask stage = task.stage();
-  stage.sample = []() -> std::string { throw Error("no such prompt"); };
+  stage.sample = []() -> std::vector<Sample> { throw Error("no such prompt"); };
   int evaluations = 0;
   stage.evaluate = [&]() -> Metrics {
     if (++evaluations == 3) throw Error("the held-out file is gone");

@@ -22,6 +22,7 @@ using minillm_testing::TestRun;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
+using ::testing::StartsWith;
 
 TEST(Trainer, OverfitsOneBatch) {
   CopyTask task;
@@ -156,10 +157,22 @@ TEST(Trainer, ShowsSamplesWhenAsked) {
   TrainConfig config = ten_steps();
   config.sample_every = 4;
   TrainingTask stage = task.stage();
-  stage.sample = [] { return "a sample"; };
+  stage.sample = [] {
+    return std::vector<Sample>{{"Who?", "Ann \"\xff\"", true, 0.5},
+                               {"Once", std::string(9000, '.')}};
+  };
   TestRun run;
   run.train(task, config, stage);
-  EXPECT_THAT(run.samples, ElementsAre("a sample", "a sample"));
+  ASSERT_EQ(run.samples.size(), 2u);
+  EXPECT_THAT(run.samples[0], StartsWith("Who?\n  -> Ann \"\xff\"  (reward 0.5)\nOnce|..."));
+  std::vector<nlohmann::json> logged;
+  for (const auto& line : read_metrics(run.directory))
+    if (line.contains("sample")) logged.push_back(line);
+  ASSERT_EQ(logged.size(), 4u);
+  EXPECT_EQ(logged[2]["step"], 8);
+  EXPECT_EQ(logged[2]["sample"],
+            nlohmann::json({{"prompt", "Who?"}, {"text", "Ann \"\ufffd\""}, {"reward", 0.5}}));
+  EXPECT_EQ(logged[3]["sample"]["text"], std::string(4000, '.'));
 }
 
 TEST(Trainer, KeepsTheBestAndTheLastCheckpoints) {
