@@ -85,11 +85,11 @@ int main(int argc, char** argv) {
                "minillm-bench");
   std::string what, size_name = "xs", precision_name = "fp32", data, tokenizer;
   int repetitions = 7;
-  Index length = 0;
+  Index length = 0, rank = 8;
   bool json = false;
-  app.add_option("what", what, "kernels, train, sft, dpo, rl or generate")
+  app.add_option("what", what, "kernels, train, lora, sft, dpo, rl or generate")
       ->required()
-      ->check(CLI::IsMember({"kernels", "train", "sft", "dpo", "rl", "generate"}));
+      ->check(CLI::IsMember({"kernels", "train", "lora", "sft", "dpo", "rl", "generate"}));
   app.add_option("--data", data, "sft: conversations to train on");
   app.add_option("--tokenizer", tokenizer, "sft: tokenizer.model; sets the vocabulary size");
   app.add_option("--size", size_name, "xxs, xs, s, m; for generate also s15, s110")
@@ -99,6 +99,9 @@ int main(int argc, char** argv) {
          "--length", length,
          "tokens per sequence; the batch keeps its number of tokens; 0 = the size's default")
       ->check(CLI::Range(0, 1 << 16))
+      ->capture_default_str();
+  app.add_option("--rank", rank, "lora: of the adapter")
+      ->check(CLI::Range(1, 65536))
       ->capture_default_str();
   app.add_option("--precision", precision_name, "fp32 or bf16; for generate also int8")
       ->check(CLI::IsMember({"fp32", "bf16", "int8"}))
@@ -129,10 +132,11 @@ int main(int argc, char** argv) {
                     {{"fp32_gflops", machine.flops * 1e-9},
                      {"bf16_gflops", machine.bf16_flops * 1e-9},
                      {"read_gigabytes_per_second", machine.bandwidth * 1e-9}}}};
-    report["result"] = what == "train" ? bench_train(size, precision, repetitions, machine)
-                       : what == "sft" ? bench_sft(size, precision, repetitions, data, tokenizer)
-                       : what == "dpo" ? bench_dpo(size, precision, repetitions)
-                       : what == "rl"  ? bench_rl(size, precision, repetitions)
+    report["result"] = what == "train"  ? bench_train(size, precision, repetitions, machine)
+                       : what == "lora" ? bench_lora(size, precision, rank, repetitions)
+                       : what == "sft"  ? bench_sft(size, precision, repetitions, data, tokenizer)
+                       : what == "dpo"  ? bench_dpo(size, precision, repetitions)
+                       : what == "rl"   ? bench_rl(size, precision, repetitions)
                        : what == "kernels" ? bench_kernels(size, precision, repetitions, machine)
                                            : bench_generate(size, precision, repetitions, machine);
     if (json)

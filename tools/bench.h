@@ -55,11 +55,12 @@ double median_seconds(int repetitions, Body&& body) {
   return median(times);
 }
 
-// Steps of pretraining; of SFT on the conversations of `data`; of DPO with shared prompts; of
-// reinforcement learning, rollouts and training apart.
+// Steps of pretraining; of LoRA beside full ones; of SFT on the conversations of `data`; of DPO with
+// shared prompts; of reinforcement learning, rollouts and training apart.
 Json bench_train(const Size& size, Precision precision, int repetitions, const Machine& machine);
 Json bench_sft(const Size& size, Precision precision, int repetitions, const std::string& data,
                const std::string& tokenizer_path);
+Json bench_lora(const Size& size, Precision precision, Index rank, int repetitions);
 Json bench_dpo(const Size& size, Precision precision, int repetitions);
 Json bench_rl(const Size& size, Precision precision, int repetitions);
 // The matrix products of a model of that size, and its attention.

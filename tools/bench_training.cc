@@ -7,6 +7,7 @@
 #include "libminillm/data/dataset_reader.h"
 #include "libminillm/generate/generator.h"
 #include "libminillm/nn/model.h"
+#include "libminillm/nn/trainable.h"
 #include "libminillm/objectives/next_token.h"
 #include "libminillm/objectives/preference.h"
 #include "libminillm/optim/adamw.h"
@@ -39,20 +40,27 @@ struct Training {
   Workspace workspace;
   Index steps = 0;
 
-  Training(const ModelConfig& config, Precision precision, Index rows, Index targets)
-      : model(initialized(config, precision)),
-        adamw(model.tensors(), {}),
-        workspace(config, rows, targets, Workspace::Mode::kTraining) {}
-  static Model initialized(const ModelConfig& config, Precision precision) {
+  // `rank`: of an adapter that is trained instead of the model; 0: none.
+  Training(const ModelConfig& config, Precision precision, Index rows, Index targets,
+           Index rank = 0)
+      : model(initialized(config, precision, rank)),
+        adamw(*trainable().tensors, {}),
+        workspace(config, rows, targets, Workspace::Mode::kTraining, model.inner_states()) {}
+  static Model initialized(const ModelConfig& config, Precision precision, Index rank) {
     Model model(config);
     model.initialize(1);
     model.set_precision(precision);
+    if (rank == 0) return model;
+    const auto adapter = std::make_shared<Adapter>(config, lora_shape(config, {.rank = rank}));
+    adapter->initialize(1);
+    model.adapt(adapter);
     return model;
   }
+  Trainable trainable() { return trainable_of(model); }
 
   // Forward, loss, backward, norm, clipping, update: a step as in a run.
   void step(const TokenBatch& batch) {
-    std::ranges::fill(model.gradients(), Real{0});
+    std::ranges::fill(trainable().gradients, Real{0});
     model.forward(batch, workspace);
     HeadPass head = model.head_pass(batch, workspace);
     next_token_gradient(head.dlogp(), batch.targets);
@@ -61,9 +69,9 @@ struct Training {
     update(1 / static_cast<double>(batch.rows()));
   }
   void update(double scale) {
-    const double norm = scale * l2_norm(model.gradients());
-    adamw.update(model.parameters(), model.gradients(), scale * std::min(1.0, 1 / norm), 3e-4,
-                 ++steps);
+    const Trainable what = trainable();
+    const double norm = scale * l2_norm(what.gradients);
+    adamw.update(what.parameters, what.gradients, scale * std::min(1.0, 1 / norm), 3e-4, ++steps);
   }
 };
 
@@ -79,6 +87,34 @@ Json bench_train(const Size& size, Precision precision, int repetitions, const M
           {"milliseconds_per_step", seconds * 1e3},
           {"gflops", tokens * size.training_flops_per_token() * 1e-9},
           {"share_of_fp32_peak", tokens * size.training_flops_per_token() / machine.flops}};
+}
+
+// A step of LoRA on all matrices, and a full one of the same model, in turn.
+Json bench_lora(const Size& size, Precision precision, Index rank, int repetitions) {
+  Rng rng(1);
+  const TokenBatch batch = random_batch(size, rng);
+  Training full(size.model(), precision, batch.rows(), batch.target_count());
+  Training lora(size.model(), precision, batch.rows(), batch.target_count(), rank);
+  std::vector<double> full_times, lora_times;
+  for (int i = 0; i <= repetitions; ++i) {
+    const double begin = now();
+    full.step(batch);
+    const double middle = now();
+    lora.step(batch);
+    const double end = now();
+    if (i == 0) continue;  // warms up
+    full_times.push_back(middle - begin);
+    lora_times.push_back(end - middle);
+  }
+  const auto bytes = [](Training& training) {
+    return static_cast<double>(3 * training.trainable().parameters.size_bytes());
+  };
+  return {{"rank", rank},
+          {"milliseconds_full_step", median(full_times) * 1e3},
+          {"milliseconds_lora_step", median(lora_times) * 1e3},
+          {"lora_over_full", median(lora_times) / median(full_times)},
+          {"full_gradients_and_moments_megabytes", bytes(full) * 1e-6},
+          {"lora_gradients_and_moments_megabytes", bytes(lora) * 1e-6}};
 }
 
 // Steps on real conversations, packed, alternating with pretraining steps of the same model. All

@@ -8,9 +8,9 @@
 
 namespace minillm {
 
-Index TensorTable::add(std::string name, std::vector<Index> shape, bool decay) {
+Index TensorTable::add(std::string name, std::vector<Index> shape, bool decay, double rate) {
   const Index size = std::accumulate(shape.begin(), shape.end(), Index{1}, std::multiplies<>());
-  tensors_.push_back({std::move(name), std::move(shape), size_, size, decay});
+  tensors_.push_back({std::move(name), std::move(shape), size_, size, decay, rate});
   size_ += size;
   return tensors_.back().offset;
 }

@@ -21,6 +21,7 @@ struct TensorInfo {
   Index offset = 0;          // first element in the arena
   Index size = 0;            // product of shape
   bool decay = false;        // whether AdamW's weight decay applies (matrices: yes; gains: no)
+  double rate = 1;           // its learning rate over the others'
 };
 
 // Elements [begin, end) of an arena.
@@ -31,7 +32,7 @@ struct ElementRange {
 class TensorTable {
  public:
   // Appends a tensor right after the last one and returns its offset.
-  Index add(std::string name, std::vector<Index> shape, bool decay);
+  Index add(std::string name, std::vector<Index> shape, bool decay, double rate = 1);
 
   const std::vector<TensorInfo>& tensors() const { return tensors_; }
   Index size() const { return size_; }  // elements of the whole arena

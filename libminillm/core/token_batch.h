@@ -24,6 +24,7 @@ struct Segment {
   Index end = 0;
   Index prefix_begin = 0;
   Index prefix_end = 0;
+  Index adapter = 0;  // which of the pass's adapters, if it has any; -1: none
 
   Index length() const { return end - begin; }
   Index prefix_length() const { return prefix_end - prefix_begin; }

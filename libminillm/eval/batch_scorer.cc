@@ -40,7 +40,7 @@ BatchScorer::BatchScorer(const Model& model, std::span<const ItemSize> items, He
       head_(head),
       plan_(plan_batches(items)),
       workspace_(model.config(), plan_.largest.rows, plan_.largest.targets,
-                 Workspace::Mode::kInference) {}
+                 Workspace::Mode::kInference, model.inner_states()) {}
 
 std::span<const Real> BatchScorer::evaluate() {
   if (head_ == Head::kLanguageModel) return model_.log_probs(batch_, workspace_);

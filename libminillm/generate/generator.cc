@@ -117,7 +117,8 @@ ContinuousBatch::ContinuousBatch(const Model& model, const Weights& weights,
   capacity_ = longest + std::min(config.max_tokens - 1, context_ - longest);
   prefill_rows_ = std::max(longest, kPrefillRows);
   cache_.emplace(model.config(), streams * capacity_);
-  workspace_.emplace(model.config(), prefill_rows_ + streams, streams, Workspace::Mode::kInference);
+  workspace_.emplace(model.config(), prefill_rows_ + streams, streams, Workspace::Mode::kInference,
+                     model.inner_states());
   logits_ = Matrix(streams, model.config().vocab_size);
   for (Index slot = streams; slot > 0; --slot) free_.push_back(slot - 1);
 }

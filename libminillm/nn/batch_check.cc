@@ -52,6 +52,23 @@ void check_batch(const TokenBatch& batch, const ModelConfig& config, const Works
                 batch.rows());
 }
 
+void check_adapters(const TokenBatch& batch, const Workspace& workspace, const Weights& weights) {
+  const auto& block = weights.blocks.front();
+  const Index count = std::ssize(block.wqkv.updates);
+  if (count == 0) return;
+  Index inner = 0;
+  for (const Weight* weight : {&block.wqkv, &block.wo, &block.w_gate_up, &block.w_down})
+    for (const LowRank& update : weight->updates)
+      inner = std::max(inner, update.inner_begin + update.a.rows);
+  MINILLM_CHECK(inner <= workspace.blocks.front().inner.rows(),
+                "model: adapters of {} inner states: workspace has room for {}", inner,
+                workspace.blocks.front().inner.rows());
+  for (const Segment& s : batch.segments)
+    MINILLM_CHECK(-1 <= s.adapter && s.adapter < count,
+                  "model: segment [{}, {}) names adapter {}: expected -1 (none) to {}", s.begin,
+                  s.end, s.adapter, count - 1);
+}
+
 void check_targets(const TokenBatch& batch, const ModelConfig& config, const Workspace& workspace) {
   MINILLM_CHECK(batch.target_count() <= workspace.max_targets(),
                 "model: batch of {} targets: workspace has room for {}", batch.target_count(),

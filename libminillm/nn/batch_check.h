@@ -6,6 +6,7 @@
 #include "libminillm/core/token_batch.h"
 #include "libminillm/nn/kv_cache.h"
 #include "libminillm/nn/model_config.h"
+#include "libminillm/nn/parameters.h"
 #include "libminillm/nn/workspace.h"
 
 namespace minillm {
@@ -15,6 +16,10 @@ namespace minillm {
 // sequence is longer than the model's positions, and the workspace has room.
 void check_batch(const TokenBatch& batch, const ModelConfig& config, const Workspace& workspace,
                  const KvCache* cache);
+
+// Throws Error unless every segment's adapter is one of those that the weights carry, and the
+// workspace has room for their inner states.
+void check_adapters(const TokenBatch& batch, const Workspace& workspace, const Weights& weights);
 
 // Throws Error unless every target's row is in the batch and its token in [0, V), and the workspace
 // has room.

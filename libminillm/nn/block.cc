@@ -35,9 +35,10 @@ void block_forward(View out, BlockActivations& a, const BlockParameters<const Re
   const View attn_out = a.attn_out.top(N), residual = a.residual.top(N), ffn_in = a.ffn_in.top(N);
   const View gate_up = a.gate_up.top(N), act = a.act.top(N);
   const QueriesKeysValues<Real> split(qkv, c);
+  const LowRankPass updated{context.updated, a.inner.view(), {}};
 
   rmsnorm_forward(attn_in, a.attn_rstd.top(N), x, w.attn_norm, epsilon);     // 1
-  linear_forward(qkv, attn_in, w.wqkv);                                      // 2
+  linear_forward(qkv, attn_in, w.wqkv, updated);                             // 2
   rope_forward(split.queries, context.positions, context.rope, c.head_dim);  // 3
   rope_forward(split.keys, context.positions, context.rope, c.head_dim);
   KeyValueView own{split.keys, split.values}, prefix = own;
@@ -48,12 +49,11 @@ void block_forward(View out, BlockActivations& a, const BlockParameters<const Re
   }
   attention_forward(attn_out, a.lse.top(N), split.queries, own, prefix, context.segments,
                     attention_shape(c), w.wqkv.precision);                    // 4
-  linear_forward_residual(residual, x, attn_out, w.wo);                       // 5
+  linear_forward_residual(residual, x, attn_out, w.wo, updated);              // 5
   rmsnorm_forward(ffn_in, a.ffn_rstd.top(N), residual, w.ffn_norm, epsilon);  // 6
-  linear_forward(gate_up, ffn_in, w.w_gate_up);                               // 7
+  linear_forward(gate_up, ffn_in, w.w_gate_up, updated);                      // 7
   swiglu_forward(act, gate_up);                                               // 8
-  if (out.data == nullptr) return;
-  linear_forward_residual(out, residual, act, w.w_down);  // 9
+  linear_forward_residual(out, residual, act, w.w_down, updated);             // 9
 }
 
 // Undoes the lines above from 9 to 1; what each of them did is beside it. `dx` comes in as the
@@ -70,17 +70,18 @@ void block_backward(View dx, const BlockParameters<Real>& dw, BlockGradients& d,
   const View dnorm_in = d.norm_in.top(N), dqkv = d.qkv.top(N), dattn_out = d.attn_out.top(N);
   const View dgate_up = d.gate_up.top(N), dact = d.act.top(N);
   const QueriesKeysValues<Real> split(qkv, c), dsplit(dqkv, c);
+  const LowRankPass updated{context.updated, a.inner.view(), d.inner.view()};
 
   // 9 was: out = residual + act w_down^T.  dx goes on through the sum, unchanged, to `residual`.
-  linear_backward(dact, dw.w_down, dx, act, w.w_down);
+  linear_backward(dact, dw.w_down, dx, act, w.w_down, updated);
   // 8 was: act = silu(gate) * up
   swiglu_backward(dgate_up, dact, gate_up);
   // 7 was: gate_up = ffn_in w_gate_up^T
-  linear_backward(dnorm_in, dw.w_gate_up, dgate_up, ffn_in, w.w_gate_up);
+  linear_backward(dnorm_in, dw.w_gate_up, dgate_up, ffn_in, w.w_gate_up, updated);
   // 6 was: ffn_in = rmsnorm(residual).  `residual` was used twice: this branch adds to dx.
   rmsnorm_backward(dx, dw.ffn_norm, dnorm_in, residual, w.ffn_norm, a.ffn_rstd.top(N));
   // 5 was: residual = x + attn_out wo^T
-  linear_backward(dattn_out, dw.wo, dx, attn_out, w.wo);
+  linear_backward(dattn_out, dw.wo, dx, attn_out, w.wo, updated);
   // 4 was: attn_out = softmax(q k^T / sqrt(D)) v, causal
   attention_backward(dsplit.queries, dsplit.keys, dsplit.values, dattn_out, split.queries,
                      {split.keys, split.values}, attn_out, a.lse.top(N), context.segments,
@@ -89,7 +90,7 @@ void block_backward(View dx, const BlockParameters<Real>& dw, BlockGradients& d,
   rope_backward(dsplit.queries, context.positions, context.rope, c.head_dim);
   rope_backward(dsplit.keys, context.positions, context.rope, c.head_dim);
   // 2 was: qkv = attn_in wqkv^T
-  linear_backward(dnorm_in, dw.wqkv, dqkv, attn_in, w.wqkv);
+  linear_backward(dnorm_in, dw.wqkv, dqkv, attn_in, w.wqkv, updated);
   // 1 was: attn_in = rmsnorm(x).  `x` was used twice, too.
   rmsnorm_backward(dx, dw.attn_norm, dnorm_in, x, w.attn_norm, a.attn_rstd.top(N));
 }

@@ -29,8 +29,9 @@ struct BlockContext {
   const ModelConfig& config;
   const RopeTable& rope;
   std::span<const Segment> segments;
-  std::span<const int32_t> positions;  // [N]
-  KvCache* cache = nullptr;            // decoding: prefixes are its rows
+  std::span<const int32_t> positions;               // [N]
+  KvCache* cache = nullptr;                         // decoding: prefixes are its rows
+  std::span<const LowRankPass::Rows> updated = {};  // rows that have updates
 };
 
 //   out  [N, C]  out  the block's output; may be a.x itself when nothing is kept for backward, or

@@ -22,6 +22,21 @@ const ModelConfig& validated(const ModelConfig& config) {
   return config;
 }
 
+// Rows by the adapter of their segments, of `count` that the weights carry.
+void divide_by_adapter(std::vector<LowRankPass::Rows>& rows, std::span<const Segment> segments,
+                       size_t count) {
+  rows.clear();
+  if (count == 0) return;
+  for (const Segment& s : segments) {
+    if (s.adapter < 0) continue;
+    const auto update = static_cast<size_t>(s.adapter);
+    if (!rows.empty() && rows.back().update == update && rows.back().end == s.begin)
+      rows.back().end = s.end;
+    else
+      rows.push_back({s.begin, s.end, update});
+  }
+}
+
 void number_positions(std::span<int32_t> positions, std::span<const Segment> segments) {
   for (const Segment& s : segments)
     for (Index n = s.begin; n < s.end; ++n)
@@ -54,15 +69,36 @@ void Model::initialize(uint64_t seed) {
 
 std::span<Real> Model::gradients() {
   gradient_views();
-  return gradients_.span();
+  return adapter_ ? adapter_->gradients() : gradients_.span();
 }
 
 const Gradients& Model::gradient_views() {
-  if (gradients_.size() == 0) {
+  if (adapter_) {
+    if (!adapter_->has_gradients()) {
+      adapter_->gradients();
+      adapt(adapter_);  // whose updates now point at them
+    }
+    dweights_.score = adapter_->dscore();
+  } else if (gradients_.size() == 0) {
     gradients_ = Arena(table_.size());
     dweights_ = view_parameters<Real>(config_, gradients_.span());
   }
   return dweights_;
+}
+
+void Model::adapt(std::shared_ptr<Adapter> adapter) {
+  const Precision precision = weights_.blocks.front().wqkv.precision;
+  weights_ = view_parameters<const Real>(config_, parameters());
+  adapted_.reset();
+  adapter_ = std::move(adapter);
+  gradients_ = Arena();
+  dweights_ = {};
+  if (adapter_) {
+    const Adapter* one[] = {adapter_.get()};
+    weights_ = adapted_.emplace(weights_, one).weights();
+    dweights_.blocks.resize(weights_.blocks.size());
+  }
+  set_precision(precision);
 }
 
 void Model::set_precision(Precision precision) {
@@ -77,7 +113,10 @@ void Model::forward(const TokenBatch& batch, Workspace& ws, const Weights& weigh
   const Index N = batch.rows(), L = config_.num_hidden_layers;
   const std::span<int32_t> positions = std::span(ws.positions).first(static_cast<size_t>(N));
   number_positions(positions, batch.segments);
-  const BlockContext context{config_, rope_, batch.segments, positions, cache};
+  const size_t adapters = weights.blocks.front().wqkv.updates.size();
+  check_adapters(batch, ws, weights);
+  divide_by_adapter(ws.updated, batch.segments, adapters);
+  const BlockContext context{config_, rope_, batch.segments, positions, cache, ws.updated};
 
   embedding_forward(ws.block(0).x.top(N), batch.tokens, weights.embed);
   for (Index l = 0; l < L; ++l) {
@@ -97,7 +136,7 @@ void Model::backward(const TokenBatch& batch, Workspace& ws, const Gradients& dw
   check_backward(ws);
   const Index N = batch.rows(), L = config_.num_hidden_layers;
   const std::span<const int32_t> positions = std::span(ws.positions).first(static_cast<size_t>(N));
-  const BlockContext context{config_, rope_, batch.segments, positions};
+  const BlockContext context{config_, rope_, batch.segments, positions, nullptr, ws.updated};
 
   const View dx = ws.dx.top(N);
   parallel_fill(dx, 0);  // the residual stream: rmsnorm_backward adds to it
@@ -190,6 +229,8 @@ Model with_heads(const Model& model, Heads heads) {
     if (const TensorInfo* from = model.tensors().find(tensor.name))
       std::ranges::copy(tensor_span(model.parameters(), *from),
                         tensor_span(result.parameters(), tensor).begin());
+  if (const Adapter* adapter = model.adapter())
+    result.adapt(std::make_shared<Adapter>(with_score(*adapter, config, config.has_score_head())));
   return result;
 }
 

@@ -12,11 +12,14 @@
 #ifndef LIBMINILLM_NN_MODEL_H_
 #define LIBMINILLM_NN_MODEL_H_
 
+#include <memory>
+#include <optional>
 #include <span>
 
 #include "libminillm/core/arena.h"
 #include "libminillm/core/tensor_table.h"
 #include "libminillm/core/token_batch.h"
+#include "libminillm/nn/adapter.h"
 #include "libminillm/nn/kv_cache.h"
 #include "libminillm/nn/model_config.h"
 #include "libminillm/nn/parameters.h"
@@ -39,11 +42,20 @@ class Model {
   const TensorTable& tensors() const { return table_; }
   std::span<Real> parameters() { return parameters_.span(); }
   std::span<const Real> parameters() const { return parameters_.span(); }
-  // Gradients, in the parameters' layout; allocated (zero) at the first call.
+  // Gradients of what is trained: all parameters, or the adapter's, in their layout; allocated
+  // (zero) at the first call.
   std::span<Real> gradients();
   // Views into the two, for passes with other weights or other gradients than all of the model's.
   const Weights& weights() const { return weights_; }
   const Gradients& gradient_views();
+
+  // From now on all passes have this adapter around the model's weights, and it is trained instead
+  // of them. Null: no adapter.
+  void adapt(std::shared_ptr<Adapter> adapter);
+  Adapter* adapter() { return adapter_.get(); }
+  const Adapter* adapter() const { return adapter_.get(); }
+  std::shared_ptr<Adapter> shared_adapter() const { return adapter_; }
+  Index inner_states() const { return adapter_ ? adapter_->inner_states() : 0; }
 
   // What the factors of matrix products are rounded to from now on; not part of a checkpoint, not
   // kInt8.
@@ -107,8 +119,10 @@ class Model {
   Arena parameters_;
   Arena gradients_;
   RopeTable rope_;
-  Weights weights_;     // views into parameters_
-  Gradients dweights_;  // views into gradients_
+  Weights weights_;     // views into parameters_, with the adapter around them
+  Gradients dweights_;  // views into gradients_; null where an adapter is trained instead
+  std::shared_ptr<Adapter> adapter_;
+  std::optional<AdaptedWeights> adapted_;  // what weights_ points at
 };
 
 // A copy with these heads: a new score head is zero. Throws Error if a reward model is to have a

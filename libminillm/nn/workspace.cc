@@ -47,15 +47,17 @@ void for_each_buffer(BlockGradients& d, const ModelConfig& c, Visit&& visit) {
 
 template <typename Visit>
 void Workspace::for_each_buffer(const ModelConfig& config, Index rows, Index targets, Mode m,
-                                Visit&& visit) {
+                                Index inner, Visit&& visit) {
   const Index C = config.hidden_size, chunk = head_chunk(config, targets);
   const auto visit_rows = [&](Matrix& matrix, Index cols) { visit(matrix, rows, cols); };
   const size_t layers = static_cast<size_t>(config.num_hidden_layers);
   blocks.resize(m == Mode::kTraining ? layers : 1);
   inputs.resize(m == Mode::kRecompute ? layers : 0);
   for (Matrix& input : inputs) visit_rows(input, C);
-  for (BlockActivations& activations : blocks)
+  for (BlockActivations& activations : blocks) {
     minillm::for_each_buffer(activations, config, visit_rows);
+    visit(activations.inner, inner, rows);
+  }
   visit(final_in, rows, C);
   visit(final_out, rows, C);
   visit(final_rstd, rows, Index{1});
@@ -69,20 +71,24 @@ void Workspace::for_each_buffer(const ModelConfig& config, Index rows, Index tar
   visit(dfinal_out, rows, C);
   visit(dx, rows, C);
   minillm::for_each_buffer(block_gradients, config, visit_rows);
+  visit(block_gradients.inner, inner, rows);
 }
 
-Workspace::Workspace(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode_)
+Workspace::Workspace(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode_,
+                     Index inner)
     : mode(mode_), positions(static_cast<size_t>(max_rows)) {
-  for_each_buffer(config, max_rows, max_targets, mode, [](Matrix& matrix, Index rows, Index cols) {
-    matrix = Matrix(rows, cols, spread_stride(cols));
-  });
+  for_each_buffer(config, max_rows, max_targets, mode, inner,
+                  [](Matrix& matrix, Index rows, Index cols) {
+                    matrix = Matrix(rows, cols, spread_stride(cols));
+                  });
 }
 
-double Workspace::bytes(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode) {
+double Workspace::bytes(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode,
+                        Index inner) {
   double reals = 0;
   Workspace unallocated;
   unallocated.for_each_buffer(
-      config, max_rows, max_targets, mode, [&](Matrix&, Index rows, Index cols) {
+      config, max_rows, max_targets, mode, inner, [&](Matrix&, Index rows, Index cols) {
         reals += static_cast<double>(rows) * static_cast<double>(spread_stride(cols));
       });
   return reals * sizeof(Real) + static_cast<double>(max_rows) * sizeof(int32_t);

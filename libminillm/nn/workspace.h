@@ -9,6 +9,7 @@
 #include "libminillm/core/matrix.h"
 #include "libminillm/nn/model_config.h"
 #include "libminillm/ops/log_prob.h"  // HeadScratch
+#include "libminillm/ops/low_rank.h"
 
 namespace minillm {
 
@@ -25,6 +26,7 @@ struct BlockActivations {
   Matrix ffn_rstd;   // [N, 1]
   Matrix gate_up;    // [N, 2F]         both halves before SwiGLU
   Matrix act;        // [N, F]          silu(gate) * up
+  Matrix inner;      // [R, N]          of the products' low-rank updates; empty without any
 };
 
 // Gradients of one block's activations: scratch, reused from the last block to the first.
@@ -34,6 +36,7 @@ struct BlockGradients {
   Matrix attn_out;  // [N, H*D]
   Matrix gate_up;   // [N, 2F]
   Matrix act;       // [N, F]
+  Matrix inner;     // [R, N]
 };
 
 struct Workspace {
@@ -43,8 +46,10 @@ struct Workspace {
     kRecompute,  // keeps every layer's input only; backward computes the rest again (Chen et al.
                  // 2016, arXiv:1604.06174): the same bits, for a second forward pass of the blocks
   };
-  // Room for batches of up to `max_rows` rows and `max_targets` targets.
-  Workspace(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode);
+  // Room for batches of up to `max_rows` rows and `max_targets` targets, and for `inner` inner states
+  // of low-rank updates in a block (Model::inner_states).
+  Workspace(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode,
+            Index inner = 0);
 
   Index max_rows() const { return final_out.rows(); }
   Index max_targets() const { return logp.rows(); }
@@ -60,21 +65,23 @@ struct Workspace {
   }
 
   // Bytes this workspace would take: what a run reports before it starts.
-  static double bytes(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode);
+  static double bytes(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode,
+                      Index inner = 0);
   // ... and how many of them hold a chunk of logits and its hidden states.
   static double head_bytes(const ModelConfig& config, Index max_targets, Mode mode);
 
   Mode mode = Mode::kInference;
-  std::vector<int32_t> positions;        // [N] of the last forward's rows
-  std::vector<BlockActivations> blocks;  // L, or one that all layers use in turn
-  std::vector<Matrix> inputs;            // [L][N, C] what recomputing starts from; else empty
-  Matrix final_in;                       // [N, C] the last block's output
-  Matrix final_out;                      // [N, C] after the final norm
-  Matrix final_rstd;                     // [N, 1]
-  Matrix logp;                           // [M, 1]
-  Matrix target_lse;                     // [M, 1] log-sum-exp of each target's logits
-  Matrix target_hidden;                  // [chunk, C] gathered rows of hidden
-  Matrix logits;                         // [chunk, V] all that ever exists of the logits
+  std::vector<LowRankPass::Rows> updated;  // of the last forward's rows
+  std::vector<int32_t> positions;          // [N] of the last forward's rows
+  std::vector<BlockActivations> blocks;    // L, or one that all layers use in turn
+  std::vector<Matrix> inputs;              // [L][N, C] what recomputing starts from; else empty
+  Matrix final_in;                         // [N, C] the last block's output
+  Matrix final_out;                        // [N, C] after the final norm
+  Matrix final_rstd;                       // [N, 1]
+  Matrix logp;                             // [M, 1]
+  Matrix target_lse;                       // [M, 1] log-sum-exp of each target's logits
+  Matrix target_hidden;                    // [chunk, C] gathered rows of hidden
+  Matrix logits;                           // [chunk, V] all that ever exists of the logits
   // For backward; empty for inference.
   Matrix dlogp;           // [M, 1]
   Matrix target_dhidden;  // [chunk, C]
@@ -87,7 +94,7 @@ struct Workspace {
   // Calls visit(matrix, rows, cols) for every buffer: allocation and bytes() are derived from it.
   template <typename Visit>
   void for_each_buffer(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode,
-                       Visit&& visit);
+                       Index inner, Visit&& visit);
 };
 
 }  // namespace minillm

@@ -50,7 +50,7 @@ AdamW::AdamW(const TensorTable& table, const AdamWConfig& config,
   for (const TensorInfo& tensor : table.tensors()) {
     const auto add = [&](Index begin, Index end) {
       for (; begin < end; begin += kBlockSize)
-        blocks_.push_back({begin, std::min(begin + kBlockSize, end), tensor.decay});
+        blocks_.push_back({begin, std::min(begin + kBlockSize, end), tensor.decay, tensor.rate});
     };
     Index begin = tensor.offset;
     const Index tensor_end = tensor.offset + tensor.size;
@@ -69,26 +69,25 @@ void AdamW::update(std::span<Real> parameters, std::span<const Real> gradients,
   MINILLM_DCHECK(gradients.size() == parameters.size() && step >= 1);
   const double correction1 = 1 - std::pow(config_.beta1, step);
   const double correction2 = 1 - std::pow(config_.beta2, step);
-  const auto factors = [&](bool decay) {
-    return Factors{
-        .gradient_scale = static_cast<Real>(gradient_scale),
-        .keep = static_cast<Real>(1 - (decay ? learning_rate * config_.weight_decay : 0)),
-        .beta1 = static_cast<Real>(config_.beta1),
-        .beta2 = static_cast<Real>(config_.beta2),
-        .one_minus_beta1 = static_cast<Real>(1 - config_.beta1),
-        .one_minus_beta2 = static_cast<Real>(1 - config_.beta2),
-        .step_size = static_cast<Real>(learning_rate / correction1),
-        .sqrt_correction2 = static_cast<Real>(std::sqrt(correction2)),
-        .epsilon = static_cast<Real>(config_.epsilon)};
+  const auto factors = [&](const Block& block) {
+    const double rate = learning_rate * block.rate;
+    return Factors{.gradient_scale = static_cast<Real>(gradient_scale),
+                   .keep = static_cast<Real>(1 - (block.decay ? rate * config_.weight_decay : 0)),
+                   .beta1 = static_cast<Real>(config_.beta1),
+                   .beta2 = static_cast<Real>(config_.beta2),
+                   .one_minus_beta1 = static_cast<Real>(1 - config_.beta1),
+                   .one_minus_beta2 = static_cast<Real>(1 - config_.beta2),
+                   .step_size = static_cast<Real>(rate / correction1),
+                   .sqrt_correction2 = static_cast<Real>(std::sqrt(correction2)),
+                   .epsilon = static_cast<Real>(config_.epsilon)};
   };
-  const Factors with_decay = factors(true), without_decay = factors(false);
 
 #pragma omp parallel for schedule(static)
   for (size_t b = 0; b < blocks_.size(); ++b) {
     const Block& block = blocks_[b];
     update_block(parameters.data() + block.begin, exp_avg_.data() + block.begin,
                  exp_avg_sq_.data() + block.begin, gradients.data() + block.begin,
-                 block.end - block.begin, block.decay ? with_decay : without_decay);
+                 block.end - block.begin, factors(block));
   }
 }
 

@@ -42,6 +42,7 @@ class AdamW {
   struct Block {
     Index begin, end;
     bool decay;
+    double rate;
   };
 
   AdamWConfig config_;

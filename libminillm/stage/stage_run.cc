@@ -157,7 +157,7 @@ void StageRun::plan(BatchSchedule& schedule, const StageSizes& sizes) {
 void StageRun::plan(Index steps, const StageSizes& sizes) {
   check_memory_fits(sizes);
   workspace_.emplace(start_->model.config(), sizes.max_rows, sizes.max_targets,
-                     workspace_mode(train_));
+                     workspace_mode(train_), start_->model.inner_states());
   steps_ = steps;
 }
 

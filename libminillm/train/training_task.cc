@@ -4,7 +4,7 @@ namespace minillm {
 
 TrainingTask model_task(Model& model, const Tokenizer* tokenizer) {
   TrainingTask task;
-  task.trainable = {&model.tensors(), model.parameters(), model.gradients()};
+  task.trainable = trainable_of(model);
   task.contents = [&model, tokenizer] {
     CheckpointContents contents;
     contents.model = &model;

@@ -11,18 +11,10 @@
 #include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/core/metrics.h"
 #include "libminillm/core/sample.h"
+#include "libminillm/nn/trainable.h"
 #include "libminillm/objectives/contribution.h"
 
 namespace minillm {
-
-// What an optimizer moves: flat arrays that share one table of tensors. All of a model, or an
-// adapter on a model that stays as it is.
-struct Trainable {
-  const TensorTable* tensors = nullptr;
-  std::span<Real> parameters, gradients;  // of the table's size
-  // What stays as it is: ascending ranges of the arrays, whose gradient is set to zero.
-  std::vector<ElementRange> frozen = {};
-};
 
 // Optional members may be empty.
 struct TrainingTask {

@@ -102,7 +102,7 @@ TEST(Step, AllocatesNothingOnceWarm) {
     minillm_testing::append_shared_prompt(batch, minillm_testing::random_tokens(40, 531, 1),
                                           std::vector{minillm_testing::random_tokens(20, 531, 2),
                                                       minillm_testing::random_tokens(20, 531, 3)});
-    Workspace workspace = minillm_testing::training_workspace(model.config(), batch);
+    Workspace workspace = minillm_testing::training_workspace(model, batch);
     const std::vector<Index> group_ends = {batch.target_count() - 20, batch.target_count()};
     const auto step = [&](Index number) {  // with a loss that looks at whole groups of targets
       std::ranges::fill(model.gradients(), Real{0});

@@ -31,7 +31,8 @@ BlockActivations make_activations() {
           .ffn_in = Matrix(N, C),
           .ffn_rstd = Matrix(N, 1),
           .gate_up = Matrix(N, 2 * F),
-          .act = Matrix(N, F)};
+          .act = Matrix(N, F),
+          .inner = {}};
 }
 
 BlockGradients make_gradients() {
@@ -39,7 +40,8 @@ BlockGradients make_gradients() {
           .qkv = Matrix(N, QKV),
           .attn_out = Matrix(N, C),
           .gate_up = Matrix(N, 2 * F),
-          .act = Matrix(N, F)};
+          .act = Matrix(N, F),
+          .inner = {}};
 }
 
 TEST(BlockGradient, MatchesCentralDifferences) {

@@ -38,7 +38,7 @@ std::vector<Real> accumulated_gradient(Model& model, const std::vector<TokenBatc
   std::ranges::fill(model.gradients(), Real{0});
   Contribution sum;
   for (const TokenBatch& batch : micro_batches) {
-    Workspace workspace = minillm_testing::training_workspace(model.config(), batch);
+    Workspace workspace = minillm_testing::training_workspace(model, batch);
     std::vector<Real> dlogp(batch.targets.size());
     model.forward(batch, workspace);
     sum += next_token_loss(dlogp, model.log_probs(batch, workspace), batch.targets);
@@ -54,7 +54,7 @@ TEST(GradientExactness, OnePassOverTheLogitsHasTheBitsOfTwo) {
   const TokenBatch batch = random_batch({40, 70}, V);
   std::vector<Real> dlogp(batch.targets.size());
   next_token_gradient(dlogp, batch.targets);
-  Workspace workspace = minillm_testing::training_workspace(model.config(), batch);
+  Workspace workspace = minillm_testing::training_workspace(model, batch);
   std::vector<Real> gradients[2], logp[2];
   for (const int passes : {1, 2}) {
     std::ranges::fill(model.gradients(), Real{0});
@@ -150,7 +150,7 @@ TEST(GradientExactness, FrozenTensorsChangeNoBitOfTheOthers) {
     Gradients gradients = model.gradient_views();
     member(gradients) = View();
     std::ranges::fill(model.gradients(), Real{0});
-    Workspace workspace = minillm_testing::training_workspace(config, batch);
+    Workspace workspace = minillm_testing::training_workspace(model, batch);
     model.forward(batch, workspace);
     HeadPass head = model.head_pass(batch, workspace, {}, gradients);
     std::ranges::copy(dlogp, head.dlogp().begin());
@@ -179,7 +179,7 @@ TEST(GradientExactness, AFrozenEmbeddingTakesATiedHeadWithItAndNoOther) {
     gradients.embed = {};
     if (tied) gradients.head = {};
     std::ranges::fill(model.gradients(), Real{0});
-    Workspace workspace = minillm_testing::training_workspace(config, batch);
+    Workspace workspace = minillm_testing::training_workspace(model, batch);
     model.forward(batch, workspace);
     HeadPass head = model.head_pass(batch, workspace, {}, gradients);
     next_token_gradient(head.dlogp(), batch.targets);
@@ -199,7 +199,7 @@ TEST(GradientExactness, AFrozenEmbeddingTakesATiedHeadWithItAndNoOther) {
 TEST(GradientExactness, AModelThatIsFrozenAsAWholePassesTheGradientOfItsHiddenStatesDown) {
   Model model = random_model(medium_config());
   const TokenBatch batch = random_batch({40, 70}, V);
-  Workspace workspace = minillm_testing::training_workspace(model.config(), batch);
+  Workspace workspace = minillm_testing::training_workspace(model, batch);
   Gradients frozen;
   frozen.blocks.resize(model.weights().blocks.size());
   std::vector<std::vector<Real>> dx;
@@ -220,7 +220,7 @@ TEST(GradientExactness, AModelThatIsFrozenAsAWholePassesTheGradientOfItsHiddenSt
 TEST(GradientExactness, BackwardTwiceDoublesEveryGradient) {
   Model model = random_model(minillm_testing::tiny_config());
   const TokenBatch batch = random_batch({5, 9}, 11);
-  Workspace workspace = minillm_testing::training_workspace(model.config(), batch);
+  Workspace workspace = minillm_testing::training_workspace(model, batch);
   const std::vector<Real> dlogp(batch.targets.size(), Real{-1});
   const auto run = [&] {
     model.forward(batch, workspace);

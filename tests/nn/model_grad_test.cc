@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "libminillm/nn/trainable.h"
 #include "libminillm/objectives/bradley_terry.h"
 #include "libminillm/objectives/next_token.h"
 #include "libminillm/objectives/policy_gradient.h"
@@ -23,21 +24,35 @@ using minillm_testing::random_tokens;
 constexpr Index V = 11;
 using Objective = std::function<Contribution(std::span<Real> dlogp, std::span<const Real> logp)>;
 
-// Tied and untied, and with heads that are together wider than the residual stream.
-std::vector<ModelConfig> configs() {
-  std::vector<ModelConfig> all = {minillm_testing::tiny_config(true),
-                                  minillm_testing::tiny_config(false),
-                                  minillm_testing::tiny_config(true)};
-  all.back().head_dim = 6;
-  return all;
+// Tied and untied, and with heads that are together wider than the residual stream; the last one
+// with an adapter, too.
+std::vector<std::pair<ModelConfig, bool>> configs() {
+  ModelConfig wide = minillm_testing::tiny_config(true);
+  wide.head_dim = 6;
+  return {{minillm_testing::tiny_config(true), false},
+          {minillm_testing::tiny_config(false), false},
+          {wide, false},
+          {wide, true}};
 }
 
-// Every parameter of the model.
+// Every parameter of the model, or of an adapter on it.
+void expect_gradient_of(Model& model, const std::function<double()>& loss,
+                        const std::string& what) {
+  const Trainable trained = trainable_of(model);
+  for (const TensorInfo& tensor : trained.tensors->tensors())
+    minillm_testing::expect_gradient(loss, tensor_span(trained.parameters, tensor),
+                                     tensor_span(trained.gradients, tensor), 1e-5,
+                                     tensor.name + ", " + what);
+}
+
+// Of the model, and of an adapter on it.
 void expect_model_gradient(const TokenBatch& batch, const Objective& objective) {
   const minillm_testing::ThreadCount one(1);  // thousands of tiny passes
-  for (const ModelConfig& config : configs()) {
+  for (const auto& [config, adapted] : configs()) {
     Model model = minillm_testing::random_model(config);
-    Workspace workspace = minillm_testing::training_workspace(model.config(), batch);
+    if (adapted) model.adapt(minillm_testing::random_adapter(config));
+    trainable_of(model);  // allocates gradients
+    Workspace workspace = minillm_testing::training_workspace(model, batch);
     std::vector<Real> dlogp(batch.targets.size());
     const auto loss = [&] {
       model.forward(batch, workspace);
@@ -46,12 +61,10 @@ void expect_model_gradient(const TokenBatch& batch, const Objective& objective) 
     };
     loss();
     model.backward(batch, dlogp, workspace);
-    for (const TensorInfo& tensor : model.tensors().tensors())
-      minillm_testing::expect_gradient(
-          loss, tensor_span(model.parameters(), tensor), tensor_span(model.gradients(), tensor),
-          1e-5,
-          fmt::format("{}, head_dim {}, {} head", tensor.name, config.head_dim,
-                      config.tie_word_embeddings ? "tied" : "own"));
+    expect_gradient_of(
+        model, loss,
+        fmt::format("head_dim {}, {} head{}", config.head_dim,
+                    config.tie_word_embeddings ? "tied" : "own", adapted ? ", adapted" : ""));
   }
 }
 
@@ -130,14 +143,16 @@ TEST(ModelGradient, ThroughBradleyTerryMatchesCentralDifferences) {
   if (batch.targets.size() % 2 == 1) batch.targets.pop_back();
   const std::vector<double> margins(batch.targets.size() / 2, 0.3);
   for (const Heads heads : {Heads::kScore, Heads::kBoth}) {
-    for (const bool tied : {true, false}) {
+    for (const auto& [tied, adapted] : {std::pair(true, false), {false, false}, {true, true}}) {
       ModelConfig config = minillm_testing::tiny_config(tied);
       config.heads = heads;
       Model model = minillm_testing::random_model(config);
       const auto weight = tensor_span(model.parameters(), *model.tensors().find("score.weight"));
       EXPECT_EQ(std::ranges::count(weight, Real{0}), std::ssize(weight)) << "begins at zero";
       std::ranges::copy(minillm_testing::random_values(weight.size(), 4), weight.begin());
-      Workspace workspace = minillm_testing::training_workspace(model.config(), batch);
+      if (adapted) model.adapt(minillm_testing::random_adapter(config));
+      trainable_of(model);  // allocates gradients
+      Workspace workspace = minillm_testing::training_workspace(model, batch);
       std::vector<Real> scores(batch.targets.size()), dscores(scores.size());
       const auto loss = [&] {
         model.forward(batch, workspace);
@@ -156,12 +171,10 @@ TEST(ModelGradient, ThroughBradleyTerryMatchesCentralDifferences) {
       }
       model.scores_backward(dscores, batch, workspace);
       model.backward(batch, workspace);
-      for (const TensorInfo& tensor : model.tensors().tensors())
-        minillm_testing::expect_gradient(
-            loss, tensor_span(model.parameters(), tensor), tensor_span(model.gradients(), tensor),
-            1e-5,
-            fmt::format("{}, {} head, {}", tensor.name, tied ? "tied" : "own",
-                        heads == Heads::kBoth ? "both" : "score"));
+      expect_gradient_of(
+          model, loss,
+          fmt::format("{} head, {}{}", tied ? "tied" : "own",
+                      heads == Heads::kBoth ? "both" : "score", adapted ? ", adapted" : ""));
     }
   }
 }

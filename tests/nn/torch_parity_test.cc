@@ -108,7 +108,7 @@ class TorchParity : public testing::TestWithParam<bool> {
   std::map<std::string, std::vector<Real>> fixture_ = read_fixture(tied_);
   TokenBatch batch_ = fixture_batch();
   Model model_ = fixture_model(tied_);
-  Workspace workspace_ = minillm_testing::training_workspace(model_.config(), batch_);
+  Workspace workspace_ = minillm_testing::training_workspace(model_, batch_);
 };
 INSTANTIATE_TEST_SUITE_P(Head, TorchParity, testing::Bool(),
                          [](const auto& param) { return param.param ? "Tied" : "Untied"; });

@@ -51,7 +51,7 @@ TEST(Training, OverfitsOneBatchToNearZeroLoss) {
     tokens[0] = first;
     minillm_testing::append_sequence(batch, tokens);
   }
-  Workspace workspace = minillm_testing::training_workspace(model.config(), batch);
+  Workspace workspace = minillm_testing::training_workspace(model, batch);
   const double first = train_step(model, optimizer, batch, workspace, 1e-2, 1);
   EXPECT_NEAR(first, std::log(29.0), 0.5);
   double last = first;

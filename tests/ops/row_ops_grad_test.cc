@@ -55,6 +55,39 @@ TEST(LinearGradient, OfASquareWeightIsNotTransposed) {
   expect_gradient(loss, weight.span(), dweight.span(), kTolerance, "weight");
 }
 
+// Two updates with other ranks and scales, on some of the rows each, of parts of y that overlap.
+TEST(LinearGradient, OfLowRankUpdatesMatchesCentralDifferences) {
+  constexpr Index N = 17, in = 9, out = 20, most = 7;
+  Matrix x = random_matrix(N, in, 1), weight = random_matrix(out, in, 2), y(N, out);
+  Matrix a0 = random_matrix(5, in, 3), bt0 = random_matrix(2, 12, 4), bt1 = random_matrix(3, 8, 5);
+  Matrix a1 = random_matrix(4, in, 6), bt2 = random_matrix(4, 20, 7);
+  Matrix da0(5, in), dbt0(2, 12), dbt1(3, 8), da1(4, in), dbt2(4, 20), inner(most, N),
+      dinner(most, N);
+  const std::vector<LowRank> updates = {
+      {a0.view(),
+       da0.view(),
+       {{bt0.view(), dbt0.view(), 0, 0.5}, {bt1.view(), dbt1.view(), 10, 2}}},
+      {a1.view(), da1.view(), {{bt2.view(), dbt2.view(), 0, 1}}, /*inner_begin=*/3}};
+  const std::vector<LowRankPass::Rows> rows = {{0, 4, 0}, {4, 11, 1}, {13, 17, 0}};
+  const LowRankPass pass{rows, inner.view(), dinner.view()};
+  Weight updated(weight.view());
+  updated.updates = updates;
+  const Matrix r = random_matrix(N, out, 8);
+  const auto loss = [&] {
+    linear_forward(y.view(), x.view(), updated, pass);
+    return dot(r.span(), y.span());
+  };
+  loss();
+  Matrix dx(N, in);
+  linear_backward(dx.view(), {}, r.view(), x.view(), updated, pass);
+  expect_gradient(loss, x.span(), dx.span(), kTolerance, "x");
+  expect_gradient(loss, a0.span(), da0.span(), kTolerance, "A of the first");
+  expect_gradient(loss, bt0.span(), dbt0.span(), kTolerance, "B of its first part");
+  expect_gradient(loss, bt1.span(), dbt1.span(), kTolerance, "B of its second part");
+  expect_gradient(loss, a1.span(), da1.span(), kTolerance, "A of the second");
+  expect_gradient(loss, bt2.span(), dbt2.span(), kTolerance, "B of the second");
+}
+
 TEST(EmbeddingGradient, MatchesCentralDifferencesForRepeatedTokens) {
   const std::vector<Token> tokens = {4, 1, 1, 0, 4, 1};
   Matrix table = random_matrix(5, 37, 1), y(6, 37), dtable(5, 37);

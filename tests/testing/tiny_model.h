@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <initializer_list>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -70,6 +71,23 @@ inline minillm::Model random_model(const minillm::ModelConfig& config, uint64_t 
   return model;
 }
 
+// An adapter with another rank and scale for every module, all factors random; `targets` are bits.
+inline std::shared_ptr<minillm::Adapter> random_adapter(const minillm::ModelConfig& config,
+                                                        uint64_t seed = 1, unsigned targets = 127) {
+  minillm::AdapterShape shape;
+  for (Index layer = 0; layer < config.num_hidden_layers; ++layer)
+    for (int m = 0; m < minillm::kModules; ++m)
+      if (targets >> m & 1)
+        shape.updates.push_back({layer, static_cast<minillm::Module>(m), 1 + (m + layer) % 3,
+                                 0.25 * (m + 2) / static_cast<double>(layer + 1)});
+  shape.score = config.has_score_head();
+  const auto adapter = std::make_shared<minillm::Adapter>(config, shape);
+  minillm::Rng rng(seed, 55);
+  for (Real& w : adapter->parameters())
+    w = static_cast<Real>(config.initializer_range * rng.normal());
+  return adapter;
+}
+
 inline std::vector<Token> random_tokens(Index count, Index vocab_size, uint64_t seed) {
   minillm::Rng rng(seed, 77);
   std::vector<Token> tokens(static_cast<size_t>(count));
@@ -125,17 +143,16 @@ inline TokenBatch random_batch(std::initializer_list<Index> lengths, Index vocab
   return batch;
 }
 
-inline minillm::Workspace training_workspace(const minillm::ModelConfig& config,
-                                             const TokenBatch& batch) {
-  return minillm::Workspace(config, batch.rows(), batch.target_count(),
-                            minillm::Workspace::Mode::kTraining);
+inline minillm::Workspace training_workspace(const minillm::Model& model, const TokenBatch& batch) {
+  return minillm::Workspace(model.config(), batch.rows(), batch.target_count(),
+                            minillm::Workspace::Mode::kTraining, model.inner_states());
 }
 
 // What a pass over one batch gives, copied out of the workspace and the model.
 struct PassResult {
   std::vector<Real> hidden;     // [N * C]
   std::vector<Real> logp;       // [M]
-  std::vector<Real> gradients;  // of the whole model; empty without backward
+  std::vector<Real> gradients;  // of all that is trained; empty without backward
 };
 
 inline std::vector<Real> copy_rows(minillm::ConstView view) {
@@ -147,7 +164,7 @@ inline std::vector<Real> copy_rows(minillm::ConstView view) {
 
 inline PassResult run_forward(const minillm::Model& model, const TokenBatch& batch) {
   minillm::Workspace workspace(model.config(), batch.rows(), batch.target_count(),
-                               minillm::Workspace::Mode::kInference);
+                               minillm::Workspace::Mode::kInference, model.inner_states());
   model.forward(batch, workspace);
   const auto logp = model.log_probs(batch, workspace);
   return {copy_rows(workspace.hidden(batch.rows())), {logp.begin(), logp.end()}, {}};
@@ -155,15 +172,16 @@ inline PassResult run_forward(const minillm::Model& model, const TokenBatch& bat
 
 // Forward, and backward of the loss -sum(weight * logp) from zeroed gradients.
 inline PassResult run_backward(minillm::Model& model, const TokenBatch& batch) {
-  minillm::Workspace workspace = training_workspace(model.config(), batch);
-  std::ranges::fill(model.gradients(), Real{0});
+  minillm::Workspace workspace = training_workspace(model, batch);
+  const std::span<Real> gradients = model.gradients();
+  std::ranges::fill(gradients, Real{0});
   model.forward(batch, workspace);
   const auto logp = model.log_probs(batch, workspace);
   PassResult result{copy_rows(workspace.hidden(batch.rows())), {logp.begin(), logp.end()}, {}};
   std::vector<Real> dlogp;
   for (const Target& target : batch.targets) dlogp.push_back(-target.weight);
   model.backward(batch, dlogp, workspace);
-  result.gradients.assign(model.gradients().begin(), model.gradients().end());
+  result.gradients.assign(gradients.begin(), gradients.end());
   return result;
 }
 
