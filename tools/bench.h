@@ -55,8 +55,8 @@ double median_seconds(int repetitions, Body&& body) {
   return median(times);
 }
 
-// Steps of pretraining; of LoRA beside full ones; of SFT on the conversations of `data`; of DPO with
-// shared prompts; of reinforcement learning, rollouts and training apart.
+// Steps of pretraining; of LoRA beside full ones; of SFT on the conversations of `data`; of DPO
+// with shared prompts; of reinforcement learning, rollouts and training apart.
 Json bench_train(const Size& size, Precision precision, int repetitions, const Machine& machine);
 Json bench_sft(const Size& size, Precision precision, int repetitions, const std::string& data,
                const std::string& tokenizer_path);

@@ -52,7 +52,7 @@ struct Training {
     model.set_precision(precision);
     if (rank == 0) return model;
     const auto adapter = std::make_shared<Adapter>(config, lora_shape(config, {.rank = rank}));
-    adapter->initialize(1);
+    adapter->initialize(1, model.weights());
     model.adapt(adapter);
     return model;
   }

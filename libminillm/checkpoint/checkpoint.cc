@@ -3,68 +3,17 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "libminillm/checkpoint/checkpoint_layout.h"
 #include "libminillm/checkpoint/hf_config.h"
 #include "libminillm/checkpoint/hf_tokenizer_files.h"
-#include "libminillm/checkpoint/manifest.h"
+#include "libminillm/checkpoint/peft_files.h"
 #include "libminillm/checkpoint/run_directory.h"
-#include "libminillm/checkpoint/safetensors.h"
 #include "libminillm/checkpoint/tensor_files.h"
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 
 namespace minillm {
 namespace {
-
-constexpr const char* kConfig = "config.json";
-constexpr const char* kWeights = "model.safetensors";
-// Not "model-...": llama.cpp's converter takes every model*.safetensors for weights.
-constexpr const char* kMoments = "optimizer.safetensors";
-constexpr const char* kTrainerState = "trainer_state.json";
-constexpr const char* kTokenizer = "tokenizer.model";
-constexpr uint64_t kMaxStateBytes = uint64_t{64} << 20;
-
-std::vector<NamedTensor> named_tensors(const TensorTable& table, std::span<const Real> arena) {
-  std::vector<NamedTensor> tensors;
-  for (const TensorInfo& t : table.tensors())
-    tensors.push_back({t.name, t.shape, tensor_span(arena, t)});
-  return tensors;
-}
-
-// The model's table with another name for every tensor: that of its first or second moment.
-TensorTable moment_table(const TensorTable& model, const std::string& prefix) {
-  TensorTable table;
-  for (const TensorInfo& t : model.tensors()) table.add(prefix + t.name, t.shape, t.decay);
-  return table;
-}
-TensorTable exp_avg_table(const TensorTable& model) { return moment_table(model, "exp_avg."); }
-TensorTable exp_avg_sq_table(const TensorTable& model) {
-  return moment_table(model, "exp_avg_sq.");
-}
-
-SafetensorsMetadata metadata() {
-  // transformers refuses a file without "format". Nothing here changes from step to step, so that
-  // equal weights have equal hashes.
-  return {{"format", "pt"}, {"minillm.format_version", std::to_string(kCheckpointFormatVersion)}};
-}
-
-void write_moments(ManifestedDirectory& directory, const CheckpointContents& contents) {
-  const TensorTable first = exp_avg_table(contents.model->tensors());
-  const TensorTable second = exp_avg_sq_table(contents.model->tensors());
-  check_finite(first, contents.exp_avg, "optimizer");
-  check_finite(second, contents.exp_avg_sq, "optimizer");
-  std::vector<NamedTensor> tensors = named_tensors(first, contents.exp_avg);
-  for (NamedTensor& tensor : named_tensors(second, contents.exp_avg_sq))
-    tensors.push_back(std::move(tensor));
-  directory.write(kMoments, SafetensorsImage(tensors, metadata()).pieces());
-}
-
-void check_vocabulary(const ModelConfig& config, const Tokenizer& tokenizer,
-                      const std::string& path) {
-  MINILLM_CHECK(
-      tokenizer.vocab_size() <= config.vocab_size,
-      "checkpoint '{}': tokenizer has {} pieces: expected at most the model's vocab_size = {}",
-      path, tokenizer.vocab_size(), config.vocab_size);
-}
 
 // A tied head is the embedding; a file that also has one of its own must agree.
 void drop_tied_head(TensorFiles& files, const ModelConfig& config, const std::string& path) {
@@ -95,17 +44,9 @@ std::string hash_weights(const std::string& directory) {
   return hash.hex();
 }
 
-// A changed byte is found by its hash, which says so best. But hashing a file that holds no tensors
-// may take minutes: where it takes long, the header comes first.
-void check_large_headers(const std::string& directory, const Manifest& manifest) {
-  constexpr uint64_t kSecondsToHash = uint64_t{1} << 30;
-  for (const auto& [name, entry] : manifest)
-    if (entry.bytes >= kSecondsToHash && name.ends_with(".safetensors"))
-      TensorFiles::open_file(join_path(directory, name));
-}
-
 bool is_checkpoint_directory(const std::string& path) {
-  return file_exists(join_path(path, kConfig)) || has_manifest(path);
+  return file_exists(join_path(path, kConfigName)) || is_adapter_directory(path) ||
+         has_manifest(path);
 }
 
 void read_weights(const TensorFiles& files, Model& model) {
@@ -114,27 +55,6 @@ void read_weights(const TensorFiles& files, Model& model) {
 }
 
 }  // namespace
-
-void write_checkpoint(const std::string& path, const CheckpointContents& contents) {
-  const Model& model = *contents.model;
-  check_finite(model.tensors(), model.parameters(),
-               fmt::format("checkpoint '{}': not written", path));
-  if (contents.tokenizer != nullptr) check_vocabulary(model.config(), *contents.tokenizer, path);
-
-  ManifestedDirectory directory(path);
-  directory.write(kConfig, hf_config_json(model.config(), contents.tokenizer));
-  directory.write(
-      kWeights,
-      SafetensorsImage(named_tensors(model.tensors(), model.parameters()), metadata()).pieces());
-  if (contents.tokenizer != nullptr) {
-    for (const auto& [name, content] : hf_tokenizer_files(model.config(), *contents.tokenizer)) {
-      directory.write(name, content);
-    }
-  }
-  if (!contents.exp_avg.empty()) write_moments(directory, contents);
-  directory.write(kTrainerState, trainer_state_to_json(contents.state));
-  directory.commit();
-}
 
 Checkpoint Checkpoint::open(const std::string& given) {
   const std::string path = resolve_checkpoint(given);
@@ -181,31 +101,26 @@ Checkpoint Checkpoint::open_run(const std::string& path, const std::vector<std::
                 fmt::join(warnings, "; "));
   throw Error(fmt::format(
       "'{}': neither a checkpoint (it has no {}) nor a run directory (it has no checkpoints)", path,
-      kConfig));
+      kConfigName));
 }
 
 Checkpoint Checkpoint::open_directory(const std::string& path) {
+  if (is_adapter_directory(path)) return open_adapter_directory(path);
   Checkpoint checkpoint;
   checkpoint.path_ = path;
   if (has_manifest(path)) {
-    const Manifest manifest = read_manifest(path);
-    for (const char* name : {kConfig, kWeights, kTrainerState}) {
-      MINILLM_CHECK(manifest.contains(name), "checkpoint '{}': the manifest does not list {}", path,
-                    name);
-    }
-    check_large_headers(path, manifest);
-    verify_hashes(path, manifest);
-    checkpoint.weights_hash_ = manifest.at(kWeights).sha256;
-    const std::string state = join_path(path, kTrainerState);
-    checkpoint.state_ = parse_trainer_state(read_file(state, kMaxStateBytes), state);
+    const Manifest manifest =
+        verified_manifest(path, {kConfigName, kWeightsName, kTrainerStateName});
+    checkpoint.weights_hash_ = manifest.at(kWeightsName).sha256;
+    checkpoint.state_ = read_state(path);
   } else {
     MINILLM_CHECK(!is_in_run_directory(path), "checkpoint '{}': not complete: it has no {}", path,
                   kManifestName);
     TensorFiles::open_model(path);
-    read_hf_config(join_path(path, kConfig));
+    read_hf_config(join_path(path, kConfigName));
     checkpoint.weights_hash_ = hash_weights(path);
   }
-  HfConfig config = read_hf_config(join_path(path, kConfig));
+  HfConfig config = read_hf_config(join_path(path, kConfigName));
   checkpoint.config_ = config.model;
   checkpoint.eos_token_ids_ = std::move(config.eos_token_ids);
   // A file without a head of its own can only mean the embedding, unless its config says otherwise.
@@ -216,6 +131,7 @@ Checkpoint Checkpoint::open_directory(const std::string& path) {
 }
 
 TensorFiles Checkpoint::open_weights() const {
+  if (base_ != nullptr) return base_->open_weights();
   TensorFiles files = TensorFiles::open_model(path_);
   drop_tied_head(files, config_, path_);
   MINILLM_CHECK(!config_.has_lm_head() || config_.tie_word_embeddings ||
@@ -228,6 +144,12 @@ TensorFiles Checkpoint::open_weights() const {
 }
 
 Model Checkpoint::load_model() const {
+  if (base_ != nullptr) {
+    Model model = base_->load_model();
+    if (model.config().heads != config_.heads) model = with_heads(model, config_.heads);
+    model.adapt(std::make_shared<Adapter>(load_adapter(model)));
+    return model;
+  }
   // Opened first: no memory is allocated for what a config merely claims.
   const TensorFiles files = open_weights();
   Model model(config_);
@@ -238,23 +160,31 @@ Model Checkpoint::load_model() const {
 void Checkpoint::load_parameters(Model& model) const {
   MINILLM_CHECK(model.config() == config_,
                 "checkpoint '{}': its config.json does not describe this model", path_);
-  read_weights(open_weights(), model);
+  if (base_ == nullptr) return read_weights(open_weights(), model);
+  const Adapter adapter = load_adapter(model);
+  MINILLM_CHECK(
+      model.adapter() != nullptr && adapter.shape().updates == model.adapter()->shape().updates,
+      "checkpoint '{}': its {} does not describe this adapter", path_, kPeftConfigName);
+  std::ranges::copy(adapter.parameters(), model.adapter()->parameters().begin());
 }
 
-bool Checkpoint::has_tokenizer() const { return file_exists(join_path(path_, kTokenizer)); }
+bool Checkpoint::has_tokenizer() const {
+  return file_exists(join_path(tokenizer_directory(), kTokenizerName));
+}
 
 Tokenizer Checkpoint::tokenizer() const {
+  const std::string& path = tokenizer_directory();
   MINILLM_CHECK(
-      has_tokenizer(), "checkpoint '{}': has no tokenizer: expected {}{}", path_, kTokenizer,
-      file_exists(join_path(path_, "tokenizer.json")) ? " (tokenizer.json alone cannot be read)"
-                                                      : "");
-  Tokenizer tokenizer = load_hf_tokenizer(path_, config_.vocab_size);
-  check_vocabulary(config_, tokenizer, path_);
+      has_tokenizer(), "checkpoint '{}': has no tokenizer: expected {}{}", path, kTokenizerName,
+      file_exists(join_path(path, "tokenizer.json")) ? " (tokenizer.json alone cannot be read)"
+                                                     : "");
+  Tokenizer tokenizer = load_hf_tokenizer(path, config_.vocab_size);
+  check_vocabulary(config_, tokenizer, path);
   return tokenizer;
 }
 
 bool Checkpoint::has_moments() const {
-  return state_.has_value() && file_exists(join_path(path_, kMoments));
+  return state_.has_value() && file_exists(join_path(path_, kMomentsName));
 }
 
 void Checkpoint::load_moments(const TensorTable& table, std::span<Real> exp_avg,
@@ -262,7 +192,7 @@ void Checkpoint::load_moments(const TensorTable& table, std::span<Real> exp_avg,
   MINILLM_CHECK(has_moments(),
                 "checkpoint '{}': has no optimizer state (training cannot continue from it)",
                 path_);
-  const TensorFiles files = TensorFiles::open_file(join_path(path_, kMoments));
+  const TensorFiles files = TensorFiles::open_file(join_path(path_, kMomentsName));
   const TensorTable first = exp_avg_table(table), second = exp_avg_sq_table(table);
   TensorTable both = first;
   for (const TensorInfo& t : second.tensors()) both.add(t.name, t.shape, t.decay);

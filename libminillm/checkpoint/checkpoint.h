@@ -1,4 +1,6 @@
-// Checkpoint: one format for all stages, a Hugging Face directory plus the training state.
+// Checkpoint: one format for all stages, a Hugging Face directory plus the training state; or an
+// adapter, PEFT's directory plus the training state, which is read with the model that it belongs
+// to (its base).
 //
 // doc/checkpoint_format.md describes every file. `transformers`, vLLM and llama.cpp's converter
 // load the directory as it is and ignore the extra files (optimizer.safetensors,
@@ -8,6 +10,7 @@
 #ifndef LIBMINILLM_CHECKPOINT_CHECKPOINT_H_
 #define LIBMINILLM_CHECKPOINT_CHECKPOINT_H_
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -28,7 +31,8 @@ struct CheckpointContents {
   std::span<const Real> exp_avg, exp_avg_sq;
   TrainerState state;
 };
-// Writes the directory `path` in one step: all of it or nothing. Throws Error if `path` exists, if
+// Writes the directory `path` in one step: all of it or nothing; of an adapted model, its adapter
+// only. Throws Error if `path` exists, if
 // the disk is full etc., and if a number is not finite: no such weight is ever saved.
 void write_checkpoint(const std::string& path, const CheckpointContents& contents);
 
@@ -39,25 +43,36 @@ class Checkpoint {
   // the sizes and hashes of all files. Throws Error naming file, reason and remedy.
   static Checkpoint open(const std::string& path);
 
+  // The same, of several adapters (this one's own first, if it is one) as one, on one base. Throws
+  // Error, also if an adapter was trained on another base, unless `force`.
+  struct AdapterArgument {
+    std::string path;
+    double weight = 1;
+  };
+  Checkpoint with_adapters(std::span<const AdapterArgument> adapters, bool force = false) const;
+
   const std::string& path() const { return path_; }  // of the checkpoint directory itself
+  // Of an adapter: the model that it belongs to; else null.
+  const Checkpoint* base() const { return base_.get(); }
   const std::vector<std::string>& warnings() const { return warnings_; }
   const ModelConfig& model_config() const { return config_; }
   // Ids that end a text, according to config.json: for directories without a tokenizer.
   const std::vector<Token>& eos_token_ids() const { return eos_token_ids_; }
-  // The model with its weights. Throws Error unless every tensor is there and none is left over,
-  // shapes are as configured, and every number is finite.
+  // The model with its weights, adapted by its adapter. Throws Error unless every tensor is there
+  // and none is left over, shapes are as configured, and every number is finite.
   Model load_model() const;
-  // The same into a model of this configuration.
+  // The same into a model of this configuration; of an adapter, into the model's adapter.
   void load_parameters(Model& model) const;
   // The files of the weights, for reading tensor by tensor: checked as by load_model(), except for
-  // the numbers, which are checked as they are read.
+  // the numbers, which are checked as they are read. Of an adapter: those of its base.
   TensorFiles open_weights() const;
 
   bool has_tokenizer() const;
   // With the chat template that is stored beside it. Throws Error if there is no tokenizer, or if
   // it has more pieces than the model.
   Tokenizer tokenizer() const;
-  // SHA-256 of model.safetensors; of a sharded model, SHA-256 over the shards' names and hashes.
+  // SHA-256 of model.safetensors; of a sharded model, SHA-256 over the shards' names and hashes; of
+  // an adapter, SHA-256 over its base's hash and that of adapter_model.safetensors.
   const std::string& weights_hash() const { return weights_hash_; }
 
   // Present only in checkpoints written by this library.
@@ -69,6 +84,9 @@ class Checkpoint {
 
  private:
   static Checkpoint open_directory(const std::string& path);
+  static Checkpoint open_adapter_directory(const std::string& path);
+  Adapter load_adapter(const Model& base) const;
+  const std::string& tokenizer_directory() const;
   static Checkpoint open_run(const std::string& path, const std::vector<std::string>& names);
 
   std::string path_;
@@ -77,6 +95,8 @@ class Checkpoint {
   std::vector<Token> eos_token_ids_;
   std::optional<TrainerState> state_;
   std::string weights_hash_;
+  std::shared_ptr<const Checkpoint> base_;
+  std::vector<AdapterArgument> adapters_;  // directories
 };
 
 }  // namespace minillm

@@ -119,7 +119,6 @@ TensorFiles TensorFiles::open_model(const std::string& directory) {
   return files;
 }
 
-// torch.compile, DistributedDataParallel and others put a word in front of every name.
 void TensorFiles::drop_common_prefix() {
   for (const std::string_view prefix : {"_orig_mod.", "module.", "base_model.model."}) {
     const bool all = !tensors_.empty() && std::ranges::all_of(tensors_, [&](const auto& t) {

@@ -36,6 +36,8 @@ class TensorFiles {
   };
   const std::map<std::string, Entry, std::less<>>& tensors() const { return tensors_; }
   void ignore(const std::string& name) { tensors_.erase(name); }
+  // Leaves out what torch.compile, DistributedDataParallel and PEFT put in front of every name.
+  void drop_common_prefix();
 
   // Throws Error unless these are exactly the tensors of `table`, shape by shape.
   void check(const TensorTable& table) const;
@@ -46,7 +48,6 @@ class TensorFiles {
   void read_part(std::string_view name, Index first, std::span<Real> out) const;
 
  private:
-  void drop_common_prefix();
   void add(const std::string& path);
 
   std::string path_;

@@ -12,10 +12,10 @@ constexpr Index kLogitRows = 128;  // rows whose logits exist at once
 
 }  // namespace
 
-double evaluation_bytes(const ModelConfig& config, Index rows) {
+double evaluation_bytes(const ModelConfig& config, Index rows, Index inner_states) {
   const Index most = std::min(rows, std::max(kEvaluationRows, config.max_position_embeddings));
   const Index logits = std::min(most, kLogitRows) * config.vocab_size;
-  return Workspace::bytes(config, most, most, Workspace::Mode::kInference) +
+  return Workspace::bytes(config, most, most, Workspace::Mode::kInference, inner_states) +
          static_cast<double>(logits) * sizeof(Real);
 }
 

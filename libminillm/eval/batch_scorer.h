@@ -19,7 +19,7 @@ namespace minillm {
 inline constexpr Index kEvaluationRows = 2048;
 
 // Memory in bytes that scoring items of `rows` rows in total needs besides the model.
-double evaluation_bytes(const ModelConfig& config, Index rows);
+double evaluation_bytes(const ModelConfig& config, Index rows, Index inner_states = 0);
 
 // What an item adds to a batch.
 struct ItemSize {

@@ -62,6 +62,8 @@ void list_fields(ConfigFields& fields, LoraConfig& c) {
   fields.add("lora.alpha", c.alpha, "scale of the adapter, see lora.scaling; 0 = lora.rank");
   fields.add("lora.scaling", c.scaling, "\"alpha/r\" or \"alpha/sqrt(r)\" (rsLoRA)");
   fields.add("lora.targets", c.targets, "which matrices have updates: q, k, v, o, gate, up, down");
+  fields.add("lora.new_tokens", c.new_tokens,
+             "also train the rows of the marks of a chat, where the starting point knows no chat");
   fields.add("lora.b_rate", c.b_rate, "learning rate of the matrices B over that of A (LoRA+)");
 }
 
@@ -89,6 +91,7 @@ AdapterShape lora_shape(const ModelConfig& model, const LoraConfig& c) {
   AdapterShape shape;
   shape.b_rate = c.b_rate;
   shape.score = model.has_score_head();
+  shape.rslora = c.scaling != "alpha/r";
   for (Index layer = 0; layer < model.num_hidden_layers; ++layer)
     for (const Module module : modules)
       shape.updates.push_back(
@@ -119,6 +122,14 @@ void Adapter::make_views() {
         const View own = view(parameters_, offset, rows, cols);
         const View gradient = view(gradients_, offset, rows, cols);
         offset += rows * cols;
+        if (name == kEmbedRowsName) {
+          embed_rows_ = head_rows_ = {shape_.tokens, own, gradient};
+          return;
+        }
+        if (name == kHeadRowsName) {
+          head_rows_ = {shape_.tokens, own, gradient};
+          return;
+        }
         if (u == nullptr) {
           score_ = own, dscore_ = gradient;
           return;
@@ -141,7 +152,7 @@ void Adapter::make_views() {
   }
 }
 
-void Adapter::initialize(uint64_t seed) {
+void Adapter::initialize(uint64_t seed, const Weights& base) {
   constexpr uint64_t kStreams = uint64_t{1} << 32;  // beyond those of a model's tensors
   uint64_t stream = kStreams;
   for (const TensorInfo& tensor : table_.tensors()) {
@@ -149,6 +160,10 @@ void Adapter::initialize(uint64_t seed) {
     const double bound = 1 / std::sqrt(static_cast<double>(tensor.shape.back()));
     for (Real& w : tensor_span(parameters(), tensor))
       w = is_a(tensor.name) ? static_cast<Real>(bound * (2 * rng.uniform() - 1)) : Real{0};
+    if (tensor.name != kEmbedRowsName && tensor.name != kHeadRowsName) continue;
+    const ConstView table = tensor.name == kEmbedRowsName ? base.embed : base.head.matrix;
+    Real* to = parameters().data() + tensor.offset;
+    for (const Token token : shape_.tokens) to = std::copy_n(table.row(token), table.cols, to);
   }
 }
 
@@ -185,6 +200,12 @@ AdaptedWeights::AdaptedWeights(const Weights& weights, std::span<const Adapter* 
       weight->updates = {next, next + static_cast<std::ptrdiff_t>(count)};
       next += static_cast<std::ptrdiff_t>(count);
     }
+  for (const Adapter* adapter : adapters) {
+    embed_rows_.push_back(adapter->embed_rows());
+    head_rows_.push_back(adapter->head_rows());
+  }
+  weights_.embed_rows = embed_rows_;
+  weights_.head_rows = head_rows_;
   if (count > 0 && adapters[0]->shape().score) weights_.score = adapters[0]->score();
 }
 

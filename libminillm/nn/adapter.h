@@ -36,6 +36,7 @@ struct LoraConfig {
   std::string scaling = "alpha/r";  // or "alpha/sqrt(r)" (rsLoRA: Kalajdzievski 2023,
                                     // arXiv:2312.03732)
   std::vector<std::string> targets = {"q", "k", "v", "o", "gate", "up", "down"};
+  bool new_tokens = true;  // train the rows of the marks of a chat, where the start knows none
   double b_rate = 1;  // B's learning rate over A's (LoRA+: Hayou et al. 2024, arXiv:2402.12354)
 
   bool enabled() const { return rank > 0; }
@@ -53,7 +54,9 @@ struct AdapterShape {
     bool operator==(const Update&) const = default;
   };
   std::vector<Update> updates;  // ascending by layer, then module
+  std::vector<Token> tokens;    // ascending: whose rows of the embedding and the head it replaces
   bool score = false;           // a score head of its own, trained whole
+  bool rslora = false;          // how the scale is told to others: alpha/sqrt(r), or alpha/r
   double b_rate = 1;
 
   bool operator==(const AdapterShape&) const = default;
@@ -61,9 +64,14 @@ struct AdapterShape {
 // The same updates in every layer. Throws Error (kUsage) naming the key and what it expects.
 AdapterShape lora_shape(const ModelConfig& model, const LoraConfig& config);
 
-// THE list of an adapter's tensors: calls visit(name, rows, cols, update) in the order of the arena.
-// `update` is null for the score head. Names are PEFT's without their prefix; matrices B are kept
-// turned, [r, out], where PEFT's files have [out, r]. The A of a fused product are adjacent.
+inline constexpr const char* kEmbedRowsName =
+    "model.embed_tokens.token_adapter.trainable_tokens_delta";
+inline constexpr const char* kHeadRowsName = "lm_head.token_adapter.trainable_tokens_delta";
+
+// THE list of an adapter's tensors: calls visit(name, rows, cols, update) in the arena's order;
+// `update` is null for replaced rows and the score head. Names are PEFT's without their prefix. B
+// is kept turned, [r, out], where PEFT's files have [out, r]. The A of a fused product are
+// adjacent.
 template <typename Visit>
 void for_each_adapter_tensor(const ModelConfig& model, const AdapterShape& shape, Visit&& visit);
 
@@ -72,9 +80,9 @@ class Adapter {
   // Allocates the parameters, all zero.
   Adapter(const ModelConfig& model, AdapterShape shape);
 
-  // A uniform in +-1/sqrt(in), B and the score zero: it changes nothing yet. A pure function of the
-  // shape and the seed.
-  void initialize(uint64_t seed);
+  // A uniform in +-1/sqrt(in), B and the score zero, replaced rows as `base` has them: it changes
+  // nothing yet. A pure function of its arguments.
+  void initialize(uint64_t seed, const Weights& base);
 
   const AdapterShape& shape() const { return shape_; }
   const TensorTable& tensors() const { return table_; }
@@ -87,6 +95,8 @@ class Adapter {
   Index inner_states() const { return inner_states_; }
   // Of products by layer, four each: views into parameters, and into gradients where there are any.
   const std::vector<LowRank>& updates() const { return updates_; }
+  const TokenRows& embed_rows() const { return embed_rows_; }
+  const TokenRows& head_rows() const { return head_rows_; }  // of a tied head: the same
   ConstView score() const { return score_; }
   View dscore() const { return dscore_; }
 
@@ -101,6 +111,7 @@ class Adapter {
   TensorTable table_;
   Arena parameters_, gradients_;
   std::vector<LowRank> updates_;
+  TokenRows embed_rows_, head_rows_;
   View score_, dscore_;
   Index inner_states_ = 0;
 };
@@ -118,6 +129,7 @@ class AdaptedWeights {
 
  private:
   std::vector<LowRank> updates_;  // by product, then adapter
+  std::vector<TokenRows> embed_rows_, head_rows_;
   Weights weights_;
 };
 
@@ -147,6 +159,11 @@ void for_each_adapter_tensor(const ModelConfig& model, const AdapterShape& shape
             &*begin);
   }
   const AdapterShape::Update* none = nullptr;
+  if (const Index n = std::ssize(shape.tokens); n > 0) {
+    visit(std::string(kEmbedRowsName), n, model.hidden_size, none);
+    if (model.has_lm_head() && !model.tie_word_embeddings)
+      visit(std::string(kHeadRowsName), n, model.hidden_size, none);
+  }
   if (shape.score) visit(std::string("score.weight"), Index{1}, model.hidden_size, none);
 }
 

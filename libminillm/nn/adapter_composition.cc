@@ -1,6 +1,7 @@
 #include "libminillm/nn/adapter_composition.h"
 
 #include <algorithm>
+#include <set>
 #include <vector>
 
 #include "libminillm/core/check.h"
@@ -19,21 +20,39 @@ std::span<const Real> factor(const Source& source, const std::string& name) {
   return tensor_span(source.adapter->parameters(), *source.adapter->tensors().find(name));
 }
 
+// rows_t += weight (replaced_t - table_t) for the tokens t that are replaced. Of weight 1 on the
+// table's own row it is the replaced row, to the bit.
+void add_rows(View rows, std::span<const Token> tokens, ConstView table, const TokenRows& replaced,
+              double weight) {
+  for (size_t i = 0; i < replaced.ids.size(); ++i) {
+    const auto at = std::ranges::lower_bound(tokens, replaced.ids[i]) - tokens.begin();
+    const Real* from = replaced.rows.row(static_cast<Index>(i));
+    const Real* base = table.row(replaced.ids[i]);
+    for (Index c = 0; c < rows.cols; ++c) {
+      const double added = weight * (double{from[c]} - double{base[c]});
+      rows(at, c) = static_cast<Real>(double{rows(at, c)} + added);
+    }
+  }
+}
+
 }  // namespace
 
-Adapter composed(const ModelConfig& model, std::span<const WeightedAdapter> adapters) {
+Adapter composed(const Model& base, std::span<const WeightedAdapter> adapters) {
+  const ModelConfig& model = base.config();
   struct Entry {
     AdapterShape::Update update;
     Source source;
   };
   std::vector<Entry> entries;
   const Adapter* scoring = nullptr;
+  std::set<Token> tokens;
   for (const auto& [adapter, weight] : adapters) {
     for (const AdapterShape::Update& update : adapter->shape().updates) {
       Entry entry{update, {adapter, &update}};
       entry.update.scale *= weight;
       entries.push_back(entry);
     }
+    for (const Token token : adapter->shape().tokens) tokens.insert(token);
     if (!adapter->shape().score) continue;
     MINILLM_CHECK(scoring == nullptr, "adapters: two have a score head: expected one at most");
     scoring = adapter;
@@ -42,25 +61,46 @@ Adapter composed(const ModelConfig& model, std::span<const WeightedAdapter> adap
       entries, {}, [](const Entry& e) { return std::pair(e.update.layer, e.update.module); });
   AdapterShape shape;
   shape.score = scoring != nullptr;
+  shape.tokens.assign(tokens.begin(), tokens.end());
+  shape.rslora = adapters.front().adapter->shape().rslora;
   for (const Entry& entry : entries) shape.updates.push_back(entry.update);
 
   Adapter result(model, shape);
-  auto next = result.parameters().begin();
+  result.initialize(0, base.weights());  // the base's rows
+  Real* next = result.parameters().data();
   for_each_adapter_tensor(
       model, result.shape(),
-      [&](const std::string& name, Index, Index, const AdapterShape::Update* update) {
-        const std::span<const Real> from =
-            update == nullptr
-                ? tensor_span(scoring->parameters(), *scoring->tensors().find(name))
-                : factor(
-                      entries[static_cast<size_t>(update - result.shape().updates.data())].source,
-                      name);
-        next = std::ranges::copy(from, next).out;
+      [&](const std::string& name, Index rows, Index cols, const AdapterShape::Update* update) {
+        Real* const to = next;
+        next += rows * cols;
+        if (update != nullptr) {
+          const size_t i = static_cast<size_t>(update - result.shape().updates.data());
+          std::ranges::copy(factor(entries[i].source, name), to);
+        } else if (name == kEmbedRowsName || name == kHeadRowsName) {
+          const bool embed = name == kEmbedRowsName;
+          const ConstView table = embed ? base.weights().embed : base.weights().head.matrix;
+          for (const auto& [adapter, weight] : adapters)
+            add_rows(View(to, rows, cols), shape.tokens, table,
+                     embed ? adapter->embed_rows() : adapter->head_rows(), weight);
+        } else {
+          std::ranges::copy(factor({scoring, nullptr}, name), to);
+        }
       });
   result.base_path = adapters.front().adapter->base_path;
   result.base_hash = adapters.front().adapter->base_hash;
   return result;
 }
+
+namespace {
+
+void replace_rows(Model& model, const char* tensor, const TokenRows& replaced) {
+  Real* const table = model.parameters().data() + model.tensors().find(tensor)->offset;
+  for (size_t i = 0; i < replaced.ids.size(); ++i)
+    std::copy_n(replaced.rows.row(static_cast<Index>(i)), replaced.rows.cols,
+                table + replaced.ids[i] * replaced.rows.cols);
+}
+
+}  // namespace
 
 // w_oi + s sum_r b_or a_ri
 Model merged(const Model& model) {
@@ -88,6 +128,9 @@ Model merged(const Model& model) {
     if (update.parts.empty()) continue;
     for (size_t n = 0; n < sum.size(); ++n) data[n] = static_cast<Real>(double{data[n]} + sum[n]);
   }
+  replace_rows(result, "model.embed_tokens.weight", adapter->embed_rows());
+  if (model.config().has_lm_head() && !model.config().tie_word_embeddings)
+    replace_rows(result, "lm_head.weight", adapter->head_rows());
   if (adapter->shape().score) {
     const TensorInfo& score = *result.tensors().find("score.weight");
     std::copy_n(adapter->score().data, score.size, result.parameters().data() + score.offset);

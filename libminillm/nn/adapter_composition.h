@@ -15,14 +15,15 @@ struct WeightedAdapter {
   double weight = 1;
 };
 // y = x W^T + sum_i w_i s_i (x A_i^T) B_i^T, in the order given: ranks add up, and nothing is
-// averaged (the mean of the A times the mean of the B would have cross terms). Exact: weights (1, 0)
+// averaged (the mean of the A times the mean of the B would have cross terms). Exact: weights 1, 0
 // give the bits of the first one alone. The score head is that of the one adapter that has any.
-// REQUIRES at least one, all of this model. Throws Error if two have a score head.
-Adapter composed(const ModelConfig& model, std::span<const WeightedAdapter> adapters);
+// Rows of tokens that they replace are the base's, plus each difference by its weight. REQUIRES at
+// least one, all of this base. Throws Error if two have a score head.
+Adapter composed(const Model& base, std::span<const WeightedAdapter> adapters);
 
 // A model of its own whose matrices have the adapter's updates in them: W + s B A, summed in double
-// and rounded once. Its log-probabilities are those of the adapted model up to rounding. There is no
-// way back, (W + D) - D is not W: keep the base.
+// and rounded once. Its log-probabilities are those of the adapted model up to rounding. No way
+// leads back, as (W + D) - D is not W: keep the base.
 Model merged(const Model& model);
 
 }  // namespace minillm

@@ -119,6 +119,7 @@ void Model::forward(const TokenBatch& batch, Workspace& ws, const Weights& weigh
   const BlockContext context{config_, rope_, batch.segments, positions, cache, ws.updated};
 
   embedding_forward(ws.block(0).x.top(N), batch.tokens, weights.embed);
+  replace_embeddings(ws.block(0).x.top(N), batch.tokens, {ws.updated, weights.embed_rows});
   for (Index l = 0; l < L; ++l) {
     const size_t i = static_cast<size_t>(l);
     if (ws.mode == Workspace::Mode::kRecompute)
@@ -151,6 +152,7 @@ void Model::backward(const TokenBatch& batch, Workspace& ws, const Gradients& dw
     block_backward(dx, dw.blocks[i], ws.block_gradients, ws.block(l), weights_.blocks[i], context);
   }
   embedding_backward(dw.embed, dx, batch.tokens);
+  replace_embeddings_backward(dx, batch.tokens, {ws.updated, weights_.embed_rows});
 }
 
 // The head, forward only.
@@ -163,7 +165,8 @@ Head Model::head(const TokenBatch& batch, Workspace& ws) const {
           .targets = batch.targets,
           .logp = ws.logp.span().first(M),
           .lse = ws.target_lse.span().first(M),
-          .scratch = ws.head_scratch()};
+          .scratch = ws.head_scratch(),
+          .token_rows = {ws.updated, weights_.head_rows}};
 }
 
 std::span<const Real> Model::log_probs(const TokenBatch& batch, Workspace& ws) const {
@@ -216,7 +219,10 @@ void Model::logits(View out, std::span<const Index> rows, Workspace& ws,
     const View gathered = ws.target_hidden.top(end - begin);
     for (Index i = begin; i < end; ++i)
       std::copy_n(ws.final_out.view().row(rows[i]), gathered.cols, gathered.row(i - begin));
-    linear_forward(out.row_block(begin, end), gathered, weights.head);
+    const View z = out.row_block(begin, end);
+    linear_forward(z, gathered, weights.head);
+    replace_logits(z, gathered, [&](Index m) { return rows[static_cast<size_t>(begin + m)]; },
+                   {ws.updated, weights.head_rows});
   }
 }
 

@@ -15,6 +15,7 @@
 #include "libminillm/core/tensor_table.h"
 #include "libminillm/nn/model_config.h"
 #include "libminillm/ops/linear.h"  // Weight
+#include "libminillm/ops/token_rows.h"
 
 namespace minillm {
 
@@ -44,6 +45,8 @@ struct Parameters {
   BasicView<T> final_norm;                 // [1, C]
   ProductMatrix<T> head;                   // [V, C]; the same memory as `embed` when tied
   BasicView<T> score;                      // [1, C]; null without a score head
+  // By adapter, what it replaces of the two tables; empty without any.
+  std::span<const TokenRows> embed_rows = {}, head_rows = {};
 };
 using Weights = Parameters<const Real>;
 using Gradients = Parameters<Real>;

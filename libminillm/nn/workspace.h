@@ -46,8 +46,8 @@ struct Workspace {
     kRecompute,  // keeps every layer's input only; backward computes the rest again (Chen et al.
                  // 2016, arXiv:1604.06174): the same bits, for a second forward pass of the blocks
   };
-  // Room for batches of up to `max_rows` rows and `max_targets` targets, and for `inner` inner states
-  // of low-rank updates in a block (Model::inner_states).
+  // Room for batches of up to `max_rows` rows and `max_targets` targets; `inner`: inner states of
+  // low-rank updates in a block (Model::inner_states).
   Workspace(const ModelConfig& config, Index max_rows, Index max_targets, Mode mode,
             Index inner = 0);
 

@@ -76,6 +76,7 @@ View HeadPass::logits(Index begin, Index end) const {
     std::copy_n(head_.hidden.row(head_.targets[m].row), gathered.cols, gathered.row(m - begin));
   const View z = head_.scratch.logits.row_block(0, end - begin);
   linear_forward(z, gathered, head_.weight);
+  replace_logits(z, gathered, row_of(begin), head_.token_rows);
   return z;
 }
 
@@ -102,8 +103,10 @@ void HeadPass::backward(Index begin, Index end, View z) const {
     logits_backward(z.row(m - begin), z.cols, head_.lse[m], head_.targets[m].token, head_.dlogp[m]);
 
   const View dgathered = head_.scratch.dhidden.row_block(0, z.rows);
-  linear_backward(dgathered, head_.dweight, z, head_.scratch.hidden.row_block(0, z.rows),
-                  head_.weight);
+  const View gathered = head_.scratch.hidden.row_block(0, z.rows);
+  linear_backward(dgathered, head_.dweight, z, gathered, head_.weight);
+  replace_logits_backward(dgathered, z, gathered, head_.weight.matrix, row_of(begin),
+                          head_.token_rows);
   for_column_blocks(head_.dhidden.cols, [&](Index c0, Index c1) {
     for (Index m = begin; m < end; ++m) {
       Real* to = head_.dhidden.row(head_.targets[m].row);

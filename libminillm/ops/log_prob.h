@@ -19,6 +19,7 @@
 #include "libminillm/core/matrix.h"
 #include "libminillm/core/token_batch.h"
 #include "libminillm/ops/linear.h"  // Weight
+#include "libminillm/ops/token_rows.h"
 
 namespace minillm {
 
@@ -43,6 +44,7 @@ struct Head {
   View dhidden = {};                // [N, C]  +=   null: forward only
   View dweight = {};                // [V, C]  +=   null: frozen, its product is skipped
   HeadScratch scratch;
+  TokenRowsPass token_rows = {};  // rows of the weight that adapters replace
 };
 
 // log p(target) and, where `head` has dhidden, its backward. Bit-identical for any chunk size,
@@ -70,6 +72,10 @@ class HeadPass {
   std::span<Real> dlogp() const { return head_.dlogp; }      // [M], read up to end() by next()
 
  private:
+  // The batch's row of the m-th gathered target from `begin` on.
+  auto row_of(Index begin) const {
+    return [this, begin](Index m) { return head_.targets[static_cast<size_t>(begin + m)].row; };
+  }
   View logits(Index begin, Index end) const;
   void forward(Index begin, Index end) const;
   void backward(Index begin, Index end, View logits) const;

@@ -66,10 +66,7 @@ PolicyTraining::PolicyTraining(const RlConfig& config, StageRun& run, RlData dat
   reward_.check(questions_.questions);
   run.depends_on("template", run.tokenizer().chat_template()->id);
   run.depends_on("train", hash_of(questions_));
-  if (has_reference(c_)) {
-    reference_.emplace(with_heads(run.model(), Heads::kLanguageModel));
-    reference_->set_precision(precision_of(c_.train));
-  }
+  if (has_reference(c_)) reference_.emplace(run.model());
   if (data.held_out.empty()) return;
   held_out_ = render(run, std::move(data.held_out), config, "held-out questions");
   reward_.check(held_out_.questions);
@@ -92,9 +89,9 @@ StageSizes PolicyTraining::sizes() const {
   const double sampling =
       KvCache::bytes(config, streams * (longest + c_.max_tokens)) +
       Workspace::bytes(config, std::max<Index>(longest, 512) + streams, streams,
-                       Workspace::Mode::kInference) +
+                       Workspace::Mode::kInference, run_.model().inner_states()) +
       static_cast<double>(streams * config.vocab_size + config.parameter_count()) * sizeof(Real);
-  const Index reference = reference_ ? config.parameter_count() : 0;
+  const Index reference = reference_ ? reference_->parameter_count() : 0;
   return {batches_.max_rows(longest), batches_.max_targets(longest),
           batches_.bytes() + reference * static_cast<Index>(sizeof(Real)), sampling};
 }
@@ -179,12 +176,12 @@ std::optional<ConversationDataset> PolicyTraining::replayed(Dataset<Conversation
 }
 
 template <typename Look>
-void PolicyTraining::for_each_batch(const Model& model, Look&& look) {
+void PolicyTraining::for_each_batch(const Model& model, const Weights& weights, Look&& look) {
   TokenBatch batch;
   for (Index k = 0; k < batches_.count(); ++k) {
     batch.clear();
     batches_.append_answers_of(k, batch);
-    model.forward(batch, run_.workspace());
+    model.forward(batch, run_.workspace(), weights);
     look(batch, [&](std::vector<Real> SampledAnswer::*member, std::span<const Real> numbers) {
       batches_.for_each_answer(k, [&](SampledAnswer& answer) {
         const auto own = numbers.first(answer.tokens.size());
@@ -197,8 +194,9 @@ void PolicyTraining::for_each_batch(const Model& model, Look&& look) {
 
 // log r of every token, and how far the policy has moved.
 void PolicyTraining::look_up_reference() {
-  for_each_batch(*reference_, [&](const TokenBatch& batch, auto&& assign) {
-    const auto logp = reference_->log_probs(batch, run_.workspace());
+  const Model& model = reference_->model();
+  for_each_batch(model, reference_->weights(), [&](const TokenBatch& batch, auto&& assign) {
+    const auto logp = model.log_probs(batch, run_.workspace());
     assign(&SampledAnswer::reference, logp);
   });
   const double kl = kl_per_answer(groups_);
@@ -214,7 +212,8 @@ void PolicyTraining::look_up_reference() {
 
 void PolicyTraining::look_up_values() {
   std::vector<Real> values;
-  for_each_batch(run_.model(), [&](const TokenBatch& batch, auto&& assign) {
+  const Model& model = run_.model();
+  for_each_batch(model, model.weights(), [&](const TokenBatch& batch, auto&& assign) {
     values.resize(batch.targets.size());
     run_.model().scores(values, batch, run_.workspace());
     assign(&SampledAnswer::values, std::span<const Real>(values));

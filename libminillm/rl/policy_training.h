@@ -17,6 +17,7 @@
 #include "libminillm/rl/question_draw.h"
 #include "libminillm/rl/rl.h"
 #include "libminillm/rl/rollouts.h"
+#include "libminillm/rl/starting_policy.h"
 #include "libminillm/stage/stage_run.h"
 
 namespace minillm {
@@ -75,10 +76,10 @@ class PolicyTraining {
   Metrics evaluate();
   std::map<std::string, double> refusals(std::span<const AnswerGroup> groups) const;
   void warn_of_refusals(const std::string& kind, double rate);
-  // Runs `model` over the answers of every micro-batch; look(batch, assign) has what it says of
-  // their targets assigned to a member of each answer.
+  // Runs `model` with `weights` over the answers of every micro-batch; look(batch, assign) has what
+  // it says of their targets assigned to a member of each answer.
   template <typename Look>
-  void for_each_batch(const Model& model, Look&& look);
+  void for_each_batch(const Model& model, const Weights& weights, Look&& look);
 
   const RlConfig& c_;
   StageRun& run_;
@@ -86,7 +87,7 @@ class PolicyTraining {
   RenderedQuestions questions_, held_out_;
   QuestionDraw draw_;
   PolicyBatches batches_;
-  std::optional<Model> reference_;
+  std::optional<StartingPolicy> reference_;
   std::map<std::string, double> refused_at_start_;
 
   // Of the present step.

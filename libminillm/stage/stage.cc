@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/core/check.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/generate/chat.h"  // check_chat_template
@@ -35,7 +34,9 @@ RowMapping row_mapping(const DataConfig& config) {
 StageModel open_starting_point(const StageOptions& options, Heads heads) {
   MINILLM_CHECK_USAGE(!options.init_from.empty(),
                       "options.init_from: expected a checkpoint or run directory to start from");
-  const Checkpoint checkpoint = Checkpoint::open(options.init_from);
+  Checkpoint checkpoint = Checkpoint::open(options.init_from);
+  if (!options.adapters.empty())
+    checkpoint = checkpoint.with_adapters(options.adapters, options.force);
   const auto& state = checkpoint.state();
   Tokenizer tokenizer = checkpoint.tokenizer();
   if (options.chat_template.empty())
@@ -44,8 +45,11 @@ StageModel open_starting_point(const StageOptions& options, Heads heads) {
     tokenizer = tokenizer.with_chat_template(chat_template_named(options.chat_template));
   Model model = checkpoint.load_model();
   return {model.config().heads == heads ? std::move(model) : with_heads(model, heads),
-          std::move(tokenizer), state ? state->lineage : std::vector<LineageEntry>(),
-          checkpoint.weights_hash()};
+          std::move(tokenizer),
+          state ? state->lineage : std::vector<LineageEntry>(),
+          checkpoint.weights_hash(),
+          checkpoint.path(),
+          checkpoint.warnings()};
 }
 
 StageModel copy_of(const StageModel& start) {
@@ -53,7 +57,8 @@ StageModel copy_of(const StageModel& start) {
 }
 
 StageModel with_heads(const StageModel& start, Heads heads) {
-  return {with_heads(start.model, heads), start.tokenizer, start.lineage, start.weights_hash};
+  return {with_heads(start.model, heads), start.tokenizer, start.lineage, start.weights_hash,
+          start.path};
 }
 
 void report_message(const TrainerEvents& events, const std::string& message) {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "libminillm/checkpoint/trainer_state.h"  // LineageEntry
+#include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/core/config.h"
 #include "libminillm/data/dataset_reader.h"  // DatasetReport
 #include "libminillm/data/tokenizer.h"
@@ -27,6 +27,10 @@ struct StageOptions {
   // conversations for dpo; may be empty.
   std::vector<std::string> replay_files;
   std::string init_from;  // a checkpoint or run directory; pretraining may leave it empty
+  // Adapters on init_from, as one, where it is not itself an adapter. With lora.rank they are
+  // trained on, else they are merged into the weights first.
+  std::vector<Checkpoint::AdapterArgument> adapters;
+  bool force = false;  // takes adapters of another base
   // Pretraining from scratch: a sentencepiece model; empty: one is trained on the training files.
   std::string tokenizer;
   // How conversations are written (data/chat_template.h); empty: as init_from was taught.
@@ -58,6 +62,8 @@ struct StageModel {
   std::vector<LineageEntry> lineage;  // the stages it has been through, oldest first
   // Of its checkpoint; of weights that have none, SHA-256 over their bytes; empty: it is fresh.
   std::string weights_hash;
+  std::string path = {};  // of its checkpoint; empty: it has none
+  std::vector<std::string> warnings = {};
 };
 // The model gets these heads: a score head begins at zero. Throws Error if there is no such
 // checkpoint, it has no tokenizer, it has no language-model head and is to have one, or it was

@@ -12,6 +12,7 @@
 #include "libminillm/eval/stage_notes.h"
 #include "libminillm/generate/chat.h"
 #include "libminillm/generate/generator.h"
+#include "libminillm/nn/adapter_composition.h"  // merged
 #include "libminillm/objectives/next_token.h"
 #include "libminillm/train/preflight.h"
 
@@ -34,8 +35,26 @@ RunLength run_length(const TrainConfig& config, Index micro_batches_per_epoch) {
 // The weights' hash: the checkpoint's, if there is one.
 std::string hash_of_weights(const Model& model, const std::string& directory) {
   if (!directory.empty()) return Checkpoint::open(directory).weights_hash();
-  const std::span<const Real> parameters = model.parameters();
-  return sha256({reinterpret_cast<const char*>(parameters.data()), parameters.size_bytes()});
+  Sha256 hash;
+  const auto add = [&](std::span<const Real> parameters) {
+    hash.update({reinterpret_cast<const char*>(parameters.data()), parameters.size_bytes()});
+  };
+  add(model.parameters());
+  if (const Adapter* adapter = model.adapter()) add(adapter->parameters());
+  return hash.hex();
+}
+
+// Whether a stage of this history taught to chat.
+bool knows_chats(const std::vector<LineageEntry>& lineage) {
+  return std::ranges::any_of(
+      lineage, [](const LineageEntry& entry) { return stage_notes(entry.stage).chat; });
+}
+
+std::vector<Token> control_tokens(const Tokenizer& tokenizer) {
+  std::vector<Token> tokens;
+  for (Token token = 0; token < tokenizer.vocab_size(); ++token)
+    if (tokenizer.is_control(token)) tokens.push_back(token);
+  return tokens;
 }
 
 }  // namespace
@@ -85,10 +104,53 @@ void StageRun::start_from(StageModel&& model) {
 void StageRun::start_from(StageModel& model) {
   start_ = &model;
   precision_before_ = model.model.weights().head.precision;
+  for (const std::string& warning : model.warnings) say("warning: " + warning);
+  choose_what_is_trained();
   model.model.set_precision(precision_of(train_));
 }
 
+// The model, into which an adapter that it has is merged; or an adapter: a new one, or that which
+// the model has.
+void StageRun::choose_what_is_trained() {
+  Model& model = start_->model;
+  if (!train_.lora.enabled()) {
+    if (model.adapter() == nullptr) return;
+    say("the starting point's adapter is merged into its weights, all of which are trained "
+        "(lora.rank trains an adapter)");
+    model = merged(model);
+    return;
+  }
+  MINILLM_CHECK_USAGE(!start_->weights_hash.empty(),
+                      "config: lora.rank: expected 0 where training is from scratch: there is "
+                      "nothing yet to adapt, got {}",
+                      train_.lora.rank);
+  AdapterShape shape = lora_shape(model.config(), train_.lora);
+  const Adapter* const before = model.adapter();
+  if (before != nullptr)
+    shape.tokens = before->shape().tokens;
+  else if (train_.lora.new_tokens && stage_notes(stage_).chat && !knows_chats(start_->lineage))
+    shape.tokens = control_tokens(tokenizer());
+  const auto adapter = std::make_shared<Adapter>(model.config(), shape);
+  if (before != nullptr) {
+    MINILLM_CHECK_USAGE(before->shape().updates == shape.updates,
+                        "config: lora: the starting point's adapter has other ranks, scales or "
+                        "targets: expected its own (rank {}), or lora.rank = 0, which merges it "
+                        "and trains the model",
+                        before->shape().updates.front().rank);
+    std::ranges::copy(before->parameters(), adapter->parameters().begin());
+    adapter->base_path = before->base_path, adapter->base_hash = before->base_hash;
+  } else {
+    adapter->initialize(train_.seed, model.weights());
+    adapter->base_path = start_->path;
+    if (!start_->path.empty()) adapter->base_hash = start_->weights_hash;
+  }
+  model.adapt(adapter);
+  say(fmt::format("trained: an adapter of {} parameters; {} are frozen", adapter->tensors().size(),
+                  model.config().parameter_count()));
+}
+
 void StageRun::freeze_embedding(const std::vector<bool>& known) {
+  if (model().adapter() != nullptr) return;  // all of it is frozen
   const TensorInfo& embedding = *model().tensors().find("model.embed_tokens.weight");
   const Index rows = embedding.shape.front(), width = embedding.shape.back();
   Index frozen = 0;
@@ -163,12 +225,15 @@ void StageRun::plan(Index steps, const StageSizes& sizes) {
 
 void StageRun::check_memory_fits(const StageSizes& sizes) const {
   const ModelConfig& config = start_->model.config();
-  MemoryNeed need = memory_need(config, sizes.max_rows, sizes.max_targets,
-                                static_cast<double>(sizes.data_bytes), workspace_mode(train_));
-  if (held_out_rows_ > 0) need.evaluation = evaluation_bytes(config, held_out_rows_);
+  const Adapter* const adapter = start_->model.adapter();
+  MemoryNeed need =
+      memory_need(config, sizes.max_rows, sizes.max_targets, static_cast<double>(sizes.data_bytes),
+                  workspace_mode(train_), adapter);
+  if (held_out_rows_ > 0)
+    need.evaluation = evaluation_bytes(config, held_out_rows_, start_->model.inner_states());
   need.evaluation += sizes.sampling_bytes;
   release_unused_memory();
-  need.program = std::max(0.0, resident_memory() - need.parameters - need.data);
+  need.program = std::max(0.0, resident_memory() - need.parameters - need.frozen - need.data);
   if (options_.dry_run) say(memory_table(need, available_memory()));
   // What is already resident no longer counts as available.
   need.program = 0;
@@ -214,7 +279,10 @@ TrainOutcome StageRun::train(const StageTask& task) {
     const auto existing = is_directory(options_.out)
                               ? static_cast<int64_t>(checkpoints_to_try(options_.out).size())
                               : 0;
-    say(check_disk(disk_need(model().config(), train_.keep_last, bool{evaluate_}), existing,
+    const Adapter* const adapter = model().adapter();
+    const Index trained =
+        adapter != nullptr ? adapter->tensors().size() : model().config().parameter_count();
+    say(check_disk(disk_need(trained, train_.keep_last, bool{evaluate_}), existing,
                    free_disk_bytes(options_.out), options_.out));
   }
   if (options_.dry_run) return TrainOutcome::kDryRun;

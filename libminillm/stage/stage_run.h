@@ -132,6 +132,7 @@ class StageRun {
 
  private:
   void take_directory();
+  void choose_what_is_trained();
   bool has_checkpoint() const;
   void check_memory_fits(const StageSizes& sizes) const;
   std::vector<Sample> samples() const;

@@ -87,17 +87,21 @@ std::string check_identical_pairs(Index identical, Index pairs) {
 }
 
 MemoryNeed memory_need(const ModelConfig& config, Index max_rows, Index max_targets,
-                       double data_bytes, Workspace::Mode mode) {
-  const double arena = static_cast<double>(config.parameter_count()) * sizeof(Real);
+                       double data_bytes, Workspace::Mode mode, const Adapter* adapter) {
+  const double model = static_cast<double>(config.parameter_count()) * sizeof(Real);
+  const double trained =
+      adapter == nullptr ? model : static_cast<double>(adapter->parameters().size_bytes());
+  const Index inner = adapter == nullptr ? 0 : adapter->inner_states();
   const double head = Workspace::head_bytes(config, max_targets, mode);
   // The widest activations as a factor, or the embedding.
   const double largest = static_cast<double>(
       std::max(max_rows * std::max(config.intermediate_size, config.hidden_size),
                config.vocab_size * config.hidden_size));
-  return {.parameters = arena,
-          .gradients = arena,
-          .moments = 2 * arena,
-          .activations = Workspace::bytes(config, max_rows, max_targets, mode) - head,
+  return {.parameters = trained,
+          .gradients = trained,
+          .moments = 2 * trained,
+          .frozen = adapter == nullptr ? 0 : model,
+          .activations = Workspace::bytes(config, max_rows, max_targets, mode, inner) - head,
           .head = head,
           .packing = gemm_scratch_bytes(largest) +
                      attention_scratch_bytes(std::min(max_rows, config.max_position_embeddings),
@@ -141,6 +145,7 @@ std::string memory_table(const MemoryNeed& need, std::optional<double> available
   add("parameters", need.parameters, "model.*");
   add("gradients", need.gradients, "one per parameter");
   add("moments", need.moments, "two per parameter (AdamW)");
+  if (need.frozen > 0) add("frozen", need.frozen, "the model that the adapter is on");
   add("activations", need.activations,
       "train.batch_tokens; train.recompute = \"block\" keeps the blocks' inputs only");
   add("head", need.head, "one chunk of logits; model.vocab_size");
@@ -153,10 +158,9 @@ std::string memory_table(const MemoryNeed& need, std::optional<double> available
   return table;
 }
 
-DiskNeed disk_need(const ModelConfig& config, int64_t keep_last, bool evaluated) {
+DiskNeed disk_need(Index trained_parameters, int64_t keep_last, bool evaluated) {
   constexpr double kSmallFiles = 1e6;  // tokenizer, configs, state, manifest
-  return {.checkpoint =
-              3.0 * static_cast<double>(config.parameter_count()) * sizeof(Real) + kSmallFiles,
+  return {.checkpoint = 3.0 * static_cast<double>(trained_parameters) * sizeof(Real) + kSmallFiles,
           .checkpoints = keep_last + 1 + (evaluated ? 1 : 0)};
 }
 
@@ -180,9 +184,10 @@ std::string check_disk(const DiskNeed& need, int64_t existing, std::optional<uin
 
 std::string check_memory(const MemoryNeed& need, std::optional<double> available) {
   const std::string items = fmt::format(
-      "{} (parameters {}, gradients {}, moments {}, activations {}, data and program {})",
+      "{} (parameters {}, gradients {}, moments {}{}, activations {}, data and program {})",
       megabytes(need.total()), megabytes(need.parameters), megabytes(need.gradients),
       megabytes(need.moments),
+      need.frozen > 0 ? ", frozen " + megabytes(need.frozen) : std::string(),
       megabytes(need.activations + need.head + need.packing + need.evaluation),
       megabytes(need.data + need.program));
   if (!available) return fmt::format("memory: the run takes about {}", items);

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "libminillm/core/real.h"
+#include "libminillm/nn/adapter.h"
 #include "libminillm/nn/model_config.h"
 #include "libminillm/nn/workspace.h"
 
@@ -34,21 +35,24 @@ std::string check_identical_pairs(Index identical, Index pairs);
 
 // Bytes that a run will take.
 struct MemoryNeed {
-  double parameters = 0, gradients = 0, moments = 0;
-  double activations = 0;  // the training workspace without `head`
-  double head = 0;         // one chunk of logits
-  double packing = 0;      // panels of matrix products, keys and values: scratch of all threads
-  double evaluation = 0;   // what held-out passes and sampling take beside the training workspace
-  double data = 0;         // token ids, batches and other things the stage holds
-  double program = 0;      // code, tokenizer, buffers: resident already, and none of the above
+  double parameters = 0, gradients = 0, moments = 0;  // of what is trained
+  double frozen = 0;                                  // of the model, where an adapter is trained
+  double activations = 0;                             // the training workspace without `head`
+  double head = 0;                                    // one chunk of logits
+  double packing = 0;     // panels of matrix products, keys and values: scratch of all threads
+  double evaluation = 0;  // what held-out passes and sampling take beside the training workspace
+  double data = 0;        // token ids, batches and other things the stage holds
+  double program = 0;     // code, tokenizer, buffers: resident already, and none of the above
   double total() const {
-    return parameters + gradients + moments + activations + head + packing + evaluation + data +
-           program;
+    return parameters + gradients + moments + frozen + activations + head + packing + evaluation +
+           data + program;
   }
 };
-// For batches of up to `max_rows` rows and `max_targets` targets. REQUIRES a valid config.
+// For batches of up to `max_rows` rows and `max_targets` targets. `adapter` is trained instead of
+// the model; null: the model is. REQUIRES a valid config.
 MemoryNeed memory_need(const ModelConfig& config, Index max_rows, Index max_targets,
-                       double data_bytes, Workspace::Mode mode = Workspace::Mode::kTraining);
+                       double data_bytes, Workspace::Mode mode = Workspace::Mode::kTraining,
+                       const Adapter* adapter = nullptr);
 
 // Bytes that this process may still take: the least of MemAvailable, the control group's limit and
 // the limit of the address space; nothing where the system does not say. `root` goes before /proc
@@ -69,14 +73,14 @@ std::string memory_table(const MemoryNeed& need, std::optional<double> available
 // is more than 90 % of `available`.
 std::string check_memory(const MemoryNeed& need, std::optional<double> available);
 
-// Bytes on disk of a run's checkpoints: for each the weights, two moments and its small files.
+// Bytes on disk of a run's checkpoints: for each what is trained, two moments and its small files.
 // `keep_last` are kept, plus the best one if the run is evaluated; the newest is written before
 // the oldest goes.
 struct DiskNeed {
   double checkpoint = 0;
   int64_t checkpoints = 0;
 };
-DiskNeed disk_need(const ModelConfig& config, int64_t keep_last, bool evaluated);
+DiskNeed disk_need(Index trained_parameters, int64_t keep_last, bool evaluated);
 
 // Says what the run takes on the disk. Throws Error (kUsage), with every number and what to change,
 // if that is more than `available`, given that `existing` of the checkpoints are there already.

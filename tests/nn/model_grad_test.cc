@@ -24,15 +24,16 @@ using minillm_testing::random_tokens;
 constexpr Index V = 11;
 using Objective = std::function<Contribution(std::span<Real> dlogp, std::span<const Real> logp)>;
 
-// Tied and untied, and with heads that are together wider than the residual stream; the last one
-// with an adapter, too.
+// Tied and untied, and with heads that are together wider than the residual stream; some with an
+// adapter, too.
 std::vector<std::pair<ModelConfig, bool>> configs() {
   ModelConfig wide = minillm_testing::tiny_config(true);
   wide.head_dim = 6;
   return {{minillm_testing::tiny_config(true), false},
           {minillm_testing::tiny_config(false), false},
           {wide, false},
-          {wide, true}};
+          {wide, true},
+          {minillm_testing::tiny_config(false), true}};
 }
 
 // Every parameter of the model, or of an adapter on it.

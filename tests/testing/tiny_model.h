@@ -80,6 +80,7 @@ inline std::shared_ptr<minillm::Adapter> random_adapter(const minillm::ModelConf
       if (targets >> m & 1)
         shape.updates.push_back({layer, static_cast<minillm::Module>(m), 1 + (m + layer) % 3,
                                  0.25 * (m + 2) / static_cast<double>(layer + 1)});
+  shape.tokens = {1, 4, static_cast<Token>(config.vocab_size - 1)};
   shape.score = config.has_score_head();
   const auto adapter = std::make_shared<minillm::Adapter>(config, shape);
   minillm::Rng rng(seed, 55);

@@ -121,7 +121,7 @@ TEST(Preflight, RefusesARunThatDoesNotFit) {
 
 TEST(Preflight, RefusesARunWhoseCheckpointsDoNotFitOnTheDisk) {
   const ModelConfig config = minillm_testing::tiny_config();
-  const DiskNeed need = disk_need(config, 2, true);
+  const DiskNeed need = disk_need(config.parameter_count(), 2, true);
   EXPECT_EQ(need.checkpoints, 4);
   EXPECT_NEAR(need.checkpoint, 12.0 * static_cast<double>(config.parameter_count()), 1.1e6);
   const auto bytes = [&](double checkpoints) {

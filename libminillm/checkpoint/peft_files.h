@@ -1,0 +1,38 @@
+// adapter_model.safetensors: the tensors of a LoRA adapter, as Hugging Face's PEFT keeps them.
+
+#ifndef LIBMINILLM_CHECKPOINT_PEFT_FILES_H_
+#define LIBMINILLM_CHECKPOINT_PEFT_FILES_H_
+
+#include <string>
+#include <vector>
+
+#include "libminillm/checkpoint/peft_config.h"
+#include "libminillm/checkpoint/safetensors.h"
+#include "libminillm/nn/adapter.h"
+
+namespace minillm {
+
+inline constexpr const char* kPeftWeightsName = "adapter_model.safetensors";
+// Metadata of the latter that PEFT does not read: SHA-256 of the base's weights, and where the base
+// is, seen from the adapter.
+inline constexpr const char* kBaseHashKey = "minillm.base_sha256";
+inline constexpr const char* kBasePathKey = "minillm.base_path";
+
+// The tensors of adapter_model.safetensors: PEFT's names, B as [out, r].
+struct PeftTensors {
+  explicit PeftTensors(const Adapter& adapter);
+  std::vector<NamedTensor> tensors;
+
+ private:
+  std::vector<std::vector<Real>> turned_;  // what they point at
+};
+
+// The adapter in a directory. Its updates are those whose tensors are there: a target without
+// tensors is an error, and so is a tensor without a target. Throws Error naming the tensor that is
+// missing, left over, or of another shape, and the target that names no matrix.
+Adapter read_peft_adapter(const std::string& directory, const PeftConfig& config,
+                          const ModelConfig& model);
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_CHECKPOINT_PEFT_FILES_H_

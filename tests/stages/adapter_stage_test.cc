@@ -1,0 +1,182 @@
+// Every stage with an adapter in place of the model: the base stays, a killed run goes on to the
+// byte, and the next stage begins where the one before ended.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "libminillm/reward/reward.h"
+#include "libminillm/rl/rl.h"
+#include "tests/stages/stages_fixture.h"
+#include "tests/testing/compare.h"
+#include "tests/testing/expect_error.h"
+
+namespace minillm_testing {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+
+LoraConfig small_lora() { return {.rank = 3, .alpha = 6, .b_rate = 2}; }
+
+class AdapterStages : public Stages {
+ protected:
+  static void SetUpTestSuite() {
+    Stages::SetUpTestSuite();
+    write_file_atomic(world_->file("questions.jsonl"),
+                      "{\"prompt\": \"Who is it?\"}\n{\"prompt\": \"Where?\"}\n");
+  }
+  // Runs a stage with an adapter.
+  static TrainOutcome run(const std::string& stage, StageOptions options,
+                          const TrainerEvents& events = {}) {
+    const auto adapt = [](auto config) {
+      config.train.lora = small_lora();
+      config.train.steps = 6;
+      return config;
+    };
+    if (stage == "pretrain") return pretrain(adapt(small_pretrain()), options, events);
+    if (stage == "sft") return sft(adapt(small_sft()), options, events);
+    options.replay_files = {world_->file("replay.jsonl")};
+    if (stage == "dpo") return dpo(adapt(small_dpo()), options, events);
+    RewardConfig reward;
+    reward.train = small_training(6, 512, 1e-3, 1);
+    options.replay_files.clear();
+    if (stage == "reward") return train_reward(adapt(reward), options, events);
+    RlConfig policy;
+    policy.train = small_training(6, 512, 1e-3, 1);
+    policy.reward = "length:-0.1,ended";
+    policy.questions = 2;
+    policy.samples = 2;
+    policy.max_tokens = 8;
+    policy.replay_tokens = 100;
+    if (stage == "ppo") policy.algorithm = "ppo";
+    options.replay_files = {world_->file("replay.jsonl")};
+    return rl(adapt(policy), options, events);
+  }
+  static StageOptions options_of(const std::string& stage, const std::string& out,
+                                 const std::string& from = "") {
+    const std::string data = stage == "pretrain"                   ? "pretrain.jsonl"
+                             : stage == "sft"                      ? "sft.jsonl"
+                             : stage == "dpo" || stage == "reward" ? "preference.jsonl"
+                                                                   : "questions.jsonl";
+    const bool base = stage == "pretrain" || stage == "sft";
+    return world_->options(data, "", out, !from.empty() ? from : base ? "base" : "chat");
+  }
+  static std::string adapter_file(const std::string& run) {
+    return read_file(
+        join_path(Checkpoint::open(world_->file(run)).path(), "adapter_model.safetensors"));
+  }
+};
+
+class EveryAdapterStage : public AdapterStages, public testing::WithParamInterface<const char*> {};
+
+TEST_P(EveryAdapterStage, ResumesToTheByteAndLeavesTheBaseAsItIs) {
+  const std::string stage = GetParam(), whole = stage + "-whole", resumed = stage + "-resumed";
+  const std::string before = weights("base"), chat_before = weights("chat");
+  EXPECT_EQ(run(stage, options_of(stage, whole)), TrainOutcome::kFinished);
+  StageOptions options = options_of(stage, resumed);
+  EXPECT_EQ(run(stage, options, stop_after(3)), TrainOutcome::kInterrupted);
+  options.resume = true;
+  EXPECT_EQ(run(stage, options), TrainOutcome::kFinished);
+  EXPECT_EQ(adapter_file(resumed), adapter_file(whole));
+  EXPECT_EQ(moments(resumed), moments(whole));
+  EXPECT_EQ(weights("base"), before);
+  EXPECT_EQ(weights("chat"), chat_before);
+  const Checkpoint checkpoint = Checkpoint::open(world_->file(whole));
+  ASSERT_NE(checkpoint.base(), nullptr);
+  EXPECT_EQ(checkpoint.state()->lineage.back().parent, checkpoint.base()->weights_hash());
+  const Model model = checkpoint.load_model();
+  EXPECT_EQ(model.config().has_score_head(), stage == "reward" || stage == "ppo");
+  // The marks of a chat are learned where the starting point knows no chat.
+  EXPECT_EQ(model.adapter()->shape().tokens.empty(), stage != "sft");
+  for (const Real w : model.adapter()->updates()[0].parts[0].bt.data == nullptr
+                          ? std::span<const Real>()
+                          : model.adapter()->parameters())
+    ASSERT_TRUE(std::isfinite(w));
+}
+
+INSTANTIATE_TEST_SUITE_P(Stages, EveryAdapterStage,
+                         testing::Values("pretrain", "sft", "dpo", "reward", "rl", "ppo"),
+                         [](const auto& stage) { return std::string(stage.param); });
+
+// Rank 0 is full tuning to the byte, also of runs that know no adapters.
+TEST_F(AdapterStages, RankZeroIsFullTuning) {
+  SftConfig config = small_sft();
+  config.train.lora.alpha = 7;  // without a rank it means nothing
+  sft(config, world_->options("sft.jsonl", "sft_eval.jsonl", "rank-zero", "base"), {});
+  EXPECT_EQ(weights("rank-zero"), weights("chat"));
+}
+
+// DPO's reference is the base with the adapter that it begins with: its preflight expects ln 2.
+TEST_F(AdapterStages, GoOnWithTheAdapterOfTheStageBefore) {
+  run("sft", options_of("sft", "lora-chat"));
+  std::vector<std::string> messages;
+  TrainerEvents events;
+  events.on_message = [&](const std::string& message) { messages.push_back(message); };
+  run("dpo", options_of("dpo", "lora-dpo", "lora-chat"), events);
+  EXPECT_THAT(messages, Contains(HasSubstr("trained: an adapter of")));
+  const Checkpoint checkpoint = Checkpoint::open(world_->file("lora-dpo"));
+  EXPECT_EQ(checkpoint.base()->path(), Checkpoint::open(world_->file("base")).path());
+  EXPECT_EQ(checkpoint.state()->lineage.size(), 3u);
+  EXPECT_EQ(checkpoint.state()->lineage.back().parent,
+            Checkpoint::open(world_->file("lora-chat")).weights_hash());
+  EXPECT_FALSE(checkpoint.load_model().adapter()->shape().tokens.empty());
+
+  // The reward model's score head is new, the rest of the adapter is not.
+  run("reward", options_of("reward", "lora-reward", "lora-chat"));
+  EXPECT_EQ(Checkpoint::open(world_->file("lora-reward")).model_config().heads, Heads::kScore);
+  run("rl", options_of("rl", "lora-rl", "lora-chat"));
+
+  DpoConfig other = small_dpo();
+  other.train.lora = {.rank = 2};
+  EXPECT_ERROR(run_dpo(options_of("dpo", "other", "lora-chat"), {}, other),
+               "the starting point's adapter has other ranks, scales or targets: expected its own "
+               "(rank 3)");
+}
+
+TEST_F(AdapterStages, AStageThatTrainsTheModelMergesTheAdapterFirst) {
+  run("sft", options_of("sft", "merge-chat"));
+  StageOptions options = options_of("dpo", "merged-dpo", "merge-chat");
+  std::vector<std::string> messages;
+  TrainerEvents events;
+  events.on_message = [&](const std::string& message) { messages.push_back(message); };
+  run_dpo(options, events);
+  EXPECT_THAT(messages, Contains(HasSubstr("the starting point's adapter is merged")));
+  EXPECT_EQ(Checkpoint::open(world_->file("merged-dpo")).base(), nullptr);
+  // Named apart, on its base: the same.
+  options = options_of("dpo", "merged-too", "base");
+  options.adapters = {{world_->file("merge-chat"), 1}};
+  run_dpo(options);
+  EXPECT_EQ(weights("merged-too"), weights("merged-dpo"));
+}
+
+TEST_F(AdapterStages, SayWhatAnAdapterCannotBe) {
+  PretrainConfig scratch = small_pretrain();
+  scratch.train.lora = small_lora();
+  EXPECT_ERROR(pretrain(scratch, world_->options("pretrain.jsonl", "", "scratch"), {}),
+               "lora.rank: expected 0 where training is from scratch");
+  SftConfig config = small_sft();
+  config.train.lora = {.rank = 3, .targets = {"query"}};
+  EXPECT_ERROR(sft(config, options_of("sft", "refused"), {}), "lora.targets: 'query': expected");
+  config.train.lora = {.rank = -3};
+  EXPECT_ERROR(sft(config, options_of("sft", "refused"), {}), "lora.rank: expected 0 to");
+  run("sft", options_of("sft", "of-base"));
+  StageOptions options = options_of("dpo", "wrong-base", "chat");
+  options.adapters = {{world_->file("of-base"), 1}};
+  EXPECT_ERROR(run_dpo(options), "was trained on another base");
+}
+
+TEST_F(AdapterStages, AnAdapterInMemoryIsTrainedInPlace) {
+  StageModel model = open_starting_point(world_->options("sft.jsonl", "", "", "base"));
+  const std::vector<Real> before(model.model.parameters().begin(), model.model.parameters().end());
+  SftConfig config = small_sft();
+  config.train.lora = small_lora();
+  SftData data;
+  data.train = read_conversations({world_->file("sft.jsonl")}, BadRecordPolicy::kError);
+  sft(config, std::move(data), model);
+  ASSERT_NE(model.model.adapter(), nullptr);
+  expect_same_bits(model.model.parameters(), before, "the model");
+  EXPECT_EQ(model.lineage.back().stage, "sft");
+}
+
+}  // namespace
+}  // namespace minillm_testing
