@@ -55,6 +55,50 @@ Json bench_generate(const Size& size, Precision precision, int repetitions,
           {"share_of_bandwidth", decode * bytes / machine.bandwidth}};
 }
 
+// 64 streams over one adapter and over five, in turn.
+Json bench_adapters(const Size& size, Precision precision, Index rank, int repetitions) {
+  Model model(size.model());
+  model.initialize(1);
+  model.set_precision(precision);
+  std::vector<std::unique_ptr<Adapter>> owned;
+  std::vector<const Adapter*> adapters;
+  Rng rng(1);
+  for (int a = 0; a < 5; ++a) {
+    owned.push_back(
+        std::make_unique<Adapter>(model.config(), lora_shape(model.config(), {.rank = rank})));
+    for (Real& w : owned.back()->parameters()) w = static_cast<Real>(0.02 * rng.normal());
+    adapters.push_back(owned.back().get());
+  }
+  std::vector<std::vector<Token>> prompts(64);
+  for (auto& prompt : prompts)
+    for (int t = 0; t < 16; ++t)
+      prompt.push_back(static_cast<Token>(rng.below(static_cast<uint64_t>(size.V))));
+  GenerationConfig config;
+  config.sampling.temperature = 0;
+  config.max_tokens = 64;
+  config.stop_tokens = {static_cast<Token>(size.V)};  // no token: never stops
+  Generator generator(model);
+  std::vector<Index> none(64, -1), one(64, 0), five(64);
+  for (size_t i = 0; i < five.size(); ++i) five[i] = static_cast<Index>(i % 5);
+  std::vector<double> times[3];
+  for (int i = 0; i <= repetitions; ++i) {
+    int which = 0;
+    for (const auto* choice : {&none, &one, &five}) {
+      const double begin = now();
+      generator.generate_all(prompts, config, 64, {adapters, *choice});
+      if (i > 0) times[which].push_back(now() - begin);
+      ++which;
+    }
+  }
+  const double tokens = 64 * 64;
+  return {{"rank", rank},
+          {"tokens_per_second_without", tokens / median(times[0])},
+          {"tokens_per_second_one_adapter", tokens / median(times[1])},
+          {"tokens_per_second_five_adapters", tokens / median(times[2])},
+          {"one_over_none", median(times[0]) / median(times[1])},
+          {"five_over_one", median(times[1]) / median(times[2])}};
+}
+
 void print_human(const Json& report, const std::string& indent = "") {
   for (const auto& [key, value] : report.items()) {
     if (value.is_array()) {
@@ -87,9 +131,10 @@ int main(int argc, char** argv) {
   int repetitions = 7;
   Index length = 0, rank = 8;
   bool json = false;
-  app.add_option("what", what, "kernels, train, lora, sft, dpo, rl or generate")
+  app.add_option("what", what, "kernels, train, lora, sft, dpo, rl, generate or adapters")
       ->required()
-      ->check(CLI::IsMember({"kernels", "train", "lora", "sft", "dpo", "rl", "generate"}));
+      ->check(
+          CLI::IsMember({"kernels", "train", "lora", "sft", "dpo", "rl", "generate", "adapters"}));
   app.add_option("--data", data, "sft: conversations to train on");
   app.add_option("--tokenizer", tokenizer, "sft: tokenizer.model; sets the vocabulary size");
   app.add_option("--size", size_name, "xxs, xs, s, m; for generate also s15, s110")
@@ -100,7 +145,7 @@ int main(int argc, char** argv) {
          "tokens per sequence; the batch keeps its number of tokens; 0 = the size's default")
       ->check(CLI::Range(0, 1 << 16))
       ->capture_default_str();
-  app.add_option("--rank", rank, "lora: of the adapter")
+  app.add_option("--rank", rank, "lora, adapters: of the adapters")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
   app.add_option("--precision", precision_name, "fp32 or bf16; for generate also int8")
@@ -137,8 +182,9 @@ int main(int argc, char** argv) {
                        : what == "sft"  ? bench_sft(size, precision, repetitions, data, tokenizer)
                        : what == "dpo"  ? bench_dpo(size, precision, repetitions)
                        : what == "rl"   ? bench_rl(size, precision, repetitions)
-                       : what == "kernels" ? bench_kernels(size, precision, repetitions, machine)
-                                           : bench_generate(size, precision, repetitions, machine);
+                       : what == "adapters" ? bench_adapters(size, precision, rank, repetitions)
+                       : what == "kernels"  ? bench_kernels(size, precision, repetitions, machine)
+                                            : bench_generate(size, precision, repetitions, machine);
     if (json)
       fmt::print("{}\n", report.dump());
     else

@@ -18,6 +18,7 @@
 #include "libminillm/eval/world_eval.h"
 #include "libminillm/generate/chat.h"
 #include "libminillm/generate/generator.h"
+#include "tools/adapter_option.h"
 #include "tools/chat_template_option.h"
 #include "tools/eval_best_of.h"
 #include "tools/print.h"
@@ -31,6 +32,7 @@ using Json = nlohmann::ordered_json;
 
 struct Arguments {
   std::string checkpoint;
+  AdapterOptions adapters;
   bool json = false;
   std::vector<std::string> files;
   std::string chat_template, on_bad_record = "error";
@@ -40,12 +42,6 @@ struct Arguments {
   std::string world_directory = "data/heldout", world_split = "test";
   std::string text, token_ids;
 };
-
-Checkpoint open_checkpoint(const std::string& path) {
-  Checkpoint checkpoint = Checkpoint::open(path);
-  for (const std::string& warning : checkpoint.warnings()) spdlog::warn("warning: {}", warning);
-  return checkpoint;
-}
 
 // Shows how far an evaluation has come.
 ProgressFunction on_terminal() {
@@ -76,7 +72,7 @@ void report_dropped(const std::vector<DatasetReport>& reports) {
 }
 
 void evaluate_loss(const Arguments& arguments) {
-  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint);
+  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint, arguments.adapters);
   const Model model = checkpoint.load_model();
   const Tokenizer tokenizer = checkpoint.tokenizer();
   std::vector<std::string> documents;
@@ -102,7 +98,7 @@ Tokenizer chat_tokenizer(const Arguments& arguments, const Checkpoint& checkpoin
 }
 
 void evaluate_conversations(const Arguments& arguments) {
-  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint);
+  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint, arguments.adapters);
   const Model model = checkpoint.load_model();
   const Tokenizer tokenizer = chat_tokenizer(arguments, checkpoint);
   const auto data =
@@ -129,7 +125,7 @@ std::vector<RenderedPair> read_pairs(const Arguments& arguments, const Tokenizer
 }
 
 void evaluate_pairs(const Arguments& arguments) {
-  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint);
+  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint, arguments.adapters);
   const Model model = checkpoint.load_model();
   const Tokenizer tokenizer = chat_tokenizer(arguments, checkpoint);
   std::vector<RenderedPair> pairs = read_pairs(arguments, tokenizer);
@@ -152,7 +148,7 @@ void evaluate_pairs(const Arguments& arguments) {
 }
 
 void evaluate_reward_model(const Arguments& arguments) {
-  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint);
+  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint, arguments.adapters);
   const Model model = checkpoint.load_model();
   const Tokenizer tokenizer = chat_tokenizer(arguments, checkpoint);
   std::vector<RenderedPair> pairs = read_pairs(arguments, tokenizer);
@@ -172,7 +168,7 @@ void evaluate_world_set(const Arguments& arguments) {
                 "world '{}': no such file (minillm-world --part heldout --out {})", path,
                 arguments.world_directory);
   const world::WorldEvalSet set = world::load_world_eval(path, split);
-  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint);
+  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint, arguments.adapters);
   const auto metrics = evaluate_world(checkpoint.load_model(), checkpoint.tokenizer(), set);
   if (arguments.json) {
     Json result;
@@ -201,7 +197,7 @@ std::vector<Token> parse_token_ids(const std::string& text) {
 }
 
 void print_log_probs(const Arguments& arguments) {
-  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint);
+  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint, arguments.adapters);
   const bool ids_given = !arguments.token_ids.empty();
   const std::vector<Token> ids = ids_given
                                      ? parse_token_ids(arguments.token_ids)
@@ -232,6 +228,7 @@ CLI::App* add_command(CLI::App& app, Arguments& arguments, const std::string& na
   command->fallthrough();  // --threads is the tool's
   command->add_option("--checkpoint", arguments.checkpoint, "checkpoint or run directory")
       ->required();
+  add_adapter_options(*command, arguments.adapters);
   command->add_flag("--json", arguments.json, "print one JSON object on stdout");
   return command;
 }

@@ -4,10 +4,15 @@
 
 #include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/checkpoint/output_path.h"
+#include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
+#include "libminillm/core/version.h"
+#include "libminillm/interop/adapter_export.h"
 #include "libminillm/interop/gguf_export.h"
 #include "libminillm/interop/hf_export.h"
 #include "libminillm/interop/llama2c.h"
+#include "libminillm/nn/adapter_composition.h"
+#include "tools/adapter_option.h"
 #include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/tool_main.h"
@@ -17,7 +22,8 @@ namespace {
 
 struct ExportArguments {
   std::string checkpoint;
-  std::string gguf, llama2c, hf;  // one of them
+  AdapterOptions adapters;
+  std::string gguf, llama2c, hf, merge, gguf_lora, mlx;  // one of them
   std::string llama2c_tokenizer;
   WeightEncoding type = WeightEncoding::kF32;
   WeightEncoding dtype = WeightEncoding::kF32;
@@ -34,6 +40,9 @@ struct Target {
 Target target_of(const ExportArguments& arguments) {
   if (!arguments.gguf.empty()) return {"gguf", arguments.gguf, arguments.type};
   if (!arguments.hf.empty()) return {"hf", arguments.hf, arguments.dtype};
+  if (!arguments.merge.empty()) return {"merged", arguments.merge, WeightEncoding::kF32};
+  if (!arguments.gguf_lora.empty()) return {"gguf-lora", arguments.gguf_lora, WeightEncoding::kF32};
+  if (!arguments.mlx.empty()) return {"mlx", arguments.mlx, WeightEncoding::kF32};
   return {"llama2c", arguments.llama2c, WeightEncoding::kF32};
 }
 
@@ -55,10 +64,37 @@ ExportReport write_llama2c(const Checkpoint& checkpoint, const ExportArguments& 
   return report;
 }
 
+// A checkpoint of its own: the base with the adapters in its weights.
+ExportReport write_merged(const Checkpoint& checkpoint, const std::string& path) {
+  MINILLM_CHECK(checkpoint.base() != nullptr,
+                "checkpoint '{}': there is nothing to merge: expected an adapter, or --adapter",
+                checkpoint.path());
+  const Model model = checkpoint.load_model();
+  const Model whole = merged(model);
+  const Tokenizer tokenizer = checkpoint.tokenizer();
+  TrainerState state = checkpoint.state().value_or(TrainerState());
+  LineageEntry entry;
+  entry.stage = "merge";
+  entry.library_version = kVersion;
+  entry.parent = checkpoint.base()->weights_hash();
+  entry.hashes["adapter"] = checkpoint.weights_hash();
+  state.lineage.push_back(entry);
+  write_checkpoint(path, {&whole, &tokenizer, {}, {}, state});
+  ExportReport report;
+  report.tensors = std::ssize(whole.tensors().tensors());
+  report.bytes = whole.parameters().size_bytes();
+  const MergeLoss loss = merge_loss(model, whole);
+  if (loss.unmoved_in_bfloat16 * 100 > loss.numbers)
+    report.warnings.push_back(fmt::format(
+        "rounded to bf16, {} of {} numbers that have an update would be those of the base: keep "
+        "the merged weights in f32 where that matters",
+        loss.unmoved_in_bfloat16, loss.numbers));
+  return report;
+}
+
 int export_checkpoint(const ExportArguments& arguments) {
   catch_stop_signals("\nstopping: no partial file will be left (once more to quit at once)\n");
-  const Checkpoint checkpoint = Checkpoint::open(arguments.checkpoint);
-  for (const std::string& warning : checkpoint.warnings()) spdlog::warn("warning: {}", warning);
+  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint, arguments.adapters);
   const Target target = target_of(arguments);
   for (const std::string& path : {target.path, arguments.llama2c_tokenizer})
     if (!path.empty()) check_output_path(path, {arguments.checkpoint, checkpoint.path()});
@@ -75,6 +111,12 @@ int export_checkpoint(const ExportArguments& arguments) {
       report = export_gguf(checkpoint, target.path, target.encoding, events);
     else if (!arguments.hf.empty())
       report = export_hf(checkpoint, target.path, target.encoding, events);
+    else if (!arguments.merge.empty())
+      report = write_merged(checkpoint, target.path);
+    else if (!arguments.gguf_lora.empty())
+      report = export_gguf_adapter(checkpoint, target.path, events);
+    else if (!arguments.mlx.empty())
+      report = export_mlx_adapter(checkpoint, target.path);
     else
       report = write_llama2c(checkpoint, arguments, events);
   }
@@ -111,6 +153,7 @@ int main(int argc, char** argv) {
   ExportArguments arguments;
   app.add_option("--checkpoint", arguments.checkpoint, "a checkpoint or a run directory")
       ->required();
+  add_adapter_options(app, arguments.adapters);
   auto* formats = app.add_option_group("Format", "one of these");
   auto* gguf = formats->add_option(
       "--gguf", arguments.gguf,
@@ -120,6 +163,12 @@ int main(int argc, char** argv) {
   auto* hf = formats->add_option(
       "--hf", arguments.hf,
       "DIRECTORY to write in Hugging Face's layout, without the training state");
+  formats->add_option("--merge", arguments.merge,
+                      "DIRECTORY to write as a checkpoint: the model with its adapters in its "
+                      "weights, which cannot be taken out again");
+  formats->add_option("--gguf-lora", arguments.gguf_lora,
+                      "FILE to write for llama.cpp's --lora: the adapter alone");
+  formats->add_option("--mlx", arguments.mlx, "DIRECTORY to write for mlx-lm: the adapter alone");
   formats->require_option(1);
   using enum WeightEncoding;
   app.add_option("--type", arguments.type, "with --gguf: type of the weights (default f32)")

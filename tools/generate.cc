@@ -55,7 +55,10 @@ int main(int argc, char** argv) {
   auto* chat = app.add_flag("--chat", options.chat, "use the chat template");
   app.add_option("--system", options.system, "system prompt")->needs(chat);
   add_chat_template_option(app, options.chat_template);
-  app.add_flag("--force", options.force, "chat even if the checkpoint was taught another template");
+  add_adapter_option(app, options.adapters);
+  app.add_flag("--force", options.force,
+               "chat even if the checkpoint was taught another template, and take adapters of "
+               "another base, whose updates then mean nothing");
   add_generation_options(app, options.generation);
   auto* many = app.add_option("--samples", samples, "answers to every prompt")
                    ->check(CLI::Range(1, 10000000));
@@ -106,7 +109,8 @@ int main(int argc, char** argv) {
     const std::vector<ExpectingPrompt> questions =
         prompts_path.empty() ? std::vector<ExpectingPrompt>{{{{Role::kUser, prompt}}, {}}}
                              : read_expecting_prompts(prompts_path);
-    const LoadedModel loaded = LoadedModel::load(options.checkpoint, options.chat_template);
+    const LoadedModel loaded = LoadedModel::load(options.checkpoint, options.chat_template,
+                                                 {options.adapters, options.force});
     if (options.chat) loaded.check_can_chat(options.force);
     if (!out.empty()) {
       write_samples(loaded, questions, options, sampling);

@@ -12,6 +12,7 @@
 #include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/generate/chat.h"
 #include "libminillm/generate/generator.h"
+#include "tools/adapter_option.h"
 #include "tools/chat_template_option.h"
 
 namespace minillm {
@@ -53,9 +54,9 @@ struct LoadedModel {
   std::string taught;  // the chat template it was taught; empty for a base model
 
   // `chat_template`: the template to chat with; empty: the checkpoint's.
-  static LoadedModel load(const std::string& path, const std::string& chat_template = "") {
-    const Checkpoint checkpoint = Checkpoint::open(path);
-    for (const std::string& warning : checkpoint.warnings()) spdlog::warn("warning: {}", warning);
+  static LoadedModel load(const std::string& path, const std::string& chat_template = "",
+                          const AdapterOptions& adapters = {}) {
+    const Checkpoint checkpoint = open_checkpoint(path, adapters);
     return {path, checkpoint.load_model(), tokenizer_with(checkpoint, chat_template),
             taught_chat_template(checkpoint.state())};
   }

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "libminillm/checkpoint/checkpoint.h"
+#include "libminillm/checkpoint/peft_files.h"
 #include "libminillm/checkpoint/tensor_files.h"
 #include "libminillm/checkpoint/tensor_stats.h"
 #include "libminillm/core/check.h"
@@ -30,7 +31,9 @@ struct Inspected {
 Inspected open_to_inspect(const std::string& path) {
   Checkpoint checkpoint = Checkpoint::open(path);
   for (const std::string& warning : checkpoint.warnings()) spdlog::warn("warning: {}", warning);
-  TensorFiles files = TensorFiles::open_model(checkpoint.path());
+  TensorFiles files = checkpoint.base() == nullptr
+                          ? TensorFiles::open_model(checkpoint.path())
+                          : TensorFiles::open_file(join_path(checkpoint.path(), kPeftWeightsName));
   return {std::move(checkpoint), std::move(files)};
 }
 
@@ -68,6 +71,10 @@ ordered_json checkpoint_json(const Inspected& inspected) {
   j["weights_hash"] = checkpoint.weights_hash();
   j["config"] = config_json(checkpoint.model_config());
   j["parameters"] = checkpoint.model_config().parameter_count();
+  j["base"] = nullptr;
+  if (checkpoint.base() != nullptr)
+    j["base"] = {{"path", checkpoint.base()->path()},
+                 {"weights_hash", checkpoint.base()->weights_hash()}};
   j["tokenizer_hash"] = nullptr;
   if (checkpoint.has_tokenizer()) j["tokenizer_hash"] = checkpoint.tokenizer().hash();
   j["has_optimizer_state"] = checkpoint.has_moments();
@@ -110,6 +117,9 @@ void print_checkpoint(const ordered_json& j) {
   print("  {} parameters, {} tokenizer, {} optimizer state\n", j.at("parameters").get<Index>(),
         j.at("tokenizer_hash").is_null() ? "no" : "with",
         j.at("has_optimizer_state") ? "with" : "no");
+  if (const ordered_json& base = j.at("base"); !base.is_null())
+    print("  an adapter on {}\n  base weights {}\n", base.at("path").get<std::string>(),
+          base.at("weights_hash").get<std::string>());
   print("\nconfig\n");
   for (const auto& [key, value] : j.at("config").items()) print("  {} = {}\n", key, value.dump());
 

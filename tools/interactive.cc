@@ -65,7 +65,10 @@ class Session {
 };
 
 void Session::open(const std::string& path) {
-  LoadedModel next = LoadedModel::load(path, options_.chat_template);
+  const bool other = path != options_.checkpoint;  // its adapters are not those of this one
+  LoadedModel next = LoadedModel::load(
+      path, options_.chat_template,
+      {other ? std::vector<Checkpoint::AdapterArgument>() : options_.adapters, options_.force});
   const bool chats = options_.chat || !next.taught.empty();
   if (chats) next.check_can_chat(options_.force);
   chat_.reset();  // it points into the model

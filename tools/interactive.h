@@ -5,14 +5,16 @@
 
 #include <string>
 
+#include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/generate/generator.h"
 
 namespace minillm {
 
 struct InteractiveOptions {
   std::string checkpoint;
-  bool chat = false;          // even if the checkpoint has not been taught to
-  bool force = false;         // even with a chat template other than the one it was taught
+  std::vector<Checkpoint::AdapterArgument> adapters;  // on it
+  bool chat = false;   // even if the checkpoint has not been taught to
+  bool force = false;  // even with another chat template than taught, or adapters of another base
   std::string chat_template;  // empty: the checkpoint's
   std::string system;
   GenerationConfig generation;

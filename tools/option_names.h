@@ -18,6 +18,8 @@ inline constexpr OptionName kOptionNames[] = {
     {"options.eval_files", "--eval"},
     {"options.replay_files", "--replay"},
     {"options.init_from", "--init-from"},
+    {"options.adapters", "--adapter"},
+    {"options.force", "--force"},
     {"options.chat_template", "--chat-template"},
     {"options.tokenizer", "--tokenizer"},
     {"options.out", "--out"},

@@ -13,6 +13,7 @@
 #include "libminillm/core/config.h"
 #include "libminillm/eval/stage_notes.h"
 #include "libminillm/pipeline/stages.h"
+#include "tools/adapter_option.h"
 #include "tools/chat_template_option.h"
 #include "tools/print.h"
 #include "tools/progress.h"
@@ -46,6 +47,9 @@ inline void add_stage_options(CLI::App& app, const StageNotes& stage, StageArgum
   app.add_flag("--json", arguments.json, "print the outcome as one JSON object on stdout");
   app.add_option("--seed", arguments.seed, "short for --set train.seed=N");
   app.add_option("--init-from", options.init_from, stage.start)->required(!stage.from_scratch);
+  add_adapter_option(app, options.adapters);
+  app.add_flag("--force", options.force,
+               "take adapters of another base, whose updates then mean nothing");
   if (stage.from_scratch)
     app.add_option("--tokenizer", options.tokenizer,
                    "tokenizer.model to use; without it one is trained on the training files");

@@ -131,7 +131,10 @@ Checkpoint Checkpoint::open_directory(const std::string& path) {
 }
 
 TensorFiles Checkpoint::open_weights() const {
-  if (base_ != nullptr) return base_->open_weights();
+  MINILLM_CHECK(base_ == nullptr,
+                "checkpoint '{}': is an adapter, or has some on it: expected a model by itself "
+                "(merge them into it first)",
+                path_);
   TensorFiles files = TensorFiles::open_model(path_);
   drop_tied_head(files, config_, path_);
   MINILLM_CHECK(!config_.has_lm_head() || config_.tie_word_embeddings ||

@@ -64,7 +64,7 @@ class Checkpoint {
   // The same into a model of this configuration; of an adapter, into the model's adapter.
   void load_parameters(Model& model) const;
   // The files of the weights, for reading tensor by tensor: checked as by load_model(), except for
-  // the numbers, which are checked as they are read. Of an adapter: those of its base.
+  // the numbers, which are checked as they are read. Throws Error for an adapter.
   TensorFiles open_weights() const;
 
   bool has_tokenizer() const;

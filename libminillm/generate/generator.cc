@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -36,6 +37,7 @@ bool has_text(const Tokenizer& tokenizer, const std::vector<Token>& prompt) {
 // One prompt on its way to a Generation.
 struct Stream {
   size_t index;                // of the prompt
+  Index adapter;               // of its segments
   Index slot;                  // which rows of the cache it owns: [slot * capacity, ...)
   Index fed = 0;               // tokens whose keys and values are in the cache
   std::optional<size_t> twin;  // of running_: it has the same prompt and feeds it in this step
@@ -49,10 +51,12 @@ class ContinuousBatch {
  public:
   ContinuousBatch(const Model& model, const Weights& weights, const Tokenizer* tokenizer,
                   std::span<const std::vector<Token>> prompts, const GenerationConfig& config,
-                  Index max_streams, const GenerationEvents& events);
+                  Index max_streams, const GenerationEvents& events, Index inner_states,
+                  std::span<const Index> adapters);
   std::vector<Generation> run();
 
  private:
+  Index adapter_of(size_t prompt) const { return adapters_.empty() ? 0 : adapters_[prompt]; }
   void admit();
   void step();
   void accept(Stream& stream, Token token);
@@ -65,6 +69,7 @@ class ContinuousBatch {
   std::span<const std::vector<Token>> prompts_;
   const GenerationConfig& config_;
   const GenerationEvents& events_;
+  const std::span<const Index> adapters_;  // by prompt; empty: the model's own
   const Index context_;
   const std::vector<Token> end_tokens_;
   const Index sampled_ids_;
@@ -83,19 +88,22 @@ class ContinuousBatch {
   Matrix logits_;  // [streams, V]
   TokenBatch batch_;
   std::vector<Index> last_rows_;
+  std::vector<size_t> order_;  // of running_ in the batch: streams of one adapter side by side
 };
 
 ContinuousBatch::ContinuousBatch(const Model& model, const Weights& weights,
                                  const Tokenizer* tokenizer,
                                  std::span<const std::vector<Token>> prompts,
                                  const GenerationConfig& config, Index max_streams,
-                                 const GenerationEvents& events)
+                                 const GenerationEvents& events, Index inner_states,
+                                 std::span<const Index> adapters)
     : model_(model),
       weights_(weights),
       tokenizer_(tokenizer),
       prompts_(prompts),
       config_(config),
       events_(events),
+      adapters_(adapters),
       context_(model.config().max_position_embeddings),
       end_tokens_(end_tokens(config, tokenizer)),
       sampled_ids_(sampled_ids(model, tokenizer)),
@@ -118,7 +126,7 @@ ContinuousBatch::ContinuousBatch(const Model& model, const Weights& weights,
   prefill_rows_ = std::max(longest, kPrefillRows);
   cache_.emplace(model.config(), streams * capacity_);
   workspace_.emplace(model.config(), prefill_rows_ + streams, streams, Workspace::Mode::kInference,
-                     model.inner_states());
+                     inner_states);
   logits_ = Matrix(streams, model.config().vocab_size);
   for (Index slot = streams; slot > 0; --slot) free_.push_back(slot - 1);
 }
@@ -142,13 +150,15 @@ void ContinuousBatch::admit() {
   std::optional<size_t> first;  // of running_: feeds the last prompt
   while (next_ < prompts_.size() && !free_.empty()) {
     const std::vector<Token>& prompt = prompts_[next_];
-    const bool again = first && prompt == prompts_[next_ - 1];
+    const bool again =
+        first && prompt == prompts_[next_ - 1] && adapter_of(next_) == adapter_of(next_ - 1);
     if (!again) {
       rows += static_cast<Index>(prompt.size());
       if (rows > prefill_rows_) return;
       first = running_.size();
     }
     Stream stream{.index = next_,
+                  .adapter = adapter_of(next_),
                   .slot = free_.back(),
                   .twin = again ? first : std::nullopt,
                   .tokens = prompt,
@@ -166,17 +176,23 @@ void ContinuousBatch::admit() {
 // token each.
 void ContinuousBatch::step() {
   batch_.clear();
-  last_rows_.clear();
-  for (Stream& stream : running_) {
+  last_rows_.resize(running_.size());
+  order_.resize(running_.size());
+  std::iota(order_.begin(), order_.end(), size_t{0});
+  if (!adapters_.empty())
+    std::ranges::stable_sort(order_, {}, [this](size_t s) { return running_[s].adapter; });
+  for (const size_t s : order_) {
+    Stream& stream = running_[s];
     if (stream.twin) {
-      last_rows_.push_back(last_rows_[*stream.twin]);
+      last_rows_[s] = last_rows_[*stream.twin];
       continue;
     }
     const Index cache_begin = stream.slot * capacity_, begin = batch_.rows();
     batch_.tokens.insert(batch_.tokens.end(), stream.tokens.begin() + stream.fed,
                          stream.tokens.end());
-    batch_.segments.push_back({begin, batch_.rows(), cache_begin, cache_begin + stream.fed});
-    last_rows_.push_back(batch_.rows() - 1);
+    batch_.segments.push_back(
+        {begin, batch_.rows(), cache_begin, cache_begin + stream.fed, stream.adapter});
+    last_rows_[s] = batch_.rows() - 1;
     stream.fed = static_cast<Index>(stream.tokens.size());
   }
   model_.forward(batch_, *workspace_, weights_, &*cache_);
@@ -277,13 +293,15 @@ Generation Generator::generate(std::span<const Token> prompt, const GenerationCo
 }
 
 std::vector<Generation> Generator::generate_all(std::span<const std::vector<Token>> prompts,
-                                                const GenerationConfig& config, Index max_streams) {
-  return run(prompts, config, max_streams, {});
+                                                const GenerationConfig& config, Index max_streams,
+                                                const PromptAdapters& adapters) {
+  return run(prompts, config, max_streams, {}, adapters);
 }
 
 std::vector<Generation> Generator::run(std::span<const std::vector<Token>> prompts,
                                        const GenerationConfig& config, Index max_streams,
-                                       const GenerationEvents& events) {
+                                       const GenerationEvents& events,
+                                       const PromptAdapters& adapters) {
   config.validate();
   MINILLM_CHECK_USAGE(max_streams > 0, "max_streams: expected 1 or more, got {}", max_streams);
   MINILLM_CHECK_USAGE(config.stop.empty() || tokenizer_ != nullptr,
@@ -295,8 +313,19 @@ std::vector<Generation> Generator::run(std::span<const std::vector<Token>> promp
                                               config.weights.value_or(own.head.precision));
     packed_precision_ = config.weights;
   }
-  return ContinuousBatch(model_, packed_->weights(), tokenizer_, prompts, config, max_streams,
-                         events)
+  if (adapters.adapters.empty())
+    return ContinuousBatch(model_, packed_->weights(), tokenizer_, prompts, config, max_streams,
+                           events, model_.inner_states(), {})
+        .run();
+  MINILLM_CHECK(adapters.of_prompt.size() == prompts.size(),
+                "adapters: expected one for each of {} prompts, got {}", prompts.size(),
+                adapters.of_prompt.size());
+  const AdaptedWeights adapted(packed_->weights(), adapters.adapters);
+  Index inner_states = 0;
+  for (const Adapter* adapter : adapters.adapters)
+    inner_states = std::max(inner_states, adapter->inner_states());
+  return ContinuousBatch(model_, adapted.weights(), tokenizer_, prompts, config, max_streams,
+                         events, inner_states, adapters.of_prompt)
       .run();
 }
 

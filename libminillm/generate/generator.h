@@ -58,6 +58,12 @@ struct GenerationEvents {
   std::function<bool()> stop_requested = {};
 };
 
+// Several adapters on one model: prompt i is continued with adapters[of_prompt[i]]; -1: with none.
+struct PromptAdapters {
+  std::span<const Adapter* const> adapters;  // all of the generator's model
+  std::span<const Index> of_prompt;          // by prompt
+};
+
 class Generator {
  public:
   // The model and the tokenizer must outlive the generator, and the model's parameters must not
@@ -78,15 +84,20 @@ class Generator {
   // Many prompts together, at most `max_streams` at a time. Result i is bit-identical to that of
   // generate() for prompt i and stream + i, whatever the number of streams or threads. Memory: a
   // cache of max_streams x (longest prompt + max_tokens) rows, allocated once.
+  //
+  // Without `adapters` the model's own one is used, if it has one; with them each prompt's, which
+  // must not change meanwhile: the result is that of a model which has that adapter alone. Throws
+  // Error if an index is outside [-1, adapters).
   std::vector<Generation> generate_all(std::span<const std::vector<Token>> prompts,
-                                       const GenerationConfig& config, Index max_streams = 64);
+                                       const GenerationConfig& config, Index max_streams = 64,
+                                       const PromptAdapters& adapters = {});
   // Raw continuation of a text: BOS + encode(text).
   std::string complete(const std::string& text, const GenerationConfig& config);
 
  private:
   std::vector<Generation> run(std::span<const std::vector<Token>> prompts,
                               const GenerationConfig& config, Index max_streams,
-                              const GenerationEvents& events);
+                              const GenerationEvents& events, const PromptAdapters& adapters = {});
 
   const Model& model_;
   const Tokenizer* tokenizer_;  // null: ids only

@@ -19,6 +19,8 @@ struct GgufTensor {
   bool interleaved;  // q or k
 };
 
+}  // namespace
+
 std::string ggml_name(const std::string& name) {
   if (name == "model.embed_tokens.weight") return "token_embd.weight";
   if (name == "model.norm.weight") return "output_norm.weight";
@@ -38,6 +40,8 @@ std::string ggml_name(const std::string& name) {
       return fmt::format("blk.{}.{}.weight", block, theirs);
   throw Error(fmt::format("tensor '{}': has no name in GGUF", name));
 }
+
+namespace {
 
 std::vector<GgufTensor> list_tensors(const ModelConfig& config, WeightEncoding encoding) {
   std::vector<GgufTensor> tensors;
