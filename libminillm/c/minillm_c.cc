@@ -18,14 +18,22 @@
 #include "libminillm/pipeline/stages.h"
 
 struct minillm_model {
+  minillm::Checkpoint checkpoint;
   minillm::Model model;
   minillm::Tokenizer tokenizer;
   // The weights in the form in which text is generated, made by the first call that needs it.
   mutable std::once_flag packed_once;
   mutable std::shared_ptr<const minillm::PackedWeights> packed;
 
-  minillm_model(minillm::Model m, minillm::Tokenizer t)
-      : model(std::move(m)), tokenizer(std::move(t)) {}
+  explicit minillm_model(minillm::Checkpoint c)
+      : checkpoint(std::move(c)),
+        model(checkpoint.load_model()),
+        tokenizer(checkpoint.tokenizer()) {}
+};
+
+struct minillm_adapter {
+  minillm::Adapter adapter;
+  minillm::Tokenizer tokenizer;  // with the chat template that the adapter was taught
 };
 
 namespace {
@@ -108,6 +116,12 @@ std::vector<std::string> list_of(const char* const* texts) {
   return list;
 }
 
+// The adapter's, whose chat template may be another one.
+const Tokenizer& tokenizer_of(const minillm_model* model, const minillm_generation* options) {
+  const minillm_adapter* adapter = taken(options, minillm_generation_defaults()).adapter;
+  return adapter == nullptr ? model->tokenizer : adapter->tokenizer;
+}
+
 int speak(const minillm_model* model, const std::vector<Token>& prompt,
           const minillm_generation* options, minillm_on_text on_text, void* user) {
   const minillm_generation o = taken(options, minillm_generation_defaults());
@@ -131,7 +145,8 @@ int speak(const minillm_model* model, const std::vector<Token>& prompt,
     model->packed =
         std::make_shared<PackedWeights>(model->model.config(), weights, weights.head.precision);
   });
-  Generator(model->model, model->tokenizer, model->packed).generate(prompt, config, events);
+  Generator(model->model, tokenizer_of(model, options), model->packed)
+      .generate(prompt, config, events, o.adapter == nullptr ? nullptr : &o.adapter->adapter);
   return stopped ? MINILLM_INTERRUPTED : MINILLM_OK;
 }
 
@@ -162,14 +177,34 @@ const char* minillm_last_error(void) { return t_last_error.c_str(); }
 minillm_model* minillm_load(const char* path) {
   minillm_model* model = nullptr;
   guarded([&] {
-    const Checkpoint checkpoint = Checkpoint::open(required(path, "path"));
-    model = new minillm_model(checkpoint.load_model(), checkpoint.tokenizer());
+    model = new minillm_model(Checkpoint::open(required(path, "path")));
     return MINILLM_OK;
   });
   return model;
 }
 
 void minillm_free(minillm_model* model) { delete model; }
+
+minillm_adapter* minillm_load_adapter(const minillm_model* model, const char* path, double weight,
+                                      int force) {
+  minillm_adapter* adapter = nullptr;
+  guarded([&] {
+    require_model(model);
+    MINILLM_CHECK_USAGE(model->checkpoint.base() == nullptr,
+                        "argument 'model': is an adapter with its base: expected the base");
+    const Checkpoint::AdapterArgument one[] = {{required(path, "path"), weight}};
+    const Checkpoint checkpoint = model->checkpoint.with_adapters(one, force != 0);
+    MINILLM_CHECK_USAGE(checkpoint.model_config() == model->model.config(),
+                        "adapter '{}': has a score head, which no text comes from: expected one of "
+                        "a language model",
+                        path);
+    adapter = new minillm_adapter{checkpoint.load_adapter(model->model), checkpoint.tokenizer()};
+    return MINILLM_OK;
+  });
+  return adapter;
+}
+
+void minillm_free_adapter(minillm_adapter* adapter) { delete adapter; }
 
 int64_t minillm_vocab_size(const minillm_model* model) {
   return number_of(model, [](const ModelConfig& config) { return config.vocab_size; });
@@ -257,7 +292,8 @@ int minillm_chat(const minillm_model* model, const char* question,
     const char* system = taken(options, minillm_generation_defaults()).system;
     if (system != nullptr && *system != '\0') messages.push_back({Role::kSystem, system});
     messages.push_back({Role::kUser, required(question, "question")});
-    return speak(model, render_prompt(model->tokenizer, messages), options, on_text, user);
+    return speak(model, render_prompt(tokenizer_of(model, options), messages), options, on_text,
+                 user);
   });
 }
 
@@ -273,7 +309,8 @@ int minillm_chat_messages(const minillm_model* model, const minillm_message* mes
     }
     MINILLM_CHECK_USAGE(!conversation.empty() && conversation.back().role == Role::kUser,
                         "messages: expected the last one to be the user's");
-    return speak(model, render_prompt(model->tokenizer, conversation), options, on_text, user);
+    return speak(model, render_prompt(tokenizer_of(model, options), conversation), options, on_text,
+                 user);
   });
 }
 

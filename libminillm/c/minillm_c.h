@@ -53,6 +53,17 @@ typedef struct minillm_model minillm_model;
 minillm_model* minillm_load(const char* path);
 void minillm_free(minillm_model* model); /* NULL is fine */
 
+/* An adapter on a model, which is loaded once for all of them. */
+typedef struct minillm_adapter minillm_adapter;
+
+/* `path`: the adapter's directory, or that of a run that trained one. `weight`: 1 as it was
+ * trained. `model` must be its base and outlive it; force != 0 takes an adapter of another base,
+ * whose updates then mean nothing. Each call that generates chooses one
+ * (minillm_generation.adapter); several calls may use it at once. NULL on error. */
+minillm_adapter* minillm_load_adapter(const minillm_model* model, const char* path, double weight,
+                                      int force);
+void minillm_free_adapter(minillm_adapter* adapter); /* NULL is fine */
+
 /* -1 on error. */
 int64_t minillm_vocab_size(const minillm_model* model);
 int64_t minillm_context_length(const minillm_model* model); /* tokens */
@@ -82,6 +93,7 @@ typedef struct {
   double min_p;              /* 0 = all; else at least this share of the most probable one's */
   const char* const* stop;   /* texts that end it, and are no part of it; ends with NULL; or NULL */
   const char* system;        /* for minillm_chat: a system prompt, or NULL */
+  const minillm_adapter* adapter; /* of this model; NULL: the model as it was loaded */
 } minillm_generation;
 minillm_generation minillm_generation_defaults(void);
 

@@ -61,6 +61,8 @@ class Checkpoint {
   // The model with its weights, adapted by its adapter. Throws Error unless every tensor is there
   // and none is left over, shapes are as configured, and every number is finite.
   Model load_model() const;
+  // Of an adapter: it alone, several as one, for the model of its base.
+  Adapter load_adapter(const Model& base) const;
   // The same into a model of this configuration; of an adapter, into the model's adapter.
   void load_parameters(Model& model) const;
   // The files of the weights, for reading tensor by tensor: checked as by load_model(), except for
@@ -85,7 +87,6 @@ class Checkpoint {
  private:
   static Checkpoint open_directory(const std::string& path);
   static Checkpoint open_adapter_directory(const std::string& path);
-  Adapter load_adapter(const Model& base) const;
   const std::string& tokenizer_directory() const;
   static Checkpoint open_run(const std::string& path, const std::vector<std::string>& names);
 

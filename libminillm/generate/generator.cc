@@ -287,9 +287,13 @@ Generator::Generator(const Model& model, const Tokenizer& tokenizer)
 Generator::Generator(const Model& model) : model_(model), tokenizer_(nullptr) {}
 
 Generation Generator::generate(std::span<const Token> prompt, const GenerationConfig& config,
-                               const GenerationEvents& events) {
+                               const GenerationEvents& events, const Adapter* adapter) {
   const std::vector<Token> prompts[] = {{prompt.begin(), prompt.end()}};
-  return std::move(run(prompts, config, 1, events).front());
+  const Adapter* const one[] = {adapter};
+  const Index first[] = {0};
+  const PromptAdapters adapters =
+      adapter == nullptr ? PromptAdapters() : PromptAdapters{one, first};
+  return std::move(run(prompts, config, 1, events, adapters).front());
 }
 
 std::vector<Generation> Generator::generate_all(std::span<const std::vector<Token>> prompts,

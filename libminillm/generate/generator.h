@@ -79,8 +79,9 @@ class Generator {
 
   // Continues one prompt of ids. Throws Error if the prompt is empty, longer than the model's
   // context (max_position_embeddings), or has an id outside the vocabulary.
+  // `adapter` takes the place of the model's own; null: that one, if it has one.
   Generation generate(std::span<const Token> prompt, const GenerationConfig& config,
-                      const GenerationEvents& events = {});
+                      const GenerationEvents& events = {}, const Adapter* adapter = nullptr);
   // Many prompts together, at most `max_streams` at a time. Result i is bit-identical to that of
   // generate() for prompt i and stream + i, whatever the number of streams or threads. Memory: a
   // cache of max_streams x (longest prompt + max_tokens) rows, allocated once.

@@ -130,6 +130,42 @@ int main(int argc, char** argv) {
   sft.chat_template = "zephyr";
   EXPECT(minillm_train(&sft) == MINILLM_OK);
 
+  /* An adapter: trained on the base, loaded beside it, chosen by the call. */
+  char lora[512];
+  snprintf(lora, sizeof(lora), "%s/lora", argv[1]);
+  const char* lora_settings[] = {"train.steps=3", "train.batch_tokens=128", "lora.rank=2",
+                                 "train.learning_rate=0.05", NULL};
+  sft.settings = lora_settings;
+  sft.out = lora;
+  EXPECT(minillm_train(&sft) == MINILLM_OK);
+  minillm_model *alone = minillm_load(base), *both = minillm_load(lora);
+  EXPECT(alone != NULL && both != NULL);
+  minillm_adapter* adapter = minillm_load_adapter(alone, lora, 1, 0);
+  EXPECT(adapter != NULL);
+  minillm_generation adapted = minillm_generation_defaults();
+  adapted.max_tokens = 12;
+  struct text with = {"", 0, 0, 0}, without = {"", 0, 0, 0}, loaded = {"", 0, 0, 0};
+  EXPECT(minillm_chat(both, "How many 3?", &adapted, on_text, &loaded) == MINILLM_OK);
+  EXPECT(minillm_generate(alone, "The baker", &adapted, on_text, &without) == MINILLM_OK);
+  adapted.adapter = adapter;
+  EXPECT(minillm_chat(alone, "How many 3?", &adapted, on_text, &with) == MINILLM_OK);
+  EXPECT(strcmp(with.bytes, loaded.bytes) == 0);
+  adapted.adapter = NULL;
+  struct text again_without = {"", 0, 0, 0};
+  EXPECT(minillm_generate(alone, "The baker", &adapted, on_text, &again_without) == MINILLM_OK);
+  EXPECT(strcmp(without.bytes, again_without.bytes) == 0);
+  EXPECT(minillm_load_adapter(both, lora, 1, 0) == NULL);
+  EXPECT(strstr(minillm_last_error(), "expected the base") != NULL);
+  EXPECT(minillm_load_adapter(alone, base, 1, 0) == NULL);
+  EXPECT(strstr(minillm_last_error(), "holds no adapter") != NULL);
+  EXPECT(minillm_load_adapter(NULL, lora, 1, 0) == NULL);
+  minillm_free_adapter(adapter);
+  minillm_free_adapter(NULL);
+  minillm_free(alone);
+  minillm_free(both);
+  sft.settings = sft_settings;
+  sft.out = chat;
+
   /* The model. */
   minillm_model* model = minillm_load(chat);
   EXPECT(model != NULL);

@@ -15,6 +15,7 @@
 #include "tests/testing/expect_error.h"
 #include "tests/testing/file_size_limit.h"
 #include "tests/testing/test_data.h"
+#include "tests/testing/tiny_model.h"
 
 namespace minillm {
 namespace {
@@ -108,12 +109,13 @@ TEST(HfExport, AFullDiskLeavesNothing) {
 
 // --- read by another program: hf_reader.py is a forward pass in numpy
 
-// Runs it on `directory`; what it printed, by its exit code.
-std::pair<int, std::string> run_hf_reader(const std::string& directory,
-                                          const std::string& expected) {
-  const std::string command = "PATH=/usr/bin:$PATH python3 '" MINILLM_SOURCE_DIR
-                              "/tests/interop/hf_reader.py' '" +
-                              directory + "' '" + expected + "' 2>&1";
+// Runs it on `directory`, with the adapter in `adapter` if that is not empty; what it printed, by
+// its exit code.
+std::pair<int, std::string> run_hf_reader(const std::string& directory, const std::string& expected,
+                                          const std::string& adapter = "") {
+  const std::string command =
+      "PATH=/usr/bin:$PATH python3 '" MINILLM_SOURCE_DIR "/tests/interop/hf_reader.py' '" +
+      directory + "' '" + expected + "'" + (adapter.empty() ? "" : " '" + adapter + "'") + " 2>&1";
   FILE* pipe = popen(command.c_str(), "r");
   std::string output;
   for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) output += static_cast<char>(c);
@@ -124,10 +126,12 @@ std::pair<int, std::string> run_hf_reader(const std::string& directory,
 // The largest difference between a model's log-probabilities and numpy's from the directory;
 // nothing if there is no numpy.
 std::optional<double> numpy_difference(const TempDir& dir, const std::string& directory,
-                                       const Model& model, const std::vector<Token>& tokens) {
+                                       const Model& model, const std::vector<Token>& tokens,
+                                       const std::string& adapter = "") {
   const nlohmann::json expected = {{"tokens", tokens},
                                    {"logprobs", token_log_probs(model, tokens)}};
-  const auto [code, output] = run_hf_reader(directory, dir.write("expected.json", expected.dump()));
+  const auto [code, output] =
+      run_hf_reader(directory, dir.write("expected.json", expected.dump()), adapter);
   if (code == 77 || code == 127) return std::nullopt;
   EXPECT_EQ(code, 0) << output;
   return code == 0 ? std::stod(output) : 1e9;
@@ -148,6 +152,23 @@ TEST(HfExport, NumpyReadsTheSameModel) {
       if (!difference) GTEST_SKIP() << kNoNumpy;
       EXPECT_LT(*difference, 2e-5) << path;
     }
+  }
+}
+
+// PEFT's directory, as we write it, on the base: ranks and scales that differ, replaced rows.
+TEST(HfExport, NumpyReadsTheSameAdapter) {
+  for (const bool tied : {true, false}) {
+    const ExportSample sample(tied);
+    Model model = sample.checkpoint().load_model();
+    const auto adapter = minillm_testing::random_adapter(model.config());
+    adapter->base_path = sample.path();
+    model.adapt(adapter);
+    write_checkpoint(sample.file("adapter"), {&model, nullptr, {}, {}, {}});
+    const auto difference =
+        numpy_difference(sample.dir(), sample.path(), model, minillm_testing::random_tokens(24, 5),
+                         sample.file("adapter"));
+    if (!difference) GTEST_SKIP() << kNoNumpy;
+    EXPECT_LT(*difference, 2e-5) << tied;
   }
 }
 

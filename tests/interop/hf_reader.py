@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """A Hugging Face directory read by somebody else: Llama's forward pass in numpy, in double.
 
-  hf_reader.py DIRECTORY EXPECTED.json     {"tokens": [...], "logprobs": [...]}: log p(token i+1 | 0..i)
+  hf_reader.py DIRECTORY EXPECTED.json [ADAPTER]     {"tokens": [...], "logprobs": [...]}: log p(token i+1 | 0..i)
+
+ADAPTER: a LoRA adapter's directory, as PEFT has it, on the model.
 
 Prints the largest difference between the expected log-probabilities and its own. Exit code 77: no numpy.
 """
@@ -76,11 +78,41 @@ def forward(config, weights, tokens):
     return log_softmax(rms_norm(h, weights["model.norm.weight"], epsilon) @ head.T)
 
 
-directory, expected_path = sys.argv[1:]
+def adapt(weights, config, directory):
+    """W + s B A, and the rows of tokens that are replaced, whole."""
+    with open(f"{directory}/adapter_config.json", encoding="utf-8") as file:
+        adapter = json.load(file)
+    tensors = read_safetensors(f"{directory}/adapter_model.safetensors")
+    prefix = "base_model.model."
+
+    def by_name(pattern, module, otherwise):
+        return next((value for name, value in pattern.items() if ("." + module).endswith("." + name)), otherwise)
+    for name, a in tensors.items():
+        if not name.endswith(".lora_A.weight"):
+            continue
+        module = name[len(prefix):-len(".lora_A.weight")]
+        b = tensors[f"{prefix}{module}.lora_B.weight"]
+        r = by_name(adapter["rank_pattern"], module, adapter["r"])
+        alpha = by_name(adapter["alpha_pattern"], module, adapter["lora_alpha"])
+        assert a.shape[0] == b.shape[1] == r
+        weights[f"{module}.weight"] = weights[f"{module}.weight"] + alpha / (r ** 0.5 if adapter["use_rslora"] else r) * b @ a
+    rows = f"{prefix}model.embed_tokens.token_adapter.trainable_tokens_delta"
+    if rows in tensors:
+        indices = adapter["trainable_token_indices"]
+        for table in ["model.embed_tokens"] if isinstance(indices, list) else ["model.embed_tokens", "lm_head"]:
+            own = indices if isinstance(indices, list) else indices[table.split(".")[-1]]
+            weights[f"{table}.weight"] = weights[f"{table}.weight"].copy()
+            weights[f"{table}.weight"][own] = tensors[f"{prefix}{table}.token_adapter.trainable_tokens_delta"]
+
+
+directory, expected_path = sys.argv[1:3]
 with open(f"{directory}/config.json", encoding="utf-8") as file:
     config = json.load(file)
 with open(expected_path, encoding="utf-8") as file:
     expected = json.load(file)
 tokens = expected["tokens"]
-logp = forward(config, read_safetensors(f"{directory}/model.safetensors"), tokens)
+weights = read_safetensors(f"{directory}/model.safetensors")
+if len(sys.argv) > 3:
+    adapt(weights, config, sys.argv[3])
+logp = forward(config, weights, tokens)
 print(np.abs(logp[np.arange(len(tokens) - 1), tokens[1:]] - expected["logprobs"]).max())

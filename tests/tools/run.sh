@@ -72,6 +72,32 @@ expect 0 "saved" tool sft --init-from base "${chats[@]}" --eval world/sft_eval.j
 expect 0 "saved" tool dpo --init-from chat "${pairs[@]}" --eval world/preference_eval.jsonl \
   --replay world/replay.jsonl --out aligned --set train.steps=3 --set train.batch_tokens=300
 
+# --- adapters: trained in place of the model, taken as checkpoints, put on a model, merged
+small_lora=(--set train.steps=3 --set train.batch_tokens=300 --set lora.rank=2)
+expect 0 "trained: an adapter of" tool sft --init-from base "${chats[@]}" --out lora "${small_lora[@]}"
+expect 0 "frozen" tool sft --init-from base "${chats[@]}" --out dry "${small_lora[@]}" --dry-run
+expect 0 "" tool generate --checkpoint lora --chat --prompt "Who are you?" --max-tokens 4
+expect 0 "" tool generate --checkpoint base --adapter lora:0.5 --adapter lora:0.5 --chat --prompt x --max-tokens 4
+expect 0 '"perplexity"' tool eval loss --checkpoint base --adapter lora --text world/tokenizer.txt --json
+expect 0 "an adapter on" tool inspect lora
+expect 0 "trained: an adapter of" tool dpo --init-from lora "${pairs[@]}" --out lora-dpo "${small_lora[@]}"
+expect 0 "trained: an adapter of" tool dpo --init-from chat "${pairs[@]}" --out chat-lora "${small_lora[@]}"
+expect 0 "is merged into its weights" tool dpo --init-from base --adapter lora "${pairs[@]}" --out tuned \
+  --set train.steps=2 --set train.batch_tokens=300
+expect 0 "tensors as f32" tool export --checkpoint lora --merge merged
+expect 0 "merge: 0 steps" tool inspect merged
+expect 0 "tensors as f32" tool export --checkpoint chat-lora --gguf-lora lora.gguf
+expect 0 "tensors as f32" tool export --checkpoint chat-lora --mlx mlx
+expect 1 "replaces rows of the embedding" tool export --checkpoint lora --gguf-lora none.gguf
+expect 1 "is an adapter, or has some on it" tool export --checkpoint lora --gguf none.gguf
+expect 1 "there is nothing to merge" tool export --checkpoint chat --merge none
+expect 1 "was trained on another base" tool generate --checkpoint chat --adapter lora --chat --prompt x
+expect 0 "" tool generate --checkpoint chat --adapter lora --force --chat --prompt x --max-tokens 2
+expect 1 "adapter 'nowhere': no such directory" tool generate --checkpoint chat --adapter nowhere --chat --prompt x
+expect 2 "lora.targets: 'head': expected one of q, k, v, o, gate, up, down" tool sft --init-from base "${chats[@]}" \
+  --out nothing --set lora.rank=2 --set 'lora.targets=["head"]'
+expect 2 "lora.rank: expected 0 where training is from scratch" tool pretrain "${texts[@]}" --out nothing --set lora.rank=2
+
 # --- a reward model: judges answers, and writes none
 expect 0 "saved" tool reward --init-from chat "${pairs[@]}" --eval world/preference_eval.jsonl --out judge \
   --set train.steps=3 --set train.batch_tokens=300
