@@ -71,7 +71,8 @@ ExportReport write_merged(const Checkpoint& checkpoint, const std::string& path)
                 checkpoint.path());
   const Model model = checkpoint.load_model();
   const Model whole = merged(model);
-  const Tokenizer tokenizer = checkpoint.tokenizer();
+  std::optional<Tokenizer> tokenizer;
+  if (checkpoint.has_tokenizer()) tokenizer = checkpoint.tokenizer();
   TrainerState state = checkpoint.state().value_or(TrainerState());
   LineageEntry entry;
   entry.stage = "merge";
@@ -79,7 +80,7 @@ ExportReport write_merged(const Checkpoint& checkpoint, const std::string& path)
   entry.parent = checkpoint.base()->weights_hash();
   entry.hashes["adapter"] = checkpoint.weights_hash();
   state.lineage.push_back(entry);
-  write_checkpoint(path, {&whole, &tokenizer, {}, {}, state});
+  write_checkpoint(path, {&whole, tokenizer ? &*tokenizer : nullptr, {}, {}, state});
   ExportReport report;
   report.tensors = std::ssize(whole.tensors().tensors());
   report.bytes = whole.parameters().size_bytes();

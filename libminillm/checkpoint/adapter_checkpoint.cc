@@ -25,16 +25,17 @@ std::string find_adapter(const std::string& given) {
                           path, kPeftConfigName));
 }
 
-std::string adapter_metadata(const std::string& directory, const char* key) {
+// The hash of the adapter's base; empty where it does not say.
+std::string base_hash_of(const std::string& directory) {
   const SafetensorsFile file(join_path(directory, kPeftWeightsName));
-  const auto found = file.metadata().find(key);
+  const auto found = file.metadata().find(kBaseHashKey);
   return found == file.metadata().end() ? "" : found->second;
 }
 
 // Where the adapter says that its base is. Its own path is tried from the adapter's place, so that
 // a tree of runs may be moved, then as it stands.
 std::string find_base(const std::string& directory) {
-  const std::string beside = adapter_metadata(directory, kBasePathKey);
+  const std::string beside = has_manifest(directory) ? read_state(directory).base_path : "";
   const std::string said = read_peft_config(join_path(directory, kPeftConfigName)).base;
   const std::string from_here =
       beside.empty() ? "" : std::filesystem::path(join_path(directory, beside)).lexically_normal();
@@ -84,7 +85,7 @@ Checkpoint Checkpoint::with_adapters(std::span<const AdapterArgument> adapters, 
       verified_manifest(path, {kPeftConfigName, kPeftWeightsName, kTrainerStateName});
       result.state_ = read_state(path);
     }
-    const std::string hash = adapter_metadata(path, kBaseHashKey);
+    const std::string hash = base_hash_of(path);
     if (hash.empty())
       result.warnings_.push_back(fmt::format(
           "adapter '{}' does not say what its base was: names and shapes fit, no more is known",

@@ -66,13 +66,14 @@ void write_adapter(const std::string& path, const CheckpointContents& contents) 
                fmt::format("checkpoint '{}': not written", path));
   SafetensorsMetadata about = metadata();
   if (!adapter.base_hash.empty()) about[kBaseHashKey] = adapter.base_hash;
-  if (!adapter.base_path.empty()) about[kBasePathKey] = relative_path(adapter.base_path, path);
   ManifestedDirectory directory(path);
   directory.write(kPeftConfigName, peft_config_json(adapter, contents.model->config()));
   const PeftTensors tensors(adapter);
   directory.write(kPeftWeightsName, SafetensorsImage(tensors.tensors, about).pieces());
   write_tokenizer(directory, contents);
-  write_training_state(directory, contents);
+  CheckpointContents located = contents;
+  located.state.base_path = adapter.base_path.empty() ? "" : relative_path(adapter.base_path, path);
+  write_training_state(directory, located);
   directory.commit();
 }
 

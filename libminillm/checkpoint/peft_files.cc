@@ -70,8 +70,9 @@ AdapterShape shape_of(const TensorFiles& files, const PeftConfig& config, const 
                   "{} in layers 0 to {} (is it of another base?)",
                   path, name, all_modules(), model.num_hidden_layers - 1);
     if (factor->is_b) continue;  // is checked with its A
-    MINILLM_CHECK(entry.tensor->shape.size() == 2, "'{}': tensor '{}': expected a matrix", path,
-                  name);
+    const Index in = module_shape(model, update->module).in;
+    MINILLM_CHECK(entry.tensor->shape.size() == 2 && entry.tensor->shape[1] == in,
+                  "'{}': tensor '{}': expected a matrix of {} columns", path, name, in);
     update->rank = entry.tensor->shape[0];
     const int64_t rank = by_pattern(config.rank_pattern, factor->module, config.rank);
     MINILLM_CHECK(update->rank == rank, "'{}': tensor '{}': expected {} rows, as {} has it, got {}",

@@ -13,10 +13,8 @@
 namespace minillm {
 
 inline constexpr const char* kPeftWeightsName = "adapter_model.safetensors";
-// Metadata of the latter that PEFT does not read: SHA-256 of the base's weights, and where the base
-// is, seen from the adapter.
+// Metadata of the latter that PEFT does not read: SHA-256 of the base's weights.
 inline constexpr const char* kBaseHashKey = "minillm.base_sha256";
-inline constexpr const char* kBasePathKey = "minillm.base_path";
 
 // The tensors of adapter_model.safetensors: PEFT's names, B as [out, r].
 struct PeftTensors {

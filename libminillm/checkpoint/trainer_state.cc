@@ -62,6 +62,7 @@ std::string trainer_state_to_json(const TrainerState& state) {
     own["spike_losses"] = state.spike_window.losses;
     own["spike_grad_norms"] = state.spike_window.grad_norms;
   }
+  if (!state.base_path.empty()) own["base_path"] = state.base_path;
   if (state.micro_batches != 0) own["micro_batches"] = state.micro_batches;
   own["metrics_offset"] = state.metrics_offset;
   own["best_eval_loss"] = best_loss;
@@ -98,6 +99,7 @@ TrainerState parse_trainer_state(const std::string& text, const std::string& nam
                   object.subject(), state.spike_window.losses.size(),
                   state.spike_window.grad_norms.size());
   }
+  state.base_path = object.string_or("base_path", "");
   if (object.find("micro_batches") != nullptr)
     state.micro_batches = object.integer_in("micro_batches", 0, kMaxTokens);
   state.metrics_offset = static_cast<uint64_t>(object.integer_in("metrics_offset", 0, kMaxTokens));

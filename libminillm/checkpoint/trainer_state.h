@@ -42,6 +42,7 @@ struct TrainerState {
   int64_t consecutive_skips = 0;
   int64_t rollbacks = 0;                 // returns to a checkpoint after a loss spike
   int64_t batches_left_out = 0;          // steps' worth of data that the rollbacks left out
+  std::string base_path;                 // of an adapter: its base, as seen from the checkpoint
   int64_t micro_batches = 0;             // computed so far; 0 where every step had the same number
   SpikeWindow spike_window;              // empty if the guard is off
   uint64_t metrics_offset = 0;           // bytes of metrics.jsonl that belong to steps <= step

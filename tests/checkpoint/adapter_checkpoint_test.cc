@@ -67,7 +67,9 @@ TEST_F(AdapterCheckpoint, GivesBackTheAdapterOnItsBase) {
   ASSERT_NE(checkpoint.base(), nullptr);
   EXPECT_EQ(checkpoint.base()->weights_hash(), model.adapter()->base_hash);
   EXPECT_NE(checkpoint.weights_hash(), checkpoint.base()->weights_hash());
-  EXPECT_EQ(checkpoint.state(), sample_state(3));
+  TrainerState state = sample_state(3);
+  state.base_path = "../base";
+  EXPECT_EQ(checkpoint.state(), state);
   EXPECT_EQ(checkpoint.tokenizer().bytes(), toy_tokenizer().bytes());
   const Model again = checkpoint.load_model();
   ASSERT_NE(again.adapter(), nullptr);
@@ -91,7 +93,6 @@ TEST_F(AdapterCheckpoint, HoldsPeftsFilesAndNoneOfTheBase) {
   for (const SafetensorsTensor& tensor : file.tensors())
     EXPECT_THAT(tensor.name, testing::StartsWith("base_model.model."));
   EXPECT_NE(file.find("base_model.model.model.layers.1.mlp.down_proj.lora_B.weight"), nullptr);
-  EXPECT_EQ(file.metadata().at("minillm.base_path"), "../base");
 }
 
 TEST_F(AdapterCheckpoint, OfAnUntiedModelAndOfARewardModelIsTheSame) {

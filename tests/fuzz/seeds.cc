@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "libminillm/checkpoint/hf_config.h"
+#include "libminillm/checkpoint/safetensors.h"
 #include "libminillm/checkpoint/safetensors_header.h"
 #include "libminillm/checkpoint/trainer_state.h"
 #include "libminillm/core/config.h"
@@ -170,6 +171,37 @@ void add_lines(std::vector<std::string>& seeds, const fs::path& folder, size_t m
   }
 }
 
+// As the target's model has them: PEFT's own spelling, and what a reader may meet besides.
+std::vector<std::string> adapter_seeds() {
+  const auto tensors = [](const std::vector<std::pair<std::string, std::vector<Index>>>& list) {
+    std::vector<std::vector<Real>> values;
+    std::vector<NamedTensor> named;
+    values.reserve(list.size());
+    for (const auto& [name, shape] : list) {
+      values.emplace_back(static_cast<size_t>(shape[0] * shape[1]), Real{0.5});
+      named.push_back({"base_model.model." + name, shape, values.back()});
+    }
+    const SafetensorsImage image(named, {{"format", "pt"}});
+    std::string bytes;
+    for (const std::string_view piece : image.pieces()) bytes += piece;
+    return bytes;
+  };
+  const std::string q = "model.layers.0.self_attn.q_proj.lora_",
+                    down = "model.layers.1.mlp.down_proj.lora_";
+  return {
+      R"({"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj"], "task_type": "CAUSAL_LM"})"
+      "\n" +
+          tensors({{q + "A.weight", {2, 8}}, {q + "B.weight", {8, 2}}}),
+      R"({"peft_type": "LORA", "r": 1, "use_rslora": true, "rank_pattern": {"layers.1.mlp.down_proj": 3}, "alpha_pattern": {"q_proj": 5}, "target_modules": null, "trainable_token_indices": [3, 39], "modules_to_save": ["score"]})"
+      "\n" +
+          tensors({{q + "A.weight", {1, 8}},
+                   {q + "B.weight", {8, 1}},
+                   {down + "A.weight", {3, 12}},
+                   {down + "B.weight", {8, 3}},
+                   {"model.embed_tokens.token_adapter.trainable_tokens_delta", {2, 8}},
+                   {"score.weight", {1, 8}}})};
+}
+
 }  // namespace
 
 std::map<std::string, std::vector<std::string>> make_seeds(const std::string& public_data) {
@@ -181,6 +213,7 @@ std::map<std::string, std::vector<std::string>> make_seeds(const std::string& pu
   seeds["config_json"] = {
       hf_config_json(small_model(), nullptr),
       R"({"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 64, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "rope_parameters": {"rope_type": "default", "rope_theta": 1e4}, "eos_token_id": [1, 2], "sliding_window": null, "hidden_act": "silu"})"};
+  seeds["adapter"] = adapter_seeds();
   seeds["trainer_state"] = {state_json()};
   seeds["manifest"] = {
       R"({"format_version": 1, "files": {"MANIFEST.json": {"bytes": 1, "sha256": ")" +

@@ -10,6 +10,7 @@
 
 #include "libminillm/checkpoint/hf_config.h"
 #include "libminillm/checkpoint/manifest.h"
+#include "libminillm/checkpoint/peft_files.h"
 #include "libminillm/checkpoint/safetensors_header.h"
 #include "libminillm/checkpoint/tensor_files.h"
 #include "libminillm/core/config.h"
@@ -104,6 +105,35 @@ void config_json(std::string_view bytes) {
   accepted([&] {
     const HfConfig config = read_hf_config(input_file(bytes));
     config.model.validate();
+  });
+}
+
+// adapter_config.json in the first line, adapter_model.safetensors after it. What is read is
+// written and read again.
+void adapter(std::string_view bytes) {
+  ModelConfig model;
+  model.vocab_size = 40;
+  model.hidden_size = 8, model.intermediate_size = 12, model.num_hidden_layers = 2;
+  model.num_attention_heads = 2, model.num_key_value_heads = 1, model.head_dim = 4;
+  const size_t end = std::min(bytes.find('\n'), bytes.size());
+  const auto read = [&] {
+    const std::string config = fuzz_directory() + "/" + kPeftConfigName;
+    return read_peft_adapter(fuzz_directory(), read_peft_config(config), model);
+  };
+  accepted([&] {
+    fuzz_file(kPeftConfigName, bytes.substr(0, end));
+    fuzz_file(kPeftWeightsName, bytes.substr(std::min(end + 1, bytes.size())));
+    const Adapter first = read();
+    fuzz_file(kPeftConfigName, peft_config_json(first, model));
+    const PeftTensors tensors(first);
+    const SafetensorsImage image(tensors.tensors, {{"format", "pt"}});
+    std::string written;
+    for (const std::string_view piece : image.pieces()) written += piece;
+    fuzz_file(kPeftWeightsName, written);
+    const Adapter again = read();
+    require(std::ranges::equal(first.parameters(), again.parameters()));
+    require(first.shape().tokens == again.shape().tokens);
+    require(first.shape().updates.size() == again.shape().updates.size());
   });
 }
 
@@ -268,6 +298,7 @@ const FuzzTarget kFuzzTargets[] = {
     {"safetensors", safetensors},
     {"safetensors_index", safetensors_index},
     {"config_json", config_json},
+    {"adapter", adapter},
     {"trainer_state", trainer_state},
     {"manifest", manifest},
     {"config_toml", config_toml},

@@ -1,5 +1,5 @@
-// The runs that are put under faults: the stages on a data set of a few kilobytes, with
-// several checkpoints, rotation, a best checkpoint and a token cache.
+// The runs that are put under faults: the stages, and one with an adapter ("lora"), on a data set
+// of a few kilobytes, with several checkpoints, rotation, a best checkpoint and a token cache.
 
 #ifndef TESTS_RELIABILITY_FAULT_RUN_H_
 #define TESTS_RELIABILITY_FAULT_RUN_H_
@@ -46,10 +46,11 @@ inline void run_small_stage(const std::string& stage, const std::string& directo
     StageOptions from_scratch = options(stage, "");
     from_scratch.tokenizer = join_path(directory, "tokenizer.model");
     pretrain(config, from_scratch, events);
-  } else if (stage == "sft") {
+  } else if (stage == "sft" || stage == "lora") {
     SftConfig config;
     config.train = train;
-    sft(config, options(stage, "base"), events);
+    if (stage == "lora") config.train.lora.rank = 2;
+    sft(config, options("sft", "base"), events);
   } else if (stage == "dpo") {
     DpoConfig config;
     config.train = train;

@@ -19,7 +19,7 @@
 
 namespace minillm_testing {
 
-inline constexpr const char* kStages[] = {"pretrain", "sft", "dpo", "reward", "rl"};
+inline constexpr const char* kStages[] = {"pretrain", "sft", "dpo", "reward", "rl", "lora"};
 
 // What must not depend on when a run was killed: the bytes of the last checkpoint's weights and
 // moments, and every line of the log without its clock.
@@ -31,9 +31,11 @@ struct RunResult {
 inline RunResult result_of(const std::string& run) {
   using namespace minillm;
   const std::string last = Checkpoint::open(run).path();
-  RunResult result{sha256_file(join_path(last, "model.safetensors")),
-                   sha256_file(join_path(last, "optimizer.safetensors")),
-                   {}};
+  const std::string adapter = join_path(last, "adapter_model.safetensors");
+  RunResult result{
+      sha256_file(file_exists(adapter) ? adapter : join_path(last, "model.safetensors")),
+      sha256_file(join_path(last, "optimizer.safetensors")),
+      {}};
   std::istringstream lines(read_file(join_path(run, "metrics.jsonl")));
   for (std::string line; std::getline(lines, line);) {
     auto entry = nlohmann::ordered_json::parse(line);

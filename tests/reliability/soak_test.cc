@@ -87,7 +87,8 @@ TEST_P(Soak, MemoryAndDescriptorsStayTheSame) {
   EXPECT_LE(most_descriptors, descriptors_before + 4);  // log, lock, token cache
 }
 
-INSTANTIATE_TEST_SUITE_P(Stages, Soak, ::testing::Values("pretrain", "sft", "dpo", "reward", "rl"),
+INSTANTIATE_TEST_SUITE_P(Stages, Soak,
+                         ::testing::Values("pretrain", "sft", "dpo", "reward", "rl", "lora"),
                          [](const auto& stage) { return std::string(stage.param); });
 
 }  // namespace
