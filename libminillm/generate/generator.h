@@ -67,8 +67,9 @@ struct PromptAdapters {
 class Generator {
  public:
   // The model and the tokenizer must outlive the generator, and the model's parameters and its
-  // adapter must not change while it is in use: the weights are packed once, for the first text. The
-  // model's vocabulary may be larger than the tokenizer's (padded): the additional ids are never generated.
+  // adapter must not change while it is in use: the weights are packed once, for the first text.
+  // The model's vocabulary may be larger than the tokenizer's (padded): the additional ids are
+  // never generated.
   Generator(const Model& model, const Tokenizer& tokenizer);
   // The same with weights that are packed already, of this model and in its precision: generators
   // in several threads may share them.
