@@ -56,7 +56,8 @@ void parse_line(std::string_view text, RunLog& log) {
     log.samples.push_back({step, parse_sample(j["sample"])});
     return;
   }
-  MetricsLine& line = log.metrics.emplace_back(step);
+  log.metrics.push_back({step, {}});
+  MetricsLine& line = log.metrics.back();
   for (const auto& [name, value] : j.items()) {
     if (name == "step") continue;
     MINILLM_CHECK(value.is_number() || value.is_null(), "'{}': expected a number or null, got {}",
