@@ -9,7 +9,7 @@ namespace minillm {
 namespace {
 
 MINILLM_MULTIVERSION
-Real dot(const Real* a, const Real* b, Index size) {
+Real logit_of(const Real* a, const Real* b, Index size) {
   return lane_sum(size, [&](Index i) { return a[i] * b[i]; });
 }
 
@@ -68,7 +68,7 @@ void replace_embeddings_backward(ConstView dy, std::span<const Token> tokens,
 // z_v = sum_c x_c row_vc
 void replace_logits_of(Real* z, const Real* x, const TokenRows& replaced) {
   for (size_t i = 0; i < replaced.ids.size(); ++i)
-    z[replaced.ids[i]] = dot(x, replaced.rows.row(static_cast<Index>(i)), replaced.rows.cols);
+    z[replaced.ids[i]] = logit_of(x, replaced.rows.row(static_cast<Index>(i)), replaced.rows.cols);
 }
 
 // drow_vc += dz_v x_c        dx_c has dz_v w_vc in it, and is to have dz_v row_vc
