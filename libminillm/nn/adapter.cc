@@ -31,7 +31,6 @@ Module parse_target(const std::string& name) {
 
 }  // namespace
 
-const char* short_name(Module module) { return kShortNames[static_cast<size_t>(module)]; }
 const char* path_in_block(Module module) { return kPaths[static_cast<size_t>(module)]; }
 
 ModuleShape module_shape(const ModelConfig& c, Module module) {

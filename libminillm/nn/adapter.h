@@ -25,8 +25,7 @@ namespace minillm {
 // The matrices of a block that may have an update, in the order of THE list.
 enum class Module { kQ, kK, kV, kO, kGate, kUp, kDown };
 inline constexpr int kModules = 7;
-// "q", and Hugging Face's path in the block: "self_attn.q_proj".
-const char* short_name(Module module);
+// Hugging Face's path in the block: "self_attn.q_proj".
 const char* path_in_block(Module module);
 
 // What a stage is told of the adapter that it is to train.

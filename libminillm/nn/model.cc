@@ -156,21 +156,22 @@ void Model::backward(const TokenBatch& batch, Workspace& ws, const Gradients& dw
 }
 
 // The head, forward only.
-Head Model::head(const TokenBatch& batch, Workspace& ws) const {
+Head Model::head(const TokenBatch& batch, Workspace& ws, const Weights& weights) const {
   check_lm_head(config_);
   check_targets(batch, config_, ws);
   const size_t M = batch.targets.size();
   return {.hidden = ws.hidden(batch.rows()),
-          .weight = weights_.head,
+          .weight = weights.head,
           .targets = batch.targets,
           .logp = ws.logp.span().first(M),
           .lse = ws.target_lse.span().first(M),
           .scratch = ws.head_scratch(),
-          .token_rows = {ws.updated, weights_.head_rows}};
+          .token_rows = {ws.updated, weights.head_rows}};
 }
 
-std::span<const Real> Model::log_probs(const TokenBatch& batch, Workspace& ws) const {
-  HeadPass pass(head(batch, ws));
+std::span<const Real> Model::log_probs(const TokenBatch& batch, Workspace& ws,
+                                       const Weights& weights) const {
+  HeadPass pass(head(batch, ws, weights));
   pass.finish();
   return pass.logp();
 }
@@ -178,7 +179,7 @@ std::span<const Real> Model::log_probs(const TokenBatch& batch, Workspace& ws) c
 HeadPass Model::head_pass(const TokenBatch& batch, Workspace& ws, std::span<const Index> group_ends,
                           const Gradients& dw) const {
   check_backward(ws);
-  Head both = head(batch, ws);
+  Head both = head(batch, ws, weights_);
   both.dlogp = ws.dlogp.span().first(batch.targets.size());
   std::ranges::fill(both.dlogp, Real{0});
   both.dhidden = ws.dhidden(batch.rows());

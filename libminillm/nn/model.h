@@ -54,7 +54,6 @@ class Model {
   void adapt(std::shared_ptr<Adapter> adapter);
   Adapter* adapter() { return adapter_.get(); }
   const Adapter* adapter() const { return adapter_.get(); }
-  std::shared_ptr<Adapter> shared_adapter() const { return adapter_; }
   Index inner_states() const { return adapter_ ? adapter_->inner_states() : 0; }
 
   // What the factors of matrix products are rounded to from now on; not part of a checkpoint, not
@@ -73,9 +72,14 @@ class Model {
   void forward(const TokenBatch& batch, Workspace& workspace, const Weights& weights,
                KvCache* cache = nullptr) const;
 
-  // log p(target.token | row) for every target: [M], in workspace memory. Call after forward.
+  // log p(target.token | row) for every target: [M], in workspace memory. Call after forward, with
+  // its weights.
   // Throws Error if the model has no language-model head.
-  std::span<const Real> log_probs(const TokenBatch& batch, Workspace& workspace) const;
+  std::span<const Real> log_probs(const TokenBatch& batch, Workspace& workspace) const {
+    return log_probs(batch, workspace, weights_);
+  }
+  std::span<const Real> log_probs(const TokenBatch& batch, Workspace& workspace,
+                                  const Weights& weights) const;
   // logits [rows.size(), V] of the given rows, for sampling. Call after forward.
   void logits(View out, std::span<const Index> rows, Workspace& workspace) const {
     logits(out, rows, workspace, weights_);
@@ -112,7 +116,7 @@ class Model {
   void backward(const TokenBatch& batch, std::span<const Real> dlogp, Workspace& workspace);
 
  private:
-  Head head(const TokenBatch& batch, Workspace& workspace) const;
+  Head head(const TokenBatch& batch, Workspace& workspace, const Weights& weights) const;
 
   ModelConfig config_;
   TensorTable table_;

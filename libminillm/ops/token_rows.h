@@ -12,7 +12,7 @@
 
 namespace minillm {
 
-// Row i stands in place of row ids[i] of the table.
+// Row i replaces row ids[i] of the table.
 struct TokenRows {
   std::span<const Token> ids;  // [n]     ascending
   ConstView rows;              // [n, C]

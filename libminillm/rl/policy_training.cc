@@ -196,7 +196,7 @@ void PolicyTraining::for_each_batch(const Model& model, const Weights& weights, 
 void PolicyTraining::look_up_reference() {
   const Model& model = reference_->model();
   for_each_batch(model, reference_->weights(), [&](const TokenBatch& batch, auto&& assign) {
-    const auto logp = model.log_probs(batch, run_.workspace());
+    const auto logp = model.log_probs(batch, run_.workspace(), reference_->weights());
     assign(&SampledAnswer::reference, logp);
   });
   const double kl = kl_per_answer(groups_);

@@ -25,7 +25,7 @@ class StartingPolicy {
     }
   }
 
-  // To be run with weights().
+  // To be run with weights(), forward and head.
   const Model& model() const { return copy_ ? *copy_ : policy_; }
   const Weights& weights() const { return copy_ ? copy_->weights() : adapted_->weights(); }
   Index parameter_count() const {

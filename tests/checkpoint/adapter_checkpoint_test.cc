@@ -136,7 +136,7 @@ TEST_F(AdapterCheckpoint, RefusesAnotherBaseOfTheSameShape) {
   EXPECT_ERROR(base.with_adapters(argument), "was trained on another base: expected weights " +
                                                  Checkpoint::open(base_).weights_hash());
   EXPECT_NE(base.with_adapters(argument, true).load_model().adapter(), nullptr);
-  // Its own, changed behind its back.
+  // Its own base, replaced by another model since.
   std::filesystem::remove_all(base_);
   std::filesystem::rename(other, base_);
   EXPECT_ERROR(Checkpoint::open(path), "was trained on another base");

@@ -272,6 +272,21 @@ TEST(AdaptedWeights, GiveEverySegmentTheBitsOfItsAdapterAlone) {
   EXPECT_ERROR(base.forward(batch, small, weights.weights()), "workspace has room for 2");
 }
 
+// Weights with an adapter around them have its rows in the head, too, whatever the model has: what
+// reinforcement learning compares its policy with.
+TEST(AdaptedWeights, HaveTheHeadOfTheirOwnAdapter) {
+  Model model = adapted_model(1);
+  const TokenBatch batch = random_batch({25, 8}, V);
+  const std::vector<Real> start = run_forward(model, batch).logp;
+  const Adapter kept = with_score(*model.adapter(), model.config(), false);
+  const Adapter* one[] = {&kept};
+  const AdaptedWeights weights(model.weights(), one);
+  for (Real& w : model.adapter()->parameters()) w += Real{0.5};  // it is trained on
+  Workspace workspace = minillm_testing::training_workspace(model, batch);
+  model.forward(batch, workspace, weights.weights());
+  expect_same_bits(model.log_probs(batch, workspace, weights.weights()), start, "the start");
+}
+
 TEST(Adapter, IsSwitchedWithoutATrace) {
   Model model = random_model(medium_config());
   const TokenBatch batch = random_batch({25}, V);
