@@ -15,6 +15,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/core/rng.h"
 #include "libminillm/generate/generator.h"
+#include "libminillm/nn/adapter_config.h"
 #include "libminillm/nn/model.h"
 #include "libminillm/ops/gemm/kernels.h"
 #include "tools/tool_main.h"

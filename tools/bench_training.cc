@@ -6,6 +6,7 @@
 #include "libminillm/core/rng.h"
 #include "libminillm/data/dataset_reader.h"
 #include "libminillm/generate/generator.h"
+#include "libminillm/nn/adapter_config.h"
 #include "libminillm/nn/model.h"
 #include "libminillm/nn/trainable.h"
 #include "libminillm/objectives/next_token.h"

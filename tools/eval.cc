@@ -50,7 +50,7 @@ ProgressFunction on_terminal() {
   };
 }
 
-Index max_positions(const Model& model) { return model.config().max_position_embeddings; }
+Index max_positions(const Model& model) { return model.positions(); }
 
 void print_metrics(const Arguments& arguments, const Metrics& metrics,
                    const std::vector<std::pair<std::string, int64_t>>& counts) {

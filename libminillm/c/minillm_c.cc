@@ -87,11 +87,11 @@ Role role_of(std::string_view name, size_t message) {
               ExitCode::kUsage);
 }
 
-int64_t number_of(const minillm_model* model, int64_t (*number)(const ModelConfig&)) {
+int64_t number_of(const minillm_model* model, int64_t (*number)(const Model&)) {
   int64_t result = -1;
   guarded([&] {
     require_model(model);
-    result = number(model->model.config());
+    result = number(model->model);
     return MINILLM_OK;
   });
   return result;
@@ -207,13 +207,13 @@ minillm_adapter* minillm_load_adapter(const minillm_model* model, const char* pa
 void minillm_free_adapter(minillm_adapter* adapter) { delete adapter; }
 
 int64_t minillm_vocab_size(const minillm_model* model) {
-  return number_of(model, [](const ModelConfig& config) { return config.vocab_size; });
+  return number_of(model, [](const Model& own) { return own.config().vocab_size; });
 }
 int64_t minillm_context_length(const minillm_model* model) {
-  return number_of(model, [](const ModelConfig& config) { return config.max_position_embeddings; });
+  return number_of(model, [](const Model& own) { return own.positions(); });
 }
 int64_t minillm_parameter_count(const minillm_model* model) {
-  return number_of(model, [](const ModelConfig& config) { return config.parameter_count(); });
+  return number_of(model, [](const Model& own) { return own.config().parameter_count(); });
 }
 
 int64_t minillm_encode(const minillm_model* model, const char* text, int32_t* ids,
@@ -254,8 +254,8 @@ int minillm_evaluate(const minillm_model* model, const char* text, double* loss)
     require_model(model);
     const std::string document = required(text, "text");
     require(loss, "loss");
-    const EvaluationText evaluated = make_evaluation_text(
-        std::span(&document, 1), model->tokenizer, model->model.config().max_position_embeddings);
+    const EvaluationText evaluated =
+        make_evaluation_text(std::span(&document, 1), model->tokenizer, model->model.positions());
     *loss = evaluate_text(model->model, evaluated, model->tokenizer.eos()).loss();
     return MINILLM_OK;
   });

@@ -13,6 +13,9 @@ namespace {
 
 using nlohmann::json;
 
+constexpr int64_t kMaxRank = 65536;
+constexpr const char* kMethods[] = {"LORA", "PROMPT_TUNING", "PREFIX_TUNING", "PARALLEL_ADAPTER"};
+
 constexpr size_t kMostNames = 4096;  // of targets, and in a pattern
 
 std::string last_word(const std::string& name) { return name.substr(name.rfind('.') + 1); }
@@ -148,13 +151,51 @@ bool names_end(const std::string& name, const std::string& end) {
 
 std::string all_modules() {
   std::vector<std::string> words;
-  for (int m = 0; m < kModules; ++m)
+  for (int m = 0; m < kMatrixModules; ++m)
     words.push_back(last_word(path_in_block(static_cast<Module>(m))));
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
-std::string peft_config_json(const Adapter& adapter, const ModelConfig& model) {
-  const AdapterShape& shape = adapter.shape();
+namespace {
+
+PeftMethod method_of(const AdapterShape& shape) {
+  if (shape.virtual_tokens > 0) return shape.prefix ? PeftMethod::kPrefix : PeftMethod::kPrompt;
+  const auto parallel = std::ranges::count_if(
+      shape.updates, [](const AdapterShape::Update& u) { return is_parallel(u.module); });
+  MINILLM_CHECK(parallel == 0 || parallel == std::ssize(shape.updates),
+                "adapters: a sum of LoRA and parallel adapters: expected one kind (a file has one "
+                "method)");
+  return parallel == 0 ? PeftMethod::kLora : PeftMethod::kParallel;
+}
+
+// Source: PEFT's PromptLearningConfig; of a prefix, heads are those of keys and values.
+void add_virtual_tokens(json& config, const AdapterShape& shape, const ModelConfig& model) {
+  config["num_virtual_tokens"] = shape.virtual_tokens;
+  config["num_transformer_submodules"] = 1;
+  config["num_layers"] = model.num_hidden_layers;
+  if (shape.prefix) {
+    const Index width = model.num_key_value_heads * model.head_dim;
+    config["num_attention_heads"] = model.num_key_value_heads;
+    config["token_dim"] = config["encoder_hidden_size"] = width;
+    config["prefix_projection"] = false;
+  } else {
+    config["num_attention_heads"] = model.num_attention_heads;
+    config["token_dim"] = model.hidden_size;
+    config["prompt_tuning_init"] = "RANDOM";  // what they begin as is in the file
+    config["prompt_tuning_init_text"] = config["tokenizer_name_or_path"] = nullptr;
+  }
+}
+
+void add_parallel(json& config, const AdapterShape& shape) {
+  const AdapterShape::Update& first = shape.updates.front();
+  for (const AdapterShape::Update& update : shape.updates)
+    MINILLM_CHECK(update.rank == first.rank && update.scale == first.scale,
+                  "adapters: parallel ones of several widths or scales: expected one of each");
+  config["width"] = first.rank;
+  config["scale"] = first.scale;
+}
+
+void add_lora(json& config, const AdapterShape& shape) {
   std::vector<int64_t> ranks;
   std::vector<double> alphas;
   for (const AdapterShape::Update& update : shape.updates) {
@@ -169,65 +210,107 @@ std::string peft_config_json(const Adapter& adapter, const ModelConfig& model) {
     if (ranks[i] != rank) rank_pattern[name] = ranks[i];
     if (alphas[i] != alpha) alpha_pattern[name] = number(alphas[i]);
   }
+  config.update({{"alpha_pattern", alpha_pattern},
+                 {"bias", "none"},
+                 {"fan_in_fan_out", false},
+                 {"init_lora_weights", true},
+                 {"layers_pattern", nullptr},
+                 {"layers_to_transform", nullptr},
+                 {"lora_alpha", number(alpha)},
+                 {"lora_dropout", 0.0},
+                 {"r", rank},
+                 {"rank_pattern", rank_pattern},
+                 {"use_dora", false},
+                 {"use_rslora", shape.rslora}});
+}
+
+}  // namespace
+
+std::string peft_config_json(const Adapter& adapter, const ModelConfig& model) {
+  const AdapterShape& shape = adapter.shape();
+  const PeftMethod method = method_of(shape);
   const json base = adapter.base_path.empty() ? json() : json(adapter.base_path);
-  const json config = {{"alpha_pattern", alpha_pattern},
-                       {"auto_mapping", nullptr},
-                       {"base_model_name_or_path", base},
-                       {"bias", "none"},
-                       {"fan_in_fan_out", false},
-                       {"inference_mode", true},
-                       {"init_lora_weights", true},
-                       {"layers_pattern", nullptr},
-                       {"layers_to_transform", nullptr},
-                       {"lora_alpha", number(alpha)},
-                       {"lora_dropout", 0.0},
-                       {"modules_to_save", shape.score ? json({"score"}) : json()},
-                       {"peft_type", "LORA"},
-                       {"r", rank},
-                       {"rank_pattern", rank_pattern},
-                       {"revision", nullptr},
-                       {"target_modules", target_modules(shape, model)},
-                       {"trainable_token_indices", token_indices(shape, model)},
-                       {"task_type", model.heads == Heads::kScore ? "SEQ_CLS" : "CAUSAL_LM"},
-                       {"use_dora", false},
-                       {"use_rslora", shape.rslora}};
+  json config = {{"auto_mapping", nullptr},
+                 {"base_model_name_or_path", base},
+                 {"inference_mode", true},
+                 {"modules_to_save", shape.score ? json({"score"}) : json()},
+                 {"peft_type", kMethods[static_cast<size_t>(method)]},
+                 {"revision", nullptr},
+                 {"task_type", model.heads == Heads::kScore ? "SEQ_CLS" : "CAUSAL_LM"}};
+  if (method == PeftMethod::kPrompt || method == PeftMethod::kPrefix) {
+    add_virtual_tokens(config, shape, model);
+    return config.dump(2) + "\n";
+  }
+  config["target_modules"] = target_modules(shape, model);
+  config["trainable_token_indices"] = token_indices(shape, model);
+  if (method == PeftMethod::kLora)
+    add_lora(config, shape);
+  else
+    add_parallel(config, shape);
   return config.dump(2) + "\n";
 }
+
+namespace {
+
+PeftMethod read_method(const JsonObject& config) {
+  const std::string name = config.string("peft_type");
+  const auto found = std::ranges::find(kMethods, name);
+  MINILLM_CHECK(found != std::end(kMethods), "{}: 'peft_type': expected one of {}, got \"{}\"",
+                config.subject(), fmt::join(kMethods, ", "), name);
+  return static_cast<PeftMethod>(found - std::begin(kMethods));
+}
+
+double finite_or(const JsonObject& config, const char* key, double absent) {
+  const double value = config.number_or(key, absent);
+  MINILLM_CHECK(std::isfinite(value), "{}: '{}': expected a finite number", config.subject(), key);
+  return value;
+}
+
+std::vector<std::string> read_targets(const JsonObject& config) {
+  const json* targets = config.find("target_modules");
+  if (targets == nullptr || targets->is_string()) return {};
+  std::vector<std::string> names = config.strings("target_modules");
+  MINILLM_CHECK(names.size() <= kMostNames, "{}: 'target_modules': expected at most {} names",
+                config.subject(), kMostNames);
+  for (const std::string& name : names)
+    MINILLM_CHECK(
+        !names_end(name, "embed_tokens") && !names_end(name, "lm_head"),
+        "{}: 'target_modules': '{}': expected matrices of the blocks ({}): a head that is "
+        "tied to the embedding is one matrix with two uses",
+        config.subject(), name, all_modules());
+  return names;
+}
+
+}  // namespace
 
 PeftConfig read_peft_config(const std::string& path) {
   const json j = read_json_file(path);
   const JsonObject config(j, fmt::format("file '{}'", path));
-  const std::string method = config.string("peft_type");
-  MINILLM_CHECK(method == "LORA", "{}: 'peft_type': expected \"LORA\", got \"{}\"",
-                config.subject(), method);
-  refuse_other_methods(config);
   PeftConfig result;
+  result.method = read_method(config);
+  refuse_other_methods(config);
   result.base = config.string_or("base_model_name_or_path", "");
   const std::string task = config.string_or("task_type", "CAUSAL_LM");
   MINILLM_CHECK(task == "CAUSAL_LM" || task == "SEQ_CLS",
                 "{}: 'task_type': expected \"CAUSAL_LM\" or \"SEQ_CLS\", got \"{}\"",
                 config.subject(), task);
   result.classifies = task == "SEQ_CLS";
-  constexpr int64_t kMaxRank = 65536;
+  if (result.method == PeftMethod::kPrompt || result.method == PeftMethod::kPrefix) {
+    result.virtual_tokens = config.integer_in("num_virtual_tokens", 1, kMaxRank);
+    return result;
+  }
+  result.tokens = read_token_indices(config);
+  result.targets = read_targets(config);
+  if (result.method == PeftMethod::kParallel) {
+    result.rank = config.integer_in("width", 1, kMaxRank);
+    result.alpha = finite_or(config, "scale", 1) * static_cast<double>(result.rank);
+    return result;
+  }
   result.rank = config.find("r") == nullptr ? 8 : config.integer_in("r", 1, kMaxRank);
-  result.alpha = config.number_or("lora_alpha", 8);
-  MINILLM_CHECK(std::isfinite(result.alpha), "{}: 'lora_alpha': expected a finite number",
-                config.subject());
+  result.alpha = finite_or(config, "lora_alpha", 8);
   result.rslora = config.boolean_or("use_rslora", false);
   result.rank_pattern = read_pattern<int64_t>(config, "rank_pattern");
   result.alpha_pattern = read_pattern<double>(config, "alpha_pattern");
-  result.tokens = read_token_indices(config);
-  const json* targets = config.find("target_modules");
-  if (targets == nullptr || targets->is_string()) return result;
-  result.targets = config.strings("target_modules");
-  MINILLM_CHECK(result.targets.size() <= kMostNames,
-                "{}: 'target_modules': expected at most {} names", config.subject(), kMostNames);
-  for (const std::string& name : result.targets)
-    MINILLM_CHECK(
-        !names_end(name, "embed_tokens") && !names_end(name, "lm_head"),
-        "{}: 'target_modules': '{}': expected matrices of the blocks ({}): a head that is "
-        "tied to the embedding is one matrix with two uses",
-        config.subject(), name, all_modules());
   return result;
 }
 

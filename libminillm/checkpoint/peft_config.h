@@ -1,4 +1,4 @@
-// adapter_config.json: what a LoRA adapter is, as Hugging Face's PEFT keeps it.
+// adapter_config.json: what an adapter is, as Hugging Face's PEFT keeps it.
 // doc/checkpoint_format.md describes it.
 
 #ifndef LIBMINILLM_CHECKPOINT_PEFT_CONFIG_H_
@@ -19,11 +19,17 @@ inline constexpr const char* kPeftConfigName = "adapter_config.json";
 // adapter.base_path.
 std::string peft_config_json(const Adapter& adapter, const ModelConfig& model);
 
+// By `peft_type`. PEFT has no parallel adapters: their files are in its manner, with a name of
+// ours.
+enum class PeftMethod { kLora, kPrompt, kPrefix, kParallel };
+
 // What we read of an adapter_config.json.
 struct PeftConfig {
+  PeftMethod method = PeftMethod::kLora;
   std::string base;         // a path, or a name on Hugging Face's hub; may be empty
   bool classifies = false;  // task_type: a score head takes the place of the language model's
-  int64_t rank = 8;
+  int64_t virtual_tokens = 0;
+  int64_t rank = 8;  // of parallel adapters their width, with alpha = rank * scale
   double alpha = 8;
   bool rslora = false;
   std::map<std::string, int64_t> rank_pattern;  // by the end of a module's name
@@ -31,7 +37,7 @@ struct PeftConfig {
   std::vector<Token> tokens;         // whose rows are trained
   std::vector<std::string> targets;  // ends of modules' names; empty: an expression, or all
 };
-// Throws Error naming the key of what this library cannot do: another method than LoRA, DoRA,
+// Throws Error naming the key of what this library cannot do: other methods than these, DoRA,
 // biases, targets that are no matrix of a block, saved modules other than a score head, an
 // initialisation that changes the base.
 PeftConfig read_peft_config(const std::string& path);

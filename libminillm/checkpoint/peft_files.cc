@@ -16,16 +16,23 @@ namespace {
 // PEFT's model wraps transformers'; the second "model." of its names is LlamaForCausalLM's.
 constexpr const char* kPrefix = "base_model.model.";
 
+// Virtual tokens have no wrapper, and stand under their own name.
+std::string peft_name(const std::string& name, bool wrapped) {
+  if (name == kPromptName) return name;
+  return (wrapped ? kPrefix : "base_model.") + name;
+}
+
 // The module that a tensor belongs to, and which of its factors it is.
 struct FactorName {
   std::string module;
   bool is_b = false;
 };
 std::optional<FactorName> parse_factor(const std::string& name) {
-  for (const bool is_b : {false, true}) {
-    const std::string end = is_b ? ".lora_B.weight" : ".lora_A.weight";
-    if (name.ends_with(end)) return FactorName{name.substr(0, name.size() - end.size()), is_b};
-  }
+  for (const Module module : {Module::kQ, Module::kAttention})
+    for (const bool is_b : {false, true}) {
+      const std::string end = factor_name(module, is_b);
+      if (name.ends_with(end)) return FactorName{name.substr(0, name.size() - end.size()), is_b};
+    }
   return std::nullopt;
 }
 
@@ -52,6 +59,10 @@ AdapterShape shape_of(const TensorFiles& files, const PeftConfig& config, const 
   std::set<std::string> used;
   shape.rslora = config.rslora;
   shape.tokens = config.tokens;
+  shape.virtual_tokens = config.virtual_tokens;
+  shape.prefix = config.method == PeftMethod::kPrefix;
+  MINILLM_CHECK(config.virtual_tokens == 0 || files.tensors().contains(kPromptName),
+                "'{}': tensor '{}' is missing", path, kPromptName);
   MINILLM_CHECK(shape.tokens.empty() || shape.tokens.back() < model.vocab_size,
                 "'{}': trains the row of token {}: expected 0 to {}", path,
                 shape.tokens.empty() ? 0 : shape.tokens.back(), model.vocab_size - 1);
@@ -61,11 +72,24 @@ AdapterShape shape_of(const TensorFiles& files, const PeftConfig& config, const 
       continue;
     }
     if (name == kEmbedRowsName || name == kHeadRowsName) continue;  // of config.tokens
+    if (name == kPromptName && config.virtual_tokens > 0) {
+      const std::vector<Index>& found = entry.tensor->shape;
+      MINILLM_CHECK(found.size() == 2 && found[0] == config.virtual_tokens,
+                    "'{}': tensor '{}': expected {} rows, as {} has it", path, name,
+                    config.virtual_tokens, kPeftConfigName);
+      MINILLM_CHECK(config.virtual_tokens < model.max_position_embeddings,
+                    "'{}': {} virtual tokens: expected fewer than the model's {} positions", path,
+                    config.virtual_tokens, model.max_position_embeddings);
+      continue;
+    }
     MINILLM_CHECK(!name.ends_with("lora_magnitude_vector"),
                   "'{}': tensor '{}' is DoRA's: expected plain LoRA", path, name);
     const std::optional<FactorName> factor = parse_factor(name);
     auto update = factor ? parse_module(factor->module, model.num_hidden_layers) : std::nullopt;
-    MINILLM_CHECK(update,
+    const bool fits = update && config.virtual_tokens == 0 &&
+                      is_parallel(update->module) == (config.method == PeftMethod::kParallel) &&
+                      name.ends_with(factor_name(update->module, factor->is_b));
+    MINILLM_CHECK(fits,
                   "'{}': tensor '{}' belongs to no matrix of this model: expected those of "
                   "{} in layers 0 to {} (is it of another base?)",
                   path, name, all_modules(), model.num_hidden_layers - 1);
@@ -104,7 +128,7 @@ TensorTable file_table(const TensorTable& adapter) {
   TensorTable table;
   for (const TensorInfo& tensor : adapter.tensors()) {
     std::vector<Index> shape = tensor.shape;
-    if (tensor.name.ends_with(".lora_B.weight")) std::swap(shape[0], shape[1]);
+    if (is_factor_b(tensor.name)) std::swap(shape[0], shape[1]);
     table.add(tensor.name, shape, true);
   }
   return table;
@@ -120,9 +144,9 @@ void turn(std::span<Real> to, std::span<const Real> from, Index rows, Index cols
 
 PeftTensors::PeftTensors(const Adapter& adapter) {
   for (const TensorInfo& tensor : adapter.tensors().tensors()) {
-    NamedTensor named{kPrefix + tensor.name, tensor.shape,
+    NamedTensor named{peft_name(tensor.name, adapter.virtual_tokens() == 0), tensor.shape,
                       tensor_span(adapter.parameters(), tensor)};
-    if (tensor.name.ends_with(".lora_B.weight")) {
+    if (is_factor_b(tensor.name)) {
       std::vector<Real>& own = turned_.emplace_back(named.values.size());
       turn(own, named.values, tensor.shape[0], tensor.shape[1]);
       named.values = own;
@@ -138,12 +162,13 @@ Adapter read_peft_adapter(const std::string& directory, const PeftConfig& config
   TensorFiles files = TensorFiles::open_file(path);
   files.drop_common_prefix();
   Adapter adapter(model, shape_of(files, config, model, path));
-  MINILLM_CHECK(!adapter.shape().updates.empty(), "'{}': holds no updates", path);
+  MINILLM_CHECK(!adapter.shape().updates.empty() || adapter.virtual_tokens() > 0,
+                "'{}': holds no updates", path);
   files.check(file_table(adapter.tensors()));
   std::vector<Real> turned;
   for (const TensorInfo& tensor : adapter.tensors().tensors()) {
     const std::span<Real> to = tensor_span(adapter.parameters(), tensor);
-    if (!tensor.name.ends_with(".lora_B.weight")) {
+    if (!is_factor_b(tensor.name)) {
       files.read(tensor.name, to);
       continue;
     }

@@ -1,4 +1,4 @@
-// adapter_model.safetensors: the tensors of a LoRA adapter, as Hugging Face's PEFT keeps them.
+// adapter_model.safetensors: an adapter's tensors, as Hugging Face's PEFT keeps them.
 
 #ifndef LIBMINILLM_CHECKPOINT_PEFT_FILES_H_
 #define LIBMINILLM_CHECKPOINT_PEFT_FILES_H_

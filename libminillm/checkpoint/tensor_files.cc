@@ -120,13 +120,17 @@ TensorFiles TensorFiles::open_model(const std::string& directory) {
 }
 
 void TensorFiles::drop_common_prefix() {
-  for (const std::string_view prefix : {"_orig_mod.", "module.", "base_model.model."}) {
-    const bool all = !tensors_.empty() && std::ranges::all_of(tensors_, [&](const auto& t) {
-      return t.first.starts_with(prefix);
-    });
-    if (!all) continue;
+  constexpr std::string_view kBare = "prompt_embeddings";  // PEFT puts nothing in front of it
+  for (const std::string_view prefix :
+       {"_orig_mod.", "module.", "base_model.model.", "base_model."}) {
+    const auto has_it = [&](const auto& t) { return t.first.starts_with(prefix); };
+    if (std::ranges::none_of(tensors_, has_it) ||
+        !std::ranges::all_of(tensors_,
+                             [&](const auto& t) { return has_it(t) || t.first == kBare; }))
+      continue;
     std::map<std::string, Entry, std::less<>> plain;
-    for (auto& [name, entry] : tensors_) plain.emplace(name.substr(prefix.size()), entry);
+    for (auto& [name, entry] : tensors_)
+      plain.emplace(name == kBare ? name : name.substr(prefix.size()), entry);
     tensors_ = std::move(plain);
     drop_common_prefix();  // they are nested, too
     return;

@@ -42,6 +42,9 @@ struct TokenBatch {
   std::vector<Token> tokens;      // [N]
   std::vector<Segment> segments;  // [S], covering [0, N) in order, without gaps
   std::vector<Target> targets;    // [M]
+  // Of the model's adapter (Model::virtual_tokens): tokens -P to -1 begin every sequence, before
+  // its own. Whoever appends one puts them there (data/packing.h). clear() leaves it as it is.
+  Index virtual_tokens = 0;
 
   Index rows() const { return static_cast<Index>(tokens.size()); }
   Index target_count() const { return static_cast<Index>(targets.size()); }

@@ -12,12 +12,23 @@ namespace {
 constexpr Index kMaxEpochsKept = 4096;
 constexpr uint64_t kShuffleStream = 0x73687566666c65;  // "shuffle": independent of all other draws
 
-// Feeds `tokens` as one segment with prefix [prefix_begin, prefix_end); returns its first row.
-Index append_segment(TokenBatch& batch, std::span<const Token> tokens, Index prefix_begin,
-                     Index prefix_end) {
+// Feeds `tokens` as one segment, after the virtual tokens; returns the first of their rows.
+Index append_beginning(TokenBatch& batch, std::span<const Token> tokens) {
   const Index begin = batch.rows();
+  if (tokens.empty()) return begin;
+  for (Index i = -batch.virtual_tokens; i < 0; ++i) batch.tokens.push_back(static_cast<Token>(i));
   batch.tokens.insert(batch.tokens.end(), tokens.begin(), tokens.end());
-  if (!tokens.empty()) batch.segments.push_back({begin, batch.rows(), prefix_begin, prefix_end});
+  batch.segments.push_back({begin, batch.rows(), 0, 0});
+  return begin + batch.virtual_tokens;
+}
+
+// Feeds `tokens` as one segment with prefix [prefix_begin, prefix_end); returns its first row.
+Index append_continuation(TokenBatch& batch, std::span<const Token> tokens, Index prefix_begin,
+                          Index prefix_end) {
+  const Index begin = batch.rows();
+  if (tokens.empty()) return begin;
+  batch.tokens.insert(batch.tokens.end(), tokens.begin(), tokens.end());
+  batch.segments.push_back({begin, batch.rows(), prefix_begin, prefix_end});
   return begin;
 }
 
@@ -27,7 +38,7 @@ void append_answer(TokenBatch& batch, std::span<const Token> answer, Index promp
                    Index prompt_end) {
   if (answer.empty()) return;  // a pair of which one answer is judged by itself
   const auto fed = answer.first(answer.size() - 1);
-  const Index begin = append_segment(batch, fed, prompt_begin, prompt_end);
+  const Index begin = append_continuation(batch, fed, prompt_begin, prompt_end);
   batch.targets.push_back({prompt_end - 1, answer[0], 1});
   for (size_t i = 1; i < answer.size(); ++i) {
     batch.targets.push_back({begin + static_cast<Index>(i) - 1, answer[i], 1});
@@ -48,7 +59,7 @@ void append_sequence(TokenBatch& batch, const RenderedSequence& sequence) {
   MINILLM_DCHECK(sequence.tokens.size() == sequence.supervised.size());
   if (sequence.tokens.size() < 2) return;
   const auto fed = std::span(sequence.tokens).first(sequence.tokens.size() - 1);
-  const Index begin = append_segment(batch, fed, 0, 0);
+  const Index begin = append_beginning(batch, fed);
   for (size_t i = 1; i < sequence.tokens.size(); ++i) {
     if (sequence.supervised[i]) {
       batch.targets.push_back({begin + static_cast<Index>(i) - 1, sequence.tokens[i], 1});
@@ -58,21 +69,25 @@ void append_sequence(TokenBatch& batch, const RenderedSequence& sequence) {
 
 void append_text(TokenBatch& batch, std::span<const Token> tokens) {
   if (tokens.size() < 2) return;
-  const Index begin = append_segment(batch, tokens.first(tokens.size() - 1), 0, 0);
+  const Index begin = append_beginning(batch, tokens.first(tokens.size() - 1));
   for (size_t i = 1; i < tokens.size(); ++i) {
     batch.targets.push_back({begin + static_cast<Index>(i) - 1, tokens[i], 1});
   }
 }
 
 void append_answers(TokenBatch& batch, std::span<const Token> prompt, Answers answers) {
-  const Index begin = append_segment(batch, prompt, 0, 0), end = batch.rows();
+  const Index begin = batch.rows();
+  append_beginning(batch, prompt);
+  const Index end = batch.rows();
   for (const std::span<const Token> answer : answers) append_answer(batch, answer, begin, end);
 }
 
 void append_scored_answers(TokenBatch& batch, std::span<const Token> prompt, Answers answers) {
-  const Index begin = append_segment(batch, prompt, 0, 0), end = batch.rows();
+  const Index begin = batch.rows();
+  append_beginning(batch, prompt);
+  const Index end = batch.rows();
   for (const std::span<const Token> answer : answers) {
-    append_segment(batch, answer, begin, end);
+    append_continuation(batch, answer, begin, end);
     batch.targets.push_back({batch.rows() - 1, 0, 1});
   }
 }
@@ -83,7 +98,8 @@ PairTargets append_pair(TokenBatch& batch, const RenderedPair& pair) {
       "preference pair: expected a prompt and an answer, got {} tokens, and {} chosen and {} "
       "rejected ones",
       pair.prompt.size(), pair.chosen.size(), pair.rejected.size());
-  const Index prompt_begin = append_segment(batch, pair.prompt, 0, 0);
+  const Index prompt_begin = batch.rows();
+  append_beginning(batch, pair.prompt);
   const Index prompt_end = batch.rows();
   PairTargets targets;
   targets.chosen_begin = batch.target_count();
@@ -132,8 +148,10 @@ BatchPlan plan_epoch(std::span<const Index> rows, Index budget, uint64_t seed, i
   return plan;
 }
 
-BatchSchedule::BatchSchedule(std::vector<Index> rows, Index budget, uint64_t seed)
+BatchSchedule::BatchSchedule(std::vector<Index> rows, Index budget, uint64_t seed,
+                             Index virtual_tokens)
     : rows_(std::move(rows)), budget_(budget), seed_(seed), begin_{0} {
+  for (Index& wanted : rows_) wanted += virtual_tokens;
   MINILLM_CHECK(!rows_.empty(),
                 "batches: there is nothing to train on: expected at least one item, got 0");
 }

@@ -1,4 +1,5 @@
-// Packing: sequences into batches, up to a token budget, without padding.
+// Packing: sequences into batches, up to a token budget, without padding. Every sequence begins
+// with the batch's virtual tokens, which are in addition to the rows told here.
 
 #ifndef LIBMINILLM_DATA_PACKING_H_
 #define LIBMINILLM_DATA_PACKING_H_
@@ -51,7 +52,8 @@ BatchPlan plan_epoch(std::span<const Index> rows, Index budget, uint64_t seed, i
 // what lies before is counted again when asked for.
 class BatchSchedule {
  public:
-  BatchSchedule(std::vector<Index> rows, Index budget, uint64_t seed);
+  // An item is a sequence, or several with one beginning: `virtual_tokens` are added to its rows.
+  BatchSchedule(std::vector<Index> rows, Index budget, uint64_t seed, Index virtual_tokens = 0);
   // Item indices of micro-batch `i` (0-based, over all epochs). Valid until a micro-batch of an
   // epoch that is not a neighbour is asked for.
   const std::vector<Index>& at(Index i);

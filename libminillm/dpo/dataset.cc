@@ -21,11 +21,12 @@ std::vector<Index> rows_of(const std::vector<RenderedPair>& pairs) {
 PreferenceDataset::PreferenceDataset(std::vector<RenderedPair> pairs,
                                      std::vector<PairLogProbs> reference,
                                      std::optional<ConversationDataset> replay, Index batch_tokens,
-                                     uint64_t seed)
+                                     uint64_t seed, Index virtual_tokens)
     : pairs_(std::move(pairs)),
       reference_(std::move(reference)),
       replay_(std::move(replay)),
-      schedule_(rows_of(pairs_), batch_tokens, seed) {
+      schedule_(rows_of(pairs_), batch_tokens, seed, virtual_tokens) {
+  batch_.tokens.virtual_tokens = virtual_tokens;
   MINILLM_DCHECK(reference_.size() == pairs_.size());
 }
 

@@ -38,7 +38,8 @@ class PreferenceDataset {
  public:
   // `reference[i]` belongs to pairs[i]. Throws Error if there are no pairs.
   PreferenceDataset(std::vector<RenderedPair> pairs, std::vector<PairLogProbs> reference,
-                    std::optional<ConversationDataset> replay, Index batch_tokens, uint64_t seed);
+                    std::optional<ConversationDataset> replay, Index batch_tokens, uint64_t seed,
+                    Index virtual_tokens = 0);
 
   // Micro-batch `i` of the run, over all epochs: a pure function of i. Valid until the next call.
   const PreferenceBatch& batch(Index i);

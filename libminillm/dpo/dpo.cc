@@ -128,7 +128,7 @@ std::optional<ConversationDataset> replayed(StageRun& run, Dataset<Conversation>
       render_conversations(data, run.tokenizer(), run.longest(), run.events());
   run.depends_on("replay", rows.hash);
   return std::make_optional<ConversationDataset>(std::move(rows.sequences), config.replay_tokens,
-                                                 config.train.seed);
+                                                 config.train.seed, run.model().virtual_tokens());
 }
 
 void warn_if_forgetting(const StageRun& run, const Metrics& metrics) {
@@ -157,7 +157,8 @@ TrainOutcome train(const DpoConfig& config, StageRun& run, DpoData data) {
   }
   PreferenceDataset dataset(std::move(train.pairs), std::move(train.reference),
                             replayed(run, std::move(data.replay), config),
-                            config.train.batch_tokens, config.train.seed);
+                            config.train.batch_tokens, config.train.seed,
+                            run.model().virtual_tokens());
   MismatchedAnswers& mismatched = train.mismatched;
   run.plan(dataset.schedule(), {std::max(dataset.max_rows(), mismatched.max_rows()),
                                 std::max(dataset.max_targets(), mismatched.max_rows()),

@@ -33,9 +33,14 @@ std::vector<RenderedPair> mismatch(std::span<const RenderedPair> pairs, Index lo
 }
 
 MismatchedAnswers::MismatchedAnswers(std::vector<RenderedPair> pairs,
-                                     std::vector<PairLogProbs> reference)
+                                     std::vector<PairLogProbs> reference, Index virtual_tokens)
     : pairs_(std::move(pairs)), reference_(std::move(reference)) {
   MINILLM_DCHECK(pairs_.size() == reference_.size());
+  batch_.virtual_tokens = virtual_tokens;
+}
+
+Index MismatchedAnswers::rows_of(const RenderedPair& pair) const {
+  return batch_.virtual_tokens + pair_rows(pair);
 }
 
 double MismatchedAnswers::moved(const Model& model, std::span<const Index> items,
@@ -50,7 +55,7 @@ double MismatchedAnswers::moved(const Model& model, std::span<const Index> items
     do {
       targets.push_back(append_pair(batch_, pairs_[static_cast<size_t>(items[next++])]));
     } while (next < items.size() &&
-             batch_.rows() + pair_rows(pairs_[static_cast<size_t>(items[next])]) <=
+             batch_.rows() + rows_of(pairs_[static_cast<size_t>(items[next])]) <=
                  workspace.max_rows());
     model.forward(batch_, workspace);
     const std::span<const Real> logp = model.log_probs(batch_, workspace);
@@ -70,7 +75,7 @@ double MismatchedAnswers::moved(std::span<const PairLogProbs> policy) const {
 
 Index MismatchedAnswers::max_rows() const {
   Index rows = 0;
-  for (const RenderedPair& pair : pairs_) rows = std::max(rows, pair_rows(pair));
+  for (const RenderedPair& pair : pairs_) rows = std::max(rows, rows_of(pair));
   return rows;
 }
 

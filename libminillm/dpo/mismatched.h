@@ -29,7 +29,8 @@ class MismatchedAnswers {
  public:
   MismatchedAnswers() = default;
   // `reference[i]`, log p_ref, belongs to pairs[i].
-  MismatchedAnswers(std::vector<RenderedPair> pairs, std::vector<PairLogProbs> reference);
+  MismatchedAnswers(std::vector<RenderedPair> pairs, std::vector<PairLogProbs> reference,
+                    Index virtual_tokens = 0);
 
   // z of pairs `items`, computed in the workspace: no gradient comes of it.
   double moved(const Model& model, std::span<const Index> items, Workspace& workspace);
@@ -40,6 +41,8 @@ class MismatchedAnswers {
   Index bytes() const;
 
  private:
+  Index rows_of(const RenderedPair& pair) const;
+
   std::vector<RenderedPair> pairs_;
   std::vector<PairLogProbs> reference_;
   TokenBatch batch_;

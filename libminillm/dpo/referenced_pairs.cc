@@ -1,5 +1,6 @@
 #include "libminillm/dpo/referenced_pairs.h"
 
+#include "libminillm/core/sha256.h"
 #include "libminillm/dpo/reference.h"
 #include "libminillm/stage/rendered_pairs.h"
 
@@ -24,7 +25,16 @@ MismatchedAnswers refer_mismatched(StageRun& run, std::span<const RenderedPair> 
     run.say("warning: no answer fits to another prompt: how far the policy has moved counts as 0");
   auto reference = reference_log_probs(run.path(cache), key, run.model(), mismatched,
                                        run.preparation("reference"));
-  return {std::move(mismatched), std::move(reference)};
+  return {std::move(mismatched), std::move(reference), run.model().virtual_tokens()};
+}
+
+// New virtual tokens change the model before any step.
+std::string starting_hash(StageRun& run) {
+  const std::string& hash = run.start().weights_hash;
+  const Model& model = run.model();
+  if (model.virtual_tokens() == 0) return hash;
+  const auto values = std::as_bytes(model.adapter()->parameters());
+  return sha256(hash + std::string(reinterpret_cast<const char*>(values.data()), values.size()));
 }
 
 }  // namespace
@@ -41,7 +51,7 @@ ReferencedPairs refer(StageRun& run, Dataset<PreferencePair> data, const std::st
     return result;
   }
   const std::string key =
-      reference_key(run.start().weights_hash, result.hash, run.tokenizer(), config.precision);
+      reference_key(starting_hash(run), result.hash, run.tokenizer(), config.precision);
   result.reference = reference_log_probs(run.path("reference_" + part + ".json"), key, run.model(),
                                          result.pairs, run.preparation("reference"));
   if (single)

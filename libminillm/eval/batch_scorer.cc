@@ -19,14 +19,14 @@ double evaluation_bytes(const ModelConfig& config, Index rows, Index inner_state
          static_cast<double>(logits) * sizeof(Real);
 }
 
-BatchScorer::Plan BatchScorer::plan_batches(std::span<const ItemSize> items) {
+BatchScorer::Plan BatchScorer::plan_batches(std::span<const ItemSize> items, Index virtual_tokens) {
   Plan plan;
   ItemSize batch;
   for (size_t i = 0; i < items.size(); ++i) {
-    batch.rows += items[i].rows;
+    batch.rows += virtual_tokens + items[i].rows;
     batch.targets += items[i].targets;
     const bool last = i + 1 == items.size();
-    if (!last && batch.rows + items[i + 1].rows <= kEvaluationRows) continue;
+    if (!last && batch.rows + virtual_tokens + items[i + 1].rows <= kEvaluationRows) continue;
     plan.ends.push_back(static_cast<Index>(i + 1));
     plan.largest.rows = std::max(plan.largest.rows, batch.rows);
     plan.largest.targets = std::max(plan.largest.targets, batch.targets);
@@ -38,9 +38,11 @@ BatchScorer::Plan BatchScorer::plan_batches(std::span<const ItemSize> items) {
 BatchScorer::BatchScorer(const Model& model, std::span<const ItemSize> items, Head head)
     : model_(model),
       head_(head),
-      plan_(plan_batches(items)),
+      plan_(plan_batches(items, model.virtual_tokens())),
       workspace_(model.config(), plan_.largest.rows, plan_.largest.targets,
-                 Workspace::Mode::kInference, model.inner_states()) {}
+                 Workspace::Mode::kInference, model.inner_states()) {
+  batch_.virtual_tokens = model.virtual_tokens();
+}
 
 std::span<const Real> BatchScorer::evaluate() {
   if (head_ == Head::kLanguageModel) return model_.log_probs(batch_, workspace_);

@@ -21,7 +21,8 @@ inline constexpr Index kEvaluationRows = 2048;
 // Memory in bytes that scoring items of `rows` rows in total needs besides the model.
 double evaluation_bytes(const ModelConfig& config, Index rows, Index inner_states = 0);
 
-// What an item adds to a batch.
+// What an item adds to a batch: a sequence, or several with one beginning. (Virtual tokens of an
+// adapter come on top.)
 struct ItemSize {
   Index rows = 0;
   Index targets = 0;
@@ -57,7 +58,7 @@ class BatchScorer {
     ItemSize largest;
   };
   std::span<const Real> evaluate();
-  static Plan plan_batches(std::span<const ItemSize> items);
+  static Plan plan_batches(std::span<const ItemSize> items, Index virtual_tokens);
 
   const Model& model_;
   Head head_;

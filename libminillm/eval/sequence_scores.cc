@@ -14,7 +14,7 @@ constexpr size_t kAnswersAtOnce = 64;  // answers that share one copy of their p
 }  // namespace
 
 std::vector<Real> token_log_probs(const Model& model, std::span<const Token> tokens) {
-  const Index rows = std::ssize(tokens) - 1, context = model.config().max_position_embeddings;
+  const Index rows = std::ssize(tokens) - 1, context = model.positions();
   MINILLM_CHECK(rows >= 1, "log-probabilities: expected at least 2 tokens, got {}", tokens.size());
   MINILLM_CHECK(rows <= context,
                 "log-probabilities: too long: expected at most {} tokens (the model's "

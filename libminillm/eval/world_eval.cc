@@ -25,8 +25,7 @@ world::WorldMetric bits_per_byte(std::string name, const Model& model, const Tok
                                  const std::vector<std::string>& documents) {
   if (documents.empty()) return {std::move(name), 0, 0, 0};
   const TextLoss loss = evaluate_text(
-      model, make_evaluation_text(documents, tokenizer, model.config().max_position_embeddings),
-      tokenizer.eos());
+      model, make_evaluation_text(documents, tokenizer, model.positions()), tokenizer.eos());
   return {std::move(name), loss.bits_per_byte(), std::llround(loss.bits()),
           std::llround(loss.bytes)};
 }

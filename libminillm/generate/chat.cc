@@ -48,9 +48,7 @@ void check_chat_template(const std::string& taught, const Tokenizer& tokenizer) 
 }
 
 ChatSession::ChatSession(const Model& model, const Tokenizer& tokenizer)
-    : generator_(model, tokenizer),
-      tokenizer_(tokenizer),
-      context_(model.config().max_position_embeddings) {
+    : generator_(model, tokenizer), tokenizer_(tokenizer), context_(model.positions()) {
   MINILLM_CHECK(tokenizer.chat_template() != nullptr, "chat: {}",
                 tokenizer.chat_template_problem());
 }

@@ -39,9 +39,10 @@ struct Stream {
   size_t index;                // of the prompt
   Index adapter;               // of its segments
   Index slot;                  // which rows of the cache it owns: [slot * capacity, ...)
-  Index fed = 0;               // tokens whose keys and values are in the cache
+  Index virtual_tokens;        // of the adapter, which are fed before the first token
+  Index fed = 0;               // tokens whose keys and values are in the cache, virtual ones too
   std::optional<size_t> twin;  // of running_: it has the same prompt and feeds it in this step
-  std::vector<Token> tokens;   // the prompt and its continuation; [fed, end) are fed next
+  std::vector<Token> tokens;   // the prompt and its continuation
   Rng rng;
   StopScanner scanner;
   std::optional<StreamDecoder> decoder;
@@ -57,6 +58,8 @@ class ContinuousBatch {
 
  private:
   Index adapter_of(size_t prompt) const { return adapters_.empty() ? 0 : adapters_[prompt]; }
+  Index virtual_tokens_of(size_t prompt) const;
+  void feed(Stream& stream);
   void admit();
   void step();
   void accept(Stream& stream, Token token);
@@ -113,12 +116,14 @@ ContinuousBatch::ContinuousBatch(const Model& model, const Weights& weights,
   Index longest = 0;
   for (size_t i = 0; i < prompts.size(); ++i) {
     const auto length = static_cast<Index>(prompts[i].size());
+    const Index virtual_tokens = virtual_tokens_of(i);
     MINILLM_CHECK(length > 0, "prompt {}: it has no tokens", i);
-    MINILLM_CHECK(length <= context_,
+    MINILLM_CHECK(virtual_tokens + length <= context_,
                   "prompt {}: too long: expected at most {} tokens (the model's "
-                  "max_position_embeddings), got {}",
-                  i, context_, length);
-    longest = std::max(longest, length);
+                  "max_position_embeddings{}), got {}",
+                  i, context_ - virtual_tokens,
+                  virtual_tokens == 0 ? "" : ", less its adapter's virtual tokens", length);
+    longest = std::max(longest, virtual_tokens + length);
   }
   const Index streams = std::min(max_streams, static_cast<Index>(prompts.size()));
   // The last token of a text is never fed. (The difference comes first: max_tokens may be huge.)
@@ -129,6 +134,13 @@ ContinuousBatch::ContinuousBatch(const Model& model, const Weights& weights,
                      inner_states);
   logits_ = Matrix(streams, model.config().vocab_size);
   for (Index slot = streams; slot > 0; --slot) free_.push_back(slot - 1);
+}
+
+Index ContinuousBatch::virtual_tokens_of(size_t prompt) const {
+  const Index adapter = adapter_of(prompt);
+  return adapter < 0 || adapter >= std::ssize(weights_.virtual_tokens)  // which forward refuses
+             ? 0
+             : weights_.virtual_tokens[static_cast<size_t>(adapter)];
 }
 
 std::vector<Generation> ContinuousBatch::run() {
@@ -153,13 +165,14 @@ void ContinuousBatch::admit() {
     const bool again =
         first && prompt == prompts_[next_ - 1] && adapter_of(next_) == adapter_of(next_ - 1);
     if (!again) {
-      rows += static_cast<Index>(prompt.size());
+      rows += virtual_tokens_of(next_) + static_cast<Index>(prompt.size());
       if (rows > prefill_rows_) return;
       first = running_.size();
     }
     Stream stream{.index = next_,
                   .adapter = adapter_of(next_),
                   .slot = free_.back(),
+                  .virtual_tokens = virtual_tokens_of(next_),
                   .twin = again ? first : std::nullopt,
                   .tokens = prompt,
                   .rng = Rng(config_.seed, config_.stream + next_),
@@ -187,13 +200,8 @@ void ContinuousBatch::step() {
       last_rows_[s] = last_rows_[*stream.twin];
       continue;
     }
-    const Index cache_begin = stream.slot * capacity_, begin = batch_.rows();
-    batch_.tokens.insert(batch_.tokens.end(), stream.tokens.begin() + stream.fed,
-                         stream.tokens.end());
-    batch_.segments.push_back(
-        {begin, batch_.rows(), cache_begin, cache_begin + stream.fed, stream.adapter});
+    feed(stream);
     last_rows_[s] = batch_.rows() - 1;
-    stream.fed = static_cast<Index>(stream.tokens.size());
   }
   model_.forward(batch_, *workspace_, weights_, &*cache_);
   for (Stream& stream : running_) {
@@ -217,6 +225,18 @@ void ContinuousBatch::step() {
     accept(stream, token);
   }
   std::erase_if(running_, [this](const Stream& stream) { return finished_[stream.index]; });
+}
+
+// Appends what is not in the cache yet.
+void ContinuousBatch::feed(Stream& stream) {
+  const Index begin = batch_.rows(), cache_begin = stream.slot * capacity_;
+  for (Index i = stream.fed; i < stream.virtual_tokens; ++i)
+    batch_.tokens.push_back(static_cast<Token>(i - stream.virtual_tokens));
+  const Index next = std::max<Index>(0, stream.fed - stream.virtual_tokens);
+  batch_.tokens.insert(batch_.tokens.end(), stream.tokens.begin() + next, stream.tokens.end());
+  batch_.segments.push_back(
+      {begin, batch_.rows(), cache_begin, cache_begin + stream.fed, stream.adapter});
+  stream.fed = stream.virtual_tokens + std::ssize(stream.tokens);
 }
 
 void ContinuousBatch::accept(Stream& stream, Token token) {

@@ -22,6 +22,9 @@ Adapter adapter_alone(const Checkpoint& checkpoint, const char* format) {
                 checkpoint.path());
   const Model model = checkpoint.load_model();
   const AdapterShape& shape = model.adapter()->shape();
+  MINILLM_CHECK(shape.virtual_tokens == 0 && !is_parallel(shape.updates.front().module),
+                "checkpoint '{}': the adapter is {}, which {} has no place for: expected LoRA",
+                checkpoint.path(), describe(shape), format);
   MINILLM_CHECK(shape.tokens.empty() && !shape.score,
                 "checkpoint '{}': the adapter {}, which {} has no place for (merge it into its "
                 "base, or train it on a model that knows chats)",

@@ -10,24 +10,11 @@
 namespace minillm {
 namespace {
 
-constexpr int kProducts = 4;  // of a block
-constexpr std::array<const char*, kModules> kShortNames = {"q",    "k",  "v",   "o",
-                                                           "gate", "up", "down"};
+constexpr Index kUpdates = Adapter::kUpdates;
 constexpr std::array<const char*, kModules> kPaths = {
-    "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
-    "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj"};
-
-bool is_a(const std::string& name) { return name.ends_with(".lora_A.weight"); }
-
-Module parse_target(const std::string& name) {
-  for (int m = 0; m < kModules; ++m)
-    if (name == kShortNames[static_cast<size_t>(m)] ||
-        std::string(kPaths[static_cast<size_t>(m)]).ends_with("." + name))
-      return static_cast<Module>(m);
-  throw Error(fmt::format("config: lora.targets: '{}': expected one of {}", name,
-                          fmt::join(kShortNames, ", ")),
-              ExitCode::kUsage);
-}
+    "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+    "self_attn.o_proj", "mlp.gate_proj",    "mlp.up_proj",
+    "mlp.down_proj",    "self_attn",        "mlp"};
 
 }  // namespace
 
@@ -51,66 +38,47 @@ ModuleShape module_shape(const ModelConfig& c, Module module) {
       return {2, F, F, C};
     case Module::kDown:
       return {3, 0, C, F};
+    case Module::kAttention:
+      return {4, 0, C, C};
+    case Module::kFfn:
+      return {5, 0, C, C};
   }
   return {};
 }
 
-void list_fields(ConfigFields& fields, LoraConfig& c) {
-  fields.add("lora.rank", c.rank,
-             "train an adapter of this rank and leave the model as it is; 0 = train the model");
-  fields.add("lora.alpha", c.alpha, "scale of the adapter, see lora.scaling; 0 = lora.rank");
-  fields.add("lora.scaling", c.scaling, "\"alpha/r\" or \"alpha/sqrt(r)\" (rsLoRA)");
-  fields.add("lora.targets", c.targets, "which matrices have updates: q, k, v, o, gate, up, down");
-  fields.add("lora.new_tokens", c.new_tokens,
-             "also train the rows of the marks of a chat, where the starting point knows no chat");
-  fields.add("lora.b_rate", c.b_rate, "learning rate of the matrices B over that of A (LoRA+)");
+std::string factor_name(Module module, bool is_b) {
+  if (is_parallel(module)) return is_b ? ".adapter_up.weight" : ".adapter_down.weight";
+  return is_b ? ".lora_B.weight" : ".lora_A.weight";
+}
+bool is_factor_b(const std::string& name) {
+  return name.ends_with(".lora_B.weight") || name.ends_with(".adapter_up.weight");
 }
 
-AdapterShape lora_shape(const ModelConfig& model, const LoraConfig& c) {
-  constexpr int64_t kMaxRank = 65536;
-  expect_in_range("lora.rank", c.rank, 1, kMaxRank);
-  MINILLM_CHECK_USAGE(c.alpha >= 0 && std::isfinite(c.alpha),
-                      "config: lora.alpha: expected 0 or more, got {}", c.alpha);
-  MINILLM_CHECK_USAGE(c.b_rate > 0 && std::isfinite(c.b_rate),
-                      "config: lora.b_rate: expected a number over 0, got {}", c.b_rate);
-  MINILLM_CHECK_USAGE(c.scaling == "alpha/r" || c.scaling == "alpha/sqrt(r)",
-                      "config: lora.scaling: expected \"alpha/r\" or \"alpha/sqrt(r)\", got \"{}\"",
-                      c.scaling);
-  MINILLM_CHECK_USAGE(!c.targets.empty(), "config: lora.targets: expected at least one of {}",
-                      fmt::join(kShortNames, ", "));
-  std::vector<Module> modules;
-  for (const std::string& name : c.targets) {
-    const Module module = parse_target(name);
-    MINILLM_CHECK_USAGE(std::ranges::find(modules, module) == modules.end(),
-                        "config: lora.targets: '{}' is named twice", name);
-    modules.push_back(module);
-  }
-  std::ranges::sort(modules);
-  const double rank = static_cast<double>(c.rank), alpha = c.alpha > 0 ? c.alpha : rank;
-  AdapterShape shape;
-  shape.b_rate = c.b_rate;
-  shape.score = model.has_score_head();
-  shape.rslora = c.scaling != "alpha/r";
-  for (Index layer = 0; layer < model.num_hidden_layers; ++layer)
-    for (const Module module : modules)
-      shape.updates.push_back(
-          {layer, module, c.rank, alpha / (c.scaling == "alpha/r" ? rank : std::sqrt(rank))});
-  return shape;
+std::string describe(const AdapterShape& shape) {
+  if (shape.virtual_tokens > 0)
+    return fmt::format("a {} of {} virtual tokens", shape.prefix ? "prefix" : "prompt",
+                       shape.virtual_tokens);
+  if (shape.updates.empty()) return "empty";
+  const AdapterShape::Update& first = shape.updates.front();
+  return is_parallel(first.module) ? fmt::format("parallel adapters of width {}", first.rank)
+                                   : fmt::format("LoRA of rank {}", first.rank);
 }
 
 Adapter::Adapter(const ModelConfig& model, AdapterShape shape)
     : model_(model), shape_(std::move(shape)) {
   for_each_adapter_tensor(model_, shape_,
                           [&](const std::string& name, Index rows, Index cols, const auto* update) {
-                            const bool is_b = update != nullptr && !is_a(name);
+                            const bool is_b = update != nullptr && is_factor_b(name);
                             table_.add(name, {rows, cols}, true, is_b ? shape_.b_rate : 1);
                           });
+  for (Index i = -shape_.virtual_tokens; i < 0; ++i) virtual_ids_.push_back(static_cast<Token>(i));
   parameters_ = Arena(table_.size());
   make_views();
 }
 
 void Adapter::make_views() {
-  updates_.assign(static_cast<size_t>(model_.num_hidden_layers * kProducts), {});
+  const Index layers = model_.num_hidden_layers;
+  updates_.assign(static_cast<size_t>(layers * kUpdates), {});
   const auto view = [](Arena& arena, Index offset, Index rows, Index cols) {
     return arena.size() == 0 ? View() : View(arena.data() + offset, rows, cols);
   };
@@ -129,13 +97,29 @@ void Adapter::make_views() {
           head_rows_ = {shape_.tokens, own, gradient};
           return;
         }
+        if (name == kPromptName) {
+          if (!shape_.prefix) {
+            embed_rows_ = {virtual_ids_, own, gradient};
+            return;
+          }
+          prefixes_.clear();
+          const Index width = cols / (2 * layers);
+          const auto part = [&](View all, Index i) {
+            return all.data == nullptr ? all : all.col_block(i * width, (i + 1) * width);
+          };
+          for (Index i = 0; i < 2 * layers; i += 2)
+            prefixes_.push_back(
+                {part(own, i), part(own, i + 1), part(gradient, i), part(gradient, i + 1)});
+          return;
+        }
         if (u == nullptr) {
           score_ = own, dscore_ = gradient;
           return;
         }
         const ModuleShape module = module_shape(model_, u->module);
-        LowRank& update = updates_[static_cast<size_t>(u->layer * kProducts + module.product)];
-        if (!is_a(name)) {
+        LowRank& update = updates_[static_cast<size_t>(u->layer * kUpdates + module.product)];
+        update.relu = is_parallel(u->module);
+        if (is_factor_b(name)) {
           update.parts.push_back({own, gradient, module.out_begin, static_cast<Real>(u->scale)});
           return;
         }
@@ -145,13 +129,16 @@ void Adapter::make_views() {
           update.a.rows += rows, update.da.rows += gradient.rows;
       });
   for (size_t i = 0; i < updates_.size(); ++i) {
-    const bool first = i % kProducts == 0;
+    const bool first = i % kUpdates == 0;
     updates_[i].inner_begin = first ? 0 : updates_[i - 1].inner_begin + updates_[i - 1].a.rows;
     inner_states_ = std::max(inner_states_, updates_[i].inner_begin + updates_[i].a.rows);
   }
 }
 
 void Adapter::initialize(uint64_t seed, const Weights& base) {
+  const auto is_a = [](const std::string& name) {
+    return name.ends_with(".lora_A.weight") || name.ends_with(".adapter_down.weight");
+  };
   constexpr uint64_t kStreams = uint64_t{1} << 32;  // beyond those of a model's tensors
   uint64_t stream = kStreams;
   for (const TensorInfo& tensor : table_.tensors()) {
@@ -188,23 +175,31 @@ Adapter with_score(const Adapter& adapter, const ModelConfig& model, bool score)
 
 AdaptedWeights::AdaptedWeights(const Weights& weights, std::span<const Adapter* const> adapters)
     : weights_(weights) {
-  const size_t count = adapters.size();
-  updates_.resize(weights.blocks.size() * kProducts * count);
-  for (size_t a = 0; a < count; ++a)
+  const size_t count = adapters.size(), layers = weights.blocks.size();
+  updates_.resize(layers * kUpdates * count);
+  prefixes_.resize(layers * count);
+  bool any_prefix = false;
+  for (size_t a = 0; a < count; ++a) {
     for (size_t i = 0; i < adapters[a]->updates().size(); ++i)
       updates_[i * count + a] = adapters[a]->updates()[i];
-  auto next = updates_.begin();
-  for (auto& block : weights_.blocks)
-    for (Weight* weight : {&block.wqkv, &block.wo, &block.w_gate_up, &block.w_down}) {
-      weight->updates = {next, next + static_cast<std::ptrdiff_t>(count)};
-      next += static_cast<std::ptrdiff_t>(count);
-    }
-  for (const Adapter* adapter : adapters) {
-    embed_rows_.push_back(adapter->embed_rows());
-    head_rows_.push_back(adapter->head_rows());
+    for (size_t l = 0; l < adapters[a]->prefixes().size(); ++l)
+      prefixes_[l * count + a] = adapters[a]->prefixes()[l];
+    any_prefix |= !adapters[a]->prefixes().empty();
+    embed_rows_.push_back(adapters[a]->embed_rows());
+    head_rows_.push_back(adapters[a]->head_rows());
+    virtual_tokens_.push_back(adapters[a]->virtual_tokens());
+  }
+  const LowRank* next = updates_.data();
+  for (size_t l = 0; l < layers; ++l) {
+    for_each_updates(weights_.blocks[l], [&](std::span<const LowRank>& updates) {
+      updates = {next, count};
+      next += count;
+    });
+    if (any_prefix) weights_.blocks[l].prefixes = std::span(prefixes_).subspan(l * count, count);
   }
   weights_.embed_rows = embed_rows_;
   weights_.head_rows = head_rows_;
+  weights_.virtual_tokens = virtual_tokens_;
   if (count > 0 && adapters[0]->shape().score) weights_.score = adapters[0]->score();
 }
 

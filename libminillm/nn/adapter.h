@@ -1,6 +1,12 @@
 // Adapter: a few parameters beside a model that stays as it is, which a stage trains instead of it.
 //
-//   y = x W^T + s (x A^T) B^T      LoRA (Hu et al. 2021, arXiv:2106.09685), ops/low_rank.h
+//   LoRA                y = x W^T + s (x A^T) B^T             Hu et al. 2021, arXiv:2106.09685
+//   parallel adapters   y = sublayer(x) + s relu(x A^T) B^T   He et al. 2022, arXiv:2110.04366
+//   prompt tuning       embeddings of virtual tokens          Lester et al. 2021, arXiv:2104.08691
+//   prefix tuning       keys and values of virtual tokens     Li & Liang 2021, arXiv:2101.00190
+//
+// Virtual tokens stand in front of every sequence (TokenBatch::virtual_tokens). The forms are in
+// ops/low_rank.h, ops/token_rows.h and ops/prefix.h; what a stage is told, in adapter_config.h.
 //
 // A model may have one (Model::adapt); a pass may have several, of which every segment of its batch
 // names one (AdaptedWeights).
@@ -14,65 +20,61 @@
 #include <vector>
 
 #include "libminillm/core/arena.h"
-#include "libminillm/core/config.h"
 #include "libminillm/core/tensor_table.h"
 #include "libminillm/nn/model_config.h"
 #include "libminillm/nn/parameters.h"
 #include "libminillm/ops/low_rank.h"
+#include "libminillm/ops/prefix.h"
 
 namespace minillm {
 
-// The matrices of a block that may have an update, in the order of THE list.
-enum class Module { kQ, kK, kV, kO, kGate, kUp, kDown };
-inline constexpr int kModules = 7;
-// Hugging Face's path in the block: "self_attn.q_proj".
+// What of a block may have an update, in the order of THE list: its matrices (LoRA), and the two
+// sublayers, attention and feed-forward network, beside which parallel adapters are.
+enum class Module { kQ, kK, kV, kO, kGate, kUp, kDown, kAttention, kFfn };
+inline constexpr int kMatrixModules = 7, kModules = 9;
+constexpr bool is_parallel(Module module) { return module >= Module::kAttention; }
+// Hugging Face's path in the block: "self_attn.q_proj"; "self_attn" and "mlp" of a sublayer.
 const char* path_in_block(Module module);
 
-// What a stage is told of the adapter that it is to train.
-struct LoraConfig {
-  int64_t rank = 0;                 // r; 0: no adapter, all of the model is trained
-  double alpha = 0;                 // 0: as the rank, so that the scale is 1
-  std::string scaling = "alpha/r";  // or "alpha/sqrt(r)" (rsLoRA: Kalajdzievski 2023,
-                                    // arXiv:2312.03732)
-  std::vector<std::string> targets = {"q", "k", "v", "o", "gate", "up", "down"};
-  bool new_tokens = true;  // train the rows of the marks of a chat, where the start knows none
-  double b_rate = 1;  // B's learning rate over A's (LoRA+: Hayou et al. 2024, arXiv:2402.12354)
-
-  bool enabled() const { return rank > 0; }
-};
-void list_fields(ConfigFields& fields, LoraConfig& config);  // keys "lora.*"
-
-// Which updates an adapter has: what its list of tensors is made from.
+// Which updates and virtual tokens an adapter has: what its list of tensors is made from.
 struct AdapterShape {
   struct Update {
     Index layer = 0;
     Module module = Module::kQ;
-    Index rank = 0;
+    Index rank = 0;    // r; of a parallel adapter its width
     double scale = 1;  // s
 
     bool operator==(const Update&) const = default;
   };
-  std::vector<Update> updates;  // ascending by layer, then module
-  std::vector<Token> tokens;    // ascending: whose rows of the embedding and the head it replaces
-  bool score = false;           // a score head of its own, trained whole
-  bool rslora = false;          // how the scale is told to others: alpha/sqrt(r), or alpha/r
+  std::vector<Update> updates = {};  // ascending by layer, then module
+  std::vector<Token> tokens =
+      {};                    // ascending: whose rows of the embedding and the head it replaces
+  Index virtual_tokens = 0;  // P
+  bool prefix = false;       // they have keys and values in every layer, not embeddings
+  bool score = false;        // a score head of its own, trained whole
+  bool rslora = false;       // how the scale is told to others: alpha/sqrt(r), or alpha/r
   double b_rate = 1;
 
   bool operator==(const AdapterShape&) const = default;
 };
-// The same updates in every layer. Throws Error (kUsage) naming the key and what it expects.
-AdapterShape lora_shape(const ModelConfig& model, const LoraConfig& config);
-
 inline constexpr const char* kEmbedRowsName =
     "model.embed_tokens.token_adapter.trainable_tokens_delta";
 inline constexpr const char* kHeadRowsName = "lm_head.token_adapter.trainable_tokens_delta";
+// Of virtual tokens: [P, C], or [P, L * 2 * K*D] with keys and values of every layer in turn.
+inline constexpr const char* kPromptName = "prompt_embeddings";
 
 // THE list of an adapter's tensors: calls visit(name, rows, cols, update) in the arena's order;
-// `update` is null for replaced rows and the score head. Names are PEFT's without their prefix. B
-// is kept turned, [r, out], where PEFT's files have [out, r]. The A of a fused product are
-// adjacent.
+// `update` is null for replaced rows, virtual tokens and the score head. Names are PEFT's without
+// their prefix. B is kept turned, [r, out], where PEFT's files have [out, r]. The A of a fused
+// product are adjacent.
 template <typename Visit>
 void for_each_adapter_tensor(const ModelConfig& model, const AdapterShape& shape, Visit&& visit);
+// The end of the name of an update's A or B.
+std::string factor_name(Module module, bool is_b);
+bool is_factor_b(const std::string& name);
+
+// "LoRA of rank 8", "a prefix of 10 virtual tokens": for messages.
+std::string describe(const AdapterShape& shape);
 
 class Adapter {
  public:
@@ -80,7 +82,8 @@ class Adapter {
   Adapter(const ModelConfig& model, AdapterShape shape);
 
   // A uniform in +-1/sqrt(in), B and the score zero, replaced rows as `base` has them: it changes
-  // nothing yet. A pure function of its arguments.
+  // nothing yet. Virtual tokens are zero, too (and see initialize_virtual_tokens()). A pure
+  // function of its arguments.
   void initialize(uint64_t seed, const Weights& base);
 
   const AdapterShape& shape() const { return shape_; }
@@ -92,8 +95,14 @@ class Adapter {
   bool has_gradients() const { return gradients_.size() > 0; }
   // Inner states that a block's forward keeps for each row: the sum of its ranks, of the largest.
   Index inner_states() const { return inner_states_; }
-  // Of products by layer, four each: views into parameters, and into gradients where there are any.
+  // By layer, kUpdates each: views into parameters, and into gradients where there are any. Those
+  // of a block's four products come first (for_each_updates() has the order).
+  static constexpr int kUpdates = 6;
   const std::vector<LowRank>& updates() const { return updates_; }
+  // By layer; empty without a prefix.
+  const std::vector<PrefixRows>& prefixes() const { return prefixes_; }
+  Index virtual_tokens() const { return shape_.virtual_tokens; }
+  // Those of virtual tokens are replaced rows, too: ids -P to -1 of no table.
   const TokenRows& embed_rows() const { return embed_rows_; }
   const TokenRows& head_rows() const { return head_rows_; }  // of a tied head: the same
   ConstView score() const { return score_; }
@@ -109,7 +118,9 @@ class Adapter {
   AdapterShape shape_;
   TensorTable table_;
   Arena parameters_, gradients_;
+  std::vector<Token> virtual_ids_;
   std::vector<LowRank> updates_;
+  std::vector<PrefixRows> prefixes_;
   TokenRows embed_rows_, head_rows_;
   View score_, dscore_;
   Index inner_states_ = 0;
@@ -127,8 +138,10 @@ class AdaptedWeights {
   const Weights& weights() const { return weights_; }
 
  private:
-  std::vector<LowRank> updates_;  // by product, then adapter
+  std::vector<LowRank> updates_;      // by what is updated, then adapter
+  std::vector<PrefixRows> prefixes_;  // by layer, then adapter
   std::vector<TokenRows> embed_rows_, head_rows_;
+  std::vector<Index> virtual_tokens_;
   Weights weights_;
 };
 
@@ -136,15 +149,16 @@ class AdaptedWeights {
 
 // Of a module: where its output begins in that of the fused product, and its shape.
 struct ModuleShape {
-  int product = 0;  // of the block: qkv, o, gate and up, down
+  int product = 0;  // of the block: qkv, o, gate and up, down; or a sublayer
   Index out_begin = 0, out = 0, in = 0;
 };
 ModuleShape module_shape(const ModelConfig& model, Module module);
 
 template <typename Visit>
 void for_each_adapter_tensor(const ModelConfig& model, const AdapterShape& shape, Visit&& visit) {
-  const auto name = [](const AdapterShape::Update& u, const char* factor) {
-    return "model.layers." + std::to_string(u.layer) + "." + path_in_block(u.module) + factor;
+  const auto name = [](const AdapterShape::Update& u, bool is_b) {
+    return "model.layers." + std::to_string(u.layer) + "." + path_in_block(u.module) +
+           factor_name(u.module, is_b);
   };
   for (auto begin = shape.updates.begin(); begin != shape.updates.end();) {
     auto end = begin;
@@ -152,10 +166,9 @@ void for_each_adapter_tensor(const ModelConfig& model, const AdapterShape& shape
     for (; end != shape.updates.end() && end->layer == begin->layer &&
            module_shape(model, end->module).product == product;
          ++end)
-      visit(name(*end, ".lora_A.weight"), end->rank, module_shape(model, end->module).in, &*end);
+      visit(name(*end, false), end->rank, module_shape(model, end->module).in, &*end);
     for (; begin != end; ++begin)
-      visit(name(*begin, ".lora_B.weight"), begin->rank, module_shape(model, begin->module).out,
-            &*begin);
+      visit(name(*begin, true), begin->rank, module_shape(model, begin->module).out, &*begin);
   }
   const AdapterShape::Update* none = nullptr;
   if (const Index n = std::ssize(shape.tokens); n > 0) {
@@ -163,6 +176,11 @@ void for_each_adapter_tensor(const ModelConfig& model, const AdapterShape& shape
     if (model.has_lm_head() && !model.tie_word_embeddings)
       visit(std::string(kHeadRowsName), n, model.hidden_size, none);
   }
+  if (const Index P = shape.virtual_tokens; P > 0)
+    visit(std::string(kPromptName), P,
+          shape.prefix ? 2 * model.num_hidden_layers * model.num_key_value_heads * model.head_dim
+                       : model.hidden_size,
+          none);
   if (shape.score) visit(std::string("score.weight"), Index{1}, model.hidden_size, none);
 }
 

@@ -47,6 +47,9 @@ Adapter composed(const Model& base, std::span<const WeightedAdapter> adapters) {
   const Adapter* scoring = nullptr;
   std::set<Token> tokens;
   for (const auto& [adapter, weight] : adapters) {
+    MINILLM_CHECK(adapter->virtual_tokens() == 0,
+                  "adapters: one has virtual tokens, which have no weight and no sum: expected it "
+                  "alone, of weight 1");
     for (const AdapterShape::Update& update : adapter->shape().updates) {
       Entry entry{update, {adapter, &update}};
       entry.update.scale *= weight;
@@ -108,12 +111,19 @@ Model merged(const Model& model) {
   std::ranges::copy(model.parameters(), result.parameters().begin());
   const Adapter* adapter = model.adapter();
   if (adapter == nullptr) return result;
+  MINILLM_CHECK(
+      adapter->virtual_tokens() == 0,
+      "adapters: one has virtual tokens, which no matrix stands for: it cannot be merged");
   for (size_t i = 0; i < adapter->updates().size(); ++i) {
     const LowRank& update = adapter->updates()[i];
-    const auto& block = result.weights().blocks[i / 4];
+    if (update.parts.empty()) continue;
+    MINILLM_CHECK(!update.relu,
+                  "adapters: one is beside a sublayer, with a ReLU: no matrix does "
+                  "the same, so it cannot be merged");
+    const auto& block = result.weights().blocks[i / Adapter::kUpdates];
     const ConstView matrices[] = {block.wqkv.matrix, block.wo.matrix, block.w_gate_up.matrix,
                                   block.w_down.matrix};
-    const ConstView matrix = matrices[i % 4];
+    const ConstView matrix = matrices[i % Adapter::kUpdates];
     Real* const data = result.parameters().data() + (matrix.data - result.parameters().data());
     std::vector<double> sum(static_cast<size_t>(matrix.rows * matrix.cols));
     Index row = 0;
@@ -125,7 +135,6 @@ Model merged(const Model& model) {
           for (Index c = 0; c < matrix.cols; ++c) to[c] += b * double{update.a(row, c)};
         }
     }
-    if (update.parts.empty()) continue;
     for (size_t n = 0; n < sum.size(); ++n) data[n] = static_cast<Real>(double{data[n]} + sum[n]);
   }
   replace_rows(result, "model.embed_tokens.weight", adapter->embed_rows());

@@ -22,9 +22,6 @@ void check_batch(const TokenBatch& batch, const ModelConfig& config, const Works
   MINILLM_CHECK(batch.rows() <= workspace.max_rows(),
                 "model: batch of {} rows: workspace has room for {}", batch.rows(),
                 workspace.max_rows());
-  for (const Token token : batch.tokens)
-    MINILLM_CHECK(0 <= token && token < config.vocab_size, "model: token id {}: expected 0 to {}",
-                  token, config.vocab_size - 1);
   Index covered = 0;
   for (size_t i = 0; i < batch.segments.size(); ++i) {
     const Segment& s = batch.segments[i];
@@ -52,21 +49,35 @@ void check_batch(const TokenBatch& batch, const ModelConfig& config, const Works
                 batch.rows());
 }
 
-void check_adapters(const TokenBatch& batch, const Workspace& workspace, const Weights& weights) {
-  const auto& block = weights.blocks.front();
-  const Index count = std::ssize(block.wqkv.updates);
-  if (count == 0) return;
+void check_adapters(const TokenBatch& batch, const ModelConfig& config, const Workspace& workspace,
+                    const Weights& weights) {
+  const Index count = std::ssize(weights.virtual_tokens);
   Index inner = 0;
-  for (const Weight* weight : {&block.wqkv, &block.wo, &block.w_gate_up, &block.w_down})
-    for (const LowRank& update : weight->updates)
-      inner = std::max(inner, update.inner_begin + update.a.rows);
+  if (count > 0)
+    for_each_updates(weights.blocks.front(), [&](std::span<const LowRank> updates) {
+      for (const LowRank& update : updates)
+        inner = std::max(inner, update.inner_begin + update.a.rows);
+    });
   MINILLM_CHECK(inner <= workspace.blocks.front().inner.rows(),
                 "model: adapters of {} inner states: workspace has room for {}", inner,
                 workspace.blocks.front().inner.rows());
-  for (const Segment& s : batch.segments)
-    MINILLM_CHECK(-1 <= s.adapter && s.adapter < count,
+  for (const Segment& s : batch.segments) {
+    MINILLM_CHECK(count == 0 || (-1 <= s.adapter && s.adapter < count),
                   "model: segment [{}, {}) names adapter {}: expected -1 (none) to {}", s.begin,
                   s.end, s.adapter, count - 1);
+    const bool adapted = count > 0 && s.adapter >= 0;
+    const Index P = adapted ? weights.virtual_tokens[static_cast<size_t>(s.adapter)] : 0;
+    for (Index i = 0; i < s.length(); ++i) {
+      const Index token = batch.tokens[static_cast<size_t>(s.begin + i)];
+      const Index position = s.prefix_length() + i;
+      MINILLM_CHECK(position < P || (0 <= token && token < config.vocab_size),
+                    "model: token id {}: expected 0 to {}", token, config.vocab_size - 1);
+      MINILLM_CHECK(position >= P || token == position - P,
+                    "model: token id {} at position {}: expected {}, as the adapter's {} virtual "
+                    "tokens begin every sequence",
+                    token, position, position - P, P);
+    }
+  }
 }
 
 void check_targets(const TokenBatch& batch, const ModelConfig& config, const Workspace& workspace) {

@@ -11,15 +11,17 @@
 
 namespace minillm {
 
-// Throws Error unless tokens are in [0, V), segments cover the batch in order, prefixes lie in the
-// cache or, without one, are the first rows of an earlier segment that has no prefix itself, no
-// sequence is longer than the model's positions, and the workspace has room.
+// Throws Error unless segments cover the batch in order, prefixes lie in the cache or, without one,
+// are the first rows of an earlier segment that has no prefix itself, no sequence is longer than
+// the model's positions, and the workspace has room.
 void check_batch(const TokenBatch& batch, const ModelConfig& config, const Workspace& workspace,
                  const KvCache* cache);
 
-// Throws Error unless every segment's adapter is one of those that the weights carry, and the
-// workspace has room for their inner states.
-void check_adapters(const TokenBatch& batch, const Workspace& workspace, const Weights& weights);
+// Throws Error unless every segment's adapter is one of those that the weights carry, every
+// sequence begins with its adapter's virtual tokens, all other tokens are in [0, V), and the
+// workspace has room for the adapters' inner states.
+void check_adapters(const TokenBatch& batch, const ModelConfig& config, const Workspace& workspace,
+                    const Weights& weights);
 
 // Throws Error unless every target's row is in the batch and its token in [0, V), and the workspace
 // has room.

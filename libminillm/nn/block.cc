@@ -35,12 +35,14 @@ void block_forward(View out, BlockActivations& a, const BlockParameters<const Re
   const View attn_out = a.attn_out.top(N), residual = a.residual.top(N), ffn_in = a.ffn_in.top(N);
   const View gate_up = a.gate_up.top(N), act = a.act.top(N);
   const QueriesKeysValues<Real> split(qkv, c);
+  // Of adapters, as are the calls below that have no number; without any they do nothing.
   const LowRankPass updated{context.updated, a.inner.view(), {}};
 
   rmsnorm_forward(attn_in, a.attn_rstd.top(N), x, w.attn_norm, epsilon);     // 1
   linear_forward(qkv, attn_in, w.wqkv, updated);                             // 2
   rope_forward(split.queries, context.positions, context.rope, c.head_dim);  // 3
   rope_forward(split.keys, context.positions, context.rope, c.head_dim);
+  prefix_forward(split.keys, split.values, {context.tokens, context.updated, w.prefixes});
   KeyValueView own{split.keys, split.values}, prefix = own;
   if (context.cache != nullptr) {  // the new rows follow their prefixes there
     context.cache->append(layer, own, context.segments);
@@ -48,12 +50,14 @@ void block_forward(View out, BlockActivations& a, const BlockParameters<const Re
     prefix = context.cache->view(layer);
   }
   attention_forward(attn_out, a.lse.top(N), split.queries, own, prefix, context.segments,
-                    attention_shape(c), w.wqkv.precision);                    // 4
-  linear_forward_residual(residual, x, attn_out, w.wo, updated);              // 5
+                    attention_shape(c), w.wqkv.precision);        // 4
+  linear_forward_residual(residual, x, attn_out, w.wo, updated);  // 5
+  low_rank_forward(residual, attn_in, w.beside_attention, updated, w.wo.precision);
   rmsnorm_forward(ffn_in, a.ffn_rstd.top(N), residual, w.ffn_norm, epsilon);  // 6
   linear_forward(gate_up, ffn_in, w.w_gate_up, updated);                      // 7
   swiglu_forward(act, gate_up);                                               // 8
   linear_forward_residual(out, residual, act, w.w_down, updated);             // 9
+  low_rank_forward(out, ffn_in, w.beside_ffn, updated, w.w_down.precision);
 }
 
 // Undoes the lines above from 9 to 1; what each of them did is beside it. `dx` comes in as the
@@ -78,6 +82,7 @@ void block_backward(View dx, const BlockParameters<Real>& dw, BlockGradients& d,
   swiglu_backward(dgate_up, dact, gate_up);
   // 7 was: gate_up = ffn_in w_gate_up^T
   linear_backward(dnorm_in, dw.w_gate_up, dgate_up, ffn_in, w.w_gate_up, updated);
+  low_rank_backward(dnorm_in, dx, ffn_in, w.beside_ffn, updated, w.w_down.precision);
   // 6 was: ffn_in = rmsnorm(residual).  `residual` was used twice: this branch adds to dx.
   rmsnorm_backward(dx, dw.ffn_norm, dnorm_in, residual, w.ffn_norm, a.ffn_rstd.top(N));
   // 5 was: residual = x + attn_out wo^T
@@ -86,11 +91,13 @@ void block_backward(View dx, const BlockParameters<Real>& dw, BlockGradients& d,
   attention_backward(dsplit.queries, dsplit.keys, dsplit.values, dattn_out, split.queries,
                      {split.keys, split.values}, attn_out, a.lse.top(N), context.segments,
                      attention_shape(c), w.wqkv.precision);
+  prefix_backward(dsplit.keys, dsplit.values, {context.tokens, context.updated, w.prefixes});
   // 3 was: queries and keys turned by their positions' angles
   rope_backward(dsplit.queries, context.positions, context.rope, c.head_dim);
   rope_backward(dsplit.keys, context.positions, context.rope, c.head_dim);
   // 2 was: qkv = attn_in wqkv^T
   linear_backward(dnorm_in, dw.wqkv, dqkv, attn_in, w.wqkv, updated);
+  low_rank_backward(dnorm_in, dx, attn_in, w.beside_attention, updated, w.wo.precision);
   // 1 was: attn_in = rmsnorm(x).  `x` was used twice, too.
   rmsnorm_backward(dx, dw.attn_norm, dnorm_in, x, w.attn_norm, a.attn_rstd.top(N));
 }

@@ -32,6 +32,7 @@ struct BlockContext {
   std::span<const int32_t> positions;               // [N]
   KvCache* cache = nullptr;                         // decoding: prefixes are its rows
   std::span<const LowRankPass::Rows> updated = {};  // rows that have updates
+  std::span<const Token> tokens = {};               // [N]
 };
 
 //   out  [N, C]  out  the block's output; may be a.x itself when nothing is kept for backward, or

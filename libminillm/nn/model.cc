@@ -110,13 +110,14 @@ void Model::forward(const TokenBatch& batch, Workspace& ws, const Weights& weigh
                     KvCache* cache) const {
   expect_usable_threads();
   check_batch(batch, config_, ws, cache);
+  check_adapters(batch, config_, ws, weights);
   const Index N = batch.rows(), L = config_.num_hidden_layers;
   const std::span<int32_t> positions = std::span(ws.positions).first(static_cast<size_t>(N));
   number_positions(positions, batch.segments);
   const size_t adapters = weights.blocks.front().wqkv.updates.size();
-  check_adapters(batch, ws, weights);
   divide_by_adapter(ws.updated, batch.segments, adapters);
-  const BlockContext context{config_, rope_, batch.segments, positions, cache, ws.updated};
+  const BlockContext context{config_, rope_,      batch.segments, positions,
+                             cache,   ws.updated, batch.tokens};
 
   embedding_forward(ws.block(0).x.top(N), batch.tokens, weights.embed);
   replace_embeddings(ws.block(0).x.top(N), batch.tokens, {ws.updated, weights.embed_rows});
@@ -137,7 +138,8 @@ void Model::backward(const TokenBatch& batch, Workspace& ws, const Gradients& dw
   check_backward(ws);
   const Index N = batch.rows(), L = config_.num_hidden_layers;
   const std::span<const int32_t> positions = std::span(ws.positions).first(static_cast<size_t>(N));
-  const BlockContext context{config_, rope_, batch.segments, positions, nullptr, ws.updated};
+  const BlockContext context{config_, rope_,      batch.segments, positions,
+                             nullptr, ws.updated, batch.tokens};
 
   const View dx = ws.dx.top(N);
   parallel_fill(dx, 0);  // the residual stream: rmsnorm_backward adds to it

@@ -55,6 +55,9 @@ class Model {
   Adapter* adapter() { return adapter_.get(); }
   const Adapter* adapter() const { return adapter_.get(); }
   Index inner_states() const { return adapter_ ? adapter_->inner_states() : 0; }
+  Index virtual_tokens() const { return adapter_ ? adapter_->virtual_tokens() : 0; }
+  // Positions that virtual tokens leave to a text.
+  Index positions() const { return config_.max_position_embeddings - virtual_tokens(); }
 
   // What the factors of matrix products are rounded to from now on; not part of a checkpoint, not
   // kInt8.
@@ -64,8 +67,8 @@ class Model {
   // Saves what backward reads if the workspace keeps all layers, and clears workspace.dhidden().
   // With a cache, prefixes are rows of the cache, and every segment's new keys and values are
   // stored after its prefix (from prefix_end on). `weights` are the model's own, or the same with
-  // something around them (nn/packed_weights.h). Throws Error if a token is outside [0, V), or a
-  // segment outside the batch or cache.
+  // something around them (nn/packed_weights.h). Throws Error if a token is outside [0, V), a
+  // segment outside the batch or cache, or a sequence without its adapter's virtual tokens.
   void forward(const TokenBatch& batch, Workspace& workspace, KvCache* cache = nullptr) const {
     forward(batch, workspace, weights_, cache);
   }

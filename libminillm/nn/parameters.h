@@ -15,6 +15,7 @@
 #include "libminillm/core/tensor_table.h"
 #include "libminillm/nn/model_config.h"
 #include "libminillm/ops/linear.h"  // Weight
+#include "libminillm/ops/prefix.h"
 #include "libminillm/ops/token_rows.h"
 
 namespace minillm {
@@ -36,6 +37,9 @@ struct BlockParameters {
   BasicView<T> ffn_norm;       // [1, C]
   ProductMatrix<T> w_gate_up;  // [2F, C]        gate_proj, up_proj
   ProductMatrix<T> w_down;     // [C, F]         down_proj
+  // By adapter: beside the two sublayers, and what virtual tokens have; empty without any.
+  std::span<const LowRank> beside_attention = {}, beside_ffn = {};
+  std::span<const PrefixRows> prefixes = {};
 };
 
 template <typename T>
@@ -45,8 +49,10 @@ struct Parameters {
   BasicView<T> final_norm;                 // [1, C]
   ProductMatrix<T> head;                   // [V, C]; the same memory as `embed` when tied
   BasicView<T> score;                      // [1, C]; null without a score head
-  // By adapter, what it replaces of the two tables; empty without any.
+  // By adapter, what it replaces of the two tables, and how many virtual tokens it has; empty
+  // without any.
   std::span<const TokenRows> embed_rows = {}, head_rows = {};
+  std::span<const Index> virtual_tokens = {};
 };
 using Weights = Parameters<const Real>;
 using Gradients = Parameters<Real>;
@@ -103,6 +109,17 @@ void for_each_product(const ModelConfig& config, Weights& weights, Visit&& visit
     }
   });
   if (config.has_lm_head() && config.tie_word_embeddings) visit(weights.head);
+}
+
+// Calls visit(updates) for all low-rank updates of a block, by adapter each.
+template <typename Block, typename Visit>
+void for_each_updates(Block& block, Visit&& visit) {
+  visit(block.wqkv.updates);
+  visit(block.wo.updates);
+  visit(block.w_gate_up.updates);
+  visit(block.w_down.updates);
+  visit(block.beside_attention);
+  visit(block.beside_ffn);
 }
 
 // The table of all tensors. Matrices decay, gains do not (Loshchilov & Hutter 2019; as in GPT-2).

@@ -9,7 +9,12 @@ namespace minillm {
 void embedding_forward(View y, std::span<const Token> tokens, ConstView table) {
   MINILLM_DCHECK(y.rows == static_cast<Index>(tokens.size()) && y.cols == table.cols);
 #pragma omp parallel for schedule(static) if (worth_threads(y.rows * y.cols))
-  for (Index n = 0; n < y.rows; ++n) std::copy_n(table.row(tokens[n]), y.cols, y.row(n));
+  for (Index n = 0; n < y.rows; ++n) {
+    if (tokens[n] < 0)
+      std::fill_n(y.row(n), y.cols, Real{0});
+    else
+      std::copy_n(table.row(tokens[n]), y.cols, y.row(n));
+  }
 }
 
 // dtable[t_n] += dy_n. Several rows may name the same token, so threads divide the columns, not the
@@ -18,6 +23,7 @@ void embedding_backward(View dtable, ConstView dy, std::span<const Token> tokens
   if (dtable.data == nullptr) return;
   for_column_blocks(dy.cols, [&](Index c0, Index c1) {
     for (Index n = 0; n < dy.rows; ++n) {
+      if (tokens[n] < 0) continue;
       Real* to = dtable.row(tokens[n]);
       const Real* from = dy.row(n);
       for (Index c = c0; c < c1; ++c) to[c] += from[c];

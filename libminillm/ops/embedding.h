@@ -10,7 +10,7 @@
 namespace minillm {
 
 //   y       [N, C]  out
-//   tokens  [N]     in   REQUIRES 0 <= token < V
+//   tokens  [N]     in   REQUIRES token < V; a negative one (a virtual token) has a row of zeros
 //   table   [V, C]  in
 void embedding_forward(View y, std::span<const Token> tokens, ConstView table);
 

@@ -1,5 +1,7 @@
 #include "libminillm/ops/low_rank.h"
 
+#include <algorithm>
+
 #include "libminillm/ops/column_blocks.h"  // worth_threads
 
 namespace minillm {
@@ -22,6 +24,19 @@ void multiply(View rows, Real scale) {
     for (Index n = 0; n < rows.cols; ++n) rows(r, n) *= scale;
 }
 
+void clear_negative(View rows) {
+#pragma omp parallel for schedule(static) if (worth_threads(rows.rows * rows.cols))
+  for (Index r = 0; r < rows.rows; ++r)
+    for (Index n = 0; n < rows.cols; ++n) rows(r, n) = std::max(rows(r, n), Real{0});
+}
+// Where the ReLU gave zero, so does its derivative.
+void clear_where_zero(View rows, ConstView relu) {
+#pragma omp parallel for schedule(static) if (worth_threads(rows.rows * rows.cols))
+  for (Index r = 0; r < rows.rows; ++r)
+    for (Index n = 0; n < rows.cols; ++n)
+      if (relu(r, n) == 0) rows(r, n) = 0;
+}
+
 View columns_of(View y, const LowRank::Part& part) {
   return y.col_block(part.out_begin, part.out_begin + part.bt.cols);
 }
@@ -42,9 +57,10 @@ View inner_of(View inner, const LowRank& update, const LowRankPass::Rows& rows) 
       .col_block(rows.begin, rows.end);
 }
 
-// h_rn = s sum_i A_ri x_ni        y_no += sum_r h_rn B_or
+// h_rn = s f(sum_i A_ri x_ni)        y_no += sum_r h_rn B_or        f: nothing, or ReLU
 void forward(View y, View inner, ConstView x, const LowRank& update, Precision precision) {
   gemm_nt(inner, update.a, x, {}, precision);
+  if (update.relu) clear_negative(inner);
   for_each_part(update, [&](const LowRank::Part& part, Index begin, Index end) {
     const View own = inner.row_block(begin, end);
     multiply(own, part.scale);
@@ -55,8 +71,8 @@ void forward(View y, View inner, ConstView x, const LowRank& update, Precision p
 }
 
 // dB_or += sum_n dy_no h_rn
-// g_rn   = s sum_o B_or dy_no     what the inner state, before its scale, gets back
-// dA_ri += sum_n g_rn x_ni        dx_ni += sum_r g_rn A_ri
+// g_rn   = s f'_rn sum_o B_or dy_no     what the inner state, before f and its scale, gets back
+// dA_ri += sum_n g_rn x_ni              dx_ni += sum_r g_rn A_ri
 void backward(View dx, View dinner, ConstView dy, ConstView x, ConstView inner,
               const LowRank& update, Precision precision) {
   for_each_part(update, [&](const LowRank::Part& part, Index begin, Index end) {
@@ -67,6 +83,7 @@ void backward(View dx, View dinner, ConstView dy, ConstView x, ConstView inner,
     gemm_nt(own, part.bt, dout, {}, precision);
     multiply(own, part.scale);
   });
+  if (update.relu) clear_where_zero(dinner, inner);
   if (update.da.data != nullptr) gemm_nn(update.da, dinner, x, update.da, precision);
   gemm_tn(dx, dinner, update.a, dx, precision);
 }

@@ -4,6 +4,11 @@
 //
 // Source: Hu et al. 2021, arXiv:2106.09685, eq. 3. The inner states x A^T and B are kept turned
 // ([r, N] and [r, out]): with few rows instead of few columns the products are faster.
+//
+// With a ReLU between the two, beside a whole sublayer: a parallel adapter (He et al. 2022,
+// arXiv:2110.04366, section 3.2).
+//
+//   y += s relu(x A^T) B^T
 
 #ifndef LIBMINILLM_OPS_LOW_RANK_H_
 #define LIBMINILLM_OPS_LOW_RANK_H_
@@ -27,7 +32,8 @@ struct LowRank {
   ConstView a;              // [R, in]  the parts' A, one below the other: R is the sum of their r
   View da;                  // [R, in]  +=
   std::vector<Part> parts;  // none: there is no update
-  Index inner_begin = 0;    // its first row of LowRankPass's views
+  bool relu = false;
+  Index inner_begin = 0;  // its first row of LowRankPass's views
 };
 
 // Which rows of a pass have which update, and room for what they compute.
@@ -37,7 +43,8 @@ struct LowRankPass {
     size_t update = 0;  // of those that a weight carries
   };
   std::span<const Rows> rows;  // none: no row has any
-  View inner;                  // [at least R, N] what forward saves for backward: s A x^T
+  View inner;                  // [at least R, N] what forward saves for backward: s A x^T (its
+                               // ReLU where there is one)
   View dinner;                 // [at least R, N] scratch of backward
 };
 

@@ -15,8 +15,11 @@ std::vector<Index> rows_of(const std::vector<TextPart>& parts) {
 
 }  // namespace
 
-PretrainDataset::PretrainDataset(std::vector<TextPart> parts, Index batch_tokens, uint64_t seed)
-    : parts_(std::move(parts)), schedule_(rows_of(parts_), batch_tokens, seed) {}
+PretrainDataset::PretrainDataset(std::vector<TextPart> parts, Index batch_tokens, uint64_t seed,
+                                 Index virtual_tokens)
+    : parts_(std::move(parts)), schedule_(rows_of(parts_), batch_tokens, seed, virtual_tokens) {
+  batch_.virtual_tokens = virtual_tokens;
+}
 
 const TokenBatch& PretrainDataset::batch(Index i) {
   batch_.clear();

@@ -22,7 +22,8 @@ class PretrainDataset {
  public:
   // Every window is a segment of its own, so no document attends to another. Throws Error if there
   // is nothing to predict.
-  PretrainDataset(std::vector<TextPart> parts, Index batch_tokens, uint64_t seed);
+  PretrainDataset(std::vector<TextPart> parts, Index batch_tokens, uint64_t seed,
+                  Index virtual_tokens = 0);
 
   // Micro-batch `i` of the run, over all epochs: a pure function of i. Valid until the next call.
   const TokenBatch& batch(Index i);

@@ -175,7 +175,8 @@ TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
     held_out = make_evaluation_text(shard, longest);
     evaluate_on(run, shard.source_hash(), held_out);
   }
-  PretrainDataset dataset(std::move(parts), config.train.batch_tokens, config.train.seed);
+  PretrainDataset dataset(std::move(parts), config.train.batch_tokens, config.train.seed,
+                          run.model().virtual_tokens());
   return train(run, dataset);
 }
 
@@ -197,7 +198,7 @@ TrainOutcome pretrain(PretrainConfig config, const PretrainData& data, StageMode
     std::ranges::move(text.sequences, std::back_inserter(rows.sequences));
   }
   ConversationDataset dataset(std::move(rows.sequences), config.train.batch_tokens,
-                              config.train.seed);
+                              config.train.seed, run.model().virtual_tokens());
   EvaluationText held_out;
   if (!data.held_out.records.empty()) {
     held_out = make_evaluation_text(data.held_out.records, run.tokenizer(), longest);

@@ -18,8 +18,11 @@ std::vector<Index> rows_of(const std::vector<RenderedPair>& pairs) {
 
 }  // namespace
 
-RewardDataset::RewardDataset(std::vector<RenderedPair> pairs, Index batch_tokens, uint64_t seed)
-    : pairs_(std::move(pairs)), schedule_(rows_of(pairs_), batch_tokens, seed) {}
+RewardDataset::RewardDataset(std::vector<RenderedPair> pairs, Index batch_tokens, uint64_t seed,
+                             Index virtual_tokens)
+    : pairs_(std::move(pairs)), schedule_(rows_of(pairs_), batch_tokens, seed, virtual_tokens) {
+  batch_.tokens.virtual_tokens = virtual_tokens;
+}
 
 const ScoredPairs& RewardDataset::batch(Index i) {
   batch_.tokens.clear();

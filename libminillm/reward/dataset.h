@@ -20,7 +20,8 @@ struct ScoredPairs {
 class RewardDataset {
  public:
   // Throws Error if there are no pairs.
-  RewardDataset(std::vector<RenderedPair> pairs, Index batch_tokens, uint64_t seed);
+  RewardDataset(std::vector<RenderedPair> pairs, Index batch_tokens, uint64_t seed,
+                Index virtual_tokens = 0);
 
   // Micro-batch `i` of the run, over all epochs: a pure function of i. Valid until the next call.
   const ScoredPairs& batch(Index i);

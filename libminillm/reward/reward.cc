@@ -55,7 +55,8 @@ TrainOutcome train(const RewardConfig& config, StageRun& run, RewardData data) {
                               run.progress("evaluating"));
     });
   }
-  RewardDataset dataset(std::move(pairs.pairs), config.train.batch_tokens, config.train.seed);
+  RewardDataset dataset(std::move(pairs.pairs), config.train.batch_tokens, config.train.seed,
+                        run.model().virtual_tokens());
   const Index max_rows = dataset.schedule().max_rows();
   run.plan(dataset.schedule(), {max_rows, max_rows, dataset.bytes()});
   Model& model = run.model();

@@ -26,7 +26,7 @@ RewardModel::RewardModel(const std::string& path)
 }
 
 std::vector<double> RewardModel::scores(std::span<const RewardedAnswer> answers) const {
-  const auto context = static_cast<size_t>(model_.config().max_position_embeddings);
+  const auto context = static_cast<size_t>(model_.positions());
   std::vector<PromptWithAnswers> items;  // answers to one question stand together
   const RewardedQuestion* question = nullptr;
   for (const RewardedAnswer& answer : answers) {

@@ -20,8 +20,11 @@ void append(std::vector<T>& to, const std::vector<T>& from) {
 
 }  // namespace
 
-PolicyBatches::PolicyBatches(const RlConfig& config, std::optional<ConversationDataset> replay)
-    : config_(config), replay_(std::move(replay)) {}
+PolicyBatches::PolicyBatches(const RlConfig& config, std::optional<ConversationDataset> replay,
+                             Index virtual_tokens)
+    : config_(config), replay_(std::move(replay)) {
+  batch_.tokens.virtual_tokens = virtual_tokens;
+}
 
 void PolicyBatches::divide(std::span<AnswerGroup> groups) {
   groups_ = groups;
@@ -29,7 +32,7 @@ void PolicyBatches::divide(std::span<AnswerGroup> groups) {
   answers_ = tokens_ = 0;
   Index rows = 0;
   for (size_t g = 0; g < groups.size(); ++g) {
-    const Index wanted = rows_of(groups[g]);
+    const Index wanted = batch_.tokens.virtual_tokens + rows_of(groups[g]);
     if (ends_.empty() || rows + wanted > config_.train.batch_tokens) {
       ends_.push_back(g);
       rows = 0;
@@ -85,7 +88,7 @@ const PolicyBatch& PolicyBatches::batch(Index k, Index i) {
 }
 
 Index PolicyBatches::group_rows(Index longest_prompt) const {
-  return longest_prompt + config_.samples * (config_.max_tokens - 1);
+  return batch_.tokens.virtual_tokens + longest_prompt + config_.samples * (config_.max_tokens - 1);
 }
 
 Index PolicyBatches::max_rows(Index longest_prompt) const {

@@ -28,7 +28,8 @@ struct PolicyBatch {
 
 class PolicyBatches {
  public:
-  PolicyBatches(const RlConfig& config, std::optional<ConversationDataset> replay);
+  PolicyBatches(const RlConfig& config, std::optional<ConversationDataset> replay,
+                Index virtual_tokens = 0);
 
   // Divides these groups, which must outlive the batches, in their order: a micro-batch has up to
   // train.batch_tokens rows, or one group.

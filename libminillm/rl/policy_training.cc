@@ -62,7 +62,7 @@ PolicyTraining::PolicyTraining(const RlConfig& config, StageRun& run, RlData dat
       reward_(std::move(data.reward)),
       questions_(render(run, std::move(data.train), config, "questions")),
       draw_(questions_.questions, config.kinds, config.train.seed),
-      batches_(config, replayed(std::move(data.replay))) {
+      batches_(config, replayed(std::move(data.replay)), run.model().virtual_tokens()) {
   reward_.check(questions_.questions);
   run.depends_on("template", run.tokenizer().chat_template()->id);
   run.depends_on("train", hash_of(questions_));
@@ -85,10 +85,11 @@ StageSizes PolicyTraining::sizes() const {
   const ModelConfig& config = run_.model().config();
   const Index streams = c_.questions * c_.samples;
   const Index longest = std::max(questions_.longest, held_out_.longest);
+  const Index fed = run_.model().virtual_tokens() + longest;
   // As the generator allocates: keys and values, a forward pass, logits, packed weights.
   const double sampling =
-      KvCache::bytes(config, streams * (longest + c_.max_tokens)) +
-      Workspace::bytes(config, std::max<Index>(longest, 512) + streams, streams,
+      KvCache::bytes(config, streams * (fed + c_.max_tokens)) +
+      Workspace::bytes(config, std::max<Index>(fed, 512) + streams, streams,
                        Workspace::Mode::kInference, run_.model().inner_states()) +
       static_cast<double>(streams * config.vocab_size + config.parameter_count()) * sizeof(Real);
   const Index reference = reference_ ? reference_->parameter_count() : 0;
@@ -172,12 +173,13 @@ std::optional<ConversationDataset> PolicyTraining::replayed(Dataset<Conversation
       render_conversations(data, run_.tokenizer(), run_.longest(), run_.events());
   run_.depends_on("replay", rows.hash);
   return std::make_optional<ConversationDataset>(std::move(rows.sequences), c_.replay_tokens,
-                                                 c_.train.seed);
+                                                 c_.train.seed, run_.model().virtual_tokens());
 }
 
 template <typename Look>
 void PolicyTraining::for_each_batch(const Model& model, const Weights& weights, Look&& look) {
   TokenBatch batch;
+  batch.virtual_tokens = model.virtual_tokens();
   for (Index k = 0; k < batches_.count(); ++k) {
     batch.clear();
     batches_.append_answers_of(k, batch);

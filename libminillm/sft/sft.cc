@@ -72,7 +72,7 @@ TrainOutcome train(const SftConfig& config, StageRun& run, SftData data) {
   run.depends_on("template", run.tokenizer().chat_template()->id);
   run.depends_on("train", rows.hash);
   ConversationDataset dataset(std::move(rows.sequences), config.train.batch_tokens,
-                              config.train.seed);
+                              config.train.seed, run.model().virtual_tokens());
   if (!data.held_out.records.empty()) {
     held_out = render(std::move(data.held_out));
     run.evaluate_on(held_out.hash, count_tokens(held_out.sequences).tokens, [&] {

@@ -105,8 +105,11 @@ Dataset<std::string> read_documents(const std::vector<std::string>& paths, BadRe
 }
 
 ConversationDataset::ConversationDataset(std::vector<RenderedSequence> sequences,
-                                         Index batch_tokens, uint64_t seed)
-    : sequences_(std::move(sequences)), schedule_(rows_of(sequences_), batch_tokens, seed) {}
+                                         Index batch_tokens, uint64_t seed, Index virtual_tokens)
+    : sequences_(std::move(sequences)),
+      schedule_(rows_of(sequences_), batch_tokens, seed, virtual_tokens) {
+  batch_.virtual_tokens = virtual_tokens;
+}
 
 const TokenBatch& ConversationDataset::batch(Index i) {
   batch_.clear();

@@ -49,11 +49,12 @@ Dataset<std::string> read_documents(const std::vector<std::string>& paths, BadRe
 class ConversationDataset {
  public:
   // Throws Error if no sequence has a supervised token: nothing would be learned.
-  ConversationDataset(std::vector<RenderedSequence> sequences, Index batch_tokens, uint64_t seed);
+  ConversationDataset(std::vector<RenderedSequence> sequences, Index batch_tokens, uint64_t seed,
+                      Index virtual_tokens = 0);
 
   // Micro-batch `i` of the run, over all epochs: a pure function of i. Valid until the next call.
   const TokenBatch& batch(Index i);
-  // Appends micro-batch `i` to another batch.
+  // Appends micro-batch `i` to another batch, with as many virtual tokens.
   void append_batch(TokenBatch& batch, Index i);
   Index supervised_tokens(Index i);  // targets of micro-batch i
 

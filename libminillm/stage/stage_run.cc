@@ -13,6 +13,7 @@
 #include "libminillm/generate/chat.h"
 #include "libminillm/generate/generator.h"
 #include "libminillm/nn/adapter_composition.h"  // merged
+#include "libminillm/nn/virtual_tokens.h"
 #include "libminillm/objectives/next_token.h"
 #include "libminillm/train/preflight.h"
 
@@ -113,7 +114,8 @@ void StageRun::start_from(StageModel& model) {
 // the model has.
 void StageRun::choose_what_is_trained() {
   Model& model = start_->model;
-  if (!train_.lora.enabled()) {
+  const AdapterConfig& config = train_.adapter;
+  if (!config.enabled()) {
     if (model.adapter() == nullptr) return;
     say("the starting point's adapter is merged into its weights, all of which are trained "
         "(lora.rank trains an adapter)");
@@ -121,26 +123,34 @@ void StageRun::choose_what_is_trained() {
     return;
   }
   MINILLM_CHECK_USAGE(!start_->weights_hash.empty(),
-                      "config: lora.rank: expected 0 where training is from scratch: there is "
-                      "nothing yet to adapt, got {}",
-                      train_.lora.rank);
-  AdapterShape shape = lora_shape(model.config(), train_.lora);
+                      "config: lora.rank, parallel.width, prompt.tokens, prefix.tokens: expected 0 "
+                      "where training is from scratch: there is nothing yet to adapt");
+  AdapterShape shape = adapter_shape(model.config(), config);
   const Adapter* const before = model.adapter();
   if (before != nullptr)
     shape.tokens = before->shape().tokens;
-  else if (train_.lora.new_tokens && stage_notes(stage_).chat && !knows_chats(start_->lineage))
+  else if (config.new_tokens() && stage_notes(stage_).chat && !knows_chats(start_->lineage))
     shape.tokens = control_tokens(tokenizer());
   const auto adapter = std::make_shared<Adapter>(model.config(), shape);
   if (before != nullptr) {
-    MINILLM_CHECK_USAGE(before->shape().updates == shape.updates,
-                        "config: lora: the starting point's adapter has other ranks, scales or "
-                        "targets: expected its own (rank {}), or lora.rank = 0, which merges it "
-                        "and trains the model",
-                        before->shape().updates.front().rank);
+    const AdapterShape& own = before->shape();
+    MINILLM_CHECK_USAGE(own.updates == shape.updates &&
+                            own.virtual_tokens == shape.virtual_tokens &&
+                            own.prefix == shape.prefix,
+                        "config: the starting point's adapter is {}, with other settings than "
+                        "asked for: expected its own, or none of lora.rank, parallel.width, "
+                        "prompt.tokens and prefix.tokens, which merges LoRA into the model and "
+                        "trains that",
+                        describe(own));
     std::ranges::copy(before->parameters(), adapter->parameters().begin());
     adapter->base_path = before->base_path, adapter->base_hash = before->base_hash;
   } else {
     adapter->initialize(train_.seed, model.weights());
+    if (adapter->virtual_tokens() > 0)
+      initialize_virtual_tokens(
+          *adapter, model,
+          tokens_to_begin_as(*adapter, tokenizer().encode(config.virtual_tokens().text),
+                             model.config().vocab_size, train_.seed));
     adapter->base_path = start_->path;
     if (!start_->path.empty()) adapter->base_hash = start_->weights_hash;
   }

@@ -87,7 +87,7 @@ class StageRun {
   // sampled answers break off into others and do not end. Call after start_from.
   void freeze_embedding(const std::vector<bool>& known);
   const StageModel& start() const { return *start_; }
-  Index longest() const { return start_->model.config().max_position_embeddings; }
+  Index longest() const { return start_->model.positions(); }
   Workspace& workspace() { return *workspace_; }  // from plan() on
   const TrainerEvents& events() const { return events_; }
   // Whether a run that has a checkpoint is continued. A run that begins anew makes everything anew:

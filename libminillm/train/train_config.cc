@@ -21,7 +21,6 @@ void TrainConfig::validate() const {
                       "config: train.save_minutes: expected a number >= 0, got {}", save_minutes);
   expect_in_range("train.sample_every", sample_every, 0, kMany);
   expect_in_range("train.keep_last", keep_last, 1, kMany);
-  expect_in_range("lora.rank", lora.rank, 0, kMany);
   MINILLM_CHECK_USAGE(max_grad_norm >= 0,
                       "config: train.max_grad_norm: expected a number >= 0, got {}", max_grad_norm);
   MINILLM_CHECK_USAGE(precision == "fp32" || precision == "bf16",
@@ -33,6 +32,7 @@ void TrainConfig::validate() const {
   schedule.validate();
   adamw.validate();
   spike_guard.validate();
+  adapter.validate();
 }
 
 Precision precision_of(const TrainConfig& config) {
@@ -80,7 +80,7 @@ void list_fields(ConfigFields& fields, TrainConfig& c) {
              "none, or block: keep only each block's input and recompute the rest in backward");
   list_fields(fields, c.spike_guard);
   fields.add("train.seed", c.seed, "seed of the initial weights and the data order");
-  list_fields(fields, c.lora);
+  list_fields(fields, c.adapter);
 }
 
 }  // namespace minillm

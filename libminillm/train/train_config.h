@@ -4,7 +4,7 @@
 #define LIBMINILLM_TRAIN_TRAIN_CONFIG_H_
 
 #include "libminillm/core/config.h"
-#include "libminillm/nn/adapter.h"     // LoraConfig
+#include "libminillm/nn/adapter_config.h"
 #include "libminillm/nn/workspace.h"   // Workspace::Mode
 #include "libminillm/ops/gemm/gemm.h"  // Precision
 #include "libminillm/optim/adamw.h"
@@ -33,7 +33,7 @@ struct TrainConfig {
   std::string precision = "fp32";  // or "bf16": what the products' factors are rounded to
   std::string recompute = "none";  // or "block": keep only the blocks' inputs for backward
   SpikeGuardConfig spike_guard;
-  LoraConfig lora;  // what is trained: the model, or an adapter on it
+  AdapterConfig adapter;  // what is trained: the model, or an adapter on it
   uint64_t seed = 1;
 
   void validate() const;  // throws Error (kUsage) naming key, value and rule
@@ -41,7 +41,7 @@ struct TrainConfig {
 
 Precision precision_of(const TrainConfig& config);
 Workspace::Mode workspace_mode(const TrainConfig& config);
-void list_fields(ConfigFields& fields, TrainConfig& config);  // keys "train.*" and "lora.*"
+void list_fields(ConfigFields& fields, TrainConfig& config);  // keys "train.*", and the adapter's
 
 }  // namespace minillm
 

@@ -10,6 +10,7 @@
 #include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/checkpoint/peft_files.h"
 #include "libminillm/core/file.h"
+#include "libminillm/nn/adapter_composition.h"
 #include "tests/checkpoint/sample_checkpoint.h"
 #include "tests/testing/compare.h"
 #include "tests/testing/expect_error.h"
@@ -79,6 +80,29 @@ TEST_F(AdapterCheckpoint, GivesBackTheAdapterOnItsBase) {
   std::vector<Real> first(model.adapter()->parameters().size()), second = first;
   checkpoint.load_moments(model.adapter()->tensors(), first, second);
   EXPECT_THAT(first, testing::Each(Real{0.5}));
+}
+
+TEST_F(AdapterCheckpoint, OfEveryKindAndHeadIsTheSame) {
+  for (const auto kind : minillm_testing::kAdapterKinds) {
+    for (const Heads heads : {Heads::kLanguageModel, Heads::kScore, Heads::kBoth}) {
+      Model model = with_heads(Checkpoint::open(base_).load_model(), heads);
+      const auto adapter = random_adapter(kind, model.config());
+      adapter->base_path = base_, adapter->base_hash = Checkpoint::open(base_).weights_hash();
+      model.adapt(adapter);
+      const std::string path =
+          saved(model, minillm_testing::name_of(kind) + std::to_string(static_cast<int>(heads)));
+      const Checkpoint checkpoint = Checkpoint::open(path);
+      Model again = checkpoint.load_model();
+      EXPECT_EQ(again.config(), model.config());
+      EXPECT_EQ(again.adapter()->shape(), adapter->shape());
+      expect_same_bits(again.adapter()->parameters(), adapter->parameters(), path);
+      std::ranges::fill(again.adapter()->parameters(), Real{0});
+      checkpoint.load_parameters(again);
+      expect_same_bits(again.adapter()->parameters(), adapter->parameters(), path);
+      again.adapt(std::make_shared<Adapter>(model.config(), AdapterShape{.virtual_tokens = 1}));
+      EXPECT_ERROR(checkpoint.load_parameters(again), "does not describe this adapter");
+    }
+  }
 }
 
 TEST_F(AdapterCheckpoint, HoldsPeftsFilesAndNoneOfTheBase) {
@@ -228,7 +252,7 @@ class PeftDirectory : public AdapterCheckpoint {
 TEST_F(PeftDirectory, IsReadWithItsFactorsWhereTheyBelong) {
   const Adapter adapter = read();
   EXPECT_EQ(adapter.shape().updates[0].scale, 8);
-  const LowRank& update = adapter.updates()[4];  // layer 1's qkv
+  const LowRank& update = adapter.updates()[Adapter::kUpdates];  // layer 1's qkv
   const auto& [shape, values] =
       tensors_.at("base_model.model.model.layers.1.self_attn.q_proj.lora_B.weight");
   EXPECT_EQ(update.parts.at(0).bt(1, 3), values[3 * 2 + 1]);
@@ -302,7 +326,7 @@ TEST_F(PeftDirectory, NamesWhatItLacksOrHasTooMuch) {
 TEST_F(PeftDirectory, RefusesByNameWhatIsNoPlainLora) {
   const json plain = config_;
   for (const auto& [key, value, what] : std::vector<std::tuple<const char*, json, const char*>>{
-           {"peft_type", "IA3", "'peft_type': expected \"LORA\", got \"IA3\""},
+           {"peft_type", "IA3", "got \"IA3\""},
            {"use_dora", true, "'use_dora': got true: expected none"},
            {"bias", "all", "'bias': got \"all\": expected \"none\""},
            {"lora_bias", true, "'lora_bias'"},
@@ -338,6 +362,103 @@ TEST_F(PeftDirectory, ThatIsNoAdapterIsSaidToBeNone) {
   EXPECT_ERROR(Checkpoint::open(base_).with_adapters(nothing), "no such directory");
   const Checkpoint::AdapterArgument nan[] = {{written(), NAN}};
   EXPECT_ERROR(Checkpoint::open(base_).with_adapters(nan), "expected a finite weight");
+}
+
+// --- virtual tokens, as PEFT writes them: one tensor that has nothing in front of its name
+
+class PeftVirtualTokens : public PeftDirectory {
+ protected:
+  PeftVirtualTokens() {
+    tensors_.clear();
+    config_ = {{"peft_type", "PREFIX_TUNING"},
+               {"task_type", "CAUSAL_LM"},
+               {"base_model_name_or_path", base_},
+               {"num_virtual_tokens", 3},
+               {"token_dim", kv_},
+               {"num_attention_heads", model_.config().num_key_value_heads},
+               {"num_layers", layers_},
+               {"num_transformer_submodules", 1},
+               {"encoder_hidden_size", kv_},
+               {"prefix_projection", false},
+               {"inference_mode", true}};
+    add("prompt_embeddings", {3, layers_ * 2 * kv_});
+  }
+  const Index layers_ = model_.config().num_hidden_layers;
+  const Index kv_ = model_.config().num_key_value_heads * model_.config().head_dim;
+};
+
+// Column (2l + {0: key, 1: value}) * K*D + head * D + d; heads are those of keys and values, not of
+// queries.
+TEST_F(PeftVirtualTokens, OfAPrefixAreKeysAndValuesByLayer) {
+  const Adapter adapter = read();
+  EXPECT_EQ(adapter.virtual_tokens(), 3);
+  EXPECT_TRUE(adapter.shape().prefix);
+  const std::vector<Real>& file = tensors_["prompt_embeddings"].second;
+  ASSERT_EQ(std::ssize(adapter.prefixes()), layers_);
+  for (Index l = 0; l < layers_; ++l)
+    for (Index i = 0; i < 3; ++i)
+      for (Index c = 0; c < kv_; ++c) {
+        const auto at = [&](Index part) {
+          return file[static_cast<size_t>((i * layers_ + l) * 2 * kv_ + part * kv_ + c)];
+        };
+        EXPECT_EQ(adapter.prefixes()[static_cast<size_t>(l)].keys(i, c), at(0));
+        EXPECT_EQ(adapter.prefixes()[static_cast<size_t>(l)].values(i, c), at(1));
+      }
+}
+
+TEST_F(PeftVirtualTokens, OfAPromptAreEmbeddings) {
+  const Index C = model_.config().hidden_size;
+  config_ = {{"peft_type", "PROMPT_TUNING"}, {"base_model_name_or_path", base_},
+             {"num_virtual_tokens", 3},      {"token_dim", C},
+             {"prompt_tuning_init", "TEXT"}, {"prompt_tuning_init_text", "Answer:"}};
+  tensors_.clear();
+  add("prompt_embeddings", {3, C});
+  const Adapter adapter = read();
+  EXPECT_FALSE(adapter.shape().prefix);
+  EXPECT_TRUE(std::ranges::equal(adapter.parameters(), tensors_["prompt_embeddings"].second));
+}
+
+TEST_F(PeftVirtualTokens, SayWhatDoesNotFit) {
+  config_["num_virtual_tokens"] = 4;
+  EXPECT_ERROR(read(),
+               "tensor 'prompt_embeddings': expected 4 rows, as adapter_config.json has it");
+  config_["num_virtual_tokens"] = 0;
+  EXPECT_ERROR(read(), "'num_virtual_tokens': expected 1 to");
+  config_["num_virtual_tokens"] = 3;
+  config_["peft_type"] = "PROMPT_TUNING";
+  EXPECT_ERROR(read(), "tensor 'prompt_embeddings': expected shape [3, ");
+  config_["peft_type"] = "P_TUNING";
+  EXPECT_ERROR(read(),
+               "'peft_type': expected one of LORA, PROMPT_TUNING, PREFIX_TUNING, "
+               "PARALLEL_ADAPTER, got \"P_TUNING\"");
+  config_["peft_type"] = "PREFIX_TUNING";
+  add("base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight", {2, 2});
+  EXPECT_ERROR(read(), "belongs to no matrix of this model");
+  tensors_.clear();
+  add("base_model.score.weight", {1, model_.config().hidden_size});
+  EXPECT_ERROR(read(), "tensor 'prompt_embeddings' is missing");
+}
+
+TEST_F(PeftVirtualTokens, AreWrittenAsPeftReadsThem) {
+  const auto prefix = random_adapter(minillm_testing::AdapterKind::kPrefix, model_.config());
+  const json config = json::parse(peft_config_json(*prefix, model_.config()));
+  EXPECT_EQ(config["peft_type"], "PREFIX_TUNING");
+  EXPECT_EQ(config["token_dim"], kv_);
+  EXPECT_EQ(config["num_attention_heads"], model_.config().num_key_value_heads);
+  EXPECT_EQ(config["num_layers"], layers_);
+  EXPECT_EQ(config["num_virtual_tokens"], 3);
+  EXPECT_EQ(PeftTensors(*prefix).tensors.front().name, "prompt_embeddings");
+  const auto prompt = random_adapter(minillm_testing::AdapterKind::kPrompt, model_.config());
+  EXPECT_EQ(json::parse(peft_config_json(*prompt, model_.config()))["token_dim"],
+            model_.config().hidden_size);
+}
+
+TEST_F(AdapterCheckpoint, OfAMixtureOfKindsIsNotWritten) {
+  Model model = adapted();
+  const auto parallel = random_adapter(minillm_testing::AdapterKind::kParallel, model.config());
+  const WeightedAdapter both[] = {{model.adapter(), 1}, {parallel.get(), 1}};
+  const Adapter sum = composed(Checkpoint::open(base_).load_model(), both);
+  EXPECT_ERROR(peft_config_json(sum, model.config()), "a sum of LoRA and parallel adapters");
 }
 
 }  // namespace

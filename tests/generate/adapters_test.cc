@@ -27,10 +27,13 @@ struct Tenants {
   GenerationConfig config;
 
   Tenants() {
-    for (const uint64_t seed : {1, 2, 3, 4, 5}) {
-      owned.push_back(random_adapter(model.config(), seed, seed == 3 ? 0b101u : 127u));
-      for (Real& w : owned.back()->parameters()) w *= 8;  // far enough apart to say other things
-      adapters.push_back(owned.back().get());
+    using minillm_testing::AdapterKind;
+    owned = {random_adapter(model.config(), 1), random_adapter(model.config(), 2, 0b101u)};
+    for (const auto kind : {AdapterKind::kParallel, AdapterKind::kPrompt, AdapterKind::kPrefix})
+      owned.push_back(random_adapter(kind, model.config()));
+    for (const auto& adapter : owned) {
+      for (Real& w : adapter->parameters()) w *= 8;  // far enough apart to say other things
+      adapters.push_back(adapter.get());
     }
     for (Index i = 0; i < 64; ++i) {
       // Some prompts follow themselves: they are fed once, but for one adapter only.
@@ -84,6 +87,21 @@ TEST(PromptAdapters, APromptThatFollowsItselfIsSharedWithinOneAdapterOnly) {
       Generator(tenants.model, toy_tokenizer())
           .generate_all(tenants.prompts, tenants.config, 4, {tenants.adapters, tenants.choice});
   for (size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i].tokens, tenants.alone(i).tokens) << i;
+}
+
+TEST(PromptAdapters, VirtualTokensTakePositionsOfTheContext) {
+  Tenants tenants;
+  const Index context = tenants.model.config().max_position_embeddings;
+  const std::vector<Token> longest = minillm_testing::random_tokens(context - 2, 40, 1);
+  Generator generator(tenants.model, toy_tokenizer());
+  tenants.config.max_tokens = 50;
+  EXPECT_EQ(generator.generate(longest, tenants.config).tokens.size(), 3u);
+  EXPECT_ERROR(generator.generate(longest, tenants.config, {}, tenants.adapters[3]),
+               "max_position_embeddings, less its adapter's virtual tokens), got");
+  const Generation full = generator.generate(std::span(longest).first(longest.size() - 2),
+                                             tenants.config, {}, tenants.adapters[4]);
+  EXPECT_EQ(full.tokens.size(), 2u);
+  EXPECT_EQ(full.reason, StopReason::kContextFull);
 }
 
 TEST(PromptAdapters, SayWhatIsWrong) {

@@ -30,7 +30,7 @@ class AdapterExport : public testing::Test {
   void save(double scale, bool in_turn) {
     AdapterShape shape;
     for (Index layer = 0; layer < model_.config().num_hidden_layers; ++layer)
-      for (int m = 0; m < kModules; ++m)
+      for (int m = 0; m < kMatrixModules; ++m)
         shape.updates.push_back({layer, static_cast<Module>(m), 3,
                                  scale * (in_turn ? 1 + (m + static_cast<int>(layer)) % 2 : 1)});
     const auto adapter = std::make_shared<Adapter>(model_.config(), shape);

@@ -1,6 +1,6 @@
 // Adapters: what they change, that they change nothing else, and the promises about bits.
 
-#include "libminillm/nn/adapter.h"
+#include "libminillm/nn/adapter_config.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -148,7 +148,7 @@ TEST(Adapter, MergedHasTheLogProbabilitiesOfTheAdaptedModel) {
 // Every matrix by itself: an update that is read with a wrong shape, offset or scale is seen.
 TEST(Adapter, OfOneModuleIsThatModulesMatrixOnly) {
   const TokenBatch batch = random_batch({30}, V);
-  for (int m = 0; m < kModules; ++m) {
+  for (int m = 0; m < kMatrixModules; ++m) {
     Model model = random_model(medium_config());
     const std::vector<Real> before(model.parameters().begin(), model.parameters().end());
     model.adapt(random_adapter(medium_config(), 1, 1u << m));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@
 namespace minillm {
 namespace {
 
+using minillm_testing::AdapterKind;
 using minillm_testing::random_tokens;
 
 constexpr Index V = 11;
@@ -26,14 +28,19 @@ using Objective = std::function<Contribution(std::span<Real> dlogp, std::span<co
 
 // Tied and untied, and with heads that are together wider than the residual stream; some with an
 // adapter, too.
-std::vector<std::pair<ModelConfig, bool>> configs() {
-  ModelConfig wide = minillm_testing::tiny_config(true);
+std::vector<std::pair<ModelConfig, std::optional<AdapterKind>>> configs() {
+  const ModelConfig tied = minillm_testing::tiny_config(true);
+  const ModelConfig own = minillm_testing::tiny_config(false);
+  ModelConfig wide = tied;
   wide.head_dim = 6;
-  return {{minillm_testing::tiny_config(true), false},
-          {minillm_testing::tiny_config(false), false},
-          {wide, false},
-          {wide, true},
-          {minillm_testing::tiny_config(false), true}};
+  return {{tied, {}},
+          {own, {}},
+          {wide, {}},
+          {wide, AdapterKind::kLora},
+          {own, AdapterKind::kLora},
+          {wide, AdapterKind::kParallel},
+          {own, AdapterKind::kPrompt},
+          {wide, AdapterKind::kPrefix}};
 }
 
 // Every parameter of the model, or of an adapter on it.
@@ -47,11 +54,12 @@ void expect_gradient_of(Model& model, const std::function<double()>& loss,
 }
 
 // Of the model, and of an adapter on it.
-void expect_model_gradient(const TokenBatch& batch, const Objective& objective) {
+void expect_model_gradient(const TokenBatch& plain, const Objective& objective) {
   const minillm_testing::ThreadCount one(1);  // thousands of tiny passes
-  for (const auto& [config, adapted] : configs()) {
+  for (const auto& [config, kind] : configs()) {
     Model model = minillm_testing::random_model(config);
-    if (adapted) model.adapt(minillm_testing::random_adapter(config));
+    if (kind) model.adapt(minillm_testing::random_adapter(*kind, config));
+    const TokenBatch batch = minillm_testing::with_virtual_tokens(plain, model.virtual_tokens());
     trainable_of(model);  // allocates gradients
     Workspace workspace = minillm_testing::training_workspace(model, batch);
     std::vector<Real> dlogp(batch.targets.size());
@@ -62,10 +70,10 @@ void expect_model_gradient(const TokenBatch& batch, const Objective& objective) 
     };
     loss();
     model.backward(batch, dlogp, workspace);
-    expect_gradient_of(
-        model, loss,
-        fmt::format("head_dim {}, {} head{}", config.head_dim,
-                    config.tie_word_embeddings ? "tied" : "own", adapted ? ", adapted" : ""));
+    expect_gradient_of(model, loss,
+                       fmt::format("head_dim {}, {} head{}", config.head_dim,
+                                   config.tie_word_embeddings ? "tied" : "own",
+                                   kind ? ", " + minillm_testing::name_of(*kind) : ""));
   }
 }
 
@@ -138,20 +146,26 @@ TEST(ModelGradient, ThroughDpoWithTheSftTermMatchesCentralDifferences) {
 // The score head, alone (a reward model) and beside next-token prediction on one trunk.
 TEST(ModelGradient, ThroughBradleyTerryMatchesCentralDifferences) {
   const minillm_testing::ThreadCount one(1);
-  TokenBatch batch = minillm_testing::random_batch({7, 1, 5}, V);
+  TokenBatch plain = minillm_testing::random_batch({7, 1, 5}, V);
   minillm_testing::append_shared_prompt(
-      batch, random_tokens(4, V, 1), std::vector{random_tokens(3, V, 2), random_tokens(2, V, 3)});
-  if (batch.targets.size() % 2 == 1) batch.targets.pop_back();
-  const std::vector<double> margins(batch.targets.size() / 2, 0.3);
+      plain, random_tokens(4, V, 1), std::vector{random_tokens(3, V, 2), random_tokens(2, V, 3)});
+  if (plain.targets.size() % 2 == 1) plain.targets.pop_back();
+  const std::vector<double> margins(plain.targets.size() / 2, 0.3);
   for (const Heads heads : {Heads::kScore, Heads::kBoth}) {
-    for (const auto& [tied, adapted] : {std::pair(true, false), {false, false}, {true, true}}) {
+    using Kind = std::optional<AdapterKind>;
+    for (const auto& [tied, kind] : {std::pair(true, Kind()),
+                                     {false, Kind()},
+                                     {true, Kind(AdapterKind::kLora)},
+                                     {true, Kind(AdapterKind::kParallel)},
+                                     {true, Kind(AdapterKind::kPrefix)}}) {
       ModelConfig config = minillm_testing::tiny_config(tied);
       config.heads = heads;
       Model model = minillm_testing::random_model(config);
       const auto weight = tensor_span(model.parameters(), *model.tensors().find("score.weight"));
       EXPECT_EQ(std::ranges::count(weight, Real{0}), std::ssize(weight)) << "begins at zero";
       std::ranges::copy(minillm_testing::random_values(weight.size(), 4), weight.begin());
-      if (adapted) model.adapt(minillm_testing::random_adapter(config));
+      if (kind) model.adapt(minillm_testing::random_adapter(*kind, config));
+      const TokenBatch batch = minillm_testing::with_virtual_tokens(plain, model.virtual_tokens());
       trainable_of(model);  // allocates gradients
       Workspace workspace = minillm_testing::training_workspace(model, batch);
       std::vector<Real> scores(batch.targets.size()), dscores(scores.size());
@@ -172,10 +186,10 @@ TEST(ModelGradient, ThroughBradleyTerryMatchesCentralDifferences) {
       }
       model.scores_backward(dscores, batch, workspace);
       model.backward(batch, workspace);
-      expect_gradient_of(
-          model, loss,
-          fmt::format("{} head, {}{}", tied ? "tied" : "own",
-                      heads == Heads::kBoth ? "both" : "score", adapted ? ", adapted" : ""));
+      expect_gradient_of(model, loss,
+                         fmt::format("{} head, {}{}", tied ? "tied" : "own",
+                                     heads == Heads::kBoth ? "both" : "score",
+                                     kind ? ", " + minillm_testing::name_of(*kind) : ""));
     }
   }
 }

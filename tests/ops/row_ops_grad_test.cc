@@ -8,6 +8,7 @@
 
 #include "libminillm/ops/embedding.h"
 #include "libminillm/ops/linear.h"
+#include "libminillm/ops/prefix.h"
 #include "libminillm/ops/rmsnorm.h"
 #include "libminillm/ops/rope.h"
 #include "libminillm/ops/swiglu.h"
@@ -56,7 +57,11 @@ TEST(LinearGradient, OfASquareWeightIsNotTransposed) {
 }
 
 // Two updates with other ranks and scales, on some of the rows each, of parts of y that overlap.
-TEST(LinearGradient, OfLowRankUpdatesMatchesCentralDifferences) {
+class LowRankGradient : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Forms, LowRankGradient, testing::Bool(), [](const auto& relu) {
+  return std::string(relu.param ? "relu" : "linear");
+});
+TEST_P(LowRankGradient, MatchesCentralDifferences) {
   constexpr Index N = 17, in = 9, out = 20, most = 7;
   Matrix x = random_matrix(N, in, 1), weight = random_matrix(out, in, 2), y(N, out);
   Matrix a0 = random_matrix(5, in, 3), bt0 = random_matrix(2, 12, 4), bt1 = random_matrix(3, 8, 5);
@@ -66,8 +71,9 @@ TEST(LinearGradient, OfLowRankUpdatesMatchesCentralDifferences) {
   const std::vector<LowRank> updates = {
       {a0.view(),
        da0.view(),
-       {{bt0.view(), dbt0.view(), 0, 0.5}, {bt1.view(), dbt1.view(), 10, 2}}},
-      {a1.view(), da1.view(), {{bt2.view(), dbt2.view(), 0, 1}}, /*inner_begin=*/3}};
+       {{bt0.view(), dbt0.view(), 0, 0.5}, {bt1.view(), dbt1.view(), 10, -2}},
+       GetParam()},
+      {a1.view(), da1.view(), {{bt2.view(), dbt2.view(), 0, 1}}, GetParam(), /*inner_begin=*/3}};
   const std::vector<LowRankPass::Rows> rows = {{0, 4, 0}, {4, 11, 1}, {13, 17, 0}};
   const LowRankPass pass{rows, inner.view(), dinner.view()};
   Weight updated(weight.view());
@@ -88,10 +94,46 @@ TEST(LinearGradient, OfLowRankUpdatesMatchesCentralDifferences) {
   expect_gradient(loss, bt2.span(), dbt2.span(), kTolerance, "B of the second");
 }
 
+// Two prefixes of three and two virtual tokens, each on several sequences, and rows of none.
+TEST(PrefixGradient, MatchesCentralDifferencesAndEndsThere) {
+  constexpr Index N = 14, width = 6;
+  const std::vector<Token> tokens = {-3, -2, -1, 5, 7, -3, -2, -1, 1, -2, -1, 4, 2, 2};
+  const std::vector<LowRankPass::Rows> rows = {{0, 9, 1}, {9, 12, 0}};
+  Matrix k0 = random_matrix(2, width, 1), v0 = random_matrix(2, width, 2);
+  Matrix k1 = random_matrix(3, width, 3), v1 = random_matrix(3, width, 4);
+  Matrix dk0(2, width), dv0(2, width), dk1(3, width), dv1(3, width);
+  const std::vector<PrefixRows> prefixes = {{k0.view(), v0.view(), dk0.view(), dv0.view()},
+                                            {k1.view(), v1.view(), dk1.view(), dv1.view()}};
+  const PrefixPass pass{tokens, rows, prefixes};
+  const Matrix own_keys = random_matrix(N, width, 5), own_values = random_matrix(N, width, 6);
+  const Matrix r = random_matrix(N, width, 7), q = random_matrix(N, width, 8);
+  Matrix keys(N, width), values(N, width);
+  const auto loss = [&] {
+    std::ranges::copy(own_keys.span(), keys.span().begin());
+    std::ranges::copy(own_values.span(), values.span().begin());
+    prefix_forward(keys.view(), values.view(), pass);
+    return dot(r.span(), keys.span()) + dot(q.span(), values.span());
+  };
+  loss();
+  Matrix dkeys = random_matrix(N, width, 7), dvalues = random_matrix(N, width, 8);
+  prefix_backward(dkeys.view(), dvalues.view(), pass);
+  expect_gradient(loss, k0.span(), dk0.span(), kTolerance, "keys of the first");
+  expect_gradient(loss, v0.span(), dv0.span(), kTolerance, "values of the first");
+  expect_gradient(loss, k1.span(), dk1.span(), kTolerance, "keys of the second");
+  expect_gradient(loss, v1.span(), dv1.span(), kTolerance, "values of the second");
+  for (Index n = 0; n < N; ++n)
+    for (Index c = 0; c < width; ++c) {
+      const bool is_virtual = tokens[static_cast<size_t>(n)] < 0;
+      EXPECT_EQ(dkeys(n, c), is_virtual ? 0 : r(n, c)) << n;
+      EXPECT_EQ(dvalues(n, c), is_virtual ? 0 : q(n, c)) << n;
+      EXPECT_TRUE(is_virtual || keys(n, c) == own_keys(n, c)) << n;
+    }
+}
+
 TEST(EmbeddingGradient, MatchesCentralDifferencesForRepeatedTokens) {
-  const std::vector<Token> tokens = {4, 1, 1, 0, 4, 1};
-  Matrix table = random_matrix(5, 37, 1), y(6, 37), dtable(5, 37);
-  const Matrix r = random_matrix(6, 37, 2);
+  const std::vector<Token> tokens = {4, 1, 1, 0, -2, 4, 1};  // one is virtual: a row of zeros
+  Matrix table = random_matrix(5, 37, 1), y(7, 37), dtable(5, 37);
+  const Matrix r = random_matrix(7, 37, 2);
   const auto loss = [&] {
     embedding_forward(y.view(), tokens, table.view());
     return dot(r.span(), y.span());

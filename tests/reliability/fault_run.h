@@ -49,7 +49,7 @@ inline void run_small_stage(const std::string& stage, const std::string& directo
   } else if (stage == "sft" || stage == "lora") {
     SftConfig config;
     config.train = train;
-    if (stage == "lora") config.train.lora.rank = 2;
+    if (stage == "lora") config.train.adapter.lora.rank = 2;
     sft(config, options("sft", "base"), events);
   } else if (stage == "dpo") {
     DpoConfig config;

@@ -4,11 +4,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+#include <set>
+
 #include "libminillm/reward/reward.h"
 #include "libminillm/rl/rl.h"
 #include "tests/stages/stages_fixture.h"
 #include "tests/testing/compare.h"
 #include "tests/testing/expect_error.h"
+#include "tests/testing/tiny_model.h"
 
 namespace minillm_testing {
 namespace {
@@ -17,6 +21,19 @@ using testing::Contains;
 using testing::HasSubstr;
 
 LoraConfig small_lora() { return {.rank = 3, .alpha = 6, .b_rate = 2}; }
+AdapterConfig small(AdapterKind kind) {
+  switch (kind) {
+    case AdapterKind::kLora:
+      return {.lora = small_lora()};
+    case AdapterKind::kParallel:
+      return {.parallel = {.width = 3}};
+    case AdapterKind::kPrompt:
+      return {.prompt = {.tokens = 3, .text = "Answer: "}};
+    case AdapterKind::kPrefix:
+      return {.prefix = {.tokens = 3, .text = ""}};
+  }
+  return {};
+}
 
 class AdapterStages : public Stages {
  protected:
@@ -27,9 +44,9 @@ class AdapterStages : public Stages {
   }
   // Runs a stage with an adapter.
   static TrainOutcome run(const std::string& stage, StageOptions options,
-                          const TrainerEvents& events = {}) {
-    const auto adapt = [](auto config) {
-      config.train.lora = small_lora();
+                          const TrainerEvents& events = {}, AdapterKind kind = AdapterKind::kLora) {
+    const auto adapt = [&](auto config) {
+      config.train.adapter = small(kind);
       config.train.steps = 6;
       return config;
     };
@@ -67,16 +84,20 @@ class AdapterStages : public Stages {
   }
 };
 
-class EveryAdapterStage : public AdapterStages, public testing::WithParamInterface<const char*> {};
+using StageAndKind = std::tuple<const char*, AdapterKind>;
+class EveryAdapterStage : public AdapterStages, public testing::WithParamInterface<StageAndKind> {};
 
 TEST_P(EveryAdapterStage, ResumesToTheByteAndLeavesTheBaseAsItIs) {
-  const std::string stage = GetParam(), whole = stage + "-whole", resumed = stage + "-resumed";
+  const std::string stage = std::get<0>(GetParam());
+  const AdapterKind kind = std::get<1>(GetParam());
+  const std::string name = stage + "-" + name_of(kind);
+  const std::string whole = name + "-whole", resumed = name + "-resumed";
   const std::string before = weights("base"), chat_before = weights("chat");
-  EXPECT_EQ(run(stage, options_of(stage, whole)), TrainOutcome::kFinished);
+  EXPECT_EQ(run(stage, options_of(stage, whole), {}, kind), TrainOutcome::kFinished);
   StageOptions options = options_of(stage, resumed);
-  EXPECT_EQ(run(stage, options, stop_after(3)), TrainOutcome::kInterrupted);
+  EXPECT_EQ(run(stage, options, stop_after(3), kind), TrainOutcome::kInterrupted);
   options.resume = true;
-  EXPECT_EQ(run(stage, options), TrainOutcome::kFinished);
+  EXPECT_EQ(run(stage, options, {}, kind), TrainOutcome::kFinished);
   EXPECT_EQ(adapter_file(resumed), adapter_file(whole));
   EXPECT_EQ(moments(resumed), moments(whole));
   EXPECT_EQ(weights("base"), before);
@@ -87,21 +108,40 @@ TEST_P(EveryAdapterStage, ResumesToTheByteAndLeavesTheBaseAsItIs) {
   const Model model = checkpoint.load_model();
   EXPECT_EQ(model.config().has_score_head(), stage == "reward" || stage == "ppo");
   // The marks of a chat are learned where the starting point knows no chat.
-  EXPECT_EQ(model.adapter()->shape().tokens.empty(), stage != "sft");
-  for (const Real w : model.adapter()->updates()[0].parts[0].bt.data == nullptr
-                          ? std::span<const Real>()
-                          : model.adapter()->parameters())
-    ASSERT_TRUE(std::isfinite(w));
+  const bool has_rows = stage == "sft" && model.virtual_tokens() == 0;
+  EXPECT_EQ(model.adapter()->shape().tokens.empty(), !has_rows);
+  for (const Real w : model.adapter()->parameters()) ASSERT_TRUE(std::isfinite(w));
 }
 
-INSTANTIATE_TEST_SUITE_P(Stages, EveryAdapterStage,
-                         testing::Values("pretrain", "sft", "dpo", "reward", "rl", "ppo"),
-                         [](const auto& stage) { return std::string(stage.param); });
+INSTANTIATE_TEST_SUITE_P(
+    Stages, EveryAdapterStage,
+    testing::Combine(testing::Values("pretrain", "sft", "dpo", "reward", "rl", "ppo"),
+                     testing::ValuesIn(kAdapterKinds)),
+    [](const auto& test) { return std::get<0>(test.param) + name_of(std::get<1>(test.param)); });
+
+// The reference of DPO is what training begins with, new virtual tokens included: what was computed
+// with others is not taken for it.
+TEST_F(AdapterStages, OtherVirtualTokensHaveAnotherReference) {
+  std::set<std::string> references;
+  for (const std::string text : {"One", "Another"}) {
+    DpoConfig config = small_dpo();
+    config.train.adapter.prefix = {.tokens = 3, .text = text};
+    std::vector<std::string> messages;
+    TrainerEvents events;
+    events.on_message = [&](const std::string& message) { messages.push_back(message); };
+    run_dpo(options_of("dpo", "prefix" + text), events, config);
+    EXPECT_THAT(messages, Contains(HasSubstr("as it must be: the model is its reference")));
+    const auto cache = nlohmann::json::parse(
+        read_file(join_path(world_->file("prefix" + text), "reference_train.json")));
+    references.insert(cache.at("key"));
+  }
+  EXPECT_EQ(references.size(), 2u);
+}
 
 // Rank 0 is full tuning to the byte, also of runs that know no adapters.
 TEST_F(AdapterStages, RankZeroIsFullTuning) {
   SftConfig config = small_sft();
-  config.train.lora.alpha = 7;  // without a rank it means nothing
+  config.train.adapter.lora.alpha = 7;  // without a rank it means nothing
   sft(config, world_->options("sft.jsonl", "sft_eval.jsonl", "rank-zero", "base"), {});
   EXPECT_EQ(weights("rank-zero"), weights("chat"));
 }
@@ -127,10 +167,14 @@ TEST_F(AdapterStages, GoOnWithTheAdapterOfTheStageBefore) {
   run("rl", options_of("rl", "lora-rl", "lora-chat"));
 
   DpoConfig other = small_dpo();
-  other.train.lora = {.rank = 2};
-  EXPECT_ERROR(run_dpo(options_of("dpo", "other", "lora-chat"), {}, other),
-               "the starting point's adapter has other ranks, scales or targets: expected its own "
-               "(rank 3)");
+  other.train.adapter.lora = {.rank = 2};
+  EXPECT_ERROR(
+      run_dpo(options_of("dpo", "other", "lora-chat"), {}, other),
+      "the starting point's adapter is LoRA of rank 3, with other settings than asked for");
+  other.train.adapter = {.prompt = {.tokens = 2, .text = ""}};
+  EXPECT_ERROR(
+      run_dpo(options_of("dpo", "other", "lora-chat"), {}, other),
+      "the starting point's adapter is LoRA of rank 3, with other settings than asked for");
 }
 
 TEST_F(AdapterStages, AStageThatTrainsTheModelMergesTheAdapterFirst) {
@@ -151,13 +195,14 @@ TEST_F(AdapterStages, AStageThatTrainsTheModelMergesTheAdapterFirst) {
 
 TEST_F(AdapterStages, SayWhatAnAdapterCannotBe) {
   PretrainConfig scratch = small_pretrain();
-  scratch.train.lora = small_lora();
+  scratch.train.adapter.lora = small_lora();
   EXPECT_ERROR(pretrain(scratch, world_->options("pretrain.jsonl", "", "scratch"), {}),
-               "lora.rank: expected 0 where training is from scratch");
+               "lora.rank, parallel.width, prompt.tokens, prefix.tokens: expected 0 where training "
+               "is from scratch");
   SftConfig config = small_sft();
-  config.train.lora = {.rank = 3, .targets = {"query"}};
+  config.train.adapter.lora = {.rank = 3, .targets = {"query"}};
   EXPECT_ERROR(sft(config, options_of("sft", "refused"), {}), "lora.targets: 'query': expected");
-  config.train.lora = {.rank = -3};
+  config.train.adapter.lora = {.rank = -3};
   EXPECT_ERROR(sft(config, options_of("sft", "refused"), {}), "lora.rank: expected 0 to");
   run("sft", options_of("sft", "of-base"));
   StageOptions options = options_of("dpo", "wrong-base", "chat");
@@ -169,7 +214,7 @@ TEST_F(AdapterStages, AnAdapterInMemoryIsTrainedInPlace) {
   StageModel model = open_starting_point(world_->options("sft.jsonl", "", "", "base"));
   const std::vector<Real> before(model.model.parameters().begin(), model.model.parameters().end());
   SftConfig config = small_sft();
-  config.train.lora = small_lora();
+  config.train.adapter.lora = small_lora();
   SftData data;
   data.train = read_conversations({world_->file("sft.jsonl")}, BadRecordPolicy::kError);
   sft(config, std::move(data), model);

@@ -71,22 +71,54 @@ inline minillm::Model random_model(const minillm::ModelConfig& config, uint64_t 
   return model;
 }
 
-// An adapter with another rank and scale for every module, all factors random; `targets` are bits.
+// An adapter of this shape, all parameters random.
 inline std::shared_ptr<minillm::Adapter> random_adapter(const minillm::ModelConfig& config,
-                                                        uint64_t seed = 1, unsigned targets = 127) {
-  minillm::AdapterShape shape;
-  for (Index layer = 0; layer < config.num_hidden_layers; ++layer)
-    for (int m = 0; m < minillm::kModules; ++m)
-      if (targets >> m & 1)
-        shape.updates.push_back({layer, static_cast<minillm::Module>(m), 1 + (m + layer) % 3,
-                                 0.25 * (m + 2) / static_cast<double>(layer + 1)});
-  shape.tokens = {1, 4, static_cast<Token>(config.vocab_size - 1)};
+                                                        minillm::AdapterShape shape,
+                                                        uint64_t seed = 1) {
   shape.score = config.has_score_head();
   const auto adapter = std::make_shared<minillm::Adapter>(config, shape);
   minillm::Rng rng(seed, 55);
   for (Real& w : adapter->parameters())
     w = static_cast<Real>(config.initializer_range * rng.normal());
   return adapter;
+}
+
+// LoRA with another rank and scale for every module, all factors random; `targets` are bits.
+inline std::shared_ptr<minillm::Adapter> random_adapter(const minillm::ModelConfig& config,
+                                                        uint64_t seed = 1, unsigned targets = 127) {
+  minillm::AdapterShape shape;
+  for (Index layer = 0; layer < config.num_hidden_layers; ++layer)
+    for (int m = 0; m < minillm::kMatrixModules; ++m)
+      if (targets >> m & 1)
+        shape.updates.push_back({layer, static_cast<minillm::Module>(m), 1 + (m + layer) % 3,
+                                 0.25 * (m + 2) / static_cast<double>(layer + 1)});
+  shape.tokens = {1, 4, static_cast<Token>(config.vocab_size - 1)};
+  return random_adapter(config, shape, seed);
+}
+
+// One of every kind that there is, all random.
+enum class AdapterKind { kLora, kParallel, kPrompt, kPrefix };
+inline constexpr AdapterKind kAdapterKinds[] = {AdapterKind::kLora, AdapterKind::kParallel,
+                                                AdapterKind::kPrompt, AdapterKind::kPrefix};
+inline std::string name_of(AdapterKind kind) {
+  constexpr const char* kNames[] = {"lora", "parallel", "prompt", "prefix"};
+  return kNames[static_cast<int>(kind)];
+}
+inline std::shared_ptr<minillm::Adapter> random_adapter(AdapterKind kind,
+                                                        const minillm::ModelConfig& config,
+                                                        uint64_t seed = 1) {
+  if (kind == AdapterKind::kLora) return random_adapter(config, seed);
+  minillm::AdapterShape shape;
+  if (kind == AdapterKind::kParallel) {
+    for (Index layer = 0; layer < config.num_hidden_layers; ++layer)
+      for (const auto module : {minillm::Module::kAttention, minillm::Module::kFfn})
+        shape.updates.push_back({layer, module, 3, 1.5});
+    shape.tokens = {1, 4};
+  } else {
+    shape.virtual_tokens = 3;
+    shape.prefix = kind == AdapterKind::kPrefix;
+  }
+  return random_adapter(config, shape, seed);
 }
 
 inline std::vector<Token> random_tokens(Index count, Index vocab_size, uint64_t seed) {
@@ -114,9 +146,8 @@ inline void append_shared_prompt(TokenBatch& batch, std::span<const Token> promp
   const Index prompt_end = batch.rows();
   for (const std::vector<Token>& answer : answers) {
     const Index begin = batch.rows();
-    append_sequence(batch, answer, static_cast<Index>(answer.size()));
-    batch.segments.back().prefix_begin = prompt_begin;
-    batch.segments.back().prefix_end = prompt_end;
+    batch.tokens.insert(batch.tokens.end(), answer.begin(), answer.end());
+    batch.segments.push_back({begin, batch.rows(), prompt_begin, prompt_end});
     Index row = prompt_end - 1;  // the prompt's last row predicts the answer's first token
     for (const Token token : answer) {
       batch.targets.push_back({row, token, 1});
@@ -141,6 +172,31 @@ inline TokenBatch random_batch(std::initializer_list<Index> lengths, Index vocab
   TokenBatch batch;
   for (const Index length : lengths)
     append_sequence(batch, random_tokens(length, vocab_size, seed++));
+  return batch;
+}
+
+// The same batch with P virtual tokens in front of every sequence.
+inline TokenBatch with_virtual_tokens(const TokenBatch& plain, Index P) {
+  TokenBatch batch;
+  batch.virtual_tokens = P;
+  std::vector<Index> moved(plain.tokens.size());  // to which row
+  for (const Segment& s : plain.segments) {
+    const Index begin = batch.rows();
+    const bool begins = s.prefix_length() == 0;
+    for (Index i = begins ? -P : 0; i < 0; ++i) batch.tokens.push_back(static_cast<Token>(i));
+    for (Index row = s.begin; row < s.end; ++row) {
+      moved[static_cast<size_t>(row)] = batch.rows();
+      batch.tokens.push_back(plain.tokens[static_cast<size_t>(row)]);
+    }
+    Segment own{begin, batch.rows(), 0, 0, s.adapter};
+    if (!begins) {
+      own.prefix_begin = moved[static_cast<size_t>(s.prefix_begin)] - P;
+      own.prefix_end = moved[static_cast<size_t>(s.prefix_end - 1)] + 1;
+    }
+    batch.segments.push_back(own);
+  }
+  for (const Target& t : plain.targets)
+    batch.targets.push_back({moved[static_cast<size_t>(t.row)], t.token, t.weight});
   return batch;
 }
 

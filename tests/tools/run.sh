@@ -96,7 +96,7 @@ expect 0 "" tool generate --checkpoint chat --adapter lora --force --chat --prom
 expect 1 "adapter 'nowhere': no such directory" tool generate --checkpoint chat --adapter nowhere --chat --prompt x
 expect 2 "lora.targets: 'head': expected one of q, k, v, o, gate, up, down" tool sft --init-from base "${chats[@]}" \
   --out nothing --set lora.rank=2 --set 'lora.targets=["head"]'
-expect 2 "lora.rank: expected 0 where training is from scratch" tool pretrain "${texts[@]}" --out nothing --set lora.rank=2
+expect 2 "expected 0 where training is from scratch" tool pretrain "${texts[@]}" --out nothing --set lora.rank=2
 
 # --- a reward model: judges answers, and writes none
 expect 0 "saved" tool reward --init-from chat "${pairs[@]}" --eval world/preference_eval.jsonl --out judge \

@@ -22,14 +22,15 @@ TrainConfig with(const std::string& assignment) {
 
 TEST(TrainConfig, DefaultsAreValid) { TrainConfig().validate(); }
 
-TEST(TrainConfig, ListsEveryFieldOnceUnderTrainOrLora) {
+TEST(TrainConfig, ListsEveryFieldOnceUnderTrainOrAnAdapter) {
   TrainConfig config;
   ConfigFields fields;
   list_fields(fields, config);
   std::set<std::string> keys;
   std::set<const void*> values;
   for (const ConfigField& field : fields.all()) {
-    EXPECT_TRUE(field.key.starts_with("train.") || field.key.starts_with("lora.")) << field.key;
+    const std::string section = field.key.substr(0, field.key.find('.'));
+    EXPECT_THAT(section, testing::AnyOf("train", "lora", "parallel", "prompt", "prefix"));
     EXPECT_FALSE(field.help.empty()) << field.key;
     EXPECT_TRUE(keys.insert(field.key).second) << field.key;
     const void* value = std::visit([](auto* v) -> const void* { return v; }, field.value);
