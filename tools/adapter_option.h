@@ -30,27 +30,31 @@ struct AdapterOptions {
   bool force = false;  // takes those of another base
 };
 
-inline void add_adapter_option(CLI::App& app, std::vector<Checkpoint::AdapterArgument>& adapters) {
+// `what` they are put on.
+inline void add_adapter_option(CLI::App& app, std::vector<Checkpoint::AdapterArgument>& adapters,
+                               const std::string& what = "the checkpoint") {
   app.add_option_function<std::vector<std::string>>(
          "--adapter",
          [&adapters](const std::vector<std::string>& texts) {
            for (const std::string& text : texts) adapters.push_back(parse_adapter(text));
          },
-         "adapter on the checkpoint, DIR or DIR:WEIGHT; several are added up")
+         "adapter on " + what + ", DIR or DIR:WEIGHT; several are added up")
       ->allow_extra_args(false)
       ->take_all();
 }
+inline void add_adapter_options(CLI::App& app, std::vector<Checkpoint::AdapterArgument>& adapters,
+                                bool& force, const std::string& what = "the checkpoint") {
+  add_adapter_option(app, adapters, what);
+  app.add_flag("--force", force, "take adapters of another base, whose updates then mean nothing");
+}
+
 inline void add_adapter_options(CLI::App& app, AdapterOptions& options) {
-  add_adapter_option(app, options.adapters);
-  app.add_flag("--force", options.force,
-               "take adapters of another base, whose updates then mean nothing");
+  add_adapter_options(app, options.adapters, options.force);
 }
 
 // The checkpoint with its adapters; says its warnings.
 inline Checkpoint open_checkpoint(const std::string& path, const AdapterOptions& options = {}) {
-  Checkpoint checkpoint = Checkpoint::open(path);
-  if (!options.adapters.empty())
-    checkpoint = checkpoint.with_adapters(options.adapters, options.force);
+  const Checkpoint checkpoint = CheckpointSource{path, options.adapters, options.force}.open();
   for (const std::string& warning : checkpoint.warnings()) spdlog::warn("warning: {}", warning);
   return checkpoint;
 }

@@ -47,6 +47,7 @@ int main(int argc, char** argv) {
       "taught to chat is also shown continuing the prompt as text",
       "minillm-compare");
   std::vector<std::string> checkpoints;
+  AdapterOptions adapters;
   std::string prompts, summary;
   GenerationConfig config;
   config.sampling.temperature = 0;
@@ -61,6 +62,8 @@ int main(int argc, char** argv) {
   app.add_option("--summary", summary,
                  "instead, print a table of the stages' figures (the quickstart's summary.json)")
       ->excludes(asked);
+  add_adapter_options(app, adapters.adapters, adapters.force,
+                      "the first checkpoint, as one more column");
   add_generation_options(app, config);
   app.add_option("--width", width, "characters per line (default: the terminal's width)")
       ->check(CLI::Range(40, 1000));
@@ -74,7 +77,11 @@ int main(int argc, char** argv) {
     MINILLM_CHECK_USAGE(!checkpoints.empty() && !prompts.empty(),
                         "expected --checkpoints and --prompts, or --summary (see --help)");
     config.validate();
-    const Comparison comparison = compare_checkpoints(checkpoints, read_prompts(prompts), config);
+    std::vector<CheckpointSource> sources;
+    for (const std::string& path : checkpoints) sources.push_back({path});
+    if (!adapters.adapters.empty())
+      sources.push_back({checkpoints.front(), adapters.adapters, adapters.force});
+    const Comparison comparison = compare_checkpoints(sources, read_prompts(prompts), config);
     if (json)
       print_json(comparison);
     else

@@ -62,16 +62,17 @@ int main(int argc, char** argv) {
          "instead, write event files for TensorBoard into this directory, a subdirectory per run")
       ->excludes(markdown_flag)
       ->excludes(csv_flag);
+  add_adapter_options(app, options.adapters, options.force, "the first run, as one more run");
   add_generation_options(app, options.generation);
 
   return run_tool(app, argc, argv, [&] {
     options.generation.validate();
     if (csv) {
-      deliver(report::report_csv(report::read_runs(options.runs)), out);
+      deliver(report::report_csv(report::read_runs(options)), out);
       return 0;
     }
     if (!tensorboard.empty()) {
-      const auto written = report::write_tensorboard(report::read_runs(options.runs), tensorboard);
+      const auto written = report::write_tensorboard(report::read_runs(options), tensorboard);
       MINILLM_CHECK(!written.empty(), "tensorboard: no run has a metrics.jsonl");
       for (const std::string& path : written) spdlog::info("wrote {}", path);
       return 0;

@@ -123,6 +123,18 @@ Adapter Checkpoint::load_adapter(const Model& base) const {
   return adapter;
 }
 
+Checkpoint CheckpointSource::open() const {
+  const Checkpoint checkpoint = Checkpoint::open(path);
+  return adapters.empty() ? checkpoint : checkpoint.with_adapters(adapters, force);
+}
+
+std::string CheckpointSource::name() const {
+  std::string name = path;
+  for (const auto& [adapter, weight] : adapters)
+    name += weight == 1 ? " + " + adapter : fmt::format(" + {}:{}", adapter, weight);
+  return name;
+}
+
 // An adapter that was taught to chat brings its own tokenizer, with its chat template.
 const std::string& Checkpoint::tokenizer_directory() const {
   for (size_t i = adapters_.size(); i-- > 0;)

@@ -100,6 +100,16 @@ class Checkpoint {
   std::vector<AdapterArgument> adapters_;  // directories
 };
 
+// Where a model is: a checkpoint, and adapters on it.
+struct CheckpointSource {
+  std::string path;
+  std::vector<Checkpoint::AdapterArgument> adapters = {};
+  bool force = false;  // takes adapters of another base
+
+  Checkpoint open() const;   // throws Error as Checkpoint does
+  std::string name() const;  // "runs/base + runs/tenant:0.5"
+};
+
 }  // namespace minillm
 
 #endif  // LIBMINILLM_CHECKPOINT_CHECKPOINT_H_

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/core/check.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/eval/sequence_scores.h"
@@ -18,13 +17,14 @@ std::string stage_name(const Checkpoint& checkpoint) {
 
 // A name for every checkpoint: its stage, unless another one has the same or none is known.
 std::vector<std::string> column_names(const std::vector<Checkpoint>& checkpoints,
-                                      const std::vector<std::string>& paths) {
+                                      const std::vector<CheckpointSource>& sources) {
   std::vector<std::string> stages;
   for (const Checkpoint& checkpoint : checkpoints) stages.push_back(stage_name(checkpoint));
   std::vector<std::string> names = stages;
   for (size_t i = 0; i < names.size(); ++i)
-    if (stages[i].empty() || std::count(stages.begin(), stages.end(), stages[i]) > 1)
-      names[i] = paths[i];
+    if (stages[i].empty() || !sources[i].adapters.empty() ||
+        std::count(stages.begin(), stages.end(), stages[i]) > 1)
+      names[i] = sources[i].name();
   return names;
 }
 
@@ -63,9 +63,16 @@ void add_column(Comparison& comparison, const std::string& name,
 
 Comparison compare_checkpoints(const std::vector<std::string>& paths,
                                const std::vector<Prompt>& prompts, const GenerationConfig& config) {
+  std::vector<CheckpointSource> sources;
+  for (const std::string& path : paths) sources.push_back({path});
+  return compare_checkpoints(sources, prompts, config);
+}
+
+Comparison compare_checkpoints(const std::vector<CheckpointSource>& sources,
+                               const std::vector<Prompt>& prompts, const GenerationConfig& config) {
   std::vector<Checkpoint> checkpoints;
-  for (const std::string& path : paths) checkpoints.push_back(Checkpoint::open(path));
-  const std::vector<std::string> names = column_names(checkpoints, paths);
+  for (const CheckpointSource& source : sources) checkpoints.push_back(source.open());
+  const std::vector<std::string> names = column_names(checkpoints, sources);
 
   Comparison comparison;
   for (const Prompt& prompt : prompts) comparison.rows.push_back({prompt, {}});

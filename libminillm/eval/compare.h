@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/generate/generator.h"
 #include "libminillm/generate/prompts.h"
 
@@ -31,8 +32,10 @@ struct Comparison {
 };
 
 // A checkpoint's column is named after its stage, or its path where the stage is unknown or not
-// unique. Only one is loaded at a time. Throws Error on a checkpoint that has no tokenizer or was
-// taught another template.
+// unique, or where it has adapters. Only one is loaded at a time. Throws Error on a checkpoint that
+// has no tokenizer or was taught another template.
+Comparison compare_checkpoints(const std::vector<CheckpointSource>& checkpoints,
+                               const std::vector<Prompt>& prompts, const GenerationConfig& config);
 Comparison compare_checkpoints(const std::vector<std::string>& checkpoints,
                                const std::vector<Prompt>& prompts, const GenerationConfig& config);
 

@@ -67,7 +67,7 @@ void add_answers(std::vector<ReportPrompt>& prompts, const ReportRun& run,
   if (!run.checkpoint.empty() && run.writes) {
     std::vector<Prompt> asked;
     for (const ReportPrompt& prompt : prompts) asked.push_back(prompt.prompt);
-    comparison = compare_checkpoints({run.checkpoint}, asked, generation);
+    comparison = compare_checkpoints(std::vector{run.source}, asked, generation);
   }
   for (size_t p = 0; p < prompts.size(); ++p) {
     std::vector<ReportAnswer>& answers = prompts[p].answers.emplace_back();
@@ -126,7 +126,7 @@ void try_base(Report& report, const world::WorldEvalSet& set, GenerationConfig g
   }
   if (prefixes.empty()) return;
   generation.max_tokens = kFactTokens;
-  const Comparison told = compare_checkpoints({base->checkpoint}, prefixes, generation);
+  const Comparison told = compare_checkpoints(std::vector{base->source}, prefixes, generation);
   for (size_t i = 0; i < asked.size(); ++i) {
     const auto [prompt, cloze] = asked[i];
     const std::string& text = told.rows[i].answers.front().text;
@@ -165,7 +165,7 @@ Report gather_report(const ReportOptions& options) {
   MINILLM_CHECK_USAGE(options.questions_per_kind == 0 || !options.world_eval.empty(),
                       "report: questions of the world: expected the world's folder");
   Report report;
-  report.runs = read_runs(options.runs);
+  report.runs = read_runs(options);
   if (!options.figures.empty()) report.figures = read_figures(options.figures);
   world::WorldEvalSet set;
   if (!options.world_eval.empty())

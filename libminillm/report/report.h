@@ -39,9 +39,10 @@ RunLog read_run_log(const std::string& path);
 // A run, or a checkpoint by itself.
 struct ReportRun {
   std::string name;          // its stage, where no other run has the same, else its path
-  std::string path;          // as given
+  std::string path;          // as given; with adapters, CheckpointSource::name()
   std::string stage;         // of stage_notes.h; empty where unknown (a foreign checkpoint)
   std::string checkpoint;    // its directory; empty if nothing is saved yet
+  CheckpointSource source;   // what is asked
   std::string weights_hash;  // SHA-256
   int64_t parameters = 0;
   bool taught_to_chat = false;
@@ -103,11 +104,15 @@ struct ReportOptions {
   int64_t questions_per_kind = 0;  // how many of its test questions to ask besides
   std::string figures;             // summary.json; may be empty
   GenerationConfig generation;
+  // The first run's checkpoint with these, as one more run.
+  std::vector<Checkpoint::AdapterArgument> adapters;
+  bool force = false;  // takes those of another base
 };
 // Reads the runs and asks every checkpoint the prompts. Throws Error.
 Report gather_report(const ReportOptions& options);
 // The runs alone, without loading a model.
 std::vector<ReportRun> read_runs(const std::vector<std::string>& paths);
+std::vector<ReportRun> read_runs(const ReportOptions& options);
 
 // ONE page that needs nothing else: no network, no fonts, no scripts from elsewhere. Whatever a
 // model or a data file says is shown as text and never interpreted.

@@ -74,14 +74,16 @@ std::string metrics_path(const std::string& path, const std::string& checkpoint)
   return join_path(checkpoint, std::string("../") + kMetricsName);
 }
 
-ReportRun read_run(const std::string& path) {
+ReportRun read_run(const CheckpointSource& source) {
+  const std::string& path = source.path;
   MINILLM_CHECK(is_directory(path), "run '{}': there is no such directory", path);
   ReportRun run;
-  run.path = path;
+  run.path = source.name();
+  run.source = source;
   // A run that has just begun has a log but no checkpoint.
   const bool begun = file_exists(join_path(path, kMetricsName)) && checkpoints_to_try(path).empty();
   if (!begun) {
-    const Checkpoint checkpoint = Checkpoint::open(path);
+    const Checkpoint checkpoint = source.open();
     run.checkpoint = checkpoint.path();
     run.weights_hash = checkpoint.weights_hash();
     run.parameters = checkpoint.model_config().parameter_count();
@@ -90,6 +92,7 @@ ReportRun read_run(const std::string& path) {
     if (checkpoint.state()) run.lineage = checkpoint.state()->lineage;
     if (!run.lineage.empty()) run.stage = run.lineage.back().stage;
   }
+  if (!source.adapters.empty()) return run;
   const std::string log = metrics_path(path, run.checkpoint);
   if (file_exists(log)) {
     RunLog lines = read_run_log(log);
@@ -124,12 +127,21 @@ RunLog read_run_log(const std::string& path) {
 }
 
 std::vector<ReportRun> read_runs(const std::vector<std::string>& paths) {
+  ReportOptions options;
+  options.runs = paths;
+  return read_runs(options);
+}
+
+std::vector<ReportRun> read_runs(const ReportOptions& options) {
   std::vector<ReportRun> runs;
-  for (const std::string& path : paths) runs.push_back(read_run(path));
+  for (const std::string& path : options.runs) runs.push_back(read_run({path}));
+  if (!options.adapters.empty())
+    runs.push_back(read_run({options.runs.front(), options.adapters, options.force}));
   for (ReportRun& run : runs) {
     const auto alike = std::count_if(
         runs.begin(), runs.end(), [&](const ReportRun& other) { return other.stage == run.stage; });
-    run.name = run.stage.empty() || alike > 1 ? run.path : run.stage;
+    const bool adapted = !run.source.adapters.empty();
+    run.name = run.stage.empty() || adapted || alike > 1 ? run.path : run.stage;
   }
   return runs;
 }

@@ -10,6 +10,7 @@
 #include "libminillm/generate/chat.h"
 #include "tests/testing/expect_error.h"
 #include "tests/testing/temp_dir.h"
+#include "tests/testing/tiny_model.h"
 #include "tests/testing/toy_model.h"
 
 namespace minillm {
@@ -87,6 +88,29 @@ TEST_F(Compare, NamesCheckpointsByPathWhereTheStageIsAmbiguous) {
   const std::string two = write("two", "sft", kChatTemplateId);
   EXPECT_EQ(compare_checkpoints({one, two}, prompts_, config_).columns,
             (std::vector<std::string>{one, two}));
+}
+
+TEST_F(Compare, HasAColumnForAdaptersOnACheckpoint) {
+  const std::string base = write("base", "pretrain", "");
+  Model adapted = toy_model(1, 200);
+  const auto adapter = minillm_testing::random_adapter(adapted.config());
+  for (Real& w : adapter->parameters()) w *= 8;
+  adapter->base_path = base, adapter->base_hash = Checkpoint::open(base).weights_hash();
+  adapted.adapt(adapter);
+  const std::string own = dir_.file("adapter");
+  write_checkpoint(own, {&adapted, nullptr, {}, {}, {}});
+  const std::vector<CheckpointSource> sources = {{base}, {base, {{own, 1}}}, {base, {{own, 0.5}}}};
+  const Comparison result = compare_checkpoints(sources, prompts_, config_);
+  ASSERT_EQ(result.columns.size(), 6u);
+  EXPECT_EQ(result.columns[1], "pretrain (chat)");
+  EXPECT_EQ(result.columns[3], base + " + " + own + " (chat)");
+  EXPECT_EQ(result.columns[5], base + " + " + own + ":0.5 (chat)");
+  for (size_t i = 0; i < prompts_.size(); ++i) {
+    const auto& answers = result.rows[i].answers;
+    EXPECT_EQ(answers[2].text,
+              Generator(adapted, toy_tokenizer()).complete(prompts_[i][0].content, config_));
+    EXPECT_NE(answers[2].text, answers[0].text);
+  }
 }
 
 TEST_F(Compare, RefusesAnotherChatTemplate) {

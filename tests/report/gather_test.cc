@@ -8,6 +8,7 @@
 #include "libminillm/report/report.h"
 #include "tests/testing/expect_error.h"
 #include "tests/testing/temp_dir.h"
+#include "tests/testing/tiny_model.h"
 #include "tests/testing/toy_model.h"
 
 namespace minillm::report {
@@ -118,6 +119,27 @@ TEST_F(Gather, AsksTheBaseModelForTheFactOfAPromptThatFails) {
     EXPECT_EQ(prompt.diagnosis.phase, truth == told ? "fine-tuning" : "pretraining");
     EXPECT_EQ(prompt.diagnosis.first_stage, truth == told ? 1 : 0);
   }
+}
+
+TEST_F(Gather, AddsTheFirstRunWithAdaptersAsOneMore) {
+  create_directories(dir_.file("a"));
+  const std::string a = write_run("a", "pretrain", "{\"step\":1,\"loss\":2}\n");
+  const Checkpoint base = Checkpoint::open(a);
+  Model adapted = base.load_model();
+  const auto adapter = minillm_testing::random_adapter(adapted.config());
+  adapter->base_path = base.path(), adapter->base_hash = base.weights_hash();
+  adapted.adapt(adapter);
+  write_checkpoint(dir_.file("adapter"), {&adapted, nullptr, {}, {}, {}});
+  ReportOptions asking = options({a}, {{{{Role::kUser, "the goat"}}, {}}});
+  asking.adapters = {{dir_.file("adapter"), 0.5}};
+  const Report report = gather_report(asking);
+  ASSERT_EQ(report.runs.size(), 2u);
+  EXPECT_EQ(report.runs[0].name, "pretrain");
+  EXPECT_EQ(report.runs[1].name, a + " + " + dir_.file("adapter") + ":0.5");
+  EXPECT_NE(report.runs[1].weights_hash, report.runs[0].weights_hash);
+  EXPECT_EQ(report.runs[0].metrics.size(), 1u);
+  EXPECT_TRUE(report.runs[1].metrics.empty());
+  EXPECT_FALSE(report.prompts[0].answers[1].empty());
 }
 
 TEST_F(Gather, FindsTheLogOfACheckpointsRunAndNamesLikeStagesByPath) {
