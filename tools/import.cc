@@ -8,6 +8,7 @@
 #include "libminillm/core/file.h"
 #include "libminillm/core/version.h"
 #include "libminillm/interop/llama2c_import.h"
+#include "libminillm/interop/mlx_adapter_import.h"
 #include "tools/chat_template_option.h"
 #include "tools/print.h"
 #include "tools/tool_main.h"
@@ -16,7 +17,7 @@ namespace minillm {
 namespace {
 
 struct ImportArguments {
-  std::string llama2c, llama2c_tokenizer, tokenizer, chat_template, out;
+  std::string llama2c, llama2c_tokenizer, tokenizer, chat_template, mlx, base, out;
   bool json = false;
 };
 
@@ -28,7 +29,33 @@ std::optional<Tokenizer> read_tokenizer(const ImportArguments& arguments, Index 
       import_llama2c_tokenizer(read_file(path, kMaxModelBytes), vocab_size, path), path);
 }
 
-void import(const ImportArguments& arguments) {
+TrainerState imported_from(const std::string& file) {
+  TrainerState state;
+  LineageEntry& entry = state.lineage.emplace_back();
+  entry.stage = "import";
+  entry.library_version = kVersion;
+  entry.hashes["source"] = sha256_file(file);
+  return state;
+}
+
+void import_adapter(const ImportArguments& arguments) {
+  const Checkpoint base = Checkpoint::open(arguments.base);
+  Model model = base.load_model();
+  model.adapt(std::make_shared<Adapter>(import_mlx_adapter(arguments.mlx, base)));
+  const TrainerState state = imported_from(join_path(arguments.mlx, "adapters.safetensors"));
+  write_checkpoint(
+      arguments.out,
+      {.model = &model, .tokenizer = nullptr, .exp_avg = {}, .exp_avg_sq = {}, .state = state});
+  const Index parameters = model.adapter()->tensors().size();
+  if (arguments.json)
+    print("{}\n",
+          nlohmann::ordered_json{{"checkpoint", arguments.out}, {"parameters", parameters}}.dump());
+  else
+    print("{}: {}, {} parameters, on {}\n", arguments.out, describe(model.adapter()->shape()),
+          parameters, base.path());
+}
+
+void import_model(const ImportArguments& arguments) {
   const Model model = import_llama2c(arguments.llama2c);
   const ModelConfig& config = model.config();
   std::optional<Tokenizer> tokenizer = read_tokenizer(arguments, config.vocab_size);
@@ -37,11 +64,7 @@ void import(const ImportArguments& arguments) {
     tokenizer = tokenizer->with_chat_template(chat_template_named(arguments.chat_template));
   }
 
-  TrainerState state;
-  LineageEntry& entry = state.lineage.emplace_back();
-  entry.stage = "import";
-  entry.library_version = kVersion;
-  entry.hashes["source"] = sha256_file(arguments.llama2c);
+  const TrainerState state = imported_from(arguments.llama2c);
   write_checkpoint(arguments.out, {.model = &model,
                                    .tokenizer = tokenizer ? &*tokenizer : nullptr,
                                    .exp_avg = {},
@@ -66,22 +89,29 @@ void import(const ImportArguments& arguments) {
 int main(int argc, char** argv) {
   using namespace minillm;
   CLI::App app(
-      "Makes a checkpoint from a llama2.c model. (Hugging Face directories of the Llama family "
-      "need no import: every tool takes them as --checkpoint or --init-from)",
+      "Makes a checkpoint from a llama2.c model, or from an adapter of mlx-lm. (Hugging Face "
+      "directories of the Llama family and PEFT's adapters need no import: every tool takes them)",
       "minillm-import");
   ImportArguments arguments;
-  app.add_option("--llama2c", arguments.llama2c, "model file (.bin): legacy layout or version 1")
-      ->required();
+  auto* formats = app.add_option_group("format")->require_option(1);
+  auto* llama2c = formats->add_option("--llama2c", arguments.llama2c,
+                                      "model file (.bin): legacy layout or version 1");
+  auto* mlx = formats->add_option("--mlx", arguments.mlx, "directory of an adapter of mlx-lm");
+  auto* base = app.add_option("--base", arguments.base, "with --mlx: the model that it belongs to")
+                   ->needs(mlx);
+  mlx->needs(base);
   auto* bin = app.add_option("--llama2c-tokenizer", arguments.llama2c_tokenizer,
-                             "its tokenizer.bin, turned into a sentencepiece model");
+                             "its tokenizer.bin, turned into a sentencepiece model")
+                  ->needs(llama2c);
   app.add_option("--tokenizer", arguments.tokenizer,
                  "or instead: the sentencepiece model (.model) it was made from")
+      ->needs(llama2c)
       ->excludes(bin);
   add_chat_template_option(app, arguments.chat_template);
   app.add_option("--out", arguments.out, "checkpoint directory to write")->required();
   app.add_flag("--json", arguments.json, "print one JSON object on stdout");
   return run_tool(app, argc, argv, [&] {
-    import(arguments);
+    arguments.mlx.empty() ? import_model(arguments) : import_adapter(arguments);
     return 0;
   });
 }

@@ -36,22 +36,6 @@ std::optional<FactorName> parse_factor(const std::string& name) {
   return std::nullopt;
 }
 
-// "model.layers.3.mlp.up_proj"
-std::optional<AdapterShape::Update> parse_module(const std::string& name, Index layers) {
-  constexpr std::string_view kLayers = "model.layers.";
-  if (!name.starts_with(kLayers)) return std::nullopt;
-  AdapterShape::Update update;
-  const char* const begin = name.data() + kLayers.size();
-  const char* const end = name.data() + name.size();
-  const auto [rest, error] = std::from_chars(begin, end, update.layer);
-  if (error != std::errc() || update.layer < 0 || update.layer >= layers) return std::nullopt;
-  for (int m = 0; m < kModules; ++m) {
-    update.module = static_cast<Module>(m);
-    if (name == module_name(update)) return update;
-  }
-  return std::nullopt;
-}
-
 // Which updates the tensors are of, with ranks as their shapes have them.
 AdapterShape shape_of(const TensorFiles& files, const PeftConfig& config, const ModelConfig& model,
                       const std::string& path) {
@@ -141,6 +125,21 @@ void turn(std::span<Real> to, std::span<const Real> from, Index rows, Index cols
 }
 
 }  // namespace
+
+std::optional<AdapterShape::Update> parse_module(const std::string& name, Index layers) {
+  constexpr std::string_view kLayers = "model.layers.";
+  if (!name.starts_with(kLayers)) return std::nullopt;
+  AdapterShape::Update update;
+  const char* const begin = name.data() + kLayers.size();
+  const char* const end = name.data() + name.size();
+  const auto [rest, error] = std::from_chars(begin, end, update.layer);
+  if (error != std::errc() || update.layer < 0 || update.layer >= layers) return std::nullopt;
+  for (int m = 0; m < kModules; ++m) {
+    update.module = static_cast<Module>(m);
+    if (name == module_name(update)) return update;
+  }
+  return std::nullopt;
+}
 
 PeftTensors::PeftTensors(const Adapter& adapter) {
   for (const TensorInfo& tensor : adapter.tensors().tensors()) {

@@ -3,6 +3,7 @@
 #ifndef LIBMINILLM_CHECKPOINT_PEFT_FILES_H_
 #define LIBMINILLM_CHECKPOINT_PEFT_FILES_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ struct PeftTensors {
 // missing, left over, or of another shape, and the target that names no matrix.
 Adapter read_peft_adapter(const std::string& directory, const PeftConfig& config,
                           const ModelConfig& model);
+
+// What "model.layers.3.mlp.up_proj" names, in a model of so many layers.
+std::optional<AdapterShape::Update> parse_module(const std::string& name, Index layers);
 
 }  // namespace minillm
 

@@ -179,7 +179,8 @@ std::vector<std::string> adapter_seeds() {
     values.reserve(list.size());
     for (const auto& [name, shape] : list) {
       values.emplace_back(static_cast<size_t>(shape[0] * shape[1]), Real{0.5});
-      named.push_back({"base_model.model." + name, shape, values.back()});
+      const bool bare = name == kPromptName;
+      named.push_back({bare ? name : "base_model.model." + name, shape, values.back()});
     }
     const SafetensorsImage image(named, {{"format", "pt"}});
     std::string bytes;
@@ -199,7 +200,17 @@ std::vector<std::string> adapter_seeds() {
                    {down + "A.weight", {3, 12}},
                    {down + "B.weight", {8, 3}},
                    {"model.embed_tokens.token_adapter.trainable_tokens_delta", {2, 8}},
-                   {"score.weight", {1, 8}}})};
+                   {"score.weight", {1, 8}}}),
+      R"({"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 3, "token_dim": 8, "prompt_tuning_init": "TEXT"})"
+      "\n" +
+          tensors({{kPromptName, {3, 8}}}),
+      R"({"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 2, "token_dim": 4, "num_layers": 2, "num_attention_heads": 1, "prefix_projection": false, "task_type": "SEQ_CLS"})"
+      "\n" +
+          tensors({{kPromptName, {2, 16}}}),
+      R"({"peft_type": "PARALLEL_ADAPTER", "width": 2, "scale": 1.5, "target_modules": ["mlp"]})"
+      "\n" +
+          tensors({{"model.layers.0.mlp.adapter_down.weight", {2, 8}},
+                   {"model.layers.0.mlp.adapter_up.weight", {8, 2}}})};
 }
 
 }  // namespace

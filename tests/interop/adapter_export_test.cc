@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "libminillm/core/file.h"
+#include "libminillm/interop/mlx_adapter_import.h"
 #include "libminillm/nn/adapter_composition.h"
 #include "tests/interop/export_sample.h"
 #include "tests/interop/gguf_reader.h"
@@ -129,6 +130,67 @@ TEST_F(AdapterExport, AddsInMlxWhatMergingAdds) {
   std::filesystem::remove_all(sample_.file("adapter"));
   save(1, true);
   EXPECT_ERROR(export_mlx_adapter(adapter(), sample_.file("other")), "has another rank or scale");
+}
+
+TEST_F(AdapterExport, OfMlxIsReadBackToTheBit) {
+  save(0.5, false);
+  const std::string mlx = sample_.file("mlx");
+  export_mlx_adapter(adapter(), mlx);
+  const Checkpoint base = sample_.checkpoint();
+  const Adapter back = import_mlx_adapter(mlx, base);
+  EXPECT_EQ(back.shape(), model_.adapter()->shape());
+  EXPECT_TRUE(std::ranges::equal(back.parameters(), model_.adapter()->parameters()));
+  EXPECT_EQ(back.base_hash, base.weights_hash());
+  EXPECT_ERROR(import_mlx_adapter(mlx, adapter()), "is an adapter: expected a model");
+}
+
+// mlx-lm loads with strict=False: what does not fit is left out there, in silence.
+TEST_F(AdapterExport, OfMlxWithWhatDoesNotFitIsRefused) {
+  save(0.5, false);
+  const std::string mlx = sample_.file("mlx");
+  export_mlx_adapter(adapter(), mlx);
+  const Checkpoint base = sample_.checkpoint();
+  const std::string path = join_path(mlx, "adapter_config.json");
+  const auto config = nlohmann::json::parse(read_file(path));
+  const auto with = [&](auto change) {
+    auto changed = config;
+    change(changed);
+    write_file_atomic(path, changed.dump());
+  };
+  with([](auto& j) { j["fine_tune_type"] = "dora"; });
+  EXPECT_ERROR(import_mlx_adapter(mlx, base), "'fine_tune_type': expected \"lora\", got \"dora\"");
+  with([](auto& j) { j["num_layers"] = 1; });
+  EXPECT_ERROR(import_mlx_adapter(mlx, base), "expected only the last 1 layers");
+  with([](auto& j) { j["num_layers"] = 99; });
+  EXPECT_ERROR(import_mlx_adapter(mlx, base), "'num_layers': expected at most the base's");
+  with([](auto& j) { j["lora_parameters"]["rank"] = 4; });
+  EXPECT_ERROR(import_mlx_adapter(mlx, base), "expected shape [");
+  with([](auto& j) { j["lora_parameters"].erase("scale"); });
+  EXPECT_ERROR(import_mlx_adapter(mlx, base), "'scale'");
+  with([](auto& j) { j["num_layers"] = -1; });
+  EXPECT_EQ(import_mlx_adapter(mlx, base).shape(), model_.adapter()->shape());
+  const std::vector<Real> values(6);
+  const SafetensorsImage wrong(
+      std::vector<NamedTensor>{{"model.layers.0.self_attn.qproj.lora_a", {2, 3}, values}}, {});
+  std::string bytes;
+  for (const std::string_view piece : wrong.pieces()) bytes += piece;
+  write_file_atomic(join_path(mlx, "adapters.safetensors"), bytes);
+  EXPECT_ERROR(import_mlx_adapter(mlx, base), "is no factor of a matrix of this base");
+}
+
+TEST_F(AdapterExport, OfOtherKindsThanLoraHasNoPlace) {
+  for (const auto kind : minillm_testing::kAdapterKinds) {
+    if (kind == minillm_testing::AdapterKind::kLora) continue;
+    const auto other = minillm_testing::random_adapter(kind, model_.config());
+    other->base_path = sample_.path();
+    model_.adapt(other);
+    const std::string path = sample_.file(minillm_testing::name_of(kind));
+    write_checkpoint(path, {&model_, nullptr, {}, {}, {}});
+    EXPECT_ERROR(export_gguf_adapter(Checkpoint::open(path), sample_.file("x")),
+                 "which a GGUF adapter has no place for: expected LoRA");
+    EXPECT_ERROR(export_mlx_adapter(Checkpoint::open(path), sample_.file("x")),
+                 "which mlx-lm has no place for: expected LoRA");
+  }
 }
 
 TEST_F(AdapterExport, RefusesWhatTheFormatsHaveNoPlaceFor) {

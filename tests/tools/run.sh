@@ -96,6 +96,29 @@ expect 0 "" tool generate --checkpoint chat --adapter lora --force --chat --prom
 expect 1 "adapter 'nowhere': no such directory" tool generate --checkpoint chat --adapter nowhere --chat --prompt x
 expect 2 "lora.targets: 'head': expected one of q, k, v, o, gate, up, down" tool sft --init-from base "${chats[@]}" \
   --out nothing --set lora.rank=2 --set 'lora.targets=["head"]'
+expect 0 "LoRA of rank 2, .* parameters, on chat" tool import --mlx mlx --base chat --out from-mlx
+expect 0 "an adapter on" tool inspect from-mlx
+expect 1 "'nowhere': no such directory" tool import --mlx mlx --base nowhere --out none
+expect 2 "--base|requires" tool import --mlx mlx --out none
+expect 2 "exactly 1|required" tool import --mlx mlx --base chat --llama2c x.bin --out none
+expect 0 "base \+ lora:0.5" tool compare --checkpoints base --adapter lora:0.5 --prompts world/prompts.jsonl \
+  --max-tokens 4
+expect 0 "base .?\+ lora" tool report base --adapter lora --prompts world/prompts.jsonl --max-tokens 4 --markdown
+expect 1 "was trained on another base" tool compare --checkpoints chat --adapter lora --prompts world/prompts.jsonl
+# Other kinds.
+for kind in parallel.width=3 prompt.tokens=2 prefix.tokens=2; do
+  name=${kind%%.*}
+  expect 0 "trained: an adapter of" tool sft --init-from base "${chats[@]}" --out "$name" --set train.steps=3 \
+    --set train.batch_tokens=300 --set "$kind"
+  expect 0 "" tool generate --checkpoint base --adapter "$name" --chat --prompt "Who are you?" --max-tokens 4
+  expect 0 '"perplexity"' tool eval loss --checkpoint "$name" --text world/pretrain_eval.jsonl --json
+  expect 1 "cannot be merged" tool export --checkpoint "$name" --merge none
+  expect 1 "no place for: expected LoRA" tool export --checkpoint "$name" --gguf-lora none.gguf
+  expect 1 "cannot be merged" tool dpo --init-from "$name" "${pairs[@]}" --out none
+done
+expect 1 "has virtual tokens" tool generate --checkpoint base --adapter prompt:0.5 --chat --prompt x
+expect 2 "lora.rank, prompt.tokens: expected one kind of adapter" tool sft --init-from base "${chats[@]}" --out nothing \
+  --set lora.rank=2 --set prompt.tokens=2
 expect 2 "expected 0 where training is from scratch" tool pretrain "${texts[@]}" --out nothing --set lora.rank=2
 
 # --- a reward model: judges answers, and writes none
