@@ -1,7 +1,7 @@
 # A layer includes only layers below it, and files are changed in one place. Run by ctest: cmake -DSOURCE=<root> -P layering_test.cmake
 set(rank_core 0)
 set(rank_ops 1)
-foreach(layer nn objectives data optim world)
+foreach(layer nn objectives data optim world dist)
   set(rank_${layer} 2)
 endforeach()
 set(rank_checkpoint 3)

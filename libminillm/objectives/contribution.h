@@ -1,6 +1,7 @@
 // Contribution: what a micro-batch adds to a step. Losses and weights travel as SUMS; the Trainer
 // divides once, after the last micro-batch, so that any split of a step into micro-batches gives
-// the same gradient (averaging per-micro-batch means is the bug of huggingface/transformers#34191).
+// the same gradient up to rounding (averaging per-micro-batch means is the bug of
+// huggingface/transformers#34191). Not the same bits: what decides those is train/gradient_sum.h.
 
 #ifndef LIBMINILLM_OBJECTIVES_CONTRIBUTION_H_
 #define LIBMINILLM_OBJECTIVES_CONTRIBUTION_H_

@@ -238,7 +238,7 @@ void StageRun::check_memory_fits(const StageSizes& sizes) const {
   const Adapter* const adapter = start_->model.adapter();
   MemoryNeed need =
       memory_need(config, sizes.max_rows, sizes.max_targets, static_cast<double>(sizes.data_bytes),
-                  workspace_mode(train_), adapter);
+                  workspace_mode(train_), adapter, train_.slots);
   if (held_out_rows_ > 0)
     need.evaluation = evaluation_bytes(config, held_out_rows_, start_->model.inner_states());
   need.evaluation += sizes.sampling_bytes;

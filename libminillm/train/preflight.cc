@@ -11,6 +11,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/ops/attention.h"
 #include "libminillm/ops/gemm/gemm.h"
+#include "libminillm/train/gradient_sum.h"
 
 namespace minillm {
 namespace {
@@ -87,7 +88,8 @@ std::string check_identical_pairs(Index identical, Index pairs) {
 }
 
 MemoryNeed memory_need(const ModelConfig& config, Index max_rows, Index max_targets,
-                       double data_bytes, Workspace::Mode mode, const Adapter* adapter) {
+                       double data_bytes, Workspace::Mode mode, const Adapter* adapter,
+                       Index slots) {
   const double model = static_cast<double>(config.parameter_count()) * sizeof(Real);
   const double trained =
       adapter == nullptr ? model : static_cast<double>(adapter->parameters().size_bytes());
@@ -98,7 +100,7 @@ MemoryNeed memory_need(const ModelConfig& config, Index max_rows, Index max_targ
       std::max(max_rows * std::max(config.intermediate_size, config.hidden_size),
                config.vocab_size * config.hidden_size));
   return {.parameters = trained,
-          .gradients = trained,
+          .gradients = trained * static_cast<double>(1 + GradientSum::buffers(slots)),
           .moments = 2 * trained,
           .frozen = adapter == nullptr ? 0 : model,
           .activations = Workspace::bytes(config, max_rows, max_targets, mode, inner) - head,
@@ -143,7 +145,7 @@ std::string memory_table(const MemoryNeed& need, std::optional<double> available
     table += fmt::format("  {:<12}{:>10}  {}\n", name, megabytes(bytes), note);
   };
   add("parameters", need.parameters, "model.*");
-  add("gradients", need.gradients, "one per parameter");
+  add("gradients", need.gradients, "one per parameter, and again for each doubling of train.slots");
   add("moments", need.moments, "two per parameter (AdamW)");
   if (need.frozen > 0) add("frozen", need.frozen, "the model that the adapter is on");
   add("activations", need.activations,

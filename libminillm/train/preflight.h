@@ -49,10 +49,10 @@ struct MemoryNeed {
   }
 };
 // For batches of up to `max_rows` rows and `max_targets` targets. `adapter` is trained instead of
-// the model; null: the model is. REQUIRES a valid config.
+// the model; null: the model is. `slots`: train.slots. REQUIRES a valid config.
 MemoryNeed memory_need(const ModelConfig& config, Index max_rows, Index max_targets,
                        double data_bytes, Workspace::Mode mode = Workspace::Mode::kTraining,
-                       const Adapter* adapter = nullptr);
+                       const Adapter* adapter = nullptr, Index slots = 1);
 
 // Bytes that this process may still take: the least of MemAvailable, the control group's limit and
 // the limit of the address space; nothing where the system does not say. `root` goes before /proc

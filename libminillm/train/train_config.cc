@@ -13,6 +13,7 @@ void TrainConfig::validate() const {
                       epochs);
   expect_in_range("train.batch_tokens", batch_tokens, 1, kMany);
   expect_in_range("train.accumulation_steps", accumulation_steps, 1, 1'000'000);
+  expect_in_range("train.slots", slots, 1, 4096);
   expect_in_range("train.log_every", log_every, 1, kMany);
   expect_in_range("train.eval_every", eval_every, 0, kMany);
   expect_in_range("train.save_every", save_every, 0, kMany);
@@ -48,6 +49,9 @@ void list_fields(ConfigFields& fields, TrainConfig& c) {
   fields.add("train.epochs", c.epochs, "passes over the data, used if train.steps is 0");
   fields.add("train.batch_tokens", c.batch_tokens, "most tokens in a micro-batch");
   fields.add("train.accumulation_steps", c.accumulation_steps, "micro-batches per optimizer step");
+  fields.add("train.slots", c.slots,
+             "sums that a step's gradient is added up from, in a fixed order; at most "
+             "train.accumulation_steps");
   fields.add("train.learning_rate", c.schedule.learning_rate, "peak learning rate");
   fields.add("train.schedule", c.schedule.kind,
              "cosine, linear, wsd (warm-up, stable, decay) or constant");

@@ -18,6 +18,9 @@ struct TrainConfig {
   double epochs = 1;               // passes over the data, when steps is 0
   int64_t batch_tokens = 2048;     // rows a micro-batch is packed up to
   int64_t accumulation_steps = 1;  // micro-batches summed into one optimizer step
+  // Sums that a step's gradient is added up from, each over accumulation_steps / slots
+  // micro-batches: what decides its bits (train/gradient_sum.h).
+  int64_t slots = 1;
   ScheduleConfig schedule;
   AdamWConfig adamw;
   double max_grad_norm = 1.0;  // longer gradients are scaled down to it; 0 = never

@@ -26,8 +26,13 @@ Trainer::Trainer(const TrainConfig& config, Index steps, TrainingTask task, RunD
       steps_(steps),
       task_(std::move(task)),
       run_(run),
-      adamw_(*task_.trainable.tensors, config.adamw, task_.trainable.frozen) {
+      adamw_(*task_.trainable.tensors, config.adamw, task_.trainable.frozen),
+      gradient_sum_(task_.trainable.gradients, config.slots) {
   config.validate();
+  MINILLM_CHECK_USAGE(task_.prepare || config.slots <= config.accumulation_steps,
+                      "config: train.slots: expected at most train.accumulation_steps = {}, as a "
+                      "slot has micro-batches of its own, got {}",
+                      config.accumulation_steps, config.slots);
   MINILLM_CHECK_USAGE(steps > 0, "training: nothing to do: expected at least one step, got {}",
                       steps);
 }
@@ -82,11 +87,9 @@ TrainOutcome Trainer::run(const TrainerEvents& events) {
 // Returns false if the run went back to a checkpoint instead.
 bool Trainer::train_step() {
   const auto started = std::chrono::steady_clock::now();
-  std::ranges::fill(task_.trainable.gradients, Real{0});
   const Index first = next_micro_batch(), end = first + step_size(first);
   if (task_.begin_step) task_.begin_step(first, end);
-  Contribution sum;
-  for (Index i = first; i < end; ++i) sum += task_.micro_step(i);
+  const Contribution sum = add_gradients(first, end);
   for (const ElementRange& range : task_.trainable.frozen)
     std::ranges::fill(
         task_.trainable.gradients.subspan(static_cast<size_t>(range.begin),
@@ -110,6 +113,16 @@ bool Trainer::train_step() {
   state_.tokens += sum.tokens;
   record_->add(sum, skipped.has_value(), seconds_since(started));
   return true;
+}
+
+// The gradients of micro-batches [first, end), slot by slot; losses and weights in their order.
+Contribution Trainer::add_gradients(Index first, Index end) {
+  Contribution sum;
+  gradient_sum_.run([&](Index slot) {
+    const Slots own = GradientSum::micro_batches_of(slot, config_.slots, end - first);
+    for (Index i = own.begin; i < own.end; ++i) sum += task_.micro_step(first + i);
+  });
+  return sum;
 }
 
 // Everything is checked before the optimizer sees a number: min(1, NaN) is 1, and a NaN in a moment

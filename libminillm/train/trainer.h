@@ -11,6 +11,7 @@
 
 #include "libminillm/checkpoint/run_directory.h"
 #include "libminillm/optim/adamw.h"
+#include "libminillm/train/gradient_sum.h"
 #include "libminillm/train/run_record.h"
 #include "libminillm/train/train_config.h"
 #include "libminillm/train/training_task.h"
@@ -19,8 +20,8 @@ namespace minillm {
 
 // Invariants of a step:
 //
-//  (1) Gradients are zero before the first micro-step.
-//  (2) After the last they hold the SUM over all micro-batches.
+//  (1) Gradients are zero before the first micro-step of a slot (train/gradient_sum.h).
+//  (2) After the last slot they hold the SUM over all micro-batches.
 //  (3) The update uses sum / weight, clipped.
 //  (4) A non-finite loss or gradient skips the update: parameters and moments keep their bits. Ten
 //      in a row throw Error (kDiverged). A step without a target that carries loss is skipped, too.
@@ -60,6 +61,7 @@ class Trainer {
 
  private:
   bool train_step();
+  Contribution add_gradients(Index first, Index end);
   std::optional<std::string> reason_to_skip(const Contribution& sum);
   void update(double weight);
   bool roll_back(const std::string& reason);
@@ -87,6 +89,7 @@ class Trainer {
   TrainingTask task_;
   RunDirectory* run_;
   AdamW adamw_;
+  GradientSum gradient_sum_;
   TrainerState state_;
   bool resumed_ = false;
   std::vector<std::string> notes_;  // from resume(), told when run() begins

@@ -70,6 +70,10 @@ TEST(Preflight, MemoryNeedIsWhatModelAndWorkspaceTake) {
   EXPECT_EQ(need.parameters, arena);
   EXPECT_EQ(need.gradients, arena);
   EXPECT_EQ(need.moments, 2 * arena);
+  const MemoryNeed slots =
+      memory_need(config, 100, 50, 1000, Workspace::Mode::kTraining, nullptr, 13);
+  EXPECT_EQ(slots.gradients, 5 * arena);
+  EXPECT_EQ(slots.moments, 2 * arena);
   EXPECT_EQ(need.activations + need.head,
             Workspace::bytes(config, 100, 50, Workspace::Mode::kTraining));
   // A chunk of 50 rows: logits, hidden states and their gradient.
