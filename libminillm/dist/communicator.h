@@ -1,0 +1,54 @@
+// Communicator: messages between ranks, the processes (or threads, in tests) that train one model
+// together.
+//
+// Only messages from one rank to another, in an order that the caller fixes: an engine's own
+// reductions may add in any order (MPI 3.1, section 5.9.1).
+
+#ifndef LIBMINILLM_DIST_COMMUNICATOR_H_
+#define LIBMINILLM_DIST_COMMUNICATOR_H_
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "libminillm/core/real.h"
+
+namespace minillm {
+
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+  virtual Index rank() const = 0;   // 0 ... ranks() - 1
+  virtual Index ranks() const = 0;  // one or more
+
+  // A message on its way. Its bytes must stay where they are until wait() has returned.
+  class Message {
+   public:
+    virtual ~Message() = default;
+  };
+  using Messages = std::vector<std::unique_ptr<Message>>;
+
+  // Begins to send, or to receive, the message that the other rank begins with this tag (0 to
+  // 32,767) and the same number of bytes. Messages of one tag between two ranks keep their order.
+  virtual std::unique_ptr<Message> send(Index to, int tag, std::span<const std::byte> bytes) = 0;
+  virtual std::unique_ptr<Message> receive(Index from, int tag, std::span<std::byte> bytes) = 0;
+  // Returns when all of them have arrived or are on their way, and clears the list. Throws Error
+  // naming a rank that has not done its part within the deadline, or one that has ended.
+  virtual void wait(Messages& messages) = 0;
+};
+
+// Of every rank `own` bytes, the same number on all: one after the other, the same everywhere.
+std::vector<std::byte> all_gather(Communicator& communicator, std::span<const std::byte> own);
+// The same for numbers.
+template <typename T>
+std::vector<T> all_gather_values(Communicator& communicator, std::span<const T> own) {
+  const std::vector<std::byte> bytes = all_gather(communicator, std::as_bytes(own));
+  std::vector<T> all(bytes.size() / sizeof(T));
+  std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::byte*>(all.data()));
+  return all;
+}
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_DIST_COMMUNICATOR_H_

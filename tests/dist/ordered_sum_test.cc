@@ -1,0 +1,178 @@
+// Sums over ranks (threads here) have the bits that one rank computes, whatever their number.
+
+#include "libminillm/dist/ordered_sum.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <mutex>
+
+#include "libminillm/core/rng.h"
+#include "libminillm/dist/loopback.h"
+#include "tests/testing/compare.h"
+#include "tests/testing/expect_error.h"
+
+namespace minillm {
+namespace {
+
+using minillm_testing::expect_same_bits;
+using Values = std::vector<Real>;
+
+// Numbers of very different sizes, so that every other order of additions gives other bits; zeros
+// of both signs and the smallest numbers among them.
+Values values_of(Index slot, Index size) {
+  Rng rng(23, static_cast<uint64_t>(slot));
+  Values values(static_cast<size_t>(size));
+  for (Real& v : values) {
+    v = static_cast<Real>(rng.normal() * std::pow(10.0, static_cast<double>(rng.below(9)) - 4));
+    if (rng.below(9) == 0) v = rng.below(2) == 0 ? Real{0} : -Real{0};
+    if (rng.below(9) == 0) v = std::numeric_limits<Real>::denorm_min() * Real{3};
+  }
+  return values;
+}
+
+Values tree_value(Slots node, Index size) {
+  if (node.count() == 1) return values_of(node.begin, size);
+  const Values left = tree_value(left_of(node), size), right = tree_value(right_of(node), size);
+  Values sum(left.size());
+  for (size_t i = 0; i < sum.size(); ++i) sum[i] = left[i] + right[i];
+  return sum;
+}
+
+// [0, size) cut for n ranks: about equal, or unequal with empty ones.
+std::vector<ElementRange> shards_of(Index size, Index ranks, bool unequal) {
+  std::vector<ElementRange> shards;
+  for (Index r = 0; r < ranks; ++r) {
+    const auto border = [&](Index k) {
+      return unequal && k > 0 && k < ranks ? std::min(size, size * (k / 2) / ranks + k)
+                                           : size * k / ranks;
+    };
+    shards.push_back({border(r), border(r + 1)});
+  }
+  for (size_t r = 1; r < shards.size(); ++r) {  // in order, without gaps
+    shards[r].begin = shards[r - 1].end = std::max(shards[r - 1].begin, shards[r - 1].end);
+    shards[r].end = std::max(shards[r].begin, shards[r].end);
+  }
+  shards.back().end = size;
+  return shards;
+}
+
+struct Case {
+  Index slots, ranks, size, bucket;
+  bool unequal;
+};
+
+// What every rank has in the end.
+std::vector<Values> summed(const Case& c, std::vector<double>* bytes = nullptr) {
+  std::vector<Values> results(static_cast<size_t>(c.ranks));
+  std::mutex mutex;
+  if (bytes != nullptr) bytes->resize(static_cast<size_t>(c.ranks));
+  run_loopback(c.ranks, [&](Communicator& communicator) {
+    OrderedSum sum(communicator, c.slots, shards_of(c.size, c.ranks, c.unequal), c.bucket);
+    std::vector<Values> nodes;
+    std::vector<std::span<Real>> views;
+    for (const Slots& node : sum.own_nodes()) nodes.push_back(tree_value(node, c.size));
+    for (Values& values : nodes) views.emplace_back(values);
+    sum.reduce_scatter(views);
+    sum.all_gather(nodes.front());
+    const std::scoped_lock lock(mutex);
+    results[static_cast<size_t>(communicator.rank())] = nodes.front();
+    if (bytes != nullptr) (*bytes)[static_cast<size_t>(communicator.rank())] = sum.bytes_sent();
+  });
+  return results;
+}
+
+TEST(OrderedSum, HasTheBitsOfOneRankForAnyNumberOfRanks) {
+  for (const Index slots : {1, 2, 3, 8, 13}) {
+    for (const Index size : {Index{1}, Index{5}, Index{64}, Index{203}}) {
+      const Values whole = tree_value({0, slots}, size);
+      for (Index ranks = 1; ranks <= std::min<Index>(slots, 8); ++ranks)
+        for (const Index bucket : {Index{7}, Index{1000}})
+          for (const bool unequal : {false, true})
+            for (const Values& own : summed({slots, ranks, size, bucket, unequal}))
+              expect_same_bits(own, whole,
+                               fmt::format("{} slots, {} ranks, size {}, bucket {}", slots, ranks,
+                                           size, bucket));
+    }
+  }
+}
+
+// A plain loop over ranks, which an engine's reduction may well be, is another order.
+TEST(OrderedSum, IsNotTheSumInTheOrderOfRanks) {
+  for (const Index ranks : {4, 5, 7}) {
+    Values loop = values_of(0, 203);
+    for (Index slot = 1; slot < ranks; ++slot)
+      for (size_t i = 0; i < loop.size(); ++i) loop[i] += values_of(slot, 203)[i];
+    EXPECT_NE(loop, tree_value({0, ranks}, 203));
+  }
+}
+
+// 2 (n - 1) / n of the size, the least that an all-reduce sends, where both are powers of two.
+TEST(OrderedSum, SendsTheLeastThatIsPossibleForPowersOfTwo) {
+  constexpr Index kSize = 640;
+  for (const Index ranks : {1, 2, 4, 8}) {
+    std::vector<double> bytes;
+    summed({8, ranks, kSize, 32, false}, &bytes);
+    const double n = static_cast<double>(ranks);
+    for (const double own : bytes)
+      EXPECT_DOUBLE_EQ(own, 2 * (n - 1) / n * kSize * static_cast<double>(sizeof(Real))) << ranks;
+  }
+  std::vector<double> bytes;  // 13 slots on 4 ranks: up to three nodes each
+  summed({13, 4, kSize, 32, false}, &bytes);
+  const double least = 2 * 0.75 * kSize * sizeof(Real);
+  EXPECT_GT(*std::ranges::max_element(bytes), least);
+  EXPECT_LE(*std::ranges::max_element(bytes), 2 * least);
+}
+
+TEST(OrderedSum, WantsSlotsForEveryRank) {
+  EXPECT_ERROR(summed({2, 3, 10, 4, false}),
+               "ranks: 3 of them: expected at most train.slots = 2, as each has slots of its own");
+}
+
+TEST(Loopback, GathersTheSameOnAllRanks) {
+  run_loopback(5, [](Communicator& communicator) {
+    const double own[] = {static_cast<double>(communicator.rank()), 0.5};
+    const std::vector<double> all = all_gather_values(communicator, std::span<const double>(own));
+    EXPECT_THAT(all, testing::ElementsAre(0, 0.5, 1, 0.5, 2, 0.5, 3, 0.5, 4, 0.5));
+    EXPECT_TRUE(all_gather(communicator, {}).empty());
+  });
+}
+
+TEST(Loopback, NamesARankThatIsSilent) {
+  EXPECT_ERROR(run_loopback(
+                   3,
+                   [](Communicator& communicator) {
+                     if (communicator.rank() == 1) return;
+                     const double own[] = {1};
+                     all_gather_values(communicator, std::span<const double>(own));
+                   },
+                   /*deadline=*/0.2),
+               "nothing was heard of rank 1 for 0.2 s");
+}
+
+TEST(Loopback, EndsEverybodyWithTheFirstError) {
+  EXPECT_ERROR(run_loopback(4,
+                            [](Communicator& communicator) {
+                              if (communicator.rank() == 2) throw Error("rank 2: disk full");
+                              const double own[] = {1};
+                              all_gather_values(communicator, std::span<const double>(own));
+                            }),
+               "rank 2: disk full");
+}
+
+TEST(Loopback, RefusesAMessageOfAnotherLength) {
+  EXPECT_ERROR(
+      run_loopback(2,
+                   [](Communicator& communicator) {
+                     const std::vector<double> own(static_cast<size_t>(1 + communicator.rank()));
+                     all_gather_values(communicator, std::span<const double>(own));
+                   }),
+      "a message of ");
+}
+
+}  // namespace
+}  // namespace minillm
