@@ -63,6 +63,12 @@ class CombinedLoss {
     return loss;
   }
 
+  // What add() adds to; of how far the policy has moved there is one number a step.
+  std::vector<StageSum> sums() {
+    std::vector<double*> all = sums_.all();
+    all.insert(all.end(), {&replay_nll_, &replay_tokens_});
+    return {all.begin(), all.end()};
+  }
   // Means since the last call.
   Metrics take_metrics() {
     Metrics metrics = named_metrics(sums_);
@@ -183,6 +189,7 @@ TrainOutcome train(const DpoConfig& config, StageRun& run, DpoData data) {
     sum.tokens = batch.tokens.rows();
     return sum;
   };
+  task.sums = loss.sums();
   task.take_step_metrics = [&] {
     const Metrics metrics = loss.take_metrics();
     // Without a reference the shift is the log-probability itself.

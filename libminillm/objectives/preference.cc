@@ -50,20 +50,17 @@ void PreferenceSums::add(const PairValues& v, double pair_loss, double beta) {
   chosen_nll -= v.chosen;
 }
 
+std::vector<double*> PreferenceSums::all() {
+  static_assert(sizeof(PreferenceSums) == 13 * sizeof(double), "list a new one here");
+  return {&pairs,           &chosen,        &rejected,  &loss,        &reward_chosen,
+          &reward_rejected, &accurate,      &preferred, &logp_chosen, &logp_rejected,
+          &chosen_shift,    &chosen_tokens, &chosen_nll};
+}
+
 PreferenceSums& PreferenceSums::operator+=(const PreferenceSums& other) {
-  pairs += other.pairs;
-  chosen += other.chosen;
-  rejected += other.rejected;
-  loss += other.loss;
-  reward_chosen += other.reward_chosen;
-  reward_rejected += other.reward_rejected;
-  accurate += other.accurate;
-  preferred += other.preferred;
-  logp_chosen += other.logp_chosen;
-  logp_rejected += other.logp_rejected;
-  chosen_shift += other.chosen_shift;
-  chosen_tokens += other.chosen_tokens;
-  chosen_nll += other.chosen_nll;
+  PreferenceSums added = other;
+  const std::vector<double*> to = all(), from = added.all();
+  for (size_t i = 0; i < to.size(); ++i) *to[i] += *from[i];
   return *this;
 }
 

@@ -33,6 +33,7 @@ struct PreferenceSums {
   double chosen_nll = 0;     // -logp summed over chosen tokens
   void add(const PairValues& values, double pair_loss, double beta);
   PreferenceSums& operator+=(const PreferenceSums& other);
+  std::vector<double*> all();
 };
 
 // The log-probability of targets [begin, end), an answer's: the one sum that the loss, the held-out

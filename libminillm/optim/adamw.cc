@@ -44,11 +44,16 @@ void AdamWConfig::validate() const {
 }
 
 AdamW::AdamW(const TensorTable& table, const AdamWConfig& config,
-             std::span<const ElementRange> frozen)
-    : config_(config), exp_avg_(table.size()), exp_avg_sq_(table.size()) {
+             std::span<const ElementRange> frozen, ElementRange shard)
+    : config_(config),
+      size_(table.size()),
+      begin_(shard.begin),
+      exp_avg_(shard.end - shard.begin),
+      exp_avg_sq_(shard.end - shard.begin) {
   config.validate();
   for (const TensorInfo& tensor : table.tensors()) {
     const auto add = [&](Index begin, Index end) {
+      begin = std::max(begin, shard.begin), end = std::min(end, shard.end);
       for (; begin < end; begin += kBlockSize)
         blocks_.push_back({begin, std::min(begin + kBlockSize, end), tensor.decay, tensor.rate});
     };
@@ -65,7 +70,7 @@ AdamW::AdamW(const TensorTable& table, const AdamWConfig& config,
 
 void AdamW::update(std::span<Real> parameters, std::span<const Real> gradients,
                    double gradient_scale, double learning_rate, Index step) {
-  MINILLM_DCHECK(static_cast<Index>(parameters.size()) == exp_avg_.size());
+  MINILLM_DCHECK(static_cast<Index>(parameters.size()) == size_);
   MINILLM_DCHECK(gradients.size() == parameters.size() && step >= 1);
   const double correction1 = 1 - std::pow(config_.beta1, step);
   const double correction2 = 1 - std::pow(config_.beta2, step);
@@ -85,8 +90,8 @@ void AdamW::update(std::span<Real> parameters, std::span<const Real> gradients,
 #pragma omp parallel for schedule(static)
   for (size_t b = 0; b < blocks_.size(); ++b) {
     const Block& block = blocks_[b];
-    update_block(parameters.data() + block.begin, exp_avg_.data() + block.begin,
-                 exp_avg_sq_.data() + block.begin, gradients.data() + block.begin,
+    update_block(parameters.data() + block.begin, exp_avg_.data() + block.begin - begin_,
+                 exp_avg_sq_.data() + block.begin - begin_, gradients.data() + block.begin,
                  block.end - block.begin, factors(block));
   }
 }

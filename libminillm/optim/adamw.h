@@ -26,7 +26,11 @@ class AdamW {
   // Moments are zero. The elements of the ranges in `frozen`, ascending, stay as they are: neither
   // moved nor decayed. Throws Error (kUsage) if the config is invalid.
   AdamW(const TensorTable& table, const AdamWConfig& config,
-        std::span<const ElementRange> frozen = {});
+        std::span<const ElementRange> frozen = {})
+      : AdamW(table, config, frozen, {0, table.size()}) {}
+  // Of a shard: only its elements have moments, and only they are updated, to the same bits.
+  AdamW(const TensorTable& table, const AdamWConfig& config, std::span<const ElementRange> frozen,
+        ElementRange shard);
 
   // One update. `gradients` are multiplied by `gradient_scale` (1 / sum of weights, times clipping)
   // on the fly. `step` is 1 for the first update (bias correction). Bit-identical for any number of
@@ -34,7 +38,7 @@ class AdamW {
   void update(std::span<Real> parameters, std::span<const Real> gradients, double gradient_scale,
               double learning_rate, Index step);
 
-  std::span<Real> exp_avg() { return exp_avg_.span(); }        // first moments
+  std::span<Real> exp_avg() { return exp_avg_.span(); }        // first moments, of the shard
   std::span<Real> exp_avg_sq() { return exp_avg_sq_.span(); }  // second moments
 
  private:
@@ -46,6 +50,7 @@ class AdamW {
   };
 
   AdamWConfig config_;
+  Index size_, begin_;  // of the table; of the shard
   std::vector<Block> blocks_;
   Arena exp_avg_;
   Arena exp_avg_sq_;

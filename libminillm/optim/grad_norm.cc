@@ -9,9 +9,8 @@
 namespace minillm {
 namespace {
 
-// The array is cut into this many parts, whatever the number of threads, and each part is summed in
-// this many lanes (so that the compiler may use vectors): the order of every addition is fixed.
-constexpr Index kParts = 64;
+// Each part is summed in this many lanes (so that the compiler may use vectors): the order of every
+// addition is fixed.
 constexpr Index kLanes = 16;
 
 MINILLM_MULTIVERSION
@@ -33,19 +32,30 @@ double sum_of_squares(std::span<const Real> values) {
 
 }  // namespace
 
-double l2_norm(std::span<const Real> values) {
-  const Index size = static_cast<Index>(values.size());
-  const Index part_size = (size + kParts - 1) / kParts;
-  std::array<double, kParts> sums = {};
+ElementRange norm_part(Index part, Index size) {
+  const Index part_size = (size + kNormParts - 1) / kNormParts;
+  return {std::min(part * part_size, size), std::min((part + 1) * part_size, size)};
+}
+
+void norm_parts(std::span<double> sums, std::span<const Real> values, Index first) {
+  const Index size = static_cast<Index>(values.size()), count = static_cast<Index>(sums.size());
 #pragma omp parallel for schedule(static)
-  for (Index p = 0; p < kParts; ++p) {
-    const Index begin = std::min(p * part_size, size);
-    const Index end = std::min(begin + part_size, size);
-    sums[p] = sum_of_squares(values.subspan(begin, end - begin));
+  for (Index k = 0; k < count; ++k) {
+    const ElementRange part = norm_part(first + k, size);
+    sums[k] = sum_of_squares(values.subspan(part.begin, part.end - part.begin));
   }
+}
+
+double norm_of_parts(std::span<const double> sums) {
   double sum = 0;
   for (double part : sums) sum += part;
   return std::sqrt(sum);
+}
+
+double l2_norm(std::span<const Real> values) {
+  std::array<double, kNormParts> sums = {};
+  norm_parts(sums, values, 0);
+  return norm_of_parts(sums);
 }
 
 std::optional<Index> first_non_finite(std::span<const Real> values) {

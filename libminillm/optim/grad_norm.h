@@ -7,12 +7,21 @@
 #include <optional>
 #include <span>
 
-#include "libminillm/core/real.h"
+#include "libminillm/core/tensor_table.h"  // ElementRange
 
 namespace minillm {
 
 // Euclidean norm; NaN or infinity if any element is.
 double l2_norm(std::span<const Real> values);
+
+// The same in pieces. An array is cut into this many parts, whatever the number of threads and
+// ranks; their sums of squares are added in order.
+inline constexpr Index kNormParts = 64;
+ElementRange norm_part(Index part, Index size);
+// sums[k]: the sum of squares of part first + k of `values`, which is the whole array.
+void norm_parts(std::span<double> sums, std::span<const Real> values, Index first);
+double norm_of_parts(std::span<const double> sums);
+
 // Offset of the first NaN or infinity.
 std::optional<Index> first_non_finite(std::span<const Real> values);
 

@@ -78,6 +78,14 @@ TrainOutcome train(const RewardConfig& config, StageRun& run, RewardData data) {
     sum.tokens = batch.tokens.rows();
     return sum;
   };
+  static_assert(sizeof sums == 7 * sizeof(double), "list a new one here");
+  task.sums = {&sums.pairs,
+               &sums.loss,
+               &sums.accurate,
+               &sums.chosen,
+               &sums.rejected,
+               {&sums.smallest, StageSum::Kind::kSmallest},
+               {&sums.largest, StageSum::Kind::kLargest}};
   task.take_step_metrics = [&] {
     const Metrics metrics = named_metrics(sums);
     sums = {};

@@ -134,6 +134,20 @@ Contribution PolicyTraining::micro_step(Index i) {
   return sum;
 }
 
+std::vector<StageSum> PolicyTraining::sums() {
+  static_assert(sizeof sums_ == 7 * sizeof(double), "list a new one here");
+  return {&sums_.tokens,
+          &sums_.k1,
+          &sums_.k3,
+          &sums_.entropy,
+          &sums_.clipped,
+          &sums_.ratio,
+          {&sums_.largest_difference, StageSum::Kind::kLargest},
+          &replay_nll_,
+          &replayed_tokens_,
+          &value_loss_};
+}
+
 Metrics PolicyTraining::take_metrics() {
   Metrics metrics = metrics_.take();
   const double n = sums_.tokens;

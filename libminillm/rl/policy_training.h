@@ -63,6 +63,7 @@ class PolicyTraining {
   Index prepare(Index step);
   void begin_step(Index begin, Index end);
   Contribution micro_step(Index i);
+  std::vector<StageSum> sums();  // what micro_step adds to
   Metrics take_metrics();
   // The best and the worst answer to each of the first questions of the step.
   std::vector<Sample> samples() const;

@@ -69,6 +69,7 @@ TrainOutcome train(const RlConfig& config, StageRun& run, RlData data) {
   task.prepare = [&](Index step) { return training.prepare(step); };
   task.begin_step = [&](Index begin, Index end) { training.begin_step(begin, end); };
   task.micro_step = [&](Index i) { return training.micro_step(i); };
+  task.sums = training.sums();
   task.take_step_metrics = [&] { return training.take_metrics(); };
   task.sample = [&] { return training.samples(); };
   task.best_metric = "eval_reward";

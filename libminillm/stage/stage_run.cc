@@ -304,6 +304,7 @@ TrainOutcome StageRun::train(const StageTask& task) {
   loop.micro_step = task.micro_step;
   if (schedule_ != nullptr) loop.epoch = [this](Index i) { return schedule_->epoch_at(i); };
   loop.take_step_metrics = task.take_step_metrics;
+  loop.sums = task.sums;
   loop.evaluate = evaluate_;
   loop.best_metric = task.best_metric;
   loop.smaller_is_better = task.smaller_is_better;

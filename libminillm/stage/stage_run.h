@@ -43,6 +43,7 @@ struct StageTask {
   std::function<Index(Index step)> prepare;  // optional: TrainingTask::prepare
   std::function<void(Index begin, Index end)> begin_step;  // optional: TrainingTask::begin_step
   std::function<Metrics()> take_step_metrics;  // optional: sums since the last call, as means
+  std::vector<StageSum> sums;                  // TrainingTask::sums
   std::function<std::vector<Sample>()>
       sample;  // optional: beside the answers to data.sample_prompts
   // The metric of the held-out part that decides which checkpoint is the best one.

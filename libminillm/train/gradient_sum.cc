@@ -16,14 +16,9 @@ void add_left(std::span<Real> to, std::span<const Real> left) {
 
 }  // namespace
 
-GradientSum::GradientSum(std::span<Real> gradients, Index slots)
-    : gradients_(gradients), slots_(slots) {
+GradientSum::GradientSum(std::span<Real> gradients, Index slots) : gradients_(gradients) {
   for (Index level = 0; level < buffers(slots); ++level)
     left_.emplace_back(static_cast<Index>(gradients.size()));
-}
-
-void GradientSum::run(const std::function<void(Index slot)>& add_slot) {
-  sum({0, slots_}, 0, add_slot);
 }
 
 void GradientSum::sum(Slots node, size_t level, const std::function<void(Index slot)>& add_slot) {

@@ -19,12 +19,12 @@ namespace minillm {
 class GradientSum {
  public:
   // `gradients` is where slots add theirs, and must outlive this. Allocates a buffer of its size
-  // for each level of the tree: none for one slot.
+  // for each level of a node of so many slots: none for one.
   GradientSum(std::span<Real> gradients, Index slots);
 
-  // Calls add_slot(s) for s = 0 ... S-1 in order, each with zero gradients, and leaves in them the
-  // sum in the order of dist/sum_tree.h.
-  void run(const std::function<void(Index slot)>& add_slot);
+  // Calls add_slot(s) for the slots of a node in order, each with zero gradients, and leaves in
+  // them the node's value (dist/sum_tree.h).
+  void run(Slots node, const std::function<void(Index slot)>& add_slot) { sum(node, 0, add_slot); }
 
   // The part of `count` micro-batches that slot s of S has.
   static Slots micro_batches_of(Index slot, Index slots, Index count) {
@@ -37,7 +37,6 @@ class GradientSum {
   void sum(Slots node, size_t level, const std::function<void(Index slot)>& add_slot);
 
   std::span<Real> gradients_;
-  Index slots_;
   std::vector<Arena> left_;  // by level, the value of a node's left part
 };
 

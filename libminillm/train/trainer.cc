@@ -4,30 +4,22 @@
 #include <cmath>
 
 #include "libminillm/core/check.h"
-#include "libminillm/optim/grad_norm.h"
 #include "libminillm/optim/schedule.h"
-#include "libminillm/train/resume_check.h"
 
 namespace minillm {
 namespace {
 
 constexpr int64_t kMaxConsecutiveSkips = 10;
-constexpr int64_t kMaxRollbacks = 10;  // to one checkpoint
-
-std::string held_out_hash(const LineageEntry& run) {
-  const auto found = run.hashes.find("eval");
-  return found == run.hashes.end() ? "" : found->second;
-}
 
 }  // namespace
 
-Trainer::Trainer(const TrainConfig& config, Index steps, TrainingTask task, RunDirectory* run)
+Trainer::Trainer(const TrainConfig& config, Index steps, TrainingTask task, RunDirectory* run,
+                 Communicator* ranks)
     : config_(config),
       steps_(steps),
       task_(std::move(task)),
       run_(run),
-      adamw_(*task_.trainable.tensors, config.adamw, task_.trainable.frozen),
-      gradient_sum_(task_.trainable.gradients, config.slots) {
+      sharded_(task_.trainable, config.adamw, config.slots, ranks) {
   config.validate();
   MINILLM_CHECK_USAGE(task_.prepare || config.slots <= config.accumulation_steps,
                       "config: train.slots: expected at most train.accumulation_steps = {}, as a "
@@ -57,11 +49,11 @@ TrainOutcome Trainer::run(const TrainerEvents& events) {
 
     const bool last = state_.step == steps_;
     const bool between = !last && state_.step % task_.steps_per_preparation != 0;
-    const bool stopping = !last && !between && events_.stop_requested && events_.stop_requested();
+    const bool stopping = !last && !between && asks(events_.stop_requested);
     const bool evaluating = task_.evaluate && !between && (last || due(config_.eval_every));
-    const bool asked = !between && events_.save_requested && events_.save_requested();
-    const bool saving =
-        !between && (last || stopping || asked || due(config_.save_every) || save_is_overdue());
+    const bool asked = !between && asks(events_.save_requested);
+    const bool saving = !between && (last || stopping || asked || due(config_.save_every) ||
+                                     sharded_.any(save_is_overdue()));
     const bool diverged = state_.consecutive_skips >= kMaxConsecutiveSkips;
     if (saving || evaluating || diverged || due(config_.log_every))
       record_->log_training(report_, epoch());
@@ -89,7 +81,8 @@ bool Trainer::train_step() {
   const auto started = std::chrono::steady_clock::now();
   const Index first = next_micro_batch(), end = first + step_size(first);
   if (task_.begin_step) task_.begin_step(first, end);
-  const Contribution sum = add_gradients(first, end);
+  const Contribution sum = sharded_.add_gradients(
+      end - first, [&](Index i) { return task_.micro_step(first + i); }, task_.sums);
   for (const ElementRange& range : task_.trainable.frozen)
     std::ranges::fill(
         task_.trainable.gradients.subspan(static_cast<size_t>(range.begin),
@@ -115,28 +108,17 @@ bool Trainer::train_step() {
   return true;
 }
 
-// The gradients of micro-batches [first, end), slot by slot; losses and weights in their order.
-Contribution Trainer::add_gradients(Index first, Index end) {
-  Contribution sum;
-  gradient_sum_.run([&](Index slot) {
-    const Slots own = GradientSum::micro_batches_of(slot, config_.slots, end - first);
-    for (Index i = own.begin; i < own.end; ++i) sum += task_.micro_step(first + i);
-  });
-  return sum;
-}
-
 // Everything is checked before the optimizer sees a number: min(1, NaN) is 1, and a NaN in a moment
 // stays there for good.
 std::optional<std::string> Trainer::reason_to_skip(const Contribution& sum) {
-  const std::span<const Real> gradients = task_.trainable.gradients;
   const bool empty = sum.weight == 0 && std::isfinite(sum.loss);
   report_.loss = empty ? 0 : sum.loss / sum.weight;
-  report_.grad_norm = empty ? 0 : l2_norm(gradients) / sum.weight;
+  report_.grad_norm = empty ? 0 : sharded_.norm() / sum.weight;
   spike_ = false;
   if (empty) return "no target of its batch carries loss";
   if (!std::isfinite(report_.loss) || !std::isfinite(report_.grad_norm)) {
     state_.consecutive_skips += 1;
-    const std::optional<Index> bad = first_non_finite(gradients);
+    const std::optional<Index> bad = sharded_.first_non_finite_gradient();
     return fmt::format("loss {}, gradient norm {}, {} ({} in a row)", report_.loss,
                        report_.grad_norm,
                        bad ? fmt::format("the gradient of '{}' is not finite",
@@ -157,36 +139,7 @@ void Trainer::update(double weight) {
   const double max_norm = config_.max_grad_norm;
   const double clip = max_norm > 0 ? std::min(1.0, max_norm / report_.grad_norm) : 1;
   const Index updates = state_.step - state_.skipped_steps;  // for the bias correction
-  adamw_.update(task_.trainable.parameters, task_.trainable.gradients, clip / weight,
-                report_.learning_rate, updates + 1);
-}
-
-// Continues from the last checkpoint with the data that follow this step's. Returns false if the
-// guard is not to do so, or if there is no checkpoint yet.
-bool Trainer::roll_back(const std::string& reason) {
-  if (config_.spike_guard.action != "rollback" || !has_checkpoint()) return false;
-  if (rollbacks_since_save_ == kMaxRollbacks)
-    throw Error(fmt::format("training: step {}: {}, after {} returns to the same checkpoint (start "
-                            "again with a lower train.learning_rate or a higher "
-                            "train.spike_threshold)",
-                            state_.step + 1, reason, kMaxRollbacks),
-                ExitCode::kDiverged);
-  const TrainerState failed = state_;
-  const Checkpoint checkpoint = Checkpoint::open(run_->path());
-  for (const std::string& warning : checkpoint.warnings()) say(warning);
-  load(checkpoint);
-  const Index left_out = failed.step + 1 - state_.step;
-  state_.rollbacks = failed.rollbacks + 1;
-  state_.batches_left_out = failed.batches_left_out + left_out;
-  state_.micro_batches = failed.micro_batches;
-  rollbacks_since_save_ += 1;
-
-  record_->reopen();
-  started_ = std::chrono::steady_clock::now();  // the time left is estimated from here on
-  first_step_ = state_.step;
-  say(fmt::format("step {}: {}: back to '{}', the batches of {} steps left out, rollback {}",
-                  failed.step + 1, reason, checkpoint.path(), left_out, state_.rollbacks));
-  return true;
+  sharded_.update(clip / weight, report_.learning_rate, updates + 1);
 }
 
 Index Trainer::next_micro_batch() const {
@@ -262,80 +215,6 @@ bool Trainer::evaluate() {
   state_.best_eval_loss = metric;
   state_.best_step = state_.step;
   return true;
-}
-
-void Trainer::save(bool best) {
-  if (const auto bad = first_non_finite(task_.trainable.parameters))
-    throw Error(fmt::format("training: step {}: the weights of '{}' are not finite: not saved "
-                            "(start again with a lower train.learning_rate)",
-                            state_.step, task_.trainable.tensors->name_at(*bad)),
-                ExitCode::kDiverged);
-  if (run_ == nullptr) return;
-  state_.metrics_offset = record_->sync();
-  state_.planned_steps = steps_;
-  state_.lineage = task_.ancestors;
-  state_.lineage.push_back(task_.provenance);
-  state_.lineage.back().steps = state_.step;
-  state_.lineage.back().tokens = state_.tokens;
-  CheckpointContents contents = task_.contents();
-  contents.exp_avg = adamw_.exp_avg();
-  contents.exp_avg_sq = adamw_.exp_avg_sq();
-  contents.state = state_;
-  run_->save(contents, config_.keep_last);
-  if (best) run_->mark_best(state_.step);
-  rollbacks_since_save_ = 0;
-  last_save_ = std::chrono::steady_clock::now();
-  say(fmt::format("saved '{}'{}", run_->checkpoint_path(state_.step), best ? ", the best" : ""));
-}
-
-void Trainer::resume() {
-  MINILLM_CHECK_USAGE(run_ != nullptr, "training: a run without a directory cannot be resumed");
-  resumed_ = true;
-  if (!run_->has_checkpoint()) {
-    notes_.push_back(
-        fmt::format("'{}' has no checkpoint: starting from the beginning", run_->path()));
-    return;
-  }
-  const Checkpoint checkpoint = Checkpoint::open(run_->path());
-  notes_ = checkpoint.warnings();
-  MINILLM_CHECK(
-      checkpoint.state() && !checkpoint.state()->lineage.empty() && checkpoint.has_moments(),
-      "checkpoint '{}': cannot resume: expected the state of a training run, got only a "
-      "model (start from it with options.init_from)",
-      checkpoint.path());
-  const LineageEntry& before = checkpoint.state()->lineage.back();
-  check_same_run(before, task_.provenance, task_.default_config, run_->path(),
-                 may_be_longer(*checkpoint.state()));
-  load(checkpoint);
-  if (held_out_hash(before) != held_out_hash(task_.provenance)) {
-    notes_.push_back(fmt::format(
-        "other held-out data: the best checkpoint is chosen anew from step {} on", state_.step));
-    state_.best_eval_loss.reset();
-    state_.best_step = -1;
-    state_.stale_evaluations = 0;
-  }
-  // A crash may have fallen between saving a checkpoint and marking it as the best.
-  if (state_.best_step == state_.step) run_->mark_best(state_.step);
-  notes_.push_back(
-      fmt::format("resumed '{}' at step {} of {}", checkpoint.path(), state_.step, steps_));
-}
-
-// Whether more steps, or fewer, leave every step so far as it was: a constant rate, or a decay that
-// had not begun. The last step of an epoch may be short, and then no other can follow it.
-bool Trainer::may_be_longer(const TrainerState& before) const {
-  if (before.planned_steps == 0 || before.step > steps_) return false;
-  if (before.step == before.planned_steps && config_.accumulation_steps > 1) return false;
-  for (Index step = 0; step < before.step; ++step)
-    if (scheduled_learning_rate(config_.schedule, step, before.planned_steps) !=
-        scheduled_learning_rate(config_.schedule, step, steps_))
-      return false;
-  return true;
-}
-
-void Trainer::load(const Checkpoint& checkpoint) {
-  task_.load(checkpoint);
-  checkpoint.load_moments(*task_.trainable.tensors, adamw_.exp_avg(), adamw_.exp_avg_sq());
-  state_ = *checkpoint.state();
 }
 
 }  // namespace minillm

@@ -10,9 +10,8 @@
 #include <vector>
 
 #include "libminillm/checkpoint/run_directory.h"
-#include "libminillm/optim/adamw.h"
-#include "libminillm/train/gradient_sum.h"
 #include "libminillm/train/run_record.h"
+#include "libminillm/train/sharded_step.h"
 #include "libminillm/train/train_config.h"
 #include "libminillm/train/training_task.h"
 
@@ -44,7 +43,12 @@ class Trainer {
   // where it saves and logs; it may be null: then nothing is written, and the trained parameters
   // are all that is left of the run. What `task` refers to and `run` must outlive the Trainer.
   // Throws Error (kUsage) if the config is invalid.
-  Trainer(const TrainConfig& config, Index steps, TrainingTask task, RunDirectory* run);
+  //
+  // `ranks`: who trains together, each with a Trainer of the same config and task on a model of its
+  // own, and with the bits that one rank would have; null: one rank. Only the first has a `run`.
+  // All of them call resume() and run(); what one is asked (to stop, to save), all do.
+  Trainer(const TrainConfig& config, Index steps, TrainingTask task, RunDirectory* run,
+          Communicator* ranks = nullptr);
 
   // Continues from the run directory's latest checkpoint; from the start if it has none. Throws
   // Error (kUsage) if its provenance (config, data hashes) is not the task's, naming what differs.
@@ -61,7 +65,6 @@ class Trainer {
 
  private:
   bool train_step();
-  Contribution add_gradients(Index first, Index end);
   std::optional<std::string> reason_to_skip(const Contribution& sum);
   void update(double weight);
   bool roll_back(const std::string& reason);
@@ -74,6 +77,8 @@ class Trainer {
   void save(bool best);
 
   void load(const Checkpoint& checkpoint);  // parameters, moments, state
+  void share();                             // these, from the first rank to the others
+  bool asks(const std::function<bool()>& request) { return sharded_.any(request && request()); }
   Index next_micro_batch() const;
   Index step_size(Index first) const;
   std::optional<double> epoch() const;
@@ -88,8 +93,8 @@ class Trainer {
   Index steps_;
   TrainingTask task_;
   RunDirectory* run_;
-  AdamW adamw_;
-  GradientSum gradient_sum_;
+  ShardedStep sharded_;
+  ShardedStep::Moments loaded_;  // by load(), for share()
   TrainerState state_;
   bool resumed_ = false;
   std::vector<std::string> notes_;  // from resume(), told when run() begins

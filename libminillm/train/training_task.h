@@ -16,6 +16,14 @@
 
 namespace minillm {
 
+// A number that the micro-batches of a stage add to, for take_step_metrics.
+struct StageSum {
+  enum class Kind { kSum, kLargest, kSmallest };
+  StageSum(double* value_, Kind kind_ = Kind::kSum) : value(value_), kind(kind_) {}
+  double* value;
+  Kind kind;
+};
+
 // Optional members may be empty.
 struct TrainingTask {
   Trainable trainable;
@@ -40,8 +48,10 @@ struct TrainingTask {
   // i, so that i is the whole data cursor of a checkpoint. Adds its gradient (of the SUM) to
   // trainable.gradients.
   std::function<Contribution(Index i)> micro_step;
-  std::function<double(Index i)> epoch;         // optional: passes over the data before it
-  std::function<Metrics()> take_step_metrics;   // optional: sums since the last call, as means
+  std::function<double(Index i)> epoch;        // optional: passes over the data before it
+  std::function<Metrics()> take_step_metrics;  // optional: sums since the last call, as means
+  // All that micro_step adds to for it: in slots, and over ranks, each micro-batch adds from zero.
+  std::vector<StageSum> sums;
   std::function<Metrics()> evaluate;            // optional: held-out metrics
   std::function<std::vector<Sample>()> sample;  // optional: what the model writes by now
 

@@ -3,6 +3,7 @@
 #ifndef TESTS_TRAIN_COPY_TASK_H_
 #define TESTS_TRAIN_COPY_TASK_H_
 
+#include <algorithm>
 #include <functional>
 #include <limits>
 #include <set>
@@ -52,7 +53,7 @@ struct CopyTask {
   std::set<Index> nan_gradient_steps, nan_loss_steps;  // 0-based
   Index crash_step = -1;   // throws there, as if the process had been killed
   double step_losses = 0;  // for take_step_metrics
-  Index steps_seen = 0;
+  double steps_seen = 0, largest_loss = 0;
 
   CopyTask() { model.initialize(1); }
 
@@ -68,6 +69,7 @@ struct CopyTask {
     sum.tokens = batch.rows();
     step_losses += sum.loss;
     steps_seen += 1;
+    largest_loss = std::max(largest_loss, sum.loss);
     constexpr auto kNan = std::numeric_limits<double>::quiet_NaN();
     if (nan_loss_steps.contains(step)) sum.loss = kNan;
     if (nan_gradient_steps.contains(step)) {
@@ -90,11 +92,13 @@ struct CopyTask {
     stage.epoch = [this](Index i) { return static_cast<double>(i / accumulation) / 8; };
     stage.take_step_metrics = [this] {
       const minillm::Metrics metrics = {{"sum_of_losses", step_losses},
-                                        {"micro_steps", double(steps_seen)}};
-      step_losses = 0;
-      steps_seen = 0;
+                                        {"micro_steps", steps_seen},
+                                        {"largest_loss", largest_loss}};
+      step_losses = steps_seen = largest_loss = 0;
       return metrics;
     };
+    stage.sums = {
+        {&step_losses}, {&steps_seen}, {&largest_loss, minillm::StageSum::Kind::kLargest}};
     stage.evaluate = [this] {
       return minillm::Metrics{{"eval_loss", mean_loss(copy_task_batch(16, 99))}};
     };

@@ -95,7 +95,7 @@ TEST(GradientSum, AddsSlotsInTheOrderOfTheTree) {
     std::vector<Index> visited;
     for (int step = 0; step < 2; ++step) {
       visited.clear();
-      sum.run([&](Index slot) {
+      sum.run({0, slots}, [&](Index slot) {
         visited.push_back(slot);
         EXPECT_THAT(gradients, testing::Each(Real{0}));
         std::ranges::copy(values_of(slot), gradients.begin());
