@@ -7,12 +7,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <mutex>
 
 #include "libminillm/core/rng.h"
 #include "libminillm/dist/loopback.h"
+#include "libminillm/dist/mpi.h"
 #include "tests/testing/compare.h"
 #include "tests/testing/expect_error.h"
 
@@ -131,6 +133,22 @@ TEST(OrderedSum, SendsTheLeastThatIsPossibleForPowersOfTwo) {
 TEST(OrderedSum, WantsSlotsForEveryRank) {
   EXPECT_ERROR(summed({2, 3, 10, 4, false}),
                "ranks: 3 of them: expected at most train.slots = 2, as each has slots of its own");
+}
+
+// What a launcher says, and what it means to a build without MPI.
+TEST(Launcher, IsKnownByItsEnvironment) {
+  EXPECT_EQ(launched_ranks(), 1);
+  EXPECT_EQ(open_launched_ranks(), nullptr);
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
+    setenv(name, "3", 1);
+    EXPECT_EQ(launched_ranks(), 3);
+#ifndef MINILLM_TEST_MPI
+    EXPECT_ERROR(open_launched_ranks(), "ranks: 3 were launched: this library was built without");
+#endif
+    setenv(name, "many", 1);
+    EXPECT_EQ(launched_ranks(), 1);
+    unsetenv(name);
+  }
 }
 
 TEST(Loopback, GathersTheSameOnAllRanks) {
