@@ -47,6 +47,7 @@
 #include "libminillm/data/packing.h"               // append_sequence, append_pair
 #include "libminillm/data/token_shard.h"           // write_token_shard, TokenShard
 #include "libminillm/data/tokenizer.h"             // Tokenizer, train_tokenizer
+#include "libminillm/dist/mpi.h"                   // open_launched_ranks
 #include "libminillm/dpo/dpo.h"                    // dpo
 #include "libminillm/eval/compare.h"               // compare_checkpoints
 #include "libminillm/eval/diagnosis.h"             // judge_answer, diagnose

@@ -6,11 +6,13 @@
 
 #include <sys/resource.h>
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "libminillm/core/config.h"
+#include "libminillm/dist/mpi.h"
 #include "libminillm/eval/stage_notes.h"
 #include "libminillm/pipeline/stages.h"
 #include "tools/adapter_option.h"
@@ -27,6 +29,7 @@ struct StageArguments {
   std::string config_path;
   std::vector<std::string> assignments;
   uint64_t seed = TrainConfig().seed;
+  double rank_timeout = 600;
   bool json = false;
 };
 
@@ -44,6 +47,10 @@ inline void add_stage_options(CLI::App& app, const StageNotes& stage, StageArgum
                "continue the run in --out (starts it if there is none)");
   app.add_flag("--dry-run", options.dry_run,
                "prepare the data, print how much memory the run takes, and stop: writes nothing");
+  app.add_option("--rank-timeout", arguments.rank_timeout,
+                 "with several ranks (mpirun -n N): seconds that one may be silent")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_flag("--json", arguments.json, "print the outcome as one JSON object on stdout");
   app.add_option("--seed", arguments.seed, "short for --set train.seed=N");
   app.add_option("--init-from", options.init_from, stage.start)->required(!stage.from_scratch);
@@ -89,6 +96,10 @@ inline double peak_memory() {
 
 // Runs the stage, showing progress and handling Ctrl-C. Returns the exit code.
 inline int run_training(const StageArguments& arguments, const ConfiguredStage& stage) {
+  const std::unique_ptr<Communicator> ranks = open_launched_ranks(arguments.rank_timeout);
+  const bool first = ranks == nullptr || ranks->rank() == 0;
+  StageOptions options = arguments.options;
+  options.ranks = ranks.get();
   catch_stop_signals();
   Progress progress;
   TrainerEvents events = progress.events();
@@ -104,9 +115,9 @@ inline int run_training(const StageArguments& arguments, const ConfiguredStage& 
     last = metrics;
     if (log) log(metrics);
   };
-  const TrainOutcome outcome = stage.run(arguments.options, events);
+  const TrainOutcome outcome = stage.run(options, events);
   const bool interrupted = outcome == TrainOutcome::kInterrupted;
-  if (arguments.json) {
+  if (arguments.json && first) {
     nlohmann::ordered_json result = {{"outcome", outcome_name(outcome)},
                                      {"run", arguments.options.out},
                                      {"peak_memory_mb", peak_memory() * 1e-6}};

@@ -42,6 +42,7 @@
 #include "libminillm/core/threads.h"
 #include "libminillm/core/version.h"
 #include "libminillm/core/visible.h"
+#include "libminillm/dist/mpi.h"
 #include "tools/completion.h"
 #include "tools/option_names.h"
 
@@ -170,18 +171,23 @@ inline int run_tool(CLI::App& app, int argc, char** argv, const std::function<in
   }
   if (threads > 0) omp_set_num_threads(threads);
 
-  try {
-    expect_usable_threads();
-    const int code = body();
-    return internal::flush_standard_output() ? code : static_cast<int>(ExitCode::kError);
-  } catch (const Error& e) {
-    return internal::report_error(e.what(), e.exit_code());
-  } catch (const std::bad_alloc&) {
-    return internal::report_error("out of memory (try a smaller batch or a smaller model)",
-                                  ExitCode::kError);
-  } catch (const std::exception& e) {
-    return internal::report_error(e.what(), ExitCode::kError);
-  }
+  const auto run = [&] {
+    try {
+      expect_usable_threads();
+      const int code = body();
+      return internal::flush_standard_output() ? code : static_cast<int>(ExitCode::kError);
+    } catch (const Error& e) {
+      return internal::report_error(e.what(), e.exit_code());
+    } catch (const std::bad_alloc&) {
+      return internal::report_error("out of memory (try a smaller batch or a smaller model)",
+                                    ExitCode::kError);
+    } catch (const std::exception& e) {
+      return internal::report_error(e.what(), ExitCode::kError);
+    }
+  };
+  const int code = run();
+  abort_ranks(code);  // where others still wait for this one
+  return code;
 }
 
 }  // namespace minillm

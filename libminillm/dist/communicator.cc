@@ -24,4 +24,10 @@ std::vector<std::byte> all_gather(Communicator& communicator, std::span<const st
   return all;
 }
 
+bool any(Communicator& communicator, bool own) {
+  const char flag[] = {own ? '\1' : '\0'};
+  return std::ranges::any_of(all_gather_values(communicator, std::span<const char>(flag)),
+                             [](char theirs) { return theirs != 0; });
+}
+
 }  // namespace minillm

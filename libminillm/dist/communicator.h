@@ -49,6 +49,9 @@ std::vector<T> all_gather_values(Communicator& communicator, std::span<const T> 
   return all;
 }
 
+// Whether any rank says so.
+bool any(Communicator& communicator, bool own);
+
 }  // namespace minillm
 
 #endif  // LIBMINILLM_DIST_COMMUNICATOR_H_

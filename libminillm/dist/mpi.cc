@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <limits>
 #include <thread>
 
@@ -33,9 +34,9 @@ class MpiRanks : public Communicator {
     MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
     MPI_Comm_size(MPI_COMM_WORLD, &ranks_);
   }
-  // Another rank may not come: then only abort_ranks() ends this one.
+  // After an error the others may not come to an end that all have in common: abort_ranks().
   ~MpiRanks() override {
-    if (!failed_) MPI_Finalize();
+    if (std::uncaught_exceptions() == 0) MPI_Finalize();
   }
   Index rank() const override { return rank_; }
   Index ranks() const override { return ranks_; }
@@ -60,11 +61,8 @@ class MpiRanks : public Communicator {
         if (auto& transfer = static_cast<Transfer&>(*message); !is_done(transfer) && !open)
           open = &transfer;
       if (open == nullptr) break;
-      if (Clock::now() >= end) {
-        failed_ = true;
-        throw Error(fmt::format("rank {}: nothing was heard of rank {} for {} s", rank_,
-                                open->other, deadline_));
-      }
+      MINILLM_CHECK(Clock::now() < end, "rank {}: nothing was heard of rank {} for {} s", rank_,
+                    open->other, deadline_);
       constexpr int kSpins = 1000;  // then others may have the processor
       if (idle > kSpins) std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
@@ -91,7 +89,6 @@ class MpiRanks : public Communicator {
 
   const double deadline_;
   int rank_ = 0, ranks_ = 1;
-  bool failed_ = false;
 };
 
 }  // namespace

@@ -40,6 +40,9 @@ struct StageOptions {
   bool resume = false;  // continue the run in `out`
   // Prepare the data, say what memory the run takes, and stop; nothing is written to `out`.
   bool dry_run = false;
+  // Who trains together, each with the same config and options (dist/communicator.h); null: one
+  // rank. They see the same files. Only the first writes to `out`, and only it is heard.
+  Communicator* ranks = nullptr;
 };
 
 // The part of every stage's config that is about data.

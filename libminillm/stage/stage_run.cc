@@ -12,8 +12,6 @@
 #include "libminillm/eval/stage_notes.h"
 #include "libminillm/generate/chat.h"
 #include "libminillm/generate/generator.h"
-#include "libminillm/nn/adapter_composition.h"  // merged
-#include "libminillm/nn/virtual_tokens.h"
 #include "libminillm/objectives/next_token.h"
 #include "libminillm/train/preflight.h"
 
@@ -45,19 +43,6 @@ std::string hash_of_weights(const Model& model, const std::string& directory) {
   return hash.hex();
 }
 
-// Whether a stage of this history taught to chat.
-bool knows_chats(const std::vector<LineageEntry>& lineage) {
-  return std::ranges::any_of(
-      lineage, [](const LineageEntry& entry) { return stage_notes(entry.stage).chat; });
-}
-
-std::vector<Token> control_tokens(const Tokenizer& tokenizer) {
-  std::vector<Token> tokens;
-  for (Token token = 0; token < tokenizer.vocab_size(); ++token)
-    if (tokenizer.is_control(token)) tokens.push_back(token);
-  return tokens;
-}
-
 }  // namespace
 
 StageRun::~StageRun() {
@@ -76,8 +61,9 @@ void StageRun::take_directory() {
                 "run '{}': is a file: expected a directory, or nothing (choose another "
                 "options.out)",
                 options_.out);
-  if (!options_.dry_run) directory_.emplace(options_.out);
-  continues_ = has_checkpoint();
+  if (!options_.dry_run && is_first()) directory_.emplace(options_.out);
+  continues_ = is_first() && has_checkpoint();
+  if (options_.ranks != nullptr) continues_ = any(*options_.ranks, continues_);
   MINILLM_CHECK_USAGE(options_.resume || !continues_,
                       "run '{}': it already holds a run (options.resume continues it; a new run "
                       "needs another options.out)",
@@ -110,75 +96,9 @@ void StageRun::start_from(StageModel& model) {
   model.model.set_precision(precision_of(train_));
 }
 
-// The model, into which an adapter that it has is merged; or an adapter: a new one, or that which
-// the model has.
-void StageRun::choose_what_is_trained() {
-  Model& model = start_->model;
-  const AdapterConfig& config = train_.adapter;
-  if (!config.enabled()) {
-    if (model.adapter() == nullptr) return;
-    say("the starting point's adapter is merged into its weights, all of which are trained "
-        "(lora.rank trains an adapter)");
-    model = merged(model);
-    return;
-  }
-  MINILLM_CHECK_USAGE(!start_->weights_hash.empty(),
-                      "config: lora.rank, parallel.width, prompt.tokens, prefix.tokens: expected 0 "
-                      "where training is from scratch: there is nothing yet to adapt");
-  AdapterShape shape = adapter_shape(model.config(), config);
-  const Adapter* const before = model.adapter();
-  if (before != nullptr)
-    shape.tokens = before->shape().tokens;
-  else if (config.new_tokens() && stage_notes(stage_).chat && !knows_chats(start_->lineage))
-    shape.tokens = control_tokens(tokenizer());
-  const auto adapter = std::make_shared<Adapter>(model.config(), shape);
-  if (before != nullptr) {
-    const AdapterShape& own = before->shape();
-    MINILLM_CHECK_USAGE(own.updates == shape.updates &&
-                            own.virtual_tokens == shape.virtual_tokens &&
-                            own.prefix == shape.prefix,
-                        "config: the starting point's adapter is {}, with other settings than "
-                        "asked for: expected its own, or none of lora.rank, parallel.width, "
-                        "prompt.tokens and prefix.tokens, which merges LoRA into the model and "
-                        "trains that",
-                        describe(own));
-    std::ranges::copy(before->parameters(), adapter->parameters().begin());
-    adapter->base_path = before->base_path, adapter->base_hash = before->base_hash;
-  } else {
-    adapter->initialize(train_.seed, model.weights());
-    if (adapter->virtual_tokens() > 0)
-      initialize_virtual_tokens(
-          *adapter, model,
-          tokens_to_begin_as(*adapter, tokenizer().encode(config.virtual_tokens().text),
-                             model.config().vocab_size, train_.seed));
-    adapter->base_path = start_->path;
-    if (!start_->path.empty()) adapter->base_hash = start_->weights_hash;
-  }
-  model.adapt(adapter);
-  say(fmt::format("trained: an adapter of {} parameters; {} are frozen", adapter->tensors().size(),
-                  model.config().parameter_count()));
-}
-
-void StageRun::freeze_embedding(const std::vector<bool>& known) {
-  if (model().adapter() != nullptr) return;  // all of it is frozen
-  const TensorInfo& embedding = *model().tensors().find("model.embed_tokens.weight");
-  const Index rows = embedding.shape.front(), width = embedding.shape.back();
-  Index frozen = 0;
-  for (Index row = 0; row < rows; ++row) {
-    if (!known[static_cast<size_t>(row)]) continue;
-    ++frozen;
-    const Index begin = embedding.offset + row * width;
-    if (!frozen_.empty() && frozen_.back().end == begin)
-      frozen_.back().end += width;
-    else
-      frozen_.push_back({begin, begin + width});
-  }
-  say(fmt::format("frozen: {} of {} rows of {}", frozen, rows, embedding.name));
-}
-
 std::string StageRun::path(const std::string& file) const {
   if (options_.out.empty()) return "";
-  if (!options_.dry_run) return join_path(options_.out, file);
+  if (!options_.dry_run && is_first()) return join_path(options_.out, file);
   if (!scratch_) scratch_.emplace();
   return join_path(scratch_->path(), file);
 }
@@ -284,8 +204,26 @@ LineageEntry StageRun::provenance() const {
   return entry;
 }
 
+// Ranks that differ in what they train on, or from, would not be one run.
+void StageRun::expect_equal_ranks() const {
+  if (options_.ranks == nullptr) return;
+  const LineageEntry own = provenance();
+  std::string all = own.config + own.parent + own.library_version;
+  for (const auto& [name, hash] : own.hashes) all += name + hash;
+  const std::string digest = sha256(all);
+  const std::vector<char> digests =
+      all_gather_values(*options_.ranks, std::span<const char>(digest));
+  for (Index rank = 1; rank < options_.ranks->ranks(); ++rank) {
+    const auto begin = digests.begin() + rank * std::ssize(digest);
+    MINILLM_CHECK(std::equal(digests.begin(), digests.begin() + std::ssize(digest), begin),
+                  "ranks: rank {} has another config, other files or another starting point than "
+                  "rank 0: expected the same on all",
+                  rank);
+  }
+}
+
 TrainOutcome StageRun::train(const StageTask& task) {
-  if (!options_.out.empty()) {
+  if (!options_.out.empty() && is_first()) {
     const auto existing = is_directory(options_.out)
                               ? static_cast<int64_t>(checkpoints_to_try(options_.out).size())
                               : 0;
@@ -322,7 +260,8 @@ TrainOutcome StageRun::train(const StageTask& task) {
                                ? run_length(train_, schedule_->batches_in_first_epoch())
                                : RunLength{steps_, 0};
   loop.micro_batches = length.micro_batches;
-  Trainer trainer(train_, length.steps, loop, directory_ ? &*directory_ : nullptr);
+  expect_equal_ranks();
+  Trainer trainer(train_, length.steps, loop, directory_ ? &*directory_ : nullptr, options_.ranks);
   if (options_.resume) trainer.resume();
   if (trainer.step() == 0 && task.preflight) task.preflight();
   const TrainOutcome outcome = trainer.run(events_);
@@ -330,7 +269,7 @@ TrainOutcome StageRun::train(const StageTask& task) {
   loop.provenance.steps = trainer.step();
   loop.provenance.tokens = trainer.state().tokens;
   start_->lineage.push_back(loop.provenance);
-  start_->weights_hash = hash_of_weights(model(), options_.out);
+  start_->weights_hash = hash_of_weights(model(), is_first() ? options_.out : "");
   return outcome;
 }
 

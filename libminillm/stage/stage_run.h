@@ -63,7 +63,8 @@ class StageRun {
         train_(config.train),
         data_(config.data),
         options_(options),
-        events_(events),
+        unheard_(only_requests(events)),
+        events_(is_first() ? events : unheard_),
         default_config_(default_config_toml<Config>()) {
     list_fields(fields_, config);
     take_directory();
@@ -94,8 +95,8 @@ class StageRun {
   // Whether a run that has a checkpoint is continued. A run that begins anew makes everything anew:
   // what an earlier attempt left in its directory may be of other files and settings.
   bool continues() const { return continues_; }
-  // A file in the run directory, or, in a dry run, which writes nothing there, in a directory that
-  // is removed afterwards; empty if there is no run directory.
+  // A file in the run directory, or, in a dry run and on all ranks but the first, which write
+  // nothing there, in a directory that is removed afterwards; empty if there is no run directory.
   std::string path(const std::string& file) const;
   void say(const std::string& message) const { report_message(events_, message); }
   // What passes the progress of `work`, a constant, on; empty if nobody listens.
@@ -132,7 +133,15 @@ class StageRun {
   TrainOutcome train(const StageTask& task);
 
  private:
+  static TrainerEvents only_requests(const TrainerEvents& events) {
+    TrainerEvents requests;
+    requests.stop_requested = events.stop_requested;
+    requests.save_requested = events.save_requested;
+    return requests;
+  }
+  bool is_first() const { return options_.ranks == nullptr || options_.ranks->rank() == 0; }
   void take_directory();
+  void expect_equal_ranks() const;
   void choose_what_is_trained();
   bool has_checkpoint() const;
   void check_memory_fits(const StageSizes& sizes) const;
@@ -143,11 +152,12 @@ class StageRun {
   const TrainConfig& train_;
   const DataConfig& data_;
   const StageOptions& options_;
+  const TrainerEvents unheard_;  // of all ranks but the first
   const TrainerEvents& events_;
   const std::string default_config_;  // as TOML
   ConfigFields fields_;               // of the whole config
   std::optional<RunDirectory> directory_;
-  mutable std::optional<ScratchDirectory> scratch_;  // of a dry run, once a file is asked for
+  mutable std::optional<ScratchDirectory> scratch_;  // for path()
   bool continues_ = false;
   std::optional<StageModel> own_;  // the starting point, unless it is the caller's
   StageModel* start_ = nullptr;

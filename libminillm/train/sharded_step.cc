@@ -161,12 +161,7 @@ void ShardedStep::update(double gradient_scale, double learning_rate, Index step
   if (!is_alone()) exchange_->all_gather(trainable_.parameters);
 }
 
-bool ShardedStep::any(bool own) {
-  if (is_alone()) return own;
-  const double flag[] = {own ? 1.0 : 0.0};
-  return std::ranges::any_of(all_gather_values(*ranks_, std::span<const double>(flag)),
-                             [](double theirs) { return theirs != 0; });
-}
+bool ShardedStep::any(bool own) { return is_alone() ? own : minillm::any(*ranks_, own); }
 
 ShardedStep::Moments ShardedStep::room_for_all() const {
   Moments all;

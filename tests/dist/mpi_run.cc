@@ -80,10 +80,9 @@ void train(const Options& options, minillm::Communicator* ranks) {
 
 int main(int argc, char** argv) {
   if (argc < 2) return 2;
-  std::unique_ptr<minillm::Communicator> ranks;
   try {
     const auto options = minillm_testing::parse(argc, argv);
-    ranks = minillm::open_launched_ranks(options.deadline);
+    const auto ranks = minillm::open_launched_ranks(options.deadline);
     minillm_testing::train(options, ranks.get());
     return 0;
   } catch (const minillm::Error& error) {
