@@ -118,8 +118,8 @@ TEST_P(EveryAdapterKind, RecomputedActivationsHaveTheBitsOfKeptOnes) {
   next_token_gradient(dlogp, batch.targets);
   std::vector<std::vector<Real>> gradients;
   for (const auto mode : {Workspace::Mode::kTraining, Workspace::Mode::kRecompute}) {
-    Workspace workspace(model.config(), batch.rows(), batch.target_count(), mode,
-                        model.inner_states());
+    Workspace workspace(model.config(), batch.rows() + 5, batch.target_count(), mode,
+                        model.inner_states() + 2);
     std::ranges::fill(gradient, Real{0});
     model.forward(batch, workspace);
     model.backward(batch, dlogp, workspace);

@@ -10,9 +10,7 @@
 #include <vector>
 
 #include "libminillm/nn/adapter_composition.h"
-#include "libminillm/nn/packed_weights.h"
 #include "libminillm/nn/trainable.h"
-#include "libminillm/objectives/next_token.h"
 #include "tests/testing/compare.h"
 #include "tests/testing/expect_error.h"
 #include "tests/testing/tiny_model.h"
@@ -29,10 +27,8 @@ using minillm_testing::PassResult;
 using minillm_testing::random_adapter;
 using minillm_testing::random_batch;
 using minillm_testing::random_model;
-using minillm_testing::random_tokens;
 using minillm_testing::run_backward;
 using minillm_testing::run_forward;
-using minillm_testing::ThreadCount;
 
 constexpr Index V = 531;
 
@@ -164,73 +160,6 @@ TEST(Adapter, OfOneModuleIsThatModulesMatrixOnly) {
     EXPECT_LT(largest_difference(run_forward(whole, batch).logp, run_forward(model, batch).logp),
               by_precision(1e-4, 1e-11))
         << m;
-  }
-}
-
-TEST(Adapter, KeepsThePromisesAboutBits) {
-  Model model = adapted_model();
-  const TokenBatch batch = random_batch({5, 1, 70, 130, 33}, V);
-  for (const Precision precision : {Precision::kFloat, Precision::kBfloat16}) {
-    model.set_precision(precision);
-    PassResult one;
-    for (const int count : {1, 2, 3}) {
-      const ThreadCount threads(count);
-      const PassResult result = run_backward(model, batch);
-      if (count == 1) one = result;
-      expect_same_bits(result.logp, one.logp, "logp, threads " + std::to_string(count));
-      expect_same_bits(result.gradients, one.gradients, "gradient, threads");
-    }
-    auto logp = one.logp.begin();
-    for (const Segment& s : batch.segments) {
-      TokenBatch alone;
-      append_sequence(alone,
-                      std::span(batch.tokens)
-                          .subspan(static_cast<size_t>(s.begin), static_cast<size_t>(s.length())));
-      const PassResult own = run_forward(model, alone);
-      expect_same_bits({logp, own.logp.size()}, own.logp, "a sequence alone");
-      logp += std::ssize(own.logp);
-    }
-  }
-}
-
-TEST(Adapter, RecomputedActivationsHaveTheBitsOfKeptOnes) {
-  Model model = adapted_model();
-  const std::span<Real> gradient = model.gradients();
-  const TokenBatch batch = random_batch({40, 70, 3}, V);
-  std::vector<Real> dlogp(batch.targets.size());
-  next_token_gradient(dlogp, batch.targets);
-  std::vector<std::vector<Real>> gradients;
-  for (const auto mode : {Workspace::Mode::kTraining, Workspace::Mode::kRecompute}) {
-    Workspace workspace(model.config(), batch.rows() + 5, batch.target_count(), mode,
-                        model.inner_states() + 2);
-    std::ranges::fill(gradient, Real{0});
-    model.forward(batch, workspace);
-    model.backward(batch, dlogp, workspace);
-    gradients.emplace_back(gradient.begin(), gradient.end());
-  }
-  expect_same_bits(gradients[1], gradients[0], "gradient");
-}
-
-TEST(Adapter, CachedDecodingGivesTheBitsOfOneForward) {
-  const Model model = adapted_model();
-  constexpr Index T = 60;
-  const TokenBatch whole = random_batch({T}, V);
-  const PassResult expected = run_forward(model, whole);
-  const PackedWeights packed(model.config(), model.weights(), Precision::kFloat);
-  for (const Index piece : {Index{1}, Index{7}}) {
-    KvCache cache(model.config(), T);
-    Workspace workspace(model.config(), piece, 1, Workspace::Mode::kInference,
-                        model.inner_states());
-    std::vector<Real> hidden;
-    for (Index begin = 0; begin < T; begin += piece) {
-      const Index end = std::min(begin + piece, T);
-      const TokenBatch batch{{whole.tokens.begin() + begin, whole.tokens.begin() + end},
-                             {{0, end - begin, 0, begin}},
-                             {}};
-      model.forward(batch, workspace, packed.weights(), &cache);
-      std::ranges::copy(copy_rows(workspace.hidden(end - begin)), std::back_inserter(hidden));
-    }
-    expect_same_bits(hidden, expected.hidden, "pieces of " + std::to_string(piece));
   }
 }
 
