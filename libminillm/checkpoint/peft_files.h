@@ -32,7 +32,8 @@ struct PeftTensors {
 Adapter read_peft_adapter(const std::string& directory, const PeftConfig& config,
                           const ModelConfig& model);
 
-// What "model.layers.3.mlp.up_proj" names, in a model of so many layers.
+// The layer and module that a path such as "model.layers.3.mlp.up_proj" names in a model of
+// `layers` layers, with no rank yet; nothing if it names none.
 std::optional<AdapterShape::Update> parse_module(const std::string& name, Index layers);
 
 }  // namespace minillm

@@ -12,14 +12,14 @@ namespace {
 constexpr Index kMaxEpochsKept = 4096;
 constexpr uint64_t kShuffleStream = 0x73687566666c65;  // "shuffle": independent of all other draws
 
-// Feeds `tokens` as one segment, after the virtual tokens; returns the first of their rows.
-Index append_beginning(TokenBatch& batch, std::span<const Token> tokens) {
+// Feeds `tokens` as one segment, after the virtual tokens, and returns it.
+Segment append_beginning(TokenBatch& batch, std::span<const Token> tokens) {
   const Index begin = batch.rows();
-  if (tokens.empty()) return begin;
+  if (tokens.empty()) return {begin, begin, 0, 0};
   for (Index i = -batch.virtual_tokens; i < 0; ++i) batch.tokens.push_back(static_cast<Token>(i));
   batch.tokens.insert(batch.tokens.end(), tokens.begin(), tokens.end());
   batch.segments.push_back({begin, batch.rows(), 0, 0});
-  return begin + batch.virtual_tokens;
+  return batch.segments.back();
 }
 
 // Feeds `tokens` as one segment with prefix [prefix_begin, prefix_end); returns its first row.
@@ -59,7 +59,7 @@ void append_sequence(TokenBatch& batch, const RenderedSequence& sequence) {
   MINILLM_DCHECK(sequence.tokens.size() == sequence.supervised.size());
   if (sequence.tokens.size() < 2) return;
   const auto fed = std::span(sequence.tokens).first(sequence.tokens.size() - 1);
-  const Index begin = append_beginning(batch, fed);
+  const Index begin = append_beginning(batch, fed).begin + batch.virtual_tokens;
   for (size_t i = 1; i < sequence.tokens.size(); ++i) {
     if (sequence.supervised[i]) {
       batch.targets.push_back({begin + static_cast<Index>(i) - 1, sequence.tokens[i], 1});
@@ -69,25 +69,23 @@ void append_sequence(TokenBatch& batch, const RenderedSequence& sequence) {
 
 void append_text(TokenBatch& batch, std::span<const Token> tokens) {
   if (tokens.size() < 2) return;
-  const Index begin = append_beginning(batch, tokens.first(tokens.size() - 1));
+  const Index begin =
+      append_beginning(batch, tokens.first(tokens.size() - 1)).begin + batch.virtual_tokens;
   for (size_t i = 1; i < tokens.size(); ++i) {
     batch.targets.push_back({begin + static_cast<Index>(i) - 1, tokens[i], 1});
   }
 }
 
 void append_answers(TokenBatch& batch, std::span<const Token> prompt, Answers answers) {
-  const Index begin = batch.rows();
-  append_beginning(batch, prompt);
-  const Index end = batch.rows();
-  for (const std::span<const Token> answer : answers) append_answer(batch, answer, begin, end);
+  const Segment shared = append_beginning(batch, prompt);
+  for (const std::span<const Token> answer : answers)
+    append_answer(batch, answer, shared.begin, shared.end);
 }
 
 void append_scored_answers(TokenBatch& batch, std::span<const Token> prompt, Answers answers) {
-  const Index begin = batch.rows();
-  append_beginning(batch, prompt);
-  const Index end = batch.rows();
+  const Segment shared = append_beginning(batch, prompt);
   for (const std::span<const Token> answer : answers) {
-    append_continuation(batch, answer, begin, end);
+    append_continuation(batch, answer, shared.begin, shared.end);
     batch.targets.push_back({batch.rows() - 1, 0, 1});
   }
 }
@@ -98,14 +96,12 @@ PairTargets append_pair(TokenBatch& batch, const RenderedPair& pair) {
       "preference pair: expected a prompt and an answer, got {} tokens, and {} chosen and {} "
       "rejected ones",
       pair.prompt.size(), pair.chosen.size(), pair.rejected.size());
-  const Index prompt_begin = batch.rows();
-  append_beginning(batch, pair.prompt);
-  const Index prompt_end = batch.rows();
+  const Segment prompt = append_beginning(batch, pair.prompt);
   PairTargets targets;
   targets.chosen_begin = batch.target_count();
-  append_answer(batch, pair.chosen, prompt_begin, prompt_end);
+  append_answer(batch, pair.chosen, prompt.begin, prompt.end);
   targets.chosen_end = targets.rejected_begin = batch.target_count();
-  append_answer(batch, pair.rejected, prompt_begin, prompt_end);
+  append_answer(batch, pair.rejected, prompt.begin, prompt.end);
   targets.rejected_end = batch.target_count();
   return targets;
 }

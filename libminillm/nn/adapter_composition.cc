@@ -113,7 +113,7 @@ Model merged(const Model& model) {
   if (adapter == nullptr) return result;
   MINILLM_CHECK(
       adapter->virtual_tokens() == 0,
-      "adapters: one has virtual tokens, which no matrix stands for: it cannot be merged");
+      "adapters: one has virtual tokens, which no matrix can represent: it cannot be merged");
   for (size_t i = 0; i < adapter->updates().size(); ++i) {
     const LowRank& update = adapter->updates()[i];
     if (update.parts.empty()) continue;
