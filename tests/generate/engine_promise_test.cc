@@ -24,10 +24,14 @@ Index between(Rng& rng, Index low, Index high) {
   return low + static_cast<Index>(rng.below(static_cast<uint64_t>(high - low + 1)));
 }
 
+constexpr size_t kLongest = 45;  // prompt: with virtual tokens it fits into every slot
+constexpr int kArrivals = 30;    // steps in which requests come
+
 struct Scheduled {
   EngineRequest request;
-  int arrives = 0;     // at this step
-  int cancelled = -1;  // at this step; -1: never
+  int arrives = 0;       // at this step
+  bool goes_on = false;  // from what another has asked and heard, if any has by then
+  int cancelled = -1;    // at this step; -1: never
   Followed followed;
 };
 
@@ -56,9 +60,12 @@ class Promise {
     {
       const ThreadCount threads(static_cast<int>(between(rng, 1, 3)));
       Engine engine(model_, &toy_tokenizer(), packed, config);
-      for (int step = 0; step < 12 || !all_ended(schedule); ++step) {
+      for (int step = 0; step < kArrivals || !all_ended(schedule); ++step) {
         for (const auto& s : schedule) {
-          if (s->arrives == step) minillm_testing::submit(engine, s->request, s->followed);
+          if (s->arrives == step) {
+            if (s->goes_on) go_on(*s, schedule);
+            minillm_testing::submit(engine, s->request, s->followed);
+          }
           if (s->cancelled == step) engine.cancel(s->followed.id);
         }
         engine.step();
@@ -81,13 +88,13 @@ class Promise {
     EngineRequest& request = result->request;
     // Few beginnings: prompts are equal, or begin alike, or are each other's beginning.
     request.prompt =
-        minillm_testing::random_tokens(static_cast<size_t>(between(rng, 1, 40)), rng.below(2));
+        minillm_testing::random_tokens(static_cast<size_t>(between(rng, 1, 40)), rng.below(5) / 4);
     const std::vector<Token> end =
         minillm_testing::random_tokens(static_cast<size_t>(between(rng, 1, 4)), 10 + rng.below(3));
     if (rng.chance(0.5)) request.prompt.insert(request.prompt.end(), end.begin() + 1, end.end());
     if (rng.chance(0.4)) request.prompt = minillm_testing::random_tokens(21, 7);
-    request.owner = rng.chance(0.8) ? (rng.chance(0.7) ? "ann" : "bob") : "";
-    if (rng.chance(0.4)) request.adapter = adapters_[rng.below(adapters_.size())];
+    request.owner = rng.chance(0.85) ? (rng.chance(0.75) ? "ann" : "bob") : "";
+    if (rng.chance(0.25)) request.adapter = adapters_[rng.below(adapters_.size())];
     GenerationConfig& config = request.config;
     config.sampling.temperature = static_cast<double>(rng.below(3)) * 0.7;
     if (rng.chance(0.3)) config.sampling.top_p = 0.9;
@@ -102,9 +109,23 @@ class Promise {
     config.top_log_probs = rng.chance(0.3) ? between(rng, 1, 5) : 0;
     config.prompt_log_probs = rng.chance(0.2);
     if (rng.chance(0.3)) config.stop = {"e", "the lane"};
-    result->arrives = static_cast<int>(rng.below(12));
+    result->arrives = static_cast<int>(rng.below(kArrivals));
+    result->goes_on = rng.chance(0.4);
     if (rng.chance(0.25)) result->cancelled = result->arrives + static_cast<int>(rng.below(10));
     return result;
+  }
+
+  static void go_on(Scheduled& s, const std::vector<std::unique_ptr<Scheduled>>& schedule) {
+    for (const auto& other : schedule) {
+      if (!other->followed.result || other->request.owner != s.request.owner) continue;
+      std::vector<Token> prompt = other->request.prompt;
+      prompt.insert(prompt.end(), other->followed.tokens.begin(), other->followed.tokens.end());
+      prompt.insert(prompt.end(), {7, 9, 8});
+      if (prompt.size() > kLongest) continue;
+      s.request.prompt = std::move(prompt);
+      s.request.adapter = other->request.adapter;
+      return;
+    }
   }
 
   static bool all_ended(const std::vector<std::unique_ptr<Scheduled>>& schedule) {
@@ -148,7 +169,7 @@ class Promise {
 
 TEST(EnginePromise, AnAnswerHasTheSameBitsWhoeverSharesTheBatch) {
   Promise promise;
-  const uint64_t schedules = std::getenv("MINILLM_LONG_TESTS") != nullptr ? 5000 : 200;
+  const uint64_t schedules = std::getenv("MINILLM_LONG_TESTS") != nullptr ? 10000 : 400;
   for (uint64_t seed = 1; seed <= schedules; ++seed) {
     promise.check(seed);
     ASSERT_FALSE(testing::Test::HasFailure()) << "schedule " << seed;
