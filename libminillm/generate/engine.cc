@@ -58,7 +58,7 @@ void Engine::allocate() {
   Index inner_states = 0;
   for (const auto& adapter : adapters_)
     inner_states = std::max(inner_states, adapter->inner_states());
-  const Index logits = std::max(config_.slots, kScoredRows);
+  const Index logits = scores_prompts_ ? std::max(config_.slots, kScoredRows) : config_.slots;
   workspace_.emplace(model_.config(), config_.prompt_rows + config_.slots, logits,
                      Workspace::Mode::kInference, inner_states);
   logits_ = Matrix(logits, model_.config().vocab_size);
@@ -191,6 +191,10 @@ std::unique_ptr<Stream> Engine::next_waiting() {
 void Engine::begin(std::unique_ptr<Stream> stream) {
   const EngineRequest& request = stream->request();
   use(request.adapter);
+  if (request.config.prompt_log_probs && !scores_prompts_) {
+    scores_prompts_ = true;
+    allocate();
+  }
   Running running;
   const Running* leader = leader_for(*stream);
   const bool reuse = leader == nullptr && !request.config.prompt_log_probs;

@@ -155,7 +155,8 @@ class Engine {
   std::vector<std::shared_ptr<const Adapter>> adapters_;  // of the streams, and the model's own
   std::optional<AdaptedWeights> adapted_;                 // with these; empty: none
   std::optional<Workspace> workspace_;
-  Matrix logits_;  // [max(slots, kScoredRows), V]
+  bool scores_prompts_ = false;  // there is room for the logits of many rows of prompts
+  Matrix logits_;                // [slots, V] or more
   std::vector<Running> running_;
   std::exception_ptr thrown_;  // by a callback
   TokenBatch batch_;
