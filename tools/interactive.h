@@ -7,6 +7,7 @@
 
 #include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/generate/generator.h"
+#include "tools/constraint_option.h"
 
 namespace minillm {
 
@@ -18,6 +19,7 @@ struct InteractiveOptions {
   std::string chat_template;  // empty: the checkpoint's
   std::string system;
   GenerationConfig generation;
+  ConstraintOption constraint;
   bool terminal = true;  // set by run_interactive: whether somebody types
 };
 
