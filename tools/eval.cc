@@ -43,11 +43,16 @@ struct Arguments {
   std::string text, token_ids;
 };
 
+// All ranks that mpirun has started, who divide the work; null: one.
+std::unique_ptr<Communicator> ranks;
+
 // Shows how far an evaluation has come.
-ProgressFunction on_terminal() {
-  return [bar = std::make_shared<WorkBar>()](double done, double total) {
-    bar->draw("evaluating", done, total);
-  };
+Scoring on_terminal() {
+  if (number_of(ranks.get()) > 0) return {ProgressFunction(), ranks.get()};
+  return {[bar = std::make_shared<WorkBar>()](double done, double total) {
+            bar->draw("evaluating", done, total);
+          },
+          ranks.get()};
 }
 
 Index max_positions(const Model& model) { return model.positions(); }
@@ -169,7 +174,8 @@ void evaluate_world_set(const Arguments& arguments) {
                 arguments.world_directory);
   const world::WorldEvalSet set = world::load_world_eval(path, split);
   const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint, arguments.adapters);
-  const auto metrics = evaluate_world(checkpoint.load_model(), checkpoint.tokenizer(), set);
+  const auto metrics = evaluate_world(checkpoint.load_model(), checkpoint.tokenizer(), set,
+                                      {ProgressFunction(), ranks.get()});
   if (arguments.json) {
     Json result;
     for (const world::WorldMetric& m : metrics)
@@ -300,6 +306,7 @@ int main(int argc, char** argv) {
   input->add_option("--token-ids", arguments.token_ids, "ids, as in \"1 2 3\"; used as they are");
 
   return run_tool(app, argc, argv, [&] {
+    ranks = open_ranks();
     if (*loss) evaluate_loss(arguments);
     if (*sft) evaluate_conversations(arguments);
     if (*preference) evaluate_pairs(arguments);
@@ -307,6 +314,7 @@ int main(int argc, char** argv) {
     if (*best_of) evaluate_best_of(best);
     if (*world) evaluate_world_set(arguments);
     if (*logprobs) print_log_probs(arguments);
+    ranks.reset();  // before the process ends
     return 0;
   });
 }

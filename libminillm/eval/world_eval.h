@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "libminillm/data/tokenizer.h"
+#include "libminillm/eval/scoring.h"
 #include "libminillm/nn/model.h"
 #include "libminillm/world/eval_set.h"
 #include "libminillm/world/scoring.h"
@@ -18,7 +19,8 @@ namespace minillm {
 // have `of` 0. Throws Error if the tokenizer has no chat markers or an item exceeds the model's
 // context.
 std::vector<world::WorldMetric> evaluate_world(const Model& model, const Tokenizer& tokenizer,
-                                               const world::WorldEvalSet& set);
+                                               const world::WorldEvalSet& set,
+                                               const Scoring& scoring = {});
 
 }  // namespace minillm
 
