@@ -308,6 +308,11 @@ TEST_F(EngineTest, AnErrorEndsItsStreamOnly) {
   EXPECT_THAT(*bad.error, testing::HasSubstr("sampler: logit of token 0 is"));
   EXPECT_THAT(*scored.error, testing::HasSubstr("prompt: log-probability of token 1 is"));
   EXPECT_EQ(engine.counters().failed, 2);
+  failing.config.prompt_log_probs = false;
+  Followed again;
+  submit(engine, failing, again);
+  run(engine);
+  EXPECT_EQ(engine.counters().reused_tokens, 0) << "what failed is not kept";
   expect_same_answer(*good.result, alone(asking(random_tokens(5, 1), 9)));
 }
 
