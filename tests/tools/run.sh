@@ -185,6 +185,14 @@ expect 2 "is an input, too" tool notes build --input told.txt --out told.txt
 expect 2 "document split" tool notes build --input told.txt --out other.sqlite --split word
 expect 2 "--limit" tool notes query --notes notes.sqlite x --limit 0
 expect 2 "required|subcommand" tool notes
+noted() { tool generate --checkpoint chat --notes notes.sqlite --max-tokens 4 "$@"; }
+expect 0 "\[told.txt#1\] Tom Weston plays the harp." noted --chat --prompt "What does Tom Weston play?"
+expect 0 '"prompt":"Be short. Notes: none.\\nWho is Anna\?".*"notes":\[\]' noted --chat --system "Be short." \
+  --prompt "Who is Anna?" --json
+expect 0 "\[no note was found\]" noted --chat --prompt "Who is Anna?"
+echo "What does Tom Weston play?" >asked.txt
+expect 0 "\[told.txt#1\]" noted --chat <asked.txt
+expect 2 "--notes requires --chat" noted --prompt x
 
 # --- single answers with a verdict are for KTO
 printf '{"prompt":"Who is %s?","completion":"A baker.","label":%s}\n' Tom true Ann false Mary 1 Jo '"bad"' >judged.jsonl
