@@ -185,6 +185,13 @@ expect 2 "is an input, too" tool notes build --input told.txt --out told.txt
 expect 2 "document split" tool notes build --input told.txt --out other.sqlite --split word
 expect 2 "--limit" tool notes query --notes notes.sqlite x --limit 0
 expect 2 "required|subcommand" tool notes
+expect 0 '"repeated":' tool notes build --input world/second.jsonl --out world/notes.sqlite --json
+expect 0 '"answer_accuracy".*"late_answer_accuracy":\{"value":0.0,"count":0,"of":40\}' \
+  tool eval world --checkpoint chat --data world --notes world/notes.sqlite --split validation --json
+expect 1 "notes 'none.sqlite': no such file" tool eval world --checkpoint chat --data world --notes none.sqlite
+expect 0 "open_book.jsonl: .* bytes" tool world --out open --part open_book --open-book-rows 10 --open-book-documents 3
+expect 0 '"used":10' tool inspect open/open_book.jsonl --json
+expect 2 "open-book-rows.*at least 0" tool world --out open --part open_book --open-book-rows -1
 noted() { tool generate --checkpoint chat --notes notes.sqlite --max-tokens 4 "$@"; }
 expect 0 "\[told.txt#1\] Tom Weston plays the harp." noted --chat --prompt "What does Tom Weston play?"
 expect 0 '"prompt":"Be short. Notes: none.\\nWho is Anna\?".*"notes":\[\]' noted --chat --system "Be short." \
