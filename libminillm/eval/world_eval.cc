@@ -49,16 +49,22 @@ void score_cloze(world::WorldScore& score, const Model& model, const Tokenizer& 
     score.add_cloze(items[i], scores[i].most_probable == scores[i].tokens);
 }
 
+std::vector<Generation> answer_greedily(const Model& model, const Tokenizer& tokenizer,
+                                        const std::vector<std::vector<Token>>& prompts,
+                                        const Scoring& scoring) {
+  GenerationConfig config;
+  config.sampling.temperature = 0;
+  config.max_tokens = world::kWorldAnswerTokens;
+  Generator generator(model, tokenizer);
+  return generate_among(scoring.ranks, generator, prompts, config);
+}
+
 void score_chat_items(world::WorldScore& score, const Model& model, const Tokenizer& tokenizer,
                       const std::vector<world::ChatItem>& items, const Scoring& scoring) {
   std::vector<std::vector<Token>> prompts;
   for (const world::ChatItem& item : items)
     prompts.push_back(render_prompt(tokenizer, to_messages(item.messages)));
-  GenerationConfig config;
-  config.sampling.temperature = 0;
-  config.max_tokens = world::kWorldAnswerTokens;
-  Generator generator(model, tokenizer);
-  const std::vector<Generation> answers = generate_among(scoring.ranks, generator, prompts, config);
+  const std::vector<Generation> answers = answer_greedily(model, tokenizer, prompts, scoring);
   for (size_t i = 0; i < items.size(); ++i)
     score.add_chat(items[i], answers[i].text, answers[i].reason == StopReason::kEndToken);
 }
@@ -105,6 +111,33 @@ std::vector<world::WorldMetric> evaluate_world(const Model& model, const Tokeniz
       bits_per_byte("bits_per_byte_second_domain", model, tokenizer, set.second_domain, scoring)};
   for (world::WorldMetric& metric : score.metrics()) metrics.push_back(std::move(metric));
   return metrics;
+}
+
+std::vector<world::WorldMetric> evaluate_open_book(const Model& model, const Tokenizer& tokenizer,
+                                                   const std::vector<world::OpenBookItem>& items,
+                                                   const NoteSource& source,
+                                                   const Scoring& scoring) {
+  MINILLM_CHECK(model.config().has_lm_head(), "open book: a reward model says nothing");
+  std::vector<std::vector<std::string>> shown;
+  std::vector<std::vector<Token>> prompts;
+  for (const world::OpenBookItem& item : items) {
+    std::vector<Note> notes;
+    if (item.notes) {
+      for (const std::string& text : *item.notes) notes.push_back({text, "", 0});
+    } else {
+      notes = source(item.question, kMostNotes);
+    }
+    std::vector<Message> prompt = {{Role::kUser, item.question}};
+    if (item.kind != world::OpenBookItemKind::kClosed)
+      prompt = with_notes(std::move(prompt), notes);
+    prompts.push_back(render_prompt(tokenizer, prompt));
+    std::vector<std::string>& texts = shown.emplace_back();
+    for (Note& note : notes) texts.push_back(std::move(note.text));
+  }
+  const std::vector<Generation> answers = answer_greedily(model, tokenizer, prompts, scoring);
+  world::OpenBookScore score;
+  for (size_t i = 0; i < items.size(); ++i) score.add(items[i], shown[i], answers[i].text);
+  return score.metrics();
 }
 
 }  // namespace minillm
