@@ -8,27 +8,6 @@
 
 namespace minillm {
 
-void GenerationConfig::validate() const {
-  sampling.validate();
-  MINILLM_CHECK_USAGE(max_tokens > 0, "max_tokens: expected 1 or more, got {}", max_tokens);
-}
-
-const char* stop_reason_name(StopReason reason) {
-  switch (reason) {
-    case StopReason::kEndToken:
-      return "end_token";
-    case StopReason::kStopString:
-      return "stop_string";
-    case StopReason::kMaxTokens:
-      return "max_tokens";
-    case StopReason::kContextFull:
-      return "context_full";
-    case StopReason::kInterrupted:
-      return "interrupted";
-  }
-  return "unknown";
-}
-
 Generator::Generator(const Model& model, const Tokenizer& tokenizer,
                      std::shared_ptr<const PackedWeights> packed)
     : Generator(model, tokenizer) {

@@ -16,39 +16,11 @@
 #include <vector>
 
 #include "libminillm/data/tokenizer.h"
-#include "libminillm/generate/sampler.h"
+#include "libminillm/generate/generation.h"
 #include "libminillm/nn/model.h"
 #include "libminillm/nn/packed_weights.h"
 
 namespace minillm {
-
-struct GenerationConfig {
-  SamplingConfig sampling;
-  int64_t max_tokens = 128;  // of the continuation
-  // Prompt i draws from Rng(seed, stream + i): its text does not depend on what shares the batch.
-  uint64_t seed = 1;
-  uint64_t stream = 0;
-  std::vector<std::string> stop;   // strings that end the text (not part of it)
-  bool log_probs = false;          // tell them, too
-  std::vector<Token> stop_tokens;  // ids that end the text; empty = the tokenizer's end_tokens()
-  // What the weights are rounded to: fewer bits, more tokens per second. Empty: as the model's.
-  std::optional<Precision> weights;
-
-  void validate() const;  // throws Error (kUsage)
-};
-
-enum class StopReason { kEndToken, kStopString, kMaxTokens, kContextFull, kInterrupted };
-const char* stop_reason_name(StopReason reason);  // "end_token", "stop_string", ...
-
-struct Generation {
-  std::vector<Token> tokens;  // without the end token; with those of a stop string
-  std::string text;           // of the tokens, without the stop string; valid UTF-8
-  StopReason reason = StopReason::kMaxTokens;
-  std::optional<Token> end_token;  // the one that ended it
-  // Of every token, and of the end token: log p of the model itself, whatever the sampling was, to
-  // the bit as Model::log_probs has it. Only if config.log_probs.
-  std::vector<Real> log_probs;
-};
 
 // How a caller follows and stops a text while it is generated. Both optional.
 struct GenerationEvents {
