@@ -58,6 +58,7 @@
 #include "libminillm/eval/text_loss.h"             // evaluate_text
 #include "libminillm/eval/world_eval.h"            // evaluate_world
 #include "libminillm/generate/chat.h"              // ChatSession
+#include "libminillm/generate/engine.h"            // Engine
 #include "libminillm/generate/generator.h"         // Generator
 #include "libminillm/generate/prompts.h"           // read_prompts
 #include "libminillm/interop/gguf_export.h"        // export_gguf

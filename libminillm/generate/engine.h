@@ -92,6 +92,8 @@ class Engine {
   // Room for at least as many slots and rows of each (at most the context), from now on. What the
   // slots hold stays.
   void reserve(Index slots, Index slot_rows);
+  Index slots() const { return slots_.count(); }
+  Index slot_rows() const { return slots_.rows(); }
 
  private:
   // A stream in a slot.

@@ -1,8 +1,4 @@
-// Generator: prompts -> continuations, over the KV cache, many streams at once.
-//
-// Continuous batching (Yu et al. 2022, "Orca"): every step is one TokenBatch with a segment per
-// stream: the whole prompt of a stream that begins, one token of a stream that runs. When one ends,
-// the next begins in its place. A prompt that follows itself is computed once for all of them.
+// Generator: prompts -> continuations, many at once: the engine for callers who wait for the end.
 
 #ifndef LIBMINILLM_GENERATE_GENERATOR_H_
 #define LIBMINILLM_GENERATE_GENERATOR_H_
@@ -16,6 +12,7 @@
 #include <vector>
 
 #include "libminillm/data/tokenizer.h"
+#include "libminillm/generate/engine.h"
 #include "libminillm/generate/generation.h"
 #include "libminillm/nn/model.h"
 #include "libminillm/nn/packed_weights.h"
@@ -39,7 +36,9 @@ struct PromptAdapters {
 class Generator {
  public:
   // The model and the tokenizer must outlive the generator, and the model's parameters and its
-  // adapter must not change while it is in use: the weights are packed once, for the first text.
+  // adapter must not change while it is in use: the weights are packed once, for the first text, and
+  // the keys and values of prompts stay, so that a text which begins like one before, as a
+  // conversation does, is not read again from the beginning.
   // The model's vocabulary may be larger than the tokenizer's (padded): the additional ids are
   // never generated.
   Generator(const Model& model, const Tokenizer& tokenizer);
@@ -57,7 +56,7 @@ class Generator {
                       const GenerationEvents& events = {}, const Adapter* adapter = nullptr);
   // Many prompts together, at most `max_streams` at a time. Result i is bit-identical to that of
   // generate() for prompt i and stream + i, whatever the number of streams or threads. Memory: a
-  // cache of max_streams x (longest prompt + max_tokens) rows, allocated once.
+  // cache of max_streams x (longest prompt + max_tokens) rows, which the generator keeps.
   //
   // Without `adapters` the model's own one is used, if it has one; with them each prompt's, which
   // must not change meanwhile: the result is that of a model which has that adapter alone. Throws
@@ -72,12 +71,15 @@ class Generator {
   std::vector<Generation> run(std::span<const std::vector<Token>> prompts,
                               const GenerationConfig& config, Index max_streams,
                               const GenerationEvents& events, const PromptAdapters& adapters = {});
+  void pack(std::optional<Precision> precision);
+  Engine& engine_for(Index streams, Index rows);
 
   const Model& model_;
   const Tokenizer* tokenizer_;  // null: ids only
   // Packed for the last text, in `packed_precision_`.
   std::shared_ptr<const PackedWeights> packed_;
   std::optional<Precision> packed_precision_;
+  std::unique_ptr<Engine> engine_;  // with these; null before the first text
 };
 
 // BOS + encode(text): a text to be continued. No BOS if the tokenizer has none, or its directory
