@@ -35,6 +35,16 @@ void fail_field(const std::string& path, const std::string& expected, const Json
                  path == "body" ? "" : path);
 }
 
+std::vector<Token> parse_token_ids(const Json& list, const std::string& path) {
+  std::vector<Token> tokens;
+  for (const Json& id : list) {
+    if (!id.is_number_unsigned() || id.get<uint64_t>() > INT32_MAX)
+      fail_field(path, "token ids", id);
+    tokens.push_back(id.get<Token>());
+  }
+  return tokens;
+}
+
 Fields::Fields(const Json& object, std::string path) : object_(&object), path_(std::move(path)) {
   if (!object.is_object()) fail_field(path_.empty() ? "body" : path_, "an object", object);
 }

@@ -9,6 +9,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "libminillm/core/real.h"
 
 namespace minillm {
 
@@ -45,6 +48,9 @@ class Fields {
 // An ApiError 400 about a value: "<path>: expected <expected>, got <value>".
 [[noreturn]] void fail_field(const std::string& path, const std::string& expected,
                              const nlohmann::json& value);
+
+// The ids of an array. Throws ApiError 400 if one of them cannot be any tokenizer's.
+std::vector<Token> parse_token_ids(const nlohmann::json& list, const std::string& path);
 
 }  // namespace minillm
 

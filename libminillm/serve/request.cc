@@ -103,16 +103,6 @@ void parse_chat_log_probs(const Fields& fields, GenerationConfig& config) {
     fields.fail("top_logprobs", "\"logprobs\": true with it");
 }
 
-std::vector<Token> parse_tokens(const Json& list, const std::string& path) {
-  std::vector<Token> tokens;
-  for (const Json& id : list) {
-    if (!id.is_number_unsigned() || id.get<uint64_t>() > INT32_MAX)
-      fail_field(path, "token ids", id);
-    tokens.push_back(id.get<Token>());
-  }
-  return tokens;
-}
-
 // A text, ids, or a list of either.
 void parse_prompts(const Fields& fields, CompletionRequest& request) {
   const std::string expected = "a string, an array of token ids, or an array of either";
@@ -125,7 +115,7 @@ void parse_prompts(const Fields& fields, CompletionRequest& request) {
     if (item.is_string())
       request.prompts.emplace_back(item.get<std::string>());
     else if (item.is_array())
-      request.prompts.emplace_back(parse_tokens(item, "prompt"));
+      request.prompts.emplace_back(parse_token_ids(item, "prompt"));
     else
       fields.fail("prompt", expected);
   }
