@@ -209,21 +209,24 @@ TEST_F(EngineTest, RefusesWhenTheQueueIsFull) {
 }
 
 TEST_F(EngineTest, OwnersTakeTurns) {
-  Engine engine(model_, &toy_tokenizer(), nullptr, {.slots = 1});
-  std::string order;
-  const auto ask = [&](const std::string& owner) {
-    engine.submit(asking(random_tokens(3, 1), 1, owner),
-                  {.on_end = [&order, owner](Generation&&) { order += owner; }});
-  };
-  for (int i = 0; i < 4; ++i) ask("a");
-  ask("b");
-  ask("b");
-  ask("c");
-  engine.step();  // a
-  engine.step();  // b
-  ask("d");
-  run(engine);
-  EXPECT_EQ(order, "abcdabaa");
+  for (const bool reuse : {true, false}) {
+    Engine engine(model_, &toy_tokenizer(), nullptr, {.slots = 1, .reuse_prefixes = reuse});
+    std::string order;
+    const auto ask = [&](const std::string& owner) {
+      engine.submit(asking(random_tokens(3, 1), 1, owner),
+                    {.on_end = [&order, owner](Generation&&) { order += owner; }});
+    };
+    for (int i = 0; i < 4; ++i) ask("a");
+    ask("b");
+    ask("b");
+    ask("c");
+    engine.step();  // a
+    engine.step();  // b
+    ask("d");
+    run(engine);
+    EXPECT_EQ(order, "abcdabaa");
+    EXPECT_EQ(engine.counters().reused_tokens > 0, reuse);
+  }
 }
 
 TEST_F(EngineTest, SaysWhatIsWrongWithARequest) {
