@@ -198,7 +198,8 @@ expect 0 '"prompt":"Be short. Notes: none.\\nWho is Anna\?".*"notes":\[\]' noted
   --prompt "Who is Anna?" --json
 expect 0 "\[no note was found\]" noted --chat --prompt "Who is Anna?"
 echo "What does Tom Weston play?" >asked.txt
-expect 0 "\[told.txt#1\]" noted --chat <asked.txt
+noted_lines() { noted --chat <asked.txt; }
+expect 0 "\[told.txt#1\]" noted_lines
 expect 2 "--notes requires --chat" noted --prompt x
 
 # --- single answers with a verdict are for KTO
