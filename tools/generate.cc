@@ -88,6 +88,7 @@ int main(int argc, char** argv) {
                "chat even if the checkpoint was taught another template, and take adapters of "
                "another base, whose updates then mean nothing");
   add_generation_options(app, options.generation);
+  add_constraint_options(app, options.constraint);
   auto* many = app.add_option("--samples", samples, "answers to every prompt")
                    ->check(CLI::Range(1, 10000000));
   app.add_option(
@@ -140,6 +141,7 @@ int main(int argc, char** argv) {
     const LoadedModel loaded = LoadedModel::load(options.checkpoint, options.chat_template,
                                                  {options.adapters, options.force});
     if (options.chat) loaded.check_can_chat(options.force);
+    options.generation.constraint = options.constraint.compile(loaded.tokenizer);
     const LookedUp found = look_up(loaded, options, questions);
     if (!out.empty()) {
       write_samples(loaded, questions, options, sampling);

@@ -75,6 +75,7 @@ void Session::open(const std::string& path) {
       {other ? std::vector<Checkpoint::AdapterArgument>() : options_.adapters, options_.force});
   const bool chats = options_.chat || !next.taught.empty();
   if (chats) next.check_can_chat(options_.force);
+  options_.generation.constraint = options_.constraint.compile(next.tokenizer);
   chat_.reset();  // it points into the model
   loaded_.emplace(std::move(next));
   if (chats) {

@@ -7,6 +7,7 @@
 
 #include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/generate/generator.h"
+#include "tools/constraint_option.h"
 
 namespace minillm {
 
@@ -19,6 +20,7 @@ struct InteractiveOptions {
   std::string system;
   std::string notes;  // index in which every question is looked up; empty: none
   GenerationConfig generation;
+  ConstraintOption constraint;
   bool terminal = true;  // set by run_interactive: whether somebody types
 };
 

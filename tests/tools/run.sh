@@ -251,6 +251,17 @@ expect 0 "" tool generate --checkpoint aligned --prompt "The baker" --max-tokens
 expect 0 '"stop_reason":"(max_tokens|end_token)"' \
   tool generate --checkpoint aligned --prompt "The baker" --max-tokens 3 --json
 expect 2 "weights" tool generate --checkpoint aligned --prompt "The baker" --weights int4
+expect 0 '^("loaf"|1)$' \
+  tool generate --checkpoint aligned --prompt "The baker" --max-tokens 20 --schema '{"enum": ["loaf", 1]}'
+echo '{"type": "integer", "minimum": 10, "maximum": 99}' >schema.json
+expect 0 '^[1-9][0-9]$' tool generate --checkpoint aligned --chat --prompt "How many?" --schema schema.json
+expect 0 '^(yes|no), [a-z]{3}$' \
+  tool generate --checkpoint aligned --prompt "The baker" --regex '(yes|no), [a-z]{3}'
+expect 1 "schema: \$.items: keyword 'not': not supported" \
+  tool generate --checkpoint aligned --prompt x --schema '{"items": {"not": {}}}'
+expect 1 "regex: character 1: look-ahead" tool generate --checkpoint aligned --prompt x --regex '(?=a)'
+expect 1 "nowhere.json" tool generate --checkpoint aligned --prompt x --schema nowhere.json
+expect 2 "excludes" tool generate --checkpoint aligned --prompt x --schema schema.json --regex a
 expect 0 '"preferred_style_rate"' \
   tool eval world --checkpoint aligned --data world --split test --json
 expect 0 '"logprobs": *\[null' \
