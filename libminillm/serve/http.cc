@@ -52,17 +52,38 @@ class Deadline {
   uint64_t number_ = 0;
 };
 
-// The way from a Responder, in any thread, to the server's thread, while there is one.
-struct Gate {
-  std::mutex mutex;
-  asio::io_context* io = nullptr;  // null: the server is gone
+// The way from Responders, in any thread, to the server's thread, while there is one. What is posted
+// runs in the order in which it was posted, whoever did: asio promises that for one thread only.
+class Gate {
+ public:
+  explicit Gate(asio::io_context& io) : io_(&io) {}
 
-  template <typename Task>
-  bool post(Task&& task) {
-    const std::lock_guard lock(mutex);
-    if (io != nullptr) asio::post(*io, std::forward<Task>(task));
-    return io != nullptr;
+  // False: the server is gone.
+  bool post(std::function<void()> task) {
+    const std::lock_guard lock(mutex_);
+    if (io_ == nullptr) return false;
+    tasks_.push_back(std::move(task));
+    if (tasks_.size() == 1) asio::post(*io_, [this] { run(); });
+    return true;
   }
+  void close() {
+    const std::lock_guard lock(mutex_);
+    io_ = nullptr;
+  }
+
+ private:
+  void run() {
+    std::vector<std::function<void()>> tasks;
+    {
+      const std::lock_guard lock(mutex_);
+      tasks.swap(tasks_);
+    }
+    for (const auto& task : tasks) task();
+  }
+
+  std::mutex mutex_;
+  asio::io_context* io_;
+  std::vector<std::function<void()>> tasks_;
 };
 
 class Connection;
@@ -71,7 +92,7 @@ class Connection;
 struct Shared {
   HttpLimits limits;
   HttpServer::Handler handler;
-  std::shared_ptr<Gate> gate = std::make_shared<Gate>();
+  std::shared_ptr<Gate> gate;
   std::set<std::shared_ptr<Connection>> connections = {};
   bool draining = false;
 
@@ -513,19 +534,15 @@ class HttpServer::State {
  public:
   State(const HttpConfig& config, Handler handler)
       : work_(io_.get_executor()),
-        shared_{config.limits, std::move(handler)},
+        shared_{config.limits, std::move(handler), std::make_shared<Gate>(io_)},
         acceptor_(io_),
         pause_(io_) {
     listen(config);
-    shared_.gate->io = &io_;
     accept();
     thread_ = std::thread([this] { io_.run(); });
   }
   ~State() {
-    {
-      const std::lock_guard lock(shared_.gate->mutex);
-      shared_.gate->io = nullptr;
-    }
+    shared_.gate->close();
     asio::post(io_, [this] {
       close_acceptor();
       while (!shared_.connections.empty()) (*shared_.connections.begin())->leave();
