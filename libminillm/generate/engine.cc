@@ -58,7 +58,7 @@ void Engine::allocate() {
   Index inner_states = 0;
   for (const auto& adapter : adapters_)
     inner_states = std::max(inner_states, adapter->inner_states());
-  const Index logits = std::max(config_.slots, kScoredRows);
+  const Index logits = scores_prompts_ ? std::max(config_.slots, kScoredRows) : config_.slots;
   workspace_.emplace(model_.config(), config_.prompt_rows + config_.slots, logits,
                      Workspace::Mode::kInference, inner_states);
   logits_ = Matrix(logits, model_.config().vocab_size);
@@ -68,7 +68,6 @@ void Engine::allocate() {
 
 RequestId Engine::submit(EngineRequest request, RequestEvents events) {
   if (!request.adapter && request.own_adapter) request.adapter = own_adapter_;
-  if (!config_.reuse_prefixes) request.owner.clear();
   Index rows = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -128,9 +127,10 @@ bool Engine::step() {
     deliver();
     ++steps_;
   }
+  if (!any) return false;
   count(std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
   if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
-  return any;
+  return true;
 }
 
 bool Engine::end_cancelled() {
@@ -191,11 +191,15 @@ std::unique_ptr<Stream> Engine::next_waiting() {
 void Engine::begin(std::unique_ptr<Stream> stream) {
   const EngineRequest& request = stream->request();
   use(request.adapter);
+  if (request.config.prompt_log_probs && !scores_prompts_) {
+    scores_prompts_ = true;
+    allocate();
+  }
   Running running;
   const Running* leader = leader_for(*stream);
   const bool reuse = leader == nullptr && !request.config.prompt_log_probs;
-  const CacheSlots::Place place =
-      slots_.take({request.owner, request.adapter}, stream->sequence(), reuse);
+  const CacheSlots::Place place = slots_.take(
+      {config_.reuse_prefixes ? request.owner : "", request.adapter}, stream->sequence(), reuse);
   running.slot = place.slot;
   running.fed = place.rows;
   running.leader = leader == nullptr ? 0 : leader->stream->id;
@@ -207,7 +211,8 @@ void Engine::begin(std::unique_ptr<Stream> stream) {
 // Who is feeding the same prompt; null: nobody, or it must feed its own.
 const Engine::Running* Engine::leader_for(const Stream& stream) const {
   const EngineRequest& request = stream.request();
-  if (request.owner.empty() || request.config.prompt_log_probs) return nullptr;
+  if (!config_.reuse_prefixes || request.owner.empty() || request.config.prompt_log_probs)
+    return nullptr;
   const auto leads = [&](const Running& other) {
     const EngineRequest& theirs = other.stream->request();
     return other.leader == 0 && other.reads_prompt() && theirs.owner == request.owner &&

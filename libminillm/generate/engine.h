@@ -35,7 +35,7 @@ namespace minillm {
 struct EngineConfig {
   Index slots = 8;          // streams at a time, prompts on their way among them
   Index prompt_rows = 256;  // of prompts in a step, all together
-  Index queue = 64;         // requests that wait for a slot, at most
+  Index queue = 64;         // requests that wait for a slot, or for the next step, at most
   // Rows of the KV cache for a stream, at most the model's context; 0: that. All are allocated at
   // the start: slots x slot_rows.
   Index slot_rows = 0;
@@ -87,7 +87,8 @@ class Engine {
 
   // Ends what was cancelled, begins what waits for a slot, and gives every running stream a token.
   // Owners take turns at free slots; of one owner's requests the first to come is served first.
-  // False: there was nothing to do.
+  // False: there was nothing to do. Throws what a callback has thrown; after std::bad_alloc the
+  // engine is of no use any more.
   bool step();
   // Room for at least as many slots and rows of each (at most the context), from now on. What the
   // slots hold stays.
@@ -155,7 +156,8 @@ class Engine {
   std::vector<std::shared_ptr<const Adapter>> adapters_;  // of the streams, and the model's own
   std::optional<AdaptedWeights> adapted_;                 // with these; empty: none
   std::optional<Workspace> workspace_;
-  Matrix logits_;  // [max(slots, kScoredRows), V]
+  bool scores_prompts_ = false;  // there is room for the logits of many rows of prompts
+  Matrix logits_;                // [slots, V] or more
   std::vector<Running> running_;
   std::exception_ptr thrown_;  // by a callback
   TokenBatch batch_;

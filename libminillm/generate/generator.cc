@@ -1,6 +1,7 @@
 #include "libminillm/generate/generator.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "libminillm/core/check.h"
@@ -9,7 +10,10 @@ namespace minillm {
 namespace {
 
 EngineConfig engine_config(Index slots, Index rows) {
-  return {.slots = slots, .prompt_rows = 512, .queue = slots, .slot_rows = rows};
+  return {.slots = slots,
+          .prompt_rows = 512,
+          .queue = std::numeric_limits<Index>::max(),  // Task submits no more than it has room for
+          .slot_rows = rows};
 }
 
 void check_adapters(const PromptAdapters& adapters, size_t prompts) {

@@ -36,9 +36,9 @@ struct PromptAdapters {
 class Generator {
  public:
   // The model and the tokenizer must outlive the generator, and the model's parameters and its
-  // adapter must not change while it is in use: the weights are packed once, for the first text, and
-  // the keys and values of prompts stay, so that a text which begins like one before, as a
-  // conversation does, is not read again from the beginning.
+  // adapter must not change while it is in use: the weights are packed once, for the first text,
+  // and keys and values stay, so that a text that begins like one before, as a conversation that
+  // goes on does, is not read again.
   // The model's vocabulary may be larger than the tokenizer's (padded): the additional ids are
   // never generated.
   Generator(const Model& model, const Tokenizer& tokenizer);

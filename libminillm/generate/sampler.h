@@ -38,7 +38,8 @@ class Sampler {
   //   logits   [V]  of one row
   //   history       what the repetition penalty looks at: prompt and text so far
   // The filters apply in Hugging Face's order: penalty, temperature, top-k, top-p, min-p; the bias
-  // comes before them. Draws one number from `rng`, none when greedy. Throws Error if a logit is not finite.
+  // comes before them. Draws one number from `rng`, none when greedy. Throws Error if a logit is
+  // not finite.
   Token sample(std::span<const Real> logits, std::span<const Token> history, Rng& rng);
 
   // What sample() would draw from: the tokens that pass the filters and their probabilities, which

@@ -209,21 +209,24 @@ TEST_F(EngineTest, RefusesWhenTheQueueIsFull) {
 }
 
 TEST_F(EngineTest, OwnersTakeTurns) {
-  Engine engine(model_, &toy_tokenizer(), nullptr, {.slots = 1});
-  std::string order;
-  const auto ask = [&](const std::string& owner) {
-    engine.submit(asking(random_tokens(3, 1), 1, owner),
-                  {.on_end = [&order, owner](Generation&&) { order += owner; }});
-  };
-  for (int i = 0; i < 4; ++i) ask("a");
-  ask("b");
-  ask("b");
-  ask("c");
-  engine.step();  // a
-  engine.step();  // b
-  ask("d");
-  run(engine);
-  EXPECT_EQ(order, "abcdabaa");
+  for (const bool reuse : {true, false}) {
+    Engine engine(model_, &toy_tokenizer(), nullptr, {.slots = 1, .reuse_prefixes = reuse});
+    std::string order;
+    const auto ask = [&](const std::string& owner) {
+      engine.submit(asking(random_tokens(3, 1), 1, owner),
+                    {.on_end = [&order, owner](Generation&&) { order += owner; }});
+    };
+    for (int i = 0; i < 4; ++i) ask("a");
+    ask("b");
+    ask("b");
+    ask("c");
+    engine.step();  // a
+    engine.step();  // b
+    ask("d");
+    run(engine);
+    EXPECT_EQ(order, "abcdabaa");
+    EXPECT_EQ(engine.counters().reused_tokens > 0, reuse);
+  }
 }
 
 TEST_F(EngineTest, SaysWhatIsWrongWithARequest) {
@@ -308,6 +311,11 @@ TEST_F(EngineTest, AnErrorEndsItsStreamOnly) {
   EXPECT_THAT(*bad.error, testing::HasSubstr("sampler: logit of token 0 is"));
   EXPECT_THAT(*scored.error, testing::HasSubstr("prompt: log-probability of token 1 is"));
   EXPECT_EQ(engine.counters().failed, 2);
+  failing.config.prompt_log_probs = false;
+  Followed again;
+  submit(engine, failing, again);
+  run(engine);
+  EXPECT_EQ(engine.counters().reused_tokens, 0) << "what failed is not kept";
   expect_same_answer(*good.result, alone(asking(random_tokens(5, 1), 9)));
 }
 
