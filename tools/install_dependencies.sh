@@ -15,6 +15,7 @@ packages=(
   libfmt-dev nlohmann-json3-dev libtomlplusplus-dev libsentencepiece-dev   # the library
   zlib1g-dev libzstd-dev                           # compressed data files
   libcli11-dev libspdlog-dev libedit-dev           # the tools
+  libboost1.81-dev                                 # the server: headers only
 )
 packages+=("$@")
 
