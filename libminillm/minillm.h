@@ -39,6 +39,7 @@
 
 #include "libminillm/checkpoint/checkpoint.h"      // Checkpoint
 #include "libminillm/constitution/constitution.h"  // apply_principle
+#include "libminillm/constrain/constraint.h"       // CompiledConstraint, TokenConstraint
 #include "libminillm/core/error.h"                 // Error
 #include "libminillm/core/version.h"               // kVersion
 #include "libminillm/data/chat_template.h"         // render_prompt, render_conversation

@@ -7,6 +7,7 @@
 
 #include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/generate/generator.h"
+#include "tools/constraint_option.h"
 
 namespace minillm {
 
@@ -17,7 +18,9 @@ struct InteractiveOptions {
   bool force = false;  // even with another chat template than taught, or adapters of another base
   std::string chat_template;  // empty: the checkpoint's
   std::string system;
+  std::string notes;  // index in which every question is looked up; empty: none
   GenerationConfig generation;
+  ConstraintOption constraint;
   bool terminal = true;  // set by run_interactive: whether somebody types
 };
 

@@ -171,8 +171,10 @@ std::vector<Answer> answer_all(const LoadedModel& loaded, std::vector<Prompt> pr
     ids.push_back(chat ? render_prompt(loaded.tokenizer, prompt)
                        : encode_raw_prompt(loaded.tokenizer, raw_text(prompt)));
   }
+  GenerationConfig constrained = config;
+  constrained.constraint_after_space = chat;
   std::vector<Generation> generations =
-      Generator(loaded.model, loaded.tokenizer).generate_all(ids, config);
+      Generator(loaded.model, loaded.tokenizer).generate_all(ids, constrained);
   std::vector<Answer> answers;
   for (size_t i = 0; i < prompts.size(); ++i) {
     Generation& said = generations[i];

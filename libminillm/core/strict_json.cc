@@ -1,5 +1,7 @@
 #include "libminillm/core/strict_json.h"
 
+#include <algorithm>
+#include <optional>
 #include <type_traits>
 #include <unordered_set>
 #include <utility>
@@ -8,6 +10,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/core/file_kind.h"
+#include "libminillm/core/json_spelling.h"
 
 namespace minillm {
 namespace {
@@ -21,28 +24,43 @@ using nlohmann::ordered_json;
 template <typename Value>
 class Builder final : public nlohmann::json_sax<json> {
  public:
-  explicit Builder(size_t max_depth) : max_depth_(max_depth) {}
+  Builder(size_t max_depth, std::span<const std::string_view> as_text)
+      : max_depth_(max_depth), as_text_(as_text) {}
   Value take() { return std::move(root_); }
 
-  bool null() override { return add(nullptr); }
-  bool boolean(bool value) override { return add(value); }
-  bool number_integer(number_integer_t value) override { return add(value); }
-  bool number_unsigned(number_unsigned_t value) override { return add(value); }
-  bool number_float(number_float_t value, const string_t&) override { return add(value); }
-  bool string(string_t& value) override { return add(std::move(value)); }
+  bool null() override { return speller_ ? speller_->null() : add(nullptr); }
+  bool boolean(bool value) override { return speller_ ? speller_->boolean(value) : add(value); }
+  bool number_integer(number_integer_t value) override {
+    return speller_ ? speller_->number_integer(value) : add(value);
+  }
+  bool number_unsigned(number_unsigned_t value) override {
+    return speller_ ? speller_->number_unsigned(value) : add(value);
+  }
+  bool number_float(number_float_t value, const string_t& digits) override {
+    return speller_ ? speller_->number_float(value, digits) : add(value);
+  }
+  bool string(string_t& value) override {
+    return speller_ ? speller_->string(value) : add(std::move(value));
+  }
   bool binary(binary_t& value) override { return add(std::move(value)); }
-  bool start_object(std::size_t) override {
+  bool start_object(std::size_t size) override {
+    if (begins_text()) return speller_->start_object(size);
     open(Value::object());
     if constexpr (kOrdered) keys_.emplace_back();
     return true;
   }
-  bool start_array(std::size_t) override { return open(Value::array()); }
+  bool start_array(std::size_t size) override {
+    return begins_text() ? speller_->start_array(size) : open(Value::array());
+  }
   bool end_object() override {
+    if (speller_) return end_text(speller_->end_object());
     if constexpr (kOrdered) keys_.pop_back();
     return close();
   }
-  bool end_array() override { return close(); }
+  bool end_array() override { return speller_ ? end_text(speller_->end_array()) : close(); }
   bool key(string_t& key) override {
+    if (speller_) return speller_->key(key);
+    member_is_text_ = std::find(as_text_.begin(), as_text_.end(), key) != as_text_.end();
     Value& object = *open_.back();
     if constexpr (kOrdered) {
       // An ordered object is a list that looks for a key from its front on.
@@ -87,8 +105,24 @@ class Builder final : public nlohmann::json_sax<json> {
     open_.pop_back();
     return true;
   }
+  // Whether the container that begins is one of those that are kept as text, or within one.
+  bool begins_text() {
+    if (!speller_ && member_is_text_ && !open_.empty() && open_.back()->is_object())
+      speller_.emplace(max_depth_ - open_.size());
+    return speller_.has_value();
+  }
+  bool end_text(bool goes_on) {
+    if (!speller_->complete()) return goes_on;
+    std::string text = speller_->take();
+    speller_.reset();
+    if (text == "[]" || text == "{}") return add(text == "[]" ? Value::array() : Value::object());
+    return add(std::move(text));
+  }
 
   size_t max_depth_;
+  std::span<const std::string_view> as_text_;
+  bool member_is_text_ = false;         // the value of the last key, if it is a container
+  std::optional<JsonSpeller> speller_;  // of the container that is being kept as text
   Value root_;
   std::vector<Value*> open_;  // containers; each is the last child of the one before, so none moves
   Value* member_ = nullptr;   // the value of the last key
@@ -96,10 +130,11 @@ class Builder final : public nlohmann::json_sax<json> {
 };
 
 template <typename Value>
-Value build(std::string_view text, size_t max_depth) {
+Value build(std::string_view text, size_t max_depth,
+            std::span<const std::string_view> as_text = {}) {
   const size_t nul = text.find('\0');  // which the parser would take for the end
   if (nul != std::string_view::npos) throw JsonFault{JsonFault::kSyntax, "a NUL byte", nul + 1};
-  Builder<Value> builder(max_depth);
+  Builder<Value> builder(max_depth, as_text);
   json::sax_parse(text, &builder);
   return builder.take();
 }
@@ -132,7 +167,10 @@ Value parse(std::string_view text, const std::string& subject, int max_depth) {
 
 }  // namespace
 
-json build_json(std::string_view text, size_t max_depth) { return build<json>(text, max_depth); }
+json build_json(std::string_view text, size_t max_depth,
+                std::span<const std::string_view> as_text) {
+  return build<json>(text, max_depth, as_text);
+}
 
 json parse_json(std::string_view text, const std::string& subject, int max_depth) {
   return parse<json>(text, subject, max_depth);

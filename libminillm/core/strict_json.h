@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,8 +18,11 @@ struct JsonFault {
   std::string detail;  // kDuplicateKey: the key; kSyntax: what the parser says
   size_t byte = 0;     // kSyntax: where
 };
-// Parses `text` in time proportional to its length. Throws JsonFault.
-nlohmann::json build_json(std::string_view text, size_t max_depth);
+// Parses `text` in time proportional to its length. Members of the names `as_text` that are objects
+// or lists, and not empty, become strings: their text as spelled_json has it, which keeps the order
+// of members and the digits of numbers. Throws JsonFault.
+nlohmann::json build_json(std::string_view text, size_t max_depth,
+                          std::span<const std::string_view> as_text = {});
 
 // Parses `text`. Throws Error `<subject>: ...` if it is not JSON, has a key twice in one object
 // (parsers disagree on which one counts), or nests deeper than `max_depth` objects and arrays.

@@ -14,6 +14,14 @@ const ChatTemplate& template_of(const Tokenizer& tokenizer) {
   return *tokenizer.chat_template();
 }
 
+// Throws Error naming the template if the messages hold what it has no form for.
+void expect_no_tools(const ChatTemplate& format, const std::vector<Message>& messages) {
+  for (const Message& message : messages)
+    MINILLM_CHECK(message.role != Role::kTool && message.calls.empty() && message.tools.empty(),
+                  "chat template '{}': cannot write tools, their calls or their results",
+                  format.id);
+}
+
 std::string trimmed(const std::string& text) {
   constexpr const char* kSpace = " \t\n\v\f\r";
   const size_t begin = text.find_first_not_of(kSpace);
@@ -86,6 +94,7 @@ std::vector<Message> with_folded_system(const ChatTemplate& format,
 // The conversation; if `open`, followed by what comes in front of an answer to it.
 RenderedSequence render(const Tokenizer& tokenizer, const std::vector<Message>& given, bool open) {
   const ChatTemplate& format = template_of(tokenizer);
+  expect_no_tools(format, given);
   const std::vector<Message> messages = with_folded_system(format, given);
   Writer writer(tokenizer);
   RenderedSequence sequence;

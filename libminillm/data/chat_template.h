@@ -59,7 +59,7 @@ struct TurnFormat {
 struct ChatTemplate {
   std::string id;
   std::string start;                // the control piece at position 0; empty: none
-  std::array<TurnFormat, 3> turns;  // by Role
+  std::array<TurnFormat, kRoles.size()> turns;  // by Role
   bool trims = false;               // contents lose (ASCII) white space at both ends
   // If not empty: the system prompt goes, between these, in front of the next user message.
   std::string system_begin, system_end;

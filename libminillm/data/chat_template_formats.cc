@@ -10,8 +10,6 @@ namespace {
 
 using Part = TurnFormat::Part;
 
-constexpr Role kRoles[] = {Role::kSystem, Role::kUser, Role::kAssistant};
-
 Part control(std::string piece) { return {std::move(piece), true}; }
 Part text(std::string words) { return {std::move(words), false}; }
 

@@ -149,9 +149,29 @@ constexpr std::array<const char*, 8> kContextKeys = {
 
 }  // namespace
 
+void erase_empty_system(std::vector<Message>& messages) {
+  std::erase_if(messages, [](const Message& m) {
+    return m.role == Role::kSystem && is_blank(m.content) && m.tools.empty();
+  });
+}
+
+void expect_content(const Message& message) {
+  if (message.role != Role::kTool && is_blank(message.content) && message.calls.empty() &&
+      message.tools.empty())
+    throw BadRecord{fmt::format("{} message is empty", role_name(message.role)), ""};
+}
+
+void expect_prompt(const std::vector<Message>& prompt) {
+  if (prompt.empty()) throw BadRecord{"prompt is empty", ""};
+  for (const Message& message : prompt) expect_content(message);
+  if (prompt.back().role != Role::kUser && prompt.back().role != Role::kTool)
+    throw BadRecord{"prompt does not end with a user message",
+                    fmt::format("it ends with the role {}", role_name(prompt.back().role))};
+}
+
 Conversation make_conversation(std::vector<Message> messages) {
-  std::erase_if(messages,
-                [](const Message& m) { return m.role == Role::kSystem && is_blank(m.content); });
+  erase_empty_system(messages);
+  settle_tools(messages);
   const auto is_assistant = [](const Message& m) { return m.role == Role::kAssistant; };
   const auto is_learned = [](const Message& m) {
     return m.role == Role::kAssistant && m.supervised;
@@ -164,8 +184,7 @@ Conversation make_conversation(std::vector<Message> messages) {
 
   bool asked = false;
   for (const Message& message : messages) {
-    if (is_blank(message.content))
-      throw BadRecord{fmt::format("{} message is empty", role_name(message.role)), ""};
+    expect_content(message);
     asked = asked || message.role == Role::kUser;
     if (is_assistant(message) && !asked)
       throw BadRecord{"assistant message before the first user message", ""};

@@ -35,7 +35,10 @@ const PreferenceFormat* find_format(const Row& row, const std::vector<Preference
 
 std::string content_of(const Conversation& conversation) {
   std::string content;
-  for (const Message& m : conversation.messages) content += m.content + '\n';
+  for (const Message& m : conversation.messages) {
+    content += m.content + '\n';
+    for (const ToolCall& call : m.calls) content += call.name + call.arguments + '\n';
+  }
   return content;
 }
 std::string content_of(const PreferencePair& pair) {
@@ -178,9 +181,9 @@ void check_row_mapping(const RowMapping& mapping) {
                         known);
   }
   for (const auto& [own, role] : mapping.roles) {
-    MINILLM_CHECK_USAGE(role == "system" || role == "user" || role == "assistant",
-                        "data.roles.{}: expected 'system', 'user' or 'assistant', got '{}'", own,
-                        role);
+    MINILLM_CHECK_USAGE(role == "system" || role == "user" || role == "assistant" || role == "tool",
+                        "data.roles.{}: expected 'system', 'user', 'assistant' or 'tool', got '{}'",
+                        own, role);
   }
 }
 

@@ -4,8 +4,8 @@
 // A plain prompt becomes a user turn (one template for all stages); plain prompts and their answers
 // lose the white space at both ends.
 //
-// Roles: system or developer; user or human; assistant or gpt. Rows with tool calls are bad
-// records. Messages after the last assistant message are cut off; several user messages in a row
+// Roles: system or developer; user or human; assistant or gpt; tool, function or observation. Calls
+// of tools are the assistant's, and learned; what tools return is not. Messages after the last assistant message are cut off; several user messages in a row
 // stay several. A message with loss_weight (or weight, train, ...) 0 is context and not learned. A
 // null field counts as absent. Keys that no record used are reported.
 
@@ -33,7 +33,7 @@ struct RowMapping {
   // name.
   std::map<std::string, std::string> columns = {};
   std::map<std::string, std::string> roles =
-      {};                       // a role's name -> "system", "user" or "assistant"
+      {};                       // a role's name -> "system", "user", "assistant" or "tool"
   bool keep_reasoning = false;  // learn what was thought before an answer, as <think>...</think>
 };
 

@@ -56,8 +56,10 @@ PreferencePair make_implicit_pair(const Row& row, Messages chosen, const Message
       throw BadRecord{"answer does not end with an assistant message", ""};
     }
   }
-  expect_learned(chosen.back());
-  expect_learned(rejected.back());
+  for (const Message* answer : {&std::as_const(chosen.back()), &rejected.back()}) {
+    expect_learned(*answer);
+    expect_text(*answer);
+  }
   if (!std::equal(chosen.begin(), chosen.end() - 1, rejected.begin(), rejected.end() - 1,
                   same_message)) {
     throw BadRecord{"chosen and rejected differ before their last message", ""};

@@ -1,5 +1,6 @@
 // Parses one JSON record strictly, in time proportional to its length.
 
+#include <array>
 #include <string>
 
 #include "libminillm/core/check.h"
@@ -12,10 +13,12 @@ namespace minillm {
 namespace {
 
 constexpr size_t kMaxDepth = 32;
+// What tools are and what they are called with: a template writes it as the row does.
+constexpr std::array<std::string_view, 3> kKeptAsText = {"tools", "functions", "arguments"};
 
 Json parse_strictly(std::string_view text) {
   try {
-    return build_json(text, kMaxDepth);
+    return build_json(text, kMaxDepth, kKeptAsText);
   } catch (const JsonFault& fault) {
     if (fault.kind == JsonFault::kDuplicateKey)
       throw BadRecord{"duplicate key", fmt::format("'{}' appears twice", fault.detail)};

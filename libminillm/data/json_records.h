@@ -17,7 +17,8 @@ using Json = nlohmann::json;
 // A longer record is a bad record.
 inline constexpr size_t kMaxRecordBytes = size_t{64} << 20;
 
-// Parses one record. NaN and infinities, which Python writes for what is missing, count as null.
+// Parses one record. NaN and infinities, which Python writes for what is missing, count as null;
+// "tools", "functions" and "arguments" that are lists or objects are their texts (build_json).
 // Throws BadRecord on what is not JSON (invalid UTF-8 and lone surrogates included), on duplicate
 // keys, on nesting deeper than 32, and on text longer than kMaxRecordBytes.
 Json parse_json_record(std::string_view text);

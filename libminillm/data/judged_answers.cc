@@ -7,7 +7,7 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/data/bad_record.h"
-#include "libminillm/data/record_formats.h"
+#include "libminillm/data/preference_parts.h"
 
 namespace minillm {
 namespace {
@@ -58,13 +58,11 @@ std::vector<PreferencePair> parse_judged_answer(const Row& row) {
   std::vector<PreferencePair> answers;
   for (Conversation& conversation : find_conversation_format(row)->parse(row)) {
     PreferencePair& pair = answers.emplace_back();
+    expect_text(conversation.messages.back());
     (*good ? pair.chosen : pair.rejected) = std::move(conversation.messages.back().content);
     conversation.messages.pop_back();
     pair.prompt = std::move(conversation.messages);
-    if (pair.prompt.empty()) throw BadRecord{"prompt is empty", ""};
-    if (pair.prompt.back().role != Role::kUser)
-      throw BadRecord{"prompt does not end with a user message",
-                      fmt::format("it ends with the role {}", role_name(pair.prompt.back().role))};
+    expect_prompt(pair.prompt);
   }
   return answers;
 }

@@ -12,7 +12,7 @@
 namespace minillm {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Role>, 11> kRoles = {
+constexpr std::array<std::pair<std::string_view, Role>, 19> kRoleNames = {
     {{"system", Role::kSystem},
      {"developer", Role::kSystem},
      {"user", Role::kUser},
@@ -23,26 +23,36 @@ constexpr std::array<std::pair<std::string_view, Role>, 11> kRoles = {
      {"chatgpt", Role::kAssistant},
      {"bot", Role::kAssistant},
      {"model", Role::kAssistant},
-     {"ai", Role::kAssistant}}};
-constexpr std::array<std::string_view, 8> kToolRoles = {
-    "tool",        "function", "function_call", "function_response",
-    "observation", "ipython",  "tool_call",     "tool_response"};
+     {"ai", Role::kAssistant},
+     {"function_call", Role::kAssistant},
+     {"tool_call", Role::kAssistant},
+     {"tool", Role::kTool},
+     {"function", Role::kTool},
+     {"observation", Role::kTool},
+     {"function_response", Role::kTool},
+     {"tool_response", Role::kTool},
+     {"ipython", Role::kTool}}};
 
-const char* const kToolsUnsupported = "tool calls are not supported";
+std::string known_role(const std::string& text, const RowMapping& mapping) {
+  const auto mapped = mapping.roles.find(text);
+  return lower_case(mapped == mapping.roles.end() ? text : mapped->second);
+}
 
 Role parse_role(const std::string& text, const RowMapping& mapping) {
-  const auto mapped = mapping.roles.find(text);
-  const std::string role = lower_case(mapped == mapping.roles.end() ? text : mapped->second);
-  for (const auto& [name, meaning] : kRoles) {
+  const std::string role = known_role(text, mapping);
+  for (const auto& [name, meaning] : kRoleNames) {
     if (role == name) return meaning;
-  }
-  if (std::find(kToolRoles.begin(), kToolRoles.end(), role) != kToolRoles.end()) {
-    throw BadRecord{kToolsUnsupported, fmt::format("role '{}'", text)};
   }
   throw BadRecord{"unknown role",
                   fmt::format("expected system, user (human) or assistant (gpt), got '{}' "
                               "(data.roles says what others are)",
                               text)};
+}
+
+// Whether its content is a call.
+bool is_call_role(const std::string& text, const RowMapping& mapping) {
+  const std::string role = known_role(text, mapping);
+  return role == "function_call" || role == "tool_call";
 }
 
 BadRecord wrong_type(const char* key, const char* expected, const Json& got) {
@@ -80,7 +90,7 @@ void add_own_reasoning(const Row& message, Message& parsed) {
   if (key == nullptr) return;
   if (message.reading().mapping.keep_reasoning) {
     add_reasoning(message, key, parsed);
-  } else if (is_blank(parsed.content)) {
+  } else if (is_blank(parsed.content) && parsed.calls.empty()) {
     throw BadRecord{"assistant message holds only reasoning",
                     fmt::format("in '{}' (data.reasoning = \"think\" learns it)", key)};
   }
@@ -115,15 +125,21 @@ Message parse_message(const Row& message) {
   if (role_key == nullptr) throw BadRecord{"message without a role", "expected 'role' or 'from'"};
   Message parsed;
   parsed.role = parse_role(message.text(role_key), message.reading().mapping);
-  for (const char* key : {"tool_calls", "function_call"}) {
-    const Json* calls = message.use(key);
-    if (calls != nullptr && !calls->empty())
-      throw BadRecord{kToolsUnsupported, "the message calls a tool"};
-  }
+  parsed.calls = parse_calls(message);
+  if (!parsed.calls.empty() && parsed.role != Role::kAssistant)
+    throw BadRecord{"tool call that is not the assistant's",
+                    fmt::format("by the role {}", role_name(parsed.role))};
+  if (parsed.role == Role::kSystem) parsed.tools = parse_tools(message);
+  if (parsed.role == Role::kTool) parsed.call_id = message.optional_text("tool_call_id");
   const char* content_key = message.first_of({"content", "value", "text"});
   if (content_key != nullptr) parsed.content = parse_content(message, content_key);
+  if (is_call_role(message.text(role_key), message.reading().mapping)) {
+    parsed.calls = parse_calls_text(parsed.content, message.reading().mapping);
+    parsed.content.clear();
+  }
   if (parsed.role == Role::kAssistant) add_own_reasoning(message, parsed);
-  if (content_key == nullptr && parsed.content.empty())
+  if (content_key == nullptr && parsed.content.empty() && parsed.calls.empty() &&
+      parsed.tools.empty())
     throw BadRecord{"message without content", "expected 'content' or 'value'"};
   const std::optional<bool> learned = message_mark(message);
   if (parsed.role == Role::kAssistant) {
@@ -192,7 +208,11 @@ bool is_dialogue(const Row& row, const char* key) {
 }
 
 bool same_message(const Message& a, const Message& b) {
-  return a.role == b.role && trim(a.content) == trim(b.content);
+  return a.role == b.role && trim(a.content) == trim(b.content) &&
+         std::equal(a.calls.begin(), a.calls.end(), b.calls.begin(), b.calls.end(),
+                    [](const ToolCall& x, const ToolCall& y) {
+                      return x.name == y.name && x.arguments == y.arguments;
+                    });
 }
 
 void add_row_reasoning(const Row& row, std::vector<Message>& messages) {
@@ -212,6 +232,7 @@ std::vector<Message> with_preamble(const Row& row, std::vector<Message> messages
     all.erase(all.begin());
   all.insert(all.end(), std::make_move_iterator(messages.begin()),
              std::make_move_iterator(messages.end()));
+  declare_tools(row, all);
   return all;
 }
 

@@ -86,8 +86,10 @@ PreferencePair pair_of(const Row& row, const Messages& prompt, bool plain_prompt
     return make_implicit_pair(row, continued(prompt, chosen.messages),
                               continued(prompt, rejected.messages));
   }
-  expect_learned(chosen.messages[0]);
-  expect_learned(rejected.messages[0]);
+  for (const Answer* answer : {&chosen, &rejected}) {
+    expect_learned(answer->messages[0]);
+    expect_text(answer->messages[0]);
+  }
   std::string a = chosen.messages[0].content, b = rejected.messages[0].content;
   if (plain_prompt) {
     a = std::string(trim(a));
@@ -193,6 +195,10 @@ void expect_learned(const Message& answer) {
   if (!answer.supervised) throw BadRecord{"answer is marked not to be learned", "", true};
 }
 
+void expect_text(const Message& answer) {
+  if (!answer.calls.empty()) throw BadRecord{"answer of a pair calls a tool", "expected a text"};
+}
+
 Messages pair_prompt(const Row& row, bool* plain) {
   const char* key = row.first_of({"conversations", "messages", "conversation"});
   // Some rows repeat the chosen conversation there: what ends with an answer is no prompt.
@@ -208,6 +214,7 @@ Messages pair_prompt(const Row& row, bool* plain) {
   if (own.is_object() && own.contains("messages")) {  // OpenAI's "input"
     const Row input = row.child(*row.use(key));
     messages = parse_messages(row, *input.use("messages"));
+    declare_tools(input, messages);
   } else if (own.is_object() && !is_message(own) && !own.contains("full_text")) {
     throw BadRecord{fmt::format("missing '{}.messages'", key), ""};
   } else {
@@ -219,17 +226,9 @@ Messages pair_prompt(const Row& row, bool* plain) {
 
 PreferencePair make_pair(const Row& row, std::vector<Message> prompt, std::string chosen,
                          std::string rejected) {
-  std::erase_if(prompt,
-                [](const Message& m) { return m.role == Role::kSystem && is_blank(m.content); });
-  if (prompt.empty()) throw BadRecord{"prompt is empty", ""};
-  for (const Message& message : prompt) {
-    if (is_blank(message.content))
-      throw BadRecord{fmt::format("{} message is empty", role_name(message.role)), ""};
-  }
-  if (prompt.back().role != Role::kUser) {
-    throw BadRecord{"prompt does not end with a user message",
-                    fmt::format("it ends with the role {}", role_name(prompt.back().role))};
-  }
+  erase_empty_system(prompt);
+  settle_tools(prompt);
+  expect_prompt(prompt);
   if (is_blank(chosen)) throw BadRecord{"chosen answer is empty", ""};
   if (is_blank(rejected)) throw BadRecord{"rejected answer is empty", ""};
   if (chosen == rejected) throw BadRecord{kIdenticalAnswers, "", /*harmless=*/true};

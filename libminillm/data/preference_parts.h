@@ -27,6 +27,8 @@ Messages pair_prompt(const Row& row, bool* plain);
 
 // Throws BadRecord (harmless) if an answer is marked not to be learned.
 void expect_learned(const Message& answer);
+// Throws BadRecord if an answer calls tools: the answers of a pair are texts.
+void expect_text(const Message& answer);
 
 // Two whole conversations that differ only in the last message: what precedes it is the prompt.
 PreferencePair make_implicit_pair(const Row& row, Messages chosen, const Messages& rejected,

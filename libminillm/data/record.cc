@@ -10,6 +10,8 @@ const char* role_name(Role role) {
       return "user";
     case Role::kAssistant:
       return "assistant";
+    case Role::kTool:
+      return "tool";
   }
   return "";
 }

@@ -41,7 +41,7 @@ bool is_judged_answer(const Row& row);
 std::vector<PreferencePair> parse_judged_answer(const Row& row);
 
 // Messages in any spelling: {role | from, content | value}, the content a string or a list of text
-// parts. Throws BadRecord on unknown roles, and on tool calls, which are not supported.
+// parts; or {from: function_call, value: a call}. Throws BadRecord on unknown roles.
 Message parse_message(const Row& message);
 // The messages of a list: objects with roles, turns {human, assistant}, or texts that alternate.
 std::vector<Message> parse_messages(const Row& row, const Json& messages);
@@ -58,6 +58,21 @@ bool same_message(const Message& a, const Message& b);
 std::vector<Message> with_preamble(const Row& row, std::vector<Message> messages);
 // The reasoning beside a row's answer, in front of it if data.reasoning says so.
 void add_row_reasoning(const Row& row, std::vector<Message>& messages);
+
+// --- Tools (tool_rows.cc) ---
+// The calls of {tool_calls: [...]} or {function_call: {...}}; none if there are none.
+std::vector<ToolCall> parse_calls(const Row& message);
+// ShareGPT's: {"name": ..., "arguments": {...}}, or a list of them.
+std::vector<ToolCall> parse_calls_text(const std::string& text, const RowMapping& mapping);
+// What {tools | functions: [...]} declares, which may also be a text; nothing if it is something
+// else.
+std::vector<Tool> parse_tools(const Row& row);
+// The row's tools become those of the system message, which is added where there is none.
+void declare_tools(const Row& row, std::vector<Message>& messages);
+// Merges neighbouring messages that are nothing but calls, and puts results in the order of the
+// calls. Throws BadRecord on calls of what is not declared, and on results and calls that do not
+// belong together.
+void settle_tools(std::vector<Message>& messages);
 
 // --- What is learned (learning_marks.cc) ---
 // Whether a message says that it is to be learned, or not; nothing where it does not say.
@@ -81,6 +96,13 @@ std::vector<PreferencePair> parse_ranked_answers(const Row& row);
 bool is_message_tree(const Row& row);
 std::vector<Conversation> parse_tree_conversations(const Row& row);
 std::vector<PreferencePair> parse_tree_pairs(const Row& row);
+
+// System messages that say nothing are left out.
+void erase_empty_system(std::vector<Message>& messages);
+// Throws BadRecord if the message says nothing; what a tool returns may be empty.
+void expect_content(const Message& message);
+// Throws BadRecord if there is nothing to answer.
+void expect_prompt(const std::vector<Message>& prompt);
 
 // Checks a conversation, and cuts off what follows the last message to learn from.
 Conversation make_conversation(std::vector<Message> messages);

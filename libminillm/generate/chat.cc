@@ -68,6 +68,7 @@ ChatAnswer ChatSession::ask(const std::string& question, const GenerationConfig&
                   context_, prompt.size());
     GenerationConfig turn = config;
     turn.stream += turns_;
+    turn.constraint_after_space = true;
     answer.generation = generator_.generate(prompt, turn, without_template_space(events));
     answer.dropped_turns = static_cast<int>(dropped / 2);
     history_.erase(history_.begin(), history_.begin() + static_cast<ptrdiff_t>(dropped));

@@ -144,21 +144,6 @@ TEST(Conversations, ErrorsNameFileLineReasonAndRemedy) {
   EXPECT_ERROR(conversations("[1,2]\n[3]"), "wrong type: message: expected an object, got number");
 }
 
-TEST(Conversations, ToolCallsAreRefusedByName) {
-  EXPECT_ERROR(
-      conversations(R"({"conversations":[{"from":"human","value":"a"},)"
-                    R"({"from":"function_call","value":"f"},{"from":"observation","value":"r"},)"
-                    R"({"from":"gpt","value":"b"}]})"),
-      "tool calls are not supported: role 'function_call'");
-  EXPECT_ERROR(conversations(R"({"messages":[{"role":"user","content":"a"},)"
-                             R"({"role":"assistant","content":null,"tool_calls":[{"id":"1"}]}]})"),
-               "tool calls are not supported: the message calls a tool");
-  EXPECT_EQ(conversations(R"({"messages":[{"role":"user","content":"a"},)"
-                          R"({"role":"assistant","content":"b","tool_calls":[]}]})")
-                .records.size(),
-            1u);
-}
-
 TEST(Conversations, SkippedRecordsAreCountedWithReasonsAndExamples) {
   std::string rows = R"({"instruction":"a","output":"b"})";
   for (int i = 0; i < 5; ++i) rows += "\n{\"instruction\":\"x\"}";

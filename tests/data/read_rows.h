@@ -17,12 +17,16 @@ using minillm::Dataset;
 using minillm::Message;
 using minillm::PreferencePair;
 
-// "user: hi | assistant: hello"
+// "user: hi | assistant: hello"; declared tools as "[name]", calls as "name({...})"
 inline std::string show(const std::vector<Message>& messages) {
   std::string text;
   for (const Message& m : messages) {
     if (!text.empty()) text += " | ";
     text += std::string(role_name(m.role)) + (m.supervised ? ": " : " (context): ") + m.content;
+    const char* separator = m.content.empty() && m.calls.empty() ? "" : " ";
+    for (const minillm::Tool& tool : m.tools) text += separator + ("[" + tool.name + "]");
+    for (const minillm::ToolCall& call : m.calls)
+      text += separator + call.name + "(" + call.arguments + ")";
   }
   return text;
 }

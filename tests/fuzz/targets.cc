@@ -25,6 +25,7 @@
 #include "libminillm/pretrain/pretrain.h"
 #include "libminillm/sft/sft.h"
 #include "tests/data/control_pieces.h"
+#include "tests/fuzz/constrain_targets.h"
 #include "tests/fuzz/data_targets.h"
 #include "tests/fuzz/helpers.h"
 #include "tests/fuzz/run_targets.h"
@@ -309,6 +310,7 @@ const FuzzTarget kFuzzTargets[] = {
     {"tokenizer_model", tokenizer_model},
     {"encode_decode", encode_decode},
     {"chat_template", chat_template},
+    {"note_query", note_query},
     {"token_shard", token_shard},
     {"llama2c", llama2c},
     {"llama2c_tokenizer", llama2c_tokenizer},
@@ -317,6 +319,8 @@ const FuzzTarget kFuzzTargets[] = {
     {"prompts", prompts},
     {"world_eval", world_eval},
     {"reference_cache", reference_cache},
+    {"json_schema", json_schema},
+    {"regex", regex},
 };
 const int kFuzzTargetCount = static_cast<int>(std::size(kFuzzTargets));
 
