@@ -25,7 +25,7 @@ if [[ $install == true ]]; then
   tools/install_dependencies.sh "${packages[@]}"
   # Without a browser one test skips.
   [[ ! ${parts[*]} =~ release ]] || tools/install_dependencies.sh chromium fonts-dejavu-core ||
-    echo "no Chromium to be had: ReportInBrowser is skipped"
+    echo "no Chromium to be had: ReportInBrowser and ServeClients are skipped"
 else
   tools/install_dependencies.sh --check "${packages[@]}" ||
     { echo "or all at once, with a browser for the report's test: tests/run.sh --install" >&2; exit 1; }
