@@ -39,6 +39,7 @@
 
 #include "libminillm/checkpoint/checkpoint.h"      // Checkpoint
 #include "libminillm/constitution/constitution.h"  // apply_principle
+#include "libminillm/constrain/constraint.h"       // CompiledConstraint, TokenConstraint
 #include "libminillm/core/error.h"                 // Error
 #include "libminillm/core/version.h"               // kVersion
 #include "libminillm/data/chat_template.h"         // render_prompt, render_conversation
@@ -58,6 +59,7 @@
 #include "libminillm/eval/text_loss.h"             // evaluate_text
 #include "libminillm/eval/world_eval.h"            // evaluate_world
 #include "libminillm/generate/chat.h"              // ChatSession
+#include "libminillm/generate/engine.h"            // Engine
 #include "libminillm/generate/generator.h"         // Generator
 #include "libminillm/generate/prompts.h"           // read_prompts
 #include "libminillm/interop/gguf_export.h"        // export_gguf

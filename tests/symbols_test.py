@@ -165,7 +165,7 @@ def check(document):
 def check_itself():
     """A mistake of each kind is noticed."""
     page = root / "libminillm/doc/tour.md"
-    mistakes = ["`gather_everything`", "`Tokenizer::gather`", "`train_step` in [error.h](../core/error.h)",
+    mistakes = ["`gather_everything`", "`Tokenizer::harvest`", "`train_step` in [error.h](../core/error.h)",
                 "`Rope.TurnsTwice`", "`train.no_such_key`", "`--no-such-option`", "`tests/no_such_file.sh`",
                 "```\nx = gather_everything(y)\n```"]
     return sum(not list(problems_of(page, mistake + "\n")) and (print(f"not noticed: {mistake}"), 1)[1]

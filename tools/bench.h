@@ -63,6 +63,8 @@ Json bench_sft(const Size& size, Precision precision, int repetitions, const std
 Json bench_lora(const Size& size, Precision precision, Index rank, int repetitions);
 Json bench_dpo(const Size& size, Precision precision, int repetitions);
 Json bench_rl(const Size& size, Precision precision, int repetitions);
+// Tokens per second of 1 to 64 streams, and what a long prompt costs those that run.
+Json bench_streams(const Size& size, Precision precision, int repetitions);
 // The matrix products of a model of that size, and its attention.
 Json bench_kernels(const Size& size, Precision precision, int repetitions, const Machine& machine);
 

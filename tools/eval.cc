@@ -18,6 +18,7 @@
 #include "libminillm/eval/world_eval.h"
 #include "libminillm/generate/chat.h"
 #include "libminillm/generate/generator.h"
+#include "libminillm/retrieve/note_index.h"
 #include "tools/adapter_option.h"
 #include "tools/chat_template_option.h"
 #include "tools/eval_best_of.h"
@@ -39,15 +40,20 @@ struct Arguments {
   std::string document_split = "blank_line";
   std::string reference;
   double beta = 0.1;
-  std::string world_directory = "data/heldout", world_split = "test";
+  std::string world_directory = "data/heldout", world_split = "test", notes;
   std::string text, token_ids;
 };
 
+// All ranks that mpirun has started, who divide the work; null: one.
+std::unique_ptr<Communicator> ranks;
+
 // Shows how far an evaluation has come.
-ProgressFunction on_terminal() {
-  return [bar = std::make_shared<WorkBar>()](double done, double total) {
-    bar->draw("evaluating", done, total);
-  };
+Scoring on_terminal() {
+  if (number_of(ranks.get()) > 0) return {ProgressFunction(), ranks.get()};
+  return {[bar = std::make_shared<WorkBar>()](double done, double total) {
+            bar->draw("evaluating", done, total);
+          },
+          ranks.get()};
 }
 
 Index max_positions(const Model& model) { return model.positions(); }
@@ -160,6 +166,21 @@ void evaluate_reward_model(const Arguments& arguments) {
   print_metrics(arguments, metrics, {{"pairs", std::ssize(pairs)}, {"too_long", too_long}});
 }
 
+// What the model answers from notes; nothing without --notes.
+std::vector<world::WorldMetric> open_book_metrics(const Arguments& arguments, world::Split split,
+                                                  const Model& model, const Tokenizer& tokenizer) {
+  if (arguments.notes.empty()) return {};
+  const std::string path = join_path(arguments.world_directory, "open_book_eval.jsonl");
+  MINILLM_CHECK(file_exists(path),
+                "world '{}': no such file (minillm-world --part heldout --out {})", path,
+                arguments.world_directory);
+  const NoteIndex index(arguments.notes);
+  return evaluate_open_book(
+      model, tokenizer, world::load_open_book_eval(path, split),
+      [&](const std::string& question, int64_t limit) { return index.query(question, limit); },
+      {ProgressFunction(), ranks.get()});
+}
+
 void evaluate_world_set(const Arguments& arguments) {
   const world::Split split =
       arguments.world_split == "test" ? world::Split::kTest : world::Split::kValidation;
@@ -169,7 +190,11 @@ void evaluate_world_set(const Arguments& arguments) {
                 arguments.world_directory);
   const world::WorldEvalSet set = world::load_world_eval(path, split);
   const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint, arguments.adapters);
-  const auto metrics = evaluate_world(checkpoint.load_model(), checkpoint.tokenizer(), set);
+  const Model model = checkpoint.load_model();
+  const Tokenizer tokenizer = checkpoint.tokenizer();
+  const auto open_book = open_book_metrics(arguments, split, model, tokenizer);
+  auto metrics = evaluate_world(model, tokenizer, set, {ProgressFunction(), ranks.get()});
+  metrics.insert(metrics.end(), open_book.begin(), open_book.end());
   if (arguments.json) {
     Json result;
     for (const world::WorldMetric& m : metrics)
@@ -291,6 +316,9 @@ int main(int argc, char** argv) {
   auto* world = add_command(app, arguments, "world", "the embedded world's held-out questions");
   world->add_option("--data", arguments.world_directory, "directory with eval.jsonl")
       ->capture_default_str();
+  world->add_option("--notes", arguments.notes,
+                    "index of minillm-notes, made of second.jsonl: also ask what is to be looked "
+                    "up in it");
   world->add_option("--split", arguments.world_split, "which people to ask about")
       ->check(CLI::IsMember({"test", "validation"}))
       ->capture_default_str();
@@ -300,6 +328,7 @@ int main(int argc, char** argv) {
   input->add_option("--token-ids", arguments.token_ids, "ids, as in \"1 2 3\"; used as they are");
 
   return run_tool(app, argc, argv, [&] {
+    ranks = open_ranks();
     if (*loss) evaluate_loss(arguments);
     if (*sft) evaluate_conversations(arguments);
     if (*preference) evaluate_pairs(arguments);
@@ -307,6 +336,7 @@ int main(int argc, char** argv) {
     if (*best_of) evaluate_best_of(best);
     if (*world) evaluate_world_set(arguments);
     if (*logprobs) print_log_probs(arguments);
+    ranks.reset();  // before the process ends
     return 0;
   });
 }

@@ -7,6 +7,7 @@
 #include "libminillm/generate/prompts.h"
 #include "tools/generation_options.h"
 #include "tools/interactive.h"
+#include "tools/notes_option.h"
 #include "tools/print.h"
 #include "tools/samples.h"
 #include "tools/tool_main.h"
@@ -15,21 +16,47 @@ namespace {
 
 using namespace minillm;
 
-void print_json(const std::string& checkpoint, const std::vector<Answer>& answers) {
+// What was looked up for each question, in their order; empty without --notes.
+using LookedUp = std::vector<NotedPrompt>;
+
+// Puts what is found for the questions into their prompts.
+LookedUp look_up(const LoadedModel& loaded, const InteractiveOptions& options,
+                 std::vector<ExpectingPrompt>& questions) {
+  LookedUp found;
+  if (options.notes.empty()) return found;
+  const NoteIndex index(options.notes);
+  for (ExpectingPrompt& question : questions) {
+    if (!options.system.empty() && question.prompt.front().role != Role::kSystem)
+      question.prompt.insert(question.prompt.begin(), {Role::kSystem, options.system});
+    found.push_back(look_up_notes(index, loaded, question.prompt, options.generation));
+    question.prompt = found.back().messages;
+  }
+  return found;
+}
+
+// The answers to a question follow one another, as many to each.
+void print_json(const std::string& checkpoint, const std::vector<Answer>& answers,
+                const LookedUp& found) {
   nlohmann::ordered_json generations = nlohmann::ordered_json::array();
-  for (const Answer& answer : answers)
+  for (size_t i = 0; i < answers.size(); ++i) {
+    const Answer& answer = answers[i];
     generations.push_back({{"prompt", answer.prompt},
                            {"text", answer.text},
                            {"token_ids", answer.generation.tokens},
                            {"stop_reason", stop_reason_name(answer.generation.reason)}});
+    if (!found.empty())
+      generations.back()["notes"] = notes_json(found[i * found.size() / answers.size()].notes);
+  }
   const nlohmann::ordered_json result = {{"checkpoint", checkpoint}, {"generations", generations}};
   print("{}\n", result.dump());
 }
 
-void print_answers(const std::vector<Answer>& answers) {
-  for (const Answer& answer : answers) {
-    if (answers.size() > 1) print_text(fmt::format("> {}\n", answer.prompt));
-    print_text(answer.text + "\n");
+void print_answers(const std::vector<Answer>& answers, const LookedUp& found) {
+  for (size_t i = 0; i < answers.size(); ++i) {
+    if (answers.size() > 1) print_text(fmt::format("> {}\n", answers[i].prompt));
+    print_text(answers[i].text + "\n");
+    std::fflush(stdout);
+    if (!found.empty()) tell_sources(found[i * found.size() / answers.size()]);
     if (answers.size() > 1) print("\n");
   }
 }
@@ -54,6 +81,7 @@ int main(int argc, char** argv) {
       ->excludes(one);
   auto* chat = app.add_flag("--chat", options.chat, "use the chat template");
   app.add_option("--system", options.system, "system prompt")->needs(chat);
+  add_notes_option(app, options.notes)->needs(chat);
   add_chat_template_option(app, options.chat_template);
   add_adapter_option(app, options.adapters);
   app.add_flag("--force", options.force,
@@ -106,19 +134,20 @@ int main(int argc, char** argv) {
     MINILLM_CHECK_USAGE(out.empty() || best->count() == 0,
                         "--best-of: expected no --out with it (--samples --keep best writes rows)");
     if (!out.empty()) check_output_path(out, {prompts_path, options.checkpoint});
-    const std::vector<ExpectingPrompt> questions =
+    std::vector<ExpectingPrompt> questions =
         prompts_path.empty() ? std::vector<ExpectingPrompt>{{{{Role::kUser, prompt}}, {}}}
                              : read_expecting_prompts(prompts_path);
     const LoadedModel loaded = LoadedModel::load(options.checkpoint, options.chat_template,
                                                  {options.adapters, options.force});
     if (options.chat) loaded.check_can_chat(options.force);
+    const LookedUp found = look_up(loaded, options, questions);
     if (!out.empty()) {
       write_samples(loaded, questions, options, sampling);
       return 0;
     }
     if (best->count() > 0) {
       const std::vector<Answer> answers = best_answers(loaded, questions, options, sampling);
-      json ? print_json(options.checkpoint, answers) : print_answers(answers);
+      json ? print_json(options.checkpoint, answers, found) : print_answers(answers, found);
       return 0;
     }
     std::vector<Prompt> prompts;
@@ -126,7 +155,7 @@ int main(int argc, char** argv) {
       prompts.insert(prompts.end(), static_cast<size_t>(samples), question.prompt);
     const std::vector<Answer> answers =
         answer_all(loaded, prompts, options.chat, options.system, options.generation);
-    json ? print_json(options.checkpoint, answers) : print_answers(answers);
+    json ? print_json(options.checkpoint, answers, found) : print_answers(answers, found);
     return 0;
   });
 }

@@ -43,9 +43,8 @@ void import_adapter(const ImportArguments& arguments) {
   Model model = base.load_model();
   model.adapt(std::make_shared<Adapter>(import_mlx_adapter(arguments.mlx, base)));
   const TrainerState state = imported_from(join_path(arguments.mlx, "adapters.safetensors"));
-  write_checkpoint(
-      arguments.out,
-      {.model = &model, .tokenizer = nullptr, .exp_avg = {}, .exp_avg_sq = {}, .state = state});
+  write_checkpoint(arguments.out,
+                   {.model = &model, .tokenizer = nullptr, .optimizer = {}, .state = state});
   const Index parameters = model.adapter()->tensors().size();
   if (arguments.json)
     print("{}\n",
@@ -67,8 +66,7 @@ void import_model(const ImportArguments& arguments) {
   const TrainerState state = imported_from(arguments.llama2c);
   write_checkpoint(arguments.out, {.model = &model,
                                    .tokenizer = tokenizer ? &*tokenizer : nullptr,
-                                   .exp_avg = {},
-                                   .exp_avg_sq = {},
+                                   .optimizer = {},
                                    .state = state});
   if (arguments.json) {
     const nlohmann::ordered_json result = {{"checkpoint", arguments.out},

@@ -14,6 +14,7 @@ packages=(
   g++ make cmake                                   # the compiler and its build system
   libfmt-dev nlohmann-json3-dev libtomlplusplus-dev libsentencepiece-dev   # the library
   zlib1g-dev libzstd-dev                           # compressed data files
+  libsqlite3-dev                                   # an index of notes
   libcli11-dev libspdlog-dev libedit-dev           # the tools
 )
 packages+=("$@")

@@ -12,6 +12,7 @@
 #include "libminillm/core/utf8.h"
 #include "tools/generation_options.h"
 #include "tools/line_editor.h"
+#include "tools/notes_option.h"
 #include "tools/print.h"
 #include "tools/tool_main.h"
 
@@ -47,6 +48,7 @@ std::string resolve_stage(const std::string& present, const std::string& name) {
 class Session {
  public:
   explicit Session(const InteractiveOptions& options) : options_(options), system_(options.system) {
+    if (!options.notes.empty()) notes_.emplace(options.notes);
     open(options.checkpoint);
   }
   void talk();
@@ -55,10 +57,12 @@ class Session {
  private:
   void open(const std::string& path);
   void answer(const std::string& line);
+  NotedPrompt look_up(const std::string& line);
   void command(const std::string& line);
 
   InteractiveOptions options_;
   std::string system_;
+  std::optional<NoteIndex> notes_;
   std::optional<LoadedModel> loaded_;
   std::optional<ChatSession> chat_;  // empty: lines are continued as text
   bool done_ = false;
@@ -122,6 +126,15 @@ int Session::read_lines() {
   return interrupted != 0 ? static_cast<int>(ExitCode::kInterrupted) : code;
 }
 
+// What is found for the question, put after the system prompt.
+NotedPrompt Session::look_up(const std::string& line) {
+  std::vector<Message> prompt = {{Role::kUser, line}};
+  if (!system_.empty()) prompt.insert(prompt.begin(), {Role::kSystem, system_});
+  NotedPrompt noted = look_up_notes(*notes_, *loaded_, prompt, options_.generation);
+  chat_->set_system(noted.messages.front().content);
+  return noted;
+}
+
 void Session::answer(const std::string& line) {
   interrupted = 0;
   const GenerationEvents events = {.on_text =
@@ -132,9 +145,13 @@ void Session::answer(const std::string& line) {
                                    .stop_requested = [] { return interrupted != 0; }};
   StopReason reason;
   if (chat_) {
+    std::optional<NotedPrompt> noted;
+    if (notes_) noted = look_up(line);
     const ChatAnswer answer = chat_->ask(line, options_.generation, events);
     reason = answer.generation.reason;
     print("\n");
+    std::fflush(stdout);
+    if (noted) tell_sources(*noted);
     if (answer.dropped_turns > 0)
       spdlog::info("(the context is full: {} oldest turn{} forgotten)", answer.dropped_turns,
                    answer.dropped_turns == 1 ? "" : "s");

@@ -17,6 +17,7 @@ struct InteractiveOptions {
   bool force = false;  // even with another chat template than taught, or adapters of another base
   std::string chat_template;  // empty: the checkpoint's
   std::string system;
+  std::string notes;  // index in which every question is looked up; empty: none
   GenerationConfig generation;
   bool terminal = true;  // set by run_interactive: whether somebody types
 };

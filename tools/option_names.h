@@ -29,6 +29,7 @@ inline constexpr OptionName kOptionNames[] = {
     {"llama2c_tokenizer", "--llama2c-tokenizer"},
     {"train_tokenizer", "minillm-tokenizer"},
     {"make_world_files", "minillm-world"},
+    {"build_note_index", "minillm-notes build"},
     {"the figures of a world evaluation", "the figures of minillm-eval world --json"},
     {"the pretrain stage", "minillm-pretrain"},
     {"the sft stage", "minillm-sft"},

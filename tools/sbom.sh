@@ -13,6 +13,7 @@ libraries=(
   "sentencepiece|Apache-2.0|libsentencepiece0 libsentencepiece-dev"
   "zlib|Zlib|zlib1g"
   "zstd|BSD-3-Clause|libzstd1"
+  "sqlite3|blessing|libsqlite3-0"
   "CLI11|BSD-3-Clause|libcli11-dev"
   "spdlog|MIT|libspdlog1.10 libspdlog-dev"
   "libedit|BSD-3-Clause|libedit2"

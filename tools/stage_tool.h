@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "libminillm/core/config.h"
-#include "libminillm/dist/mpi.h"
 #include "libminillm/eval/stage_notes.h"
 #include "libminillm/pipeline/stages.h"
 #include "tools/adapter_option.h"
@@ -29,7 +28,7 @@ struct StageArguments {
   std::string config_path;
   std::vector<std::string> assignments;
   uint64_t seed = TrainConfig().seed;
-  double rank_timeout = 600;
+  double rank_timeout = kRankTimeout;
   bool json = false;
 };
 
@@ -96,12 +95,14 @@ inline double peak_memory() {
 
 // Runs the stage, showing progress and handling Ctrl-C. Returns the exit code.
 inline int run_training(const StageArguments& arguments, const ConfiguredStage& stage) {
-  const std::unique_ptr<Communicator> ranks = open_launched_ranks(arguments.rank_timeout);
-  const bool first = ranks == nullptr || ranks->rank() == 0;
+  const std::unique_ptr<Communicator> ranks = open_ranks(arguments.rank_timeout);
   StageOptions options = arguments.options;
   options.ranks = ranks.get();
   catch_stop_signals();
   Progress progress;
+  if (ranks != nullptr && ranks->rank() == 0)
+    if (const std::string warning = binding_warning(omp_get_max_threads()); !warning.empty())
+      spdlog::warn("{}", warning);
   TrainerEvents events = progress.events();
   events.stop_requested = stop_requested;
   events.save_requested = save_requested;
@@ -117,7 +118,7 @@ inline int run_training(const StageArguments& arguments, const ConfiguredStage& 
   };
   const TrainOutcome outcome = stage.run(options, events);
   const bool interrupted = outcome == TrainOutcome::kInterrupted;
-  if (arguments.json && first) {
+  if (arguments.json) {
     nlohmann::ordered_json result = {{"outcome", outcome_name(outcome)},
                                      {"run", arguments.options.out},
                                      {"peak_memory_mb", peak_memory() * 1e-6}};

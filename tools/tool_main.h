@@ -42,9 +42,9 @@
 #include "libminillm/core/threads.h"
 #include "libminillm/core/version.h"
 #include "libminillm/core/visible.h"
-#include "libminillm/dist/mpi.h"
 #include "tools/completion.h"
 #include "tools/option_names.h"
+#include "tools/ranks.h"
 
 namespace minillm {
 
@@ -74,8 +74,10 @@ inline void on_stop_signal(int signal) {
 
 inline void on_save_signal(int) { save_signals = 1; }
 
-inline int report_error(const std::string& text, ExitCode code) {
-  std::string message = in_flags(text);
+// Nothing has been done yet, on no rank, if `before_any_work`.
+inline int report_error(const std::string& text, ExitCode code, bool before_any_work = false) {
+  if (!speaks_of_error(before_any_work)) return static_cast<int>(code);
+  std::string message = rank_prefix() + in_flags(text);
   std::replace(message.begin(), message.end(), '\n', ' ');
   message = visible(message);
   write_error_text(fmt::format("error: {}\n", message));
@@ -129,9 +131,10 @@ inline void handle_signal(int signal, void (*handler)(int)) {
 }  // namespace internal
 
 // From here on no signal that can be caught loses a run: SIGINT, SIGTERM, SIGHUP (the terminal is
-// gone) and SIGXCPU set stop_requested(), SIGUSR1 and SIGUSR2 set save_requested(). A pipe without
-// a reader and a file at its size limit fail the write instead. `text`, a constant, says what
-// stopping does.
+// gone) and SIGXCPU set stop_requested(), SIGUSR1 and SIGUSR2 set save_requested(). Under a
+// launcher of several ranks SIGUSR1 stops, too: mpirun passes it on and waits, while it kills what
+// has not ended a second after SIGTERM. A pipe without a reader and a file at its size limit fail
+// the write instead. `text`, a constant, says what stopping does.
 inline void catch_stop_signals(
     std::string_view text = "\nstopping: saving after this step (once more to quit at once)\n") {
   internal::stop_text = text;
@@ -139,6 +142,7 @@ inline void catch_stop_signals(
     internal::handle_signal(signal, internal::on_stop_signal);
   for (const int signal : {SIGUSR1, SIGUSR2})
     internal::handle_signal(signal, internal::on_save_signal);
+  if (launched_ranks() > 1) internal::handle_signal(SIGUSR1, internal::on_stop_signal);
   for (const int signal : {SIGPIPE, SIGXFSZ}) internal::handle_signal(signal, SIG_IGN);
 }
 
@@ -167,7 +171,7 @@ inline int run_tool(CLI::App& app, int argc, char** argv, const std::function<in
       return internal::flush_standard_output() ? 0 : static_cast<int>(ExitCode::kError);
     }
     return internal::report_error(fmt::format("{} (see {} --help)", e.what(), app.get_name()),
-                                  ExitCode::kUsage);
+                                  ExitCode::kUsage, /*before_any_work=*/true);
   }
   if (threads > 0) omp_set_num_threads(threads);
 

@@ -33,6 +33,10 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--second-documents", options.second_documents, "documents in second.jsonl")
       ->capture_default_str();
+  app.add_option("--open-book-rows", options.open_book_rows, "rows in open_book.jsonl")
+      ->capture_default_str();
+  app.add_option("--open-book-documents", options.open_book_documents, "documents in open_book.txt")
+      ->capture_default_str();
   app.add_flag("--checksums", checksums, "write only SHA256SUMS, of the parts' files");
   app.add_flag("--json", json, "print the files written as one JSON object on stdout");
   return run_tool(app, argc, argv, [&] {

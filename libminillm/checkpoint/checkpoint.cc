@@ -191,18 +191,22 @@ bool Checkpoint::has_moments() const {
   return state_.has_value() && file_exists(join_path(path_, kMomentsName));
 }
 
-void Checkpoint::load_moments(const TensorTable& table, std::span<Real> exp_avg,
-                              std::span<Real> exp_avg_sq) const {
+void Checkpoint::load_optimizer(const TensorTable& table, const OptimizerState& state) const {
   MINILLM_CHECK(has_moments(),
                 "checkpoint '{}': has no optimizer state (training cannot continue from it)",
                 path_);
   const TensorFiles files = TensorFiles::open_file(join_path(path_, kMomentsName));
-  const TensorTable first = exp_avg_table(table), second = exp_avg_sq_table(table);
-  TensorTable both = first;
-  for (const TensorInfo& t : second.tensors()) both.add(t.name, t.shape, t.decay);
-  files.check(both);
-  for (const TensorInfo& t : first.tensors()) files.read(t.name, tensor_span(exp_avg, t));
-  for (const TensorInfo& t : second.tensors()) files.read(t.name, tensor_span(exp_avg_sq, t));
+  TensorTable all;
+  for (const OptimizerArray& array : state)
+    for (const TensorInfo& t : table.tensors()) all.add(array.prefix + t.name, t.shape, t.decay);
+  files.check(all);
+  std::vector<Real> values;
+  for (const OptimizerArray& array : state)
+    for_each_piece(table, [&](const OptimizerPiece& piece) {
+      values.resize(static_cast<size_t>(piece.end - piece.begin));
+      files.read_part(array.prefix + piece.tensor.name, piece.begin - piece.tensor.offset, values);
+      array.take(piece.begin, values);
+    });
 }
 
 }  // namespace minillm

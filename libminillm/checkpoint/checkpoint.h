@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "libminillm/checkpoint/optimizer_state.h"
 #include "libminillm/checkpoint/tensor_files.h"
 #include "libminillm/checkpoint/trainer_state.h"  // TrainerState, LineageEntry
 #include "libminillm/data/tokenizer.h"
@@ -27,8 +28,7 @@ namespace minillm {
 struct CheckpointContents {
   const Model* model = nullptr;
   const Tokenizer* tokenizer = nullptr;  // may be null
-  // AdamW's moments, laid out like the model's parameters; both empty for a released model.
-  std::span<const Real> exp_avg, exp_avg_sq;
+  OptimizerState optimizer = {};         // empty for a released model
   TrainerState state;
 };
 // Writes the directory `path` in one step: all of it or nothing; of an adapted model, its adapter
@@ -80,9 +80,14 @@ class Checkpoint {
   // Present only in checkpoints written by this library.
   const std::optional<TrainerState>& state() const { return state_; }
   bool has_moments() const;
-  // Reads AdamW's moments, laid out by `table` (the model's). Throws Error.
+  // Hands every array of the state, laid out by `table` (of what is trained), its values. Throws
+  // Error unless the file has these arrays and no others.
+  void load_optimizer(const TensorTable& table, const OptimizerState& state) const;
+  // The same of AdamW's moments alone.
   void load_moments(const TensorTable& table, std::span<Real> exp_avg,
-                    std::span<Real> exp_avg_sq) const;
+                    std::span<Real> exp_avg_sq) const {
+    load_optimizer(table, moments_in_memory(exp_avg, exp_avg_sq));
+  }
 
  private:
   static Checkpoint open_directory(const std::string& path);

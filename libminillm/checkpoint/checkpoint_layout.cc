@@ -10,12 +10,6 @@ namespace {
 
 constexpr uint64_t kMaxStateBytes = uint64_t{64} << 20;
 
-// The model's table with another name for every tensor: that of its first or second moment.
-TensorTable moment_table(const TensorTable& model, const std::string& prefix) {
-  TensorTable table;
-  for (const TensorInfo& t : model.tensors()) table.add(prefix + t.name, t.shape, t.decay);
-  return table;
-}
 // A changed byte is found by its hash, which says so best. But hashing a file that holds no tensors
 // may take minutes: where it takes long, the header comes first.
 void check_large_headers(const std::string& directory, const Manifest& manifest) {
@@ -29,10 +23,6 @@ void check_large_headers(const std::string& directory, const Manifest& manifest)
 
 bool is_adapter_directory(const std::string& path) {
   return file_exists(join_path(path, kPeftConfigName));
-}
-TensorTable exp_avg_table(const TensorTable& model) { return moment_table(model, "exp_avg."); }
-TensorTable exp_avg_sq_table(const TensorTable& model) {
-  return moment_table(model, "exp_avg_sq.");
 }
 
 void check_vocabulary(const ModelConfig& config, const Tokenizer& tokenizer,

@@ -23,10 +23,6 @@ inline constexpr const char* kTokenizerName = "tokenizer.model";
 
 bool is_adapter_directory(const std::string& path);
 
-// The names of the moments of what is trained, as tables of their own.
-TensorTable exp_avg_table(const TensorTable& trained);
-TensorTable exp_avg_sq_table(const TensorTable& trained);
-
 // Throws Error if the tokenizer has more pieces than the model.
 void check_vocabulary(const ModelConfig& config, const Tokenizer& tokenizer,
                       const std::string& path);

@@ -30,15 +30,26 @@ SafetensorsMetadata metadata() {
   return {{"format", "pt"}, {"minillm.format_version", std::to_string(kCheckpointFormatVersion)}};
 }
 
-void write_moments(ManifestedDirectory& directory, const CheckpointContents& contents) {
-  const TensorTable first = exp_avg_table(trained_tensors(*contents.model));
-  const TensorTable second = exp_avg_sq_table(trained_tensors(*contents.model));
-  check_finite(first, contents.exp_avg, "optimizer");
-  check_finite(second, contents.exp_avg_sq, "optimizer");
-  std::vector<NamedTensor> tensors = named_tensors(first, contents.exp_avg);
-  for (NamedTensor& tensor : named_tensors(second, contents.exp_avg_sq))
-    tensors.push_back(std::move(tensor));
-  directory.write(kMomentsName, SafetensorsImage(tensors, metadata()).pieces());
+// Piece by piece: no rank needs room for what all of them hold.
+void write_optimizer(ManifestedDirectory& directory, const CheckpointContents& contents) {
+  const TensorTable& trained = trained_tensors(*contents.model);
+  std::vector<SafetensorsTensor> entries;
+  for (const OptimizerArray& array : contents.optimizer)
+    for (const TensorInfo& t : trained.tensors())
+      entries.push_back({array.prefix + t.name, "F32", t.shape, t.size, 0, 0});
+  const std::string header = make_safetensors_header(entries, metadata());
+  directory.write_pieces(kMomentsName, [&](const auto& append) {
+    append(header);
+    std::vector<Real> values;
+    for (const OptimizerArray& array : contents.optimizer)
+      for_each_piece(trained, [&](const OptimizerPiece& piece) {
+        values.resize(static_cast<size_t>(piece.end - piece.begin));
+        array.read(piece.begin, values);
+        check_finite(values, "optimizer: tensor '" + array.prefix + piece.tensor.name + "'",
+                     piece.begin - piece.tensor.offset);
+        append_f32(values, append);
+      });
+  });
 }
 
 // `to` as seen from the directory `from`.
@@ -56,7 +67,7 @@ void write_tokenizer(ManifestedDirectory& directory, const CheckpointContents& c
 }
 
 void write_training_state(ManifestedDirectory& directory, const CheckpointContents& contents) {
-  if (!contents.exp_avg.empty()) write_moments(directory, contents);
+  if (!contents.optimizer.empty()) write_optimizer(directory, contents);
   directory.write(kTrainerStateName, trainer_state_to_json(contents.state));
 }
 

@@ -74,13 +74,22 @@ void ManifestedDirectory::write(const std::string& name, std::string_view conten
 }
 
 void ManifestedDirectory::write(const std::string& name, std::span<const std::string_view> pieces) {
-  transaction_.write(name, pieces);
+  write_pieces(name, [&](const DirectoryTransaction::Append& append) {
+    for (std::string_view piece : pieces) append(piece);
+  });
+}
+
+void ManifestedDirectory::write_pieces(
+    const std::string& name, const std::function<void(const DirectoryTransaction::Append&)>& fill) {
   Sha256 hash;
   uint64_t bytes = 0;
-  for (std::string_view piece : pieces) {
-    hash.update(piece);
-    bytes += piece.size();
-  }
+  transaction_.write_pieces(name, [&](const DirectoryTransaction::Append& append) {
+    fill([&](std::string_view piece) {
+      append(piece);
+      hash.update(piece);
+      bytes += piece.size();
+    });
+  });
   manifest_[name] = {bytes, hash.hex()};
 }
 

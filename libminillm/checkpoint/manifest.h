@@ -39,6 +39,8 @@ class ManifestedDirectory {
   explicit ManifestedDirectory(const std::string& final_path) : transaction_(final_path) {}
   void write(const std::string& name, std::span<const std::string_view> pieces);
   void write(const std::string& name, std::string_view content);
+  void write_pieces(const std::string& name,
+                    const std::function<void(const DirectoryTransaction::Append&)>& fill);
   void commit();
 
  private:

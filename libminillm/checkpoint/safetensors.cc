@@ -98,4 +98,11 @@ SafetensorsImage::SafetensorsImage(const std::vector<NamedTensor>& tensors,
   }
 }
 
+void append_f32(std::span<const Real> values, const std::function<void(std::string_view)>& append) {
+  if constexpr (kRealIsFileFormat)
+    append({reinterpret_cast<const char*>(values.data()), values.size_bytes()});
+  else
+    append(encode_f32(values));
+}
+
 }  // namespace minillm

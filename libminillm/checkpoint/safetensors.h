@@ -3,6 +3,7 @@
 #ifndef LIBMINILLM_CHECKPOINT_SAFETENSORS_H_
 #define LIBMINILLM_CHECKPOINT_SAFETENSORS_H_
 
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -58,6 +59,9 @@ class SafetensorsImage {
   std::vector<std::string> converted_;
   std::vector<std::string_view> pieces_;
 };
+
+// Values as such a file has them, to `append`: without a copy if Real is float.
+void append_f32(std::span<const Real> values, const std::function<void(std::string_view)>& append);
 
 }  // namespace minillm
 

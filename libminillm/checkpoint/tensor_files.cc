@@ -66,14 +66,13 @@ size_t first_non_finite(std::span<const Real> values) {
   return static_cast<size_t>(found - values.begin());
 }
 
-// `first`: which element of the tensor the first value is.
-void check_finite(std::span<const Real> values, const std::string& subject, Index first = 0) {
+}  // namespace
+
+void check_finite(std::span<const Real> values, const std::string& subject, Index first) {
   const size_t bad = first_non_finite(values);
   MINILLM_CHECK(bad == values.size(), "{}: element {} is {}: expected finite numbers", subject,
                 first + static_cast<Index>(bad), values[bad]);
 }
-
-}  // namespace
 
 std::vector<std::string> weight_file_names(const std::string& directory) {
   if (!is_sharded(directory)) {

@@ -55,6 +55,9 @@ class TensorFiles {
   std::map<std::string, Entry, std::less<>> tensors_;
 };
 
+// Throws Error naming the first value that is not finite; `subject` holds them, from its element
+// `first` on.
+void check_finite(std::span<const Real> values, const std::string& subject, Index first = 0);
 // Throws Error naming the first of the table's tensors that holds a value that is not finite;
 // `subject` is what holds them.
 void check_finite(const TensorTable& table, std::span<const Real> arena,

@@ -245,8 +245,15 @@ void DirectoryTransaction::write(const std::string& name, std::string_view conte
 
 void DirectoryTransaction::write(const std::string& name,
                                  std::span<const std::string_view> pieces) {
+  write_pieces(name, [&](const Append& append) {
+    for (std::string_view piece : pieces) append(piece);
+  });
+}
+
+void DirectoryTransaction::write_pieces(const std::string& name,
+                                        const std::function<void(const Append&)>& fill) {
   FileDescriptor file = FileDescriptor::to_create(join_path(temporary_, name));
-  for (std::string_view piece : pieces) file.write_all(piece);
+  fill([&](std::string_view piece) { file.write_all(piece); });
   file.sync();
   file.close();
 }

@@ -8,6 +8,7 @@
 #define LIBMINILLM_CORE_FILE_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -105,6 +106,9 @@ class DirectoryTransaction {
   // Writes one file into the directory and fsyncs it. Throws Error.
   void write(const std::string& name, std::span<const std::string_view> pieces);
   void write(const std::string& name, std::string_view content);
+  // The same of what `fill` appends, piece by piece.
+  using Append = std::function<void(std::string_view piece)>;
+  void write_pieces(const std::string& name, const std::function<void(const Append&)>& fill);
   // Throws Error; also if the final name exists.
   void commit();
 

@@ -29,6 +29,12 @@ struct ElementRange {
   Index begin = 0, end = 0;
 };
 
+template <typename T>
+std::span<T> part_of(std::span<T> values, ElementRange range) {
+  return values.subspan(static_cast<size_t>(range.begin),
+                        static_cast<size_t>(range.end - range.begin));
+}
+
 class TensorTable {
  public:
   // Appends a tensor right after the last one and returns its offset.

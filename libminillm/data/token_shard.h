@@ -5,7 +5,9 @@
 #ifndef LIBMINILLM_DATA_TOKEN_SHARD_H_
 #define LIBMINILLM_DATA_TOKEN_SHARD_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,6 +29,14 @@ std::string shard_source_hash(const std::vector<std::string>& paths, DocumentSpl
 // text at a time, or one document if that is longer. The bytes do not depend on the number of
 // threads. Progress counts bytes of the files. Throws Error. The layout is in
 // doc/checkpoint_format.md, "Token shards".
+//
+// With `share` several processes write the same shard, each to a file of its own: each tokenizes a
+// part of the documents and gets the ids of all.
+struct SharedEncoding {
+  Index part = 0, parts = 1;
+  // Own bytes -> everybody's, by part.
+  std::function<std::vector<std::vector<std::byte>>(std::span<const std::byte> own)> exchange = {};
+};
 struct ShardReport {
   std::vector<DatasetReport> files;
   int64_t documents = 0, tokens = 0, text_bytes = 0;
@@ -34,7 +44,7 @@ struct ShardReport {
 ShardReport write_token_shard(const std::string& out, const std::vector<std::string>& paths,
                               DocumentSplit split, BadRecordPolicy policy,
                               const Tokenizer& tokenizer, const ProgressFunction& progress = {},
-                              const RowMapping& mapping = {});
+                              const RowMapping& mapping = {}, const SharedEncoding& share = {});
 
 class TokenShard {
  public:

@@ -1,5 +1,7 @@
 // Writes token shards: documents tokenized once, on all threads, into one file.
 
+#include <cstring>
+
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/core/parallel.h"
@@ -16,8 +18,9 @@ constexpr size_t kChunkBytes = size_t{4} << 20;  // of text, tokenized at a time
 // Tokenizes documents as they come, many at a time, and writes them in their order.
 class ShardWriter {
  public:
-  ShardWriter(const std::string& path, const Tokenizer& tokenizer, const std::string& source_hash)
-      : file_(path), tokenizer_(tokenizer) {
+  ShardWriter(const std::string& path, const Tokenizer& tokenizer, const std::string& source_hash,
+              const SharedEncoding& share)
+      : file_(path), tokenizer_(tokenizer), share_(share) {
     trailer_.bytes_per_id = shard_format::bytes_per_id(tokenizer.vocab_size());
     trailer_.vocab_size = static_cast<uint64_t>(tokenizer.vocab_size());
     trailer_.source_hash = source_hash;
@@ -41,16 +44,53 @@ class ShardWriter {
   }
 
  private:
-  void flush() {
+  bool is_own(size_t document) const {
+    return static_cast<Index>(document) % share_.parts == share_.part;
+  }
+
+  std::vector<std::vector<Token>> encode() const {
     std::vector<std::vector<Token>> encoded(documents_.size());
     // Long documents are divided among the threads, the others are dealt out whole.
     const auto is_long = [&](size_t i) { return documents_[i].size() > kChunkBytes / 8; };
     for (size_t i = 0; i < documents_.size(); ++i)
-      if (is_long(i)) encoded[i] = tokenizer_.encode(documents_[i]);
+      if (is_own(i) && is_long(i)) encoded[i] = tokenizer_.encode(documents_[i]);
     parallel_for(documents_.size(), [&](size_t i) {
-      if (!is_long(i)) encoded[i] = tokenizer_.encode(documents_[i]);
+      if (is_own(i) && !is_long(i)) encoded[i] = tokenizer_.encode(documents_[i]);
     });
+    return encoded;
+  }
 
+  // As (number of ids, ids) of document after document.
+  void exchange(std::vector<std::vector<Token>>& encoded) const {
+    std::vector<Token> own;
+    for (size_t i = 0; i < encoded.size(); ++i) {
+      if (!is_own(i)) continue;
+      own.push_back(static_cast<Token>(encoded[i].size()));
+      own.insert(own.end(), encoded[i].begin(), encoded[i].end());
+    }
+    const std::vector<std::vector<std::byte>> all = share_.exchange(std::as_bytes(std::span(own)));
+    std::vector<size_t> at(all.size());
+    for (size_t i = 0; i < encoded.size(); ++i) {
+      const size_t part = i % all.size();
+      const auto take = [&](std::span<Token> ids) {
+        if (ids.empty()) return;
+        MINILLM_CHECK(at[part] + ids.size_bytes() <= all[part].size(),
+                      "ranks: rank {} has other training files than this one: expected the same "
+                      "on all",
+                      part);
+        std::memcpy(ids.data(), all[part].data() + at[part], ids.size_bytes());
+        at[part] += ids.size_bytes();
+      };
+      Token size = 0;
+      take({&size, 1});
+      encoded[i].resize(static_cast<size_t>(size));
+      take(encoded[i]);
+    }
+  }
+
+  void flush() {
+    std::vector<std::vector<Token>> encoded = encode();
+    if (share_.parts > 1) exchange(encoded);
     std::string ids;
     const auto append = [&](Token id) {
       shard_format::append_unsigned(ids, static_cast<uint64_t>(id),
@@ -72,6 +112,7 @@ class ShardWriter {
 
   FileTransaction file_;
   const Tokenizer& tokenizer_;
+  const SharedEncoding& share_;
   shard_format::Trailer trailer_;
   std::string offsets_;
   std::vector<std::string> documents_;  // not yet tokenized
@@ -97,14 +138,14 @@ std::string shard_source_hash(const std::vector<std::string>& paths, DocumentSpl
 ShardReport write_token_shard(const std::string& out, const std::vector<std::string>& paths,
                               DocumentSplit split, BadRecordPolicy policy,
                               const Tokenizer& tokenizer, const ProgressFunction& progress,
-                              const RowMapping& mapping) {
+                              const RowMapping& mapping, const SharedEncoding& share) {
   MINILLM_CHECK(!paths.empty(), "token shard '{}': no files to make it from", out);
   MINILLM_CHECK(tokenizer.bos() >= 0 && tokenizer.eos() >= 0,
                 "token shard '{}': the tokenizer has no '<s>' or no '</s>' to mark where documents "
                 "begin and end",
                 out);
   MINILLM_CHECK(!is_directory(out), "token shard '{}': cannot write: it is a directory", out);
-  ShardWriter writer(out, tokenizer, shard_source_hash(paths, split, tokenizer, mapping));
+  ShardWriter writer(out, tokenizer, shard_source_hash(paths, split, tokenizer, mapping), share);
   ShardReport report;
   double done = 0, total = 0;
   for (const std::string& path : paths)

@@ -7,6 +7,7 @@
 #ifndef LIBMINILLM_DIST_COMMUNICATOR_H_
 #define LIBMINILLM_DIST_COMMUNICATOR_H_
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -16,6 +17,7 @@
 
 namespace minillm {
 
+// Two threads may call one: each its own messages.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -34,8 +36,13 @@ class Communicator {
   virtual std::unique_ptr<Message> send(Index to, int tag, std::span<const std::byte> bytes) = 0;
   virtual std::unique_ptr<Message> receive(Index from, int tag, std::span<std::byte> bytes) = 0;
   // Returns when all of them have arrived or are on their way, and clears the list. Throws Error
-  // naming a rank that has not done its part within the deadline, or one that has ended.
-  virtual void wait(Messages& messages) = 0;
+  // naming a rank that has not done its part within the deadline, or one that has ended; and when
+  // `given_up` becomes true, after which no more messages may be begun.
+  virtual void wait(Messages& messages, const std::atomic<bool>& given_up) = 0;
+  void wait(Messages& messages) {
+    static const std::atomic<bool> never = false;
+    wait(messages, never);
+  }
 };
 
 // Of every rank `own` bytes, the same number on all: one after the other, the same everywhere.
@@ -49,8 +56,21 @@ std::vector<T> all_gather_values(Communicator& communicator, std::span<const T> 
   return all;
 }
 
+// The same of any number of bytes each: by rank.
+std::vector<std::vector<std::byte>> all_gather_varying(Communicator& communicator,
+                                                       std::span<const std::byte> own);
+
 // Whether any rank says so.
 bool any(Communicator& communicator, bool own);
+
+// The same of ranks that may be one: then the communicator may be null.
+inline Index count_of(const Communicator* ranks) { return ranks == nullptr ? 1 : ranks->ranks(); }
+inline Index number_of(const Communicator* ranks) { return ranks == nullptr ? 0 : ranks->rank(); }
+inline bool any_of(Communicator* ranks, bool own) {
+  return count_of(ranks) == 1 ? own : any(*ranks, own);
+}
+// From the first rank to all others; of the same size everywhere.
+void broadcast(Communicator* ranks, std::span<std::byte> bytes);
 
 }  // namespace minillm
 

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <initializer_list>
 #include <string_view>
 
 #include "libminillm/core/check.h"
@@ -9,17 +10,32 @@
 
 namespace minillm {
 
-// By Open MPI; by MPICH and its relatives, and SLURM's PMI; only where there are several.
-Index launched_ranks() {
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
+namespace {
+
+// What the environment says by the first of these names that holds a number; else `otherwise`.
+Index number_in(std::initializer_list<const char*> names, Index least, Index otherwise) {
+  for (const char* name : names) {
     const char* text = std::getenv(name);
     if (text == nullptr) continue;
     const std::string_view digits(text);
-    Index ranks = 0;
-    const auto [rest, error] = std::from_chars(digits.begin(), digits.end(), ranks);
-    if (error == std::errc() && rest == digits.end() && ranks > 0) return ranks;
+    Index number = 0;
+    const auto [rest, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (error == std::errc() && rest == digits.data() + digits.size() && number >= least)
+      return number;
   }
-  return 1;
+  return otherwise;
+}
+
+}  // namespace
+
+// By Open MPI; by MPICH and its relatives, and SLURM's PMI; only where there are several.
+Index launched_ranks() { return number_in({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}, 1, 1); }
+Index launched_rank() {
+  return launched_ranks() == 1 ? 0 : number_in({"OMPI_COMM_WORLD_RANK", "PMI_RANK"}, 0, 0);
+}
+Index launched_ranks_here() {
+  return number_in({"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"}, 1, launched_ranks());
 }
 
 std::unique_ptr<Communicator> open_launched_ranks(double deadline) {

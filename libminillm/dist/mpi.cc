@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
-#include <limits>
+#include <mutex>
 #include <thread>
 
 #include "libminillm/core/check.h"
@@ -28,9 +28,9 @@ struct Transfer : Communicator::Message {
 class MpiRanks : public Communicator {
  public:
   explicit MpiRanks(double deadline) : deadline_(deadline) {
-    // One thread calls MPI: that of the Trainer.
+    // Two threads call MPI, one at a time (mutex_): the Trainer's and OrderedSum's.
     int provided = 0;
-    MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);
+    MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
     MPI_Comm_size(MPI_COMM_WORLD, &ranks_);
   }
@@ -53,7 +53,8 @@ class MpiRanks : public Communicator {
   }
 
   // Tests in a loop: MPI's own wait has no deadline. Nothing moves in Open MPI unless it is called.
-  void wait(Messages& messages) override {
+  using Communicator::wait;
+  void wait(Messages& messages, const std::atomic<bool>& given_up) override {
     const auto end = Clock::now() + std::chrono::duration<double>(deadline_);
     for (int idle = 0;; ++idle) {
       const Transfer* open = nullptr;
@@ -61,6 +62,7 @@ class MpiRanks : public Communicator {
         if (auto& transfer = static_cast<Transfer&>(*message); !is_done(transfer) && !open)
           open = &transfer;
       if (open == nullptr) break;
+      MINILLM_CHECK(!given_up, "rank {}: gave up", rank_);
       MINILLM_CHECK(Clock::now() < end, "rank {}: nothing was heard of rank {} for {} s", rank_,
                     open->other, deadline_);
       constexpr int kSpins = 1000;  // then others may have the processor
@@ -75,19 +77,22 @@ class MpiRanks : public Communicator {
     constexpr size_t kMost = size_t{1} << 30;
     auto message = std::make_unique<Transfer>();
     message->other = other;
+    const std::scoped_lock lock(mutex_);
     for (size_t at = 0; at < bytes.size(); at += kMost)
       begin(bytes.data() + at, static_cast<int>(std::min(kMost, bytes.size() - at)),
             &message->requests.emplace_back());
     return message;
   }
-  static bool is_done(Transfer& transfer) {
+  bool is_done(Transfer& transfer) {
     int done = 0;
+    const std::scoped_lock lock(mutex_);
     MPI_Testall(static_cast<int>(transfer.requests.size()), transfer.requests.data(), &done,
                 MPI_STATUSES_IGNORE);
     return done != 0;
   }
 
   const double deadline_;
+  std::mutex mutex_;
   int rank_ = 0, ranks_ = 1;
 };
 

@@ -12,6 +12,9 @@ namespace minillm {
 // How many ranks the launcher of this process has started; 1 without one. Only looks at the
 // environment: MPI itself costs a third of a second to start.
 Index launched_ranks();
+// Which of them this one is, 0 if it is the only one; and how many are on this machine.
+Index launched_rank();
+Index launched_ranks_here();
 
 // The communicator of all ranks that were launched; null where this is the only one, and then MPI
 // is never started. Once in a process. `deadline`, in seconds, is that of Communicator::wait.

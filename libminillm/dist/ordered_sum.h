@@ -1,16 +1,26 @@
 // OrderedSum: a step's gradient over several ranks, with the bits that one rank would have.
 //
-// Every rank sums the largest nodes of the tree (sum_tree.h) that lie within its own slots, cuts
-// each into shards, one for each rank, and sends them to the shard's owner, who walks the rest of
-// the tree: a reduce-scatter. What the owners make of their shards then goes to everybody: an
-// all-gather. A rank sends (nodes + 1) (n - 1) / n times the size, 2 (n - 1) / n where the ranks
-// and the slots are powers of two, which is the least that any all-reduce sends (Patarasuk & Yuan
-// 2009, "Bandwidth optimal all-reduce algorithms", theorem 1).
+// Every rank sums the largest nodes of the tree (sum_tree.h) that lie within its own slots. The
+// array is cut into parts, which are dealt to the ranks in turn; of each part, everybody's nodes
+// go to its owner, who walks the rest of the tree: a reduce-scatter. What the owners make of their
+// parts then goes to everybody: an all-gather. A rank sends (nodes + 1) (n - 1) / n times the size,
+// 2 (n - 1) / n where the ranks and the slots are powers of two, which is the least that any
+// all-reduce sends (Patarasuk & Yuan 2009, "Bandwidth optimal all-reduce algorithms", theorem 1).
+//
+// Both go on beside the caller's work, in a thread: a backward pass finishes the last elements
+// first, and any stretch of them has parts of all ranks (consecutive shards would have all ranks
+// send to one owner after another); a forward pass needs the first ones first.
 
 #ifndef LIBMINILLM_DIST_ORDERED_SUM_H_
 #define LIBMINILLM_DIST_ORDERED_SUM_H_
 
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <mutex>
 #include <span>
+#include <thread>
 #include <vector>
 
 #include "libminillm/core/arena.h"
@@ -20,50 +30,96 @@
 
 namespace minillm {
 
+// The parts that a rank owns, in order: part p is rank p mod n's.
+std::vector<ElementRange> parts_of_rank(std::span<const ElementRange> parts, Index rank,
+                                        Index ranks);
+
 class OrderedSum {
  public:
-  // `shards[r]` is rank r's, the same on all ranks; together they cover [0, size) in order, and
-  // some may be empty. `bucket`: elements of a shard that travel at once; two are on their way.
-  // REQUIRES 1 <= ranks <= slots. The communicator must outlive this.
-  OrderedSum(Communicator& communicator, Index slots, std::vector<ElementRange> shards,
+  // `parts`: the same on all ranks; together they cover [0, size) in order, and some may be empty.
+  // `bucket`: elements of a part that travel at once. REQUIRES 1 <= ranks <= slots. The
+  // communicator must outlive this, and let two threads call it.
+  OrderedSum(Communicator& communicator, Index slots, std::vector<ElementRange> parts,
              Index bucket = Index{1} << 18);
+  ~OrderedSum();
 
   // The nodes that this rank sums by itself, from left to right; at least one.
   const std::vector<Slots>& own_nodes() const { return nodes_[own_]; }
-  ElementRange own_shard() const { return shards_[own_]; }
+  const std::vector<ElementRange>& own_parts() const { return own_parts_; }
 
   // sums[k]: the value of own_nodes()[k], all elements; overwritten. Afterwards sums[0] has the sum
-  // over all slots in own_shard(), the bits of which depend on the number of slots alone. All ranks
+  // over all slots in own_parts(), the bits of which depend on the number of slots alone. All ranks
   // must call it. Throws Error as Communicator::wait does.
-  void reduce_scatter(std::span<const std::span<Real>> sums);
-  // Everybody's shard of `values` to everybody.
-  void all_gather(std::span<Real> values);
+  void reduce_scatter(std::span<const std::span<Real>> sums) {
+    begin_sum(sums);
+    finish_sum();
+  }
+  // The same beside other work: elements from `from` on may travel, as they are final.
+  void begin_sum(std::span<const std::span<Real>> sums);
+  void ready(Index from);
+  void finish_sum();  // all are ready
+
+  // Everybody's parts of `values` to everybody.
+  void all_gather(std::span<Real> values) {
+    begin_gather(values);
+    finish_gather();
+  }
+  // The same beside other work, that needs the elements below `end` first. Own parts must not
+  // change before finish_gather() has returned, which may be called again.
+  void begin_gather(std::span<Real> values);
+  void wait_for(Index end);
+  void finish_gather();
 
   // Bytes that this rank has sent, and memory that messages are received in.
   double bytes_sent() const { return bytes_sent_; }
   double staging_bytes() const;
+  // The same before there is a sum: of the rank that has most.
+  static double staging_bytes(Index slots, Index ranks, Index largest_part,
+                              Index bucket = Index{1} << 18);
+  // Seconds that finish_sum() and wait_for() have waited: what no work hid.
+  double seconds_waited() const { return seconds_waited_; }
 
  private:
-  // A node that a rank has sent, or holds.
+  // A node that a rank holds; `place`: in the staging of the ranks that do not, -1: own.
   struct Held {
     Slots node;
     size_t rank = 0, number = 0;
+    Index place = -1;
   };
   ElementRange slice(size_t rank, Index bucket) const;
-  void begin(Index bucket, std::span<const std::span<Real>> sums);
-  std::span<Real> value(Slots node, Index bucket, std::span<const std::span<Real>> sums);
+  Index lowest(Index bucket) const;
+  void open(Index bucket);
+  void close(Index bucket);
+  std::span<Real> value(Slots node, Index bucket);
   std::span<Real> staged(const Held& held, Index bucket, Index size);
+  void sum_in_background();
+  void gather_in_background(std::span<Real> values);
+  void start(std::function<void()> work);
+  void join();
 
   Communicator& communicator_;
   const Index slots_;
-  const std::vector<ElementRange> shards_;
-  const Index bucket_;
+  const std::vector<ElementRange> parts_;
   const size_t own_, ranks_;
+  const std::vector<ElementRange> own_parts_;
+  Index bucket_ = 0, buckets_per_part_ = 0, rounds_ = 0;
   std::vector<std::vector<Slots>> nodes_;  // by rank
   std::vector<Held> held_;                 // of all ranks, by the node's beginning
-  Arena staging_[2];                       // [held nodes, bucket] each
-  Communicator::Messages messages_[2];
-  double bytes_sent_ = 0;
+  Index foreign_ = 0;                      // of them, held by others
+  std::vector<Arena> staging_;             // [foreign nodes, bucket] for each bucket on its way
+  std::vector<Communicator::Messages> messages_;
+  std::vector<std::span<Real>> sums_;
+  double bytes_sent_ = 0, seconds_waited_ = 0;
+
+  // Between the caller and the thread.
+  std::thread thread_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::atomic<bool> given_up_ = false;
+  Index ready_from_ = 0;    // elements from here on may travel
+  Index arrived_ = 0;       // elements below it have
+  bool gathering_ = false;  // not yet finished
+  std::exception_ptr failure_;
 };
 
 }  // namespace minillm

@@ -56,6 +56,20 @@ inline void append_nodes_in(Slots range, Slots node, std::vector<Slots>& nodes) 
   append_nodes_in(range, right_of(node), nodes);
 }
 
+inline std::vector<Slots> nodes_of_rank(Index slots, Index rank, Index ranks) {
+  std::vector<Slots> nodes;
+  append_nodes_in(slots_of_rank(slots, rank, ranks), {0, slots}, nodes);
+  return nodes;
+}
+// Buffers that a rank needs beside the result's: to sum its highest node, and one for every further
+// node.
+inline Index buffers_of_rank(Index slots, Index rank, Index ranks) {
+  const std::vector<Slots> nodes = nodes_of_rank(slots, rank, ranks);
+  Index height = 0;
+  for (const Slots& node : nodes) height = std::max(height, height_of(node));
+  return height + static_cast<Index>(nodes.size()) - 1;
+}
+
 }  // namespace minillm
 
 #endif  // LIBMINILLM_DIST_SUM_TREE_H_

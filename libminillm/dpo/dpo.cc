@@ -82,13 +82,14 @@ class CombinedLoss {
 
   // By the same loss; replayed rows have no held-out part.
   Metrics held_out_metrics(const ReferencedPairs& data, const Model& policy,
-                           const ProgressFunction& progress) const {
+                           const Scoring& scoring) const {
     const double moved =
         pair_.judges_single_answers
-            ? data.mismatched.moved(pair_log_probs(policy, data.mismatched.pairs()))
+            ? data.mismatched.moved(pair_log_probs(policy, data.mismatched.pairs(),
+                                                   {ProgressFunction(), scoring.ranks}))
             : 0;
     const PreferenceSums sums = evaluate_rewards(
-        data.pairs, pair_log_probs(policy, data.pairs, progress), data.reference, c_.loss, moved);
+        data.pairs, pair_log_probs(policy, data.pairs, scoring), data.reference, c_.loss, moved);
     const double nll = sums.chosen_nll / sums.chosen_tokens;
     Metrics metrics = {{"loss", sums.loss / sums.pairs + c_.sft_weight * nll}};
     for (auto& metric : named_metrics(sums)) metrics.push_back(std::move(metric));
@@ -158,7 +159,7 @@ TrainOutcome train(const DpoConfig& config, StageRun& run, DpoData data) {
   if (!data.held_out.records.empty()) {
     held_out = refer(run, std::move(data.held_out), "eval", pair, config.train);
     run.evaluate_on(held_out.hash, count_tokens(held_out.pairs), [&] {
-      return loss.held_out_metrics(held_out, run.model(), run.progress("evaluating"));
+      return loss.held_out_metrics(held_out, run.model(), run.scoring("evaluating"));
     });
   }
   PreferenceDataset dataset(std::move(train.pairs), std::move(train.reference),
@@ -173,6 +174,7 @@ TrainOutcome train(const DpoConfig& config, StageRun& run, DpoData data) {
   Workspace& workspace = run.workspace();
 
   StageTask task;
+  task.one_backward = true;
   StepTotals totals;
   task.begin_step = [&](Index begin, Index end) {
     totals = dataset.totals(begin, end);

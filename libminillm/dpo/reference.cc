@@ -62,10 +62,18 @@ std::string reference_key(const std::string& weights_hash, const std::string& da
 std::vector<PairLogProbs> reference_log_probs(const std::string& path, const std::string& key,
                                               const Model& model,
                                               std::span<const RenderedPair> pairs,
-                                              const ProgressFunction& progress) {
-  if (auto cached = read_cache(path, key, pairs.size())) return *cached;
-  std::vector<PairLogProbs> computed = pair_log_probs(model, pairs, progress);
-  if (!path.empty()) write_cache(path, key, computed);
+                                              const Scoring& scoring) {
+  // The first rank's cache is everybody's.
+  const bool is_first = number_of(scoring.ranks) == 0;
+  std::optional<std::vector<PairLogProbs>> cached;
+  if (is_first) cached = read_cache(path, key, pairs.size());
+  if (any_of(scoring.ranks, cached.has_value())) {
+    if (!cached) cached.emplace(pairs.size());
+    broadcast(scoring.ranks, std::as_writable_bytes(std::span(*cached)));
+    return *cached;
+  }
+  std::vector<PairLogProbs> computed = pair_log_probs(model, pairs, scoring);
+  if (is_first && !path.empty()) write_cache(path, key, computed);
   return computed;
 }
 

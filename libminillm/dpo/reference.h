@@ -9,6 +9,7 @@
 
 #include "libminillm/data/chat_template.h"    // RenderedPair
 #include "libminillm/eval/preference_eval.h"  // PairLogProbs
+#include "libminillm/eval/scoring.h"
 #include "libminillm/nn/model.h"
 
 namespace minillm {
@@ -24,7 +25,7 @@ std::string reference_key(const std::string& weights_hash, const std::string& da
 std::vector<PairLogProbs> reference_log_probs(const std::string& path, const std::string& key,
                                               const Model& model,
                                               std::span<const RenderedPair> pairs,
-                                              const ProgressFunction& progress = {});
+                                              const Scoring& scoring = {});
 
 }  // namespace minillm
 

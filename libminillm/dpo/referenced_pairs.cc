@@ -24,7 +24,7 @@ MismatchedAnswers refer_mismatched(StageRun& run, std::span<const RenderedPair> 
   if (mismatched.empty())
     run.say("warning: no answer fits to another prompt: how far the policy has moved counts as 0");
   auto reference = reference_log_probs(run.path(cache), key, run.model(), mismatched,
-                                       run.preparation("reference"));
+                                       {run.preparation("reference"), run.ranks()});
   return {std::move(mismatched), std::move(reference), run.model().virtual_tokens()};
 }
 
@@ -53,7 +53,7 @@ ReferencedPairs refer(StageRun& run, Dataset<PreferencePair> data, const std::st
   const std::string key =
       reference_key(starting_hash(run), result.hash, run.tokenizer(), config.precision);
   result.reference = reference_log_probs(run.path("reference_" + part + ".json"), key, run.model(),
-                                         result.pairs, run.preparation("reference"));
+                                         result.pairs, {run.preparation("reference"), run.ranks()});
   if (single)
     result.mismatched = refer_mismatched(run, result.pairs, "mismatched_" + part + ".json", key);
   return result;

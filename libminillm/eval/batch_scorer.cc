@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "libminillm/core/check.h"
 
@@ -44,33 +45,89 @@ BatchScorer::BatchScorer(const Model& model, std::span<const ItemSize> items, He
   batch_.virtual_tokens = model.virtual_tokens();
 }
 
-std::span<const Real> BatchScorer::evaluate() {
-  if (head_ == Head::kLanguageModel) return model_.log_probs(batch_, workspace_);
-  scores_.resize(batch_.targets.size());
-  model_.scores(scores_, batch_, workspace_);
-  return scores_;
+void BatchScorer::fill(const std::function<void(TokenBatch&, Index)>& append, Index begin,
+                       Index end) {
+  batch_.clear();
+  for (Index i = begin; i < end; ++i) append(batch_, i);
+}
+
+BatchScorer::Scores BatchScorer::score() {
+  Scores scores;
+  model_.forward(batch_, workspace_);
+  if (head_ == Head::kLanguageModel) {
+    const std::span<const Real> logp = model_.log_probs(batch_, workspace_);
+    scores.logp.assign(logp.begin(), logp.end());
+  } else {
+    scores.logp.resize(batch_.targets.size());
+    model_.scores(scores.logp, batch_, workspace_);
+  }
+  const auto bad = std::ranges::find_if(scores.logp, [](Real x) { return !std::isfinite(x); });
+  MINILLM_CHECK(bad == scores.logp.end(),
+                "model: the {} is {}: its weights are finite, but so large that what is computed "
+                "with them is not (diverged, or damaged)",
+                head_ == Head::kLanguageModel ? "log-probability of a token" : "score of a text",
+                *bad);
+  if (finds_most_probable_) scores.most_probable = most_probable();
+  return scores;
 }
 
 void BatchScorer::run(const std::function<void(TokenBatch&, Index)>& append,
                       const std::function<void(const ScoredBatch&)>& visit,
-                      const ProgressFunction& progress) {
-  Index begin = 0;
-  for (const Index end : plan_.ends) {
-    batch_.clear();
-    for (Index i = begin; i < end; ++i) append(batch_, i);
-    model_.forward(batch_, workspace_);
-    const std::span<const Real> logp = evaluate();
-    const auto bad =
-        std::find_if(logp.begin(), logp.end(), [](Real x) { return !std::isfinite(x); });
-    MINILLM_CHECK(bad == logp.end(),
-                  "model: the {} is {}: its weights are finite, but so large that what is computed "
-                  "with them is not (diverged, or damaged)",
-                  head_ == Head::kLanguageModel ? "log-probability of a token" : "score of a text",
-                  *bad);
-    visit({begin, end, batch_, logp});
-    begin = end;
-    report_progress(progress, static_cast<double>(end), static_cast<double>(plan_.ends.back()));
+                      const Scoring& scoring) {
+  const Index ranks = count_of(scoring.ranks), rank = number_of(scoring.ranks);
+  const auto batches = std::ssize(plan_.ends);
+  const auto begin_of = [&](Index b) {
+    return b == 0 ? 0 : plan_.ends[static_cast<size_t>(b - 1)];
+  };
+  const auto end_of = [&](Index b) { return plan_.ends[static_cast<size_t>(b)]; };
+  for (Index first = 0; first < batches; first += ranks) {  // a batch for each rank
+    const Index last = std::min(first + ranks, batches);
+    std::vector<Scores> round(1);
+    if (first + rank < last) {
+      fill(append, begin_of(first + rank), end_of(first + rank));
+      round[0] = score();
+    }
+    if (ranks > 1) {
+      std::vector<Index> sizes;
+      for (Index b = first; b < last; ++b) {
+        fill(append, begin_of(b), end_of(b));
+        sizes.push_back(batch_.target_count());
+      }
+      round = exchange(*scoring.ranks, round[0], sizes);
+    }
+    for (Index b = first; b < last; ++b) {
+      if (ranks > 1) fill(append, begin_of(b), end_of(b));
+      const Scores& scores = round[static_cast<size_t>(b - first)];
+      visit({begin_of(b), end_of(b), batch_, scores.logp, scores.most_probable});
+      report_progress(scoring.progress, static_cast<double>(end_of(b)),
+                      static_cast<double>(plan_.ends.back()));
+    }
   }
+}
+
+// Everybody's scores, those of rank r of `sizes[r]` targets.
+std::vector<BatchScorer::Scores> BatchScorer::exchange(Communicator& ranks, const Scores& own,
+                                                       std::span<const Index> sizes) {
+  const auto most = static_cast<size_t>(std::ranges::max(sizes));
+  const auto collect = [&](auto values) {  // as long on all
+    values.resize(most);
+    using Value = typename decltype(values)::value_type;
+    return all_gather_values(ranks, std::span<const Value>(values));
+  };
+  const std::vector<Real> logp = collect(own.logp);
+  std::vector<uint8_t> probable;
+  if (finds_most_probable_) probable = collect(own.most_probable);
+  std::vector<Scores> all(sizes.size());
+  for (size_t r = 0; r < all.size(); ++r) {
+    const auto part = [&](const auto& values) {
+      const auto begin = values.begin() + static_cast<Index>(r * most);
+      return std::pair(begin, begin + sizes[r]);
+    };
+    all[r].logp.assign(part(logp).first, part(logp).second);
+    if (finds_most_probable_)
+      all[r].most_probable.assign(part(probable).first, part(probable).second);
+  }
+  return all;
 }
 
 std::vector<uint8_t> BatchScorer::most_probable() {

@@ -9,8 +9,8 @@
 #include <span>
 #include <vector>
 
-#include "libminillm/core/progress.h"
 #include "libminillm/core/token_batch.h"
+#include "libminillm/eval/scoring.h"
 #include "libminillm/nn/model.h"
 
 namespace minillm {
@@ -33,6 +33,9 @@ struct ScoredBatch {
   Index begin = 0, end = 0;  // the items
   const TokenBatch& batch;
   std::span<const Real> logp;  // [M] log p(target | row) of every target, or its row's score
+  // [M] whether the target is the most probable token of its row (of several equally probable ones,
+  // the lowest id is); empty unless it was asked for.
+  std::span<const uint8_t> most_probable = {};
 };
 
 class BatchScorer {
@@ -43,21 +46,28 @@ class BatchScorer {
   BatchScorer(const Model& model, std::span<const ItemSize> items,
               Head head = Head::kLanguageModel);
 
-  // append(batch, i) adds item i; visit gets every batch with its scores; progress counts items.
+  // From now on the most probable tokens are looked for, too.
+  void find_most_probable() { finds_most_probable_ = true; }
+  // append(batch, i) adds item i; visit gets every batch with its scores, in order; progress counts
+  // items. Several ranks take batches in turn, and each visits all of them.
   void run(const std::function<void(TokenBatch&, Index)>& append,
-           const std::function<void(const ScoredBatch&)>& visit,
-           const ProgressFunction& progress = {});
-
-  // Inside visit: for every target [M], whether it is the most probable token of its row (of
-  // several equally probable ones, the lowest id is).
-  std::vector<uint8_t> most_probable();
+           const std::function<void(const ScoredBatch&)>& visit, const Scoring& scoring = {});
 
  private:
   struct Plan {
     std::vector<Index> ends;  // one past the last item of each batch
     ItemSize largest;
   };
-  std::span<const Real> evaluate();
+  // What a batch comes to: its scores, [M] each.
+  struct Scores {
+    std::vector<Real> logp;
+    std::vector<uint8_t> most_probable;
+  };
+  void fill(const std::function<void(TokenBatch&, Index)>& append, Index begin, Index end);
+  Scores score();
+  std::vector<uint8_t> most_probable();
+  std::vector<Scores> exchange(Communicator& ranks, const Scores& own,
+                               std::span<const Index> sizes);
   static Plan plan_batches(std::span<const ItemSize> items, Index virtual_tokens);
 
   const Model& model_;
@@ -65,8 +75,8 @@ class BatchScorer {
   Plan plan_;
   Workspace workspace_;
   TokenBatch batch_;
-  Matrix logits_;             // [chunk, V]
-  std::vector<Real> scores_;  // [M]
+  Matrix logits_;  // [chunk, V]
+  bool finds_most_probable_ = false;
 };
 
 }  // namespace minillm

@@ -7,7 +7,7 @@
 namespace minillm {
 
 std::vector<PairLogProbs> pair_log_probs(const Model& model, std::span<const RenderedPair> pairs,
-                                         const ProgressFunction& progress) {
+                                         const Scoring& scoring) {
   std::vector<ItemSize> sizes;
   for (const RenderedPair& pair : pairs)
     sizes.push_back({pair_rows(pair), std::ssize(pair.chosen) + std::ssize(pair.rejected)});
@@ -26,7 +26,7 @@ std::vector<PairLogProbs> pair_log_probs(const Model& model, std::span<const Ren
                                 sum_log_probs(scored.logp, t.rejected_begin, t.rejected_end)});
             }
           },
-          progress);
+          scoring);
   return result;
 }
 

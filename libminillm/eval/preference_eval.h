@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "libminillm/core/metrics.h"
-#include "libminillm/core/progress.h"
 #include "libminillm/data/chat_template.h"  // RenderedPair
+#include "libminillm/eval/scoring.h"
 #include "libminillm/nn/model.h"
 #include "libminillm/objectives/preference.h"
 
@@ -21,7 +21,7 @@ struct PairLogProbs {
   double rejected = 0;
 };
 std::vector<PairLogProbs> pair_log_probs(const Model& model, std::span<const RenderedPair> pairs,
-                                         const ProgressFunction& progress = {});
+                                         const Scoring& scoring = {});
 
 // By the model alone, without a reference.
 struct PreferenceResult {

@@ -8,7 +8,7 @@ namespace minillm {
 
 std::vector<std::vector<double>> answer_scores(const Model& model,
                                                std::span<const PromptWithAnswers> items,
-                                               const ProgressFunction& progress) {
+                                               const Scoring& scoring) {
   std::vector<ItemSize> sizes;
   for (const PromptWithAnswers& item : items) {
     MINILLM_CHECK(!item.prompt.empty(), "answers: the prompt has no tokens");
@@ -36,17 +36,17 @@ std::vector<std::vector<double>> answer_scores(const Model& model,
               score += answers;
             }
           },
-          progress);
+          scoring);
   return result;
 }
 
 std::vector<PairLogProbs> pair_scores(const Model& model, std::span<const RenderedPair> pairs,
-                                      const ProgressFunction& progress) {
+                                      const Scoring& scoring) {
   std::vector<PromptWithAnswers> items;
   for (const RenderedPair& pair : pairs)
     items.push_back({pair.prompt, {pair.chosen, pair.rejected}});
   std::vector<PairLogProbs> result;
-  for (const std::vector<double>& scores : answer_scores(model, items, progress))
+  for (const std::vector<double>& scores : answer_scores(model, items, scoring))
     result.push_back({scores[0], scores[1]});
   return result;
 }

@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
-#include "libminillm/core/progress.h"
 #include "libminillm/eval/preference_eval.h"  // PairLogProbs
+#include "libminillm/eval/scoring.h"
 #include "libminillm/eval/sequence_scores.h"  // PromptWithAnswers
 #include "libminillm/nn/model.h"
 #include "libminillm/objectives/bradley_terry.h"
@@ -19,11 +19,11 @@ namespace minillm {
 // Error if the model has no score head, and on an empty prompt or answer.
 std::vector<std::vector<double>> answer_scores(const Model& model,
                                                std::span<const PromptWithAnswers> items,
-                                               const ProgressFunction& progress = {});
+                                               const Scoring& scoring = {});
 
 // The two scores of every pair.
 std::vector<PairLogProbs> pair_scores(const Model& model, std::span<const RenderedPair> pairs,
-                                      const ProgressFunction& progress = {});
+                                      const Scoring& scoring = {});
 
 // By the loss that trains it. Throws Error if there are no pairs.
 ScoreSums evaluate_scores(std::span<const PairLogProbs> scores, std::span<const double> margins,

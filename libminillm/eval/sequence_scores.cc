@@ -32,31 +32,32 @@ std::vector<Real> token_log_probs(const Model& model, std::span<const Token> tok
 
 std::vector<SequenceScore> score_sequences(const Model& model,
                                            std::span<const RenderedSequence> sequences,
-                                           const ProgressFunction& progress) {
+                                           const Scoring& scoring) {
   std::vector<ItemSize> sizes;
   for (const RenderedSequence& sequence : sequences)
     sizes.push_back({std::ssize(sequence.tokens) - 1, sequence.supervised_count()});
   std::vector<SequenceScore> result;
   BatchScorer scorer(model, sizes);
+  scorer.find_most_probable();
   scorer.run([&](TokenBatch& batch,
                  Index i) { append_sequence(batch, sequences[static_cast<size_t>(i)]); },
              [&](const ScoredBatch& scored) {
-               const std::vector<uint8_t> most_probable = scorer.most_probable();
                size_t m = 0;
                for (Index i = scored.begin; i < scored.end; ++i) {
                  SequenceScore& score = result.emplace_back();
                  score.tokens = sizes[static_cast<size_t>(i)].targets;
                  for (const size_t end = m + static_cast<size_t>(score.tokens); m < end; ++m) {
                    score.logp += scored.logp[m];
-                   score.most_probable += most_probable[m];
+                   score.most_probable += scored.most_probable[m];
                  }
                }
              },
-             progress);
+             scoring);
   return result;
 }
 
-std::vector<double> answer_log_probs(const Model& model, const PromptWithAnswers& item) {
+std::vector<double> answer_log_probs(const Model& model, const PromptWithAnswers& item,
+                                     const Scoring& scoring) {
   MINILLM_CHECK(!item.prompt.empty(), "answers: the prompt has no tokens");
   const std::vector<std::span<const Token>> views(item.answers.begin(), item.answers.end());
   std::vector<Answers> groups;
@@ -82,7 +83,8 @@ std::vector<double> answer_log_probs(const Model& model, const PromptWithAnswers
                  logp += std::ssize(answer);
                }
              }
-           });
+           },
+           scoring);
   return result;
 }
 

@@ -8,8 +8,8 @@
 #include <span>
 #include <vector>
 
-#include "libminillm/core/progress.h"
 #include "libminillm/data/chat_template.h"  // RenderedSequence
+#include "libminillm/eval/scoring.h"
 #include "libminillm/nn/model.h"
 
 namespace minillm {
@@ -26,7 +26,7 @@ struct SequenceScore {
 };
 std::vector<SequenceScore> score_sequences(const Model& model,
                                            std::span<const RenderedSequence> sequences,
-                                           const ProgressFunction& progress = {});
+                                           const Scoring& scoring = {});
 
 // A prompt and several continuations of at least one token each.
 struct PromptWithAnswers {
@@ -36,7 +36,8 @@ struct PromptWithAnswers {
 // log p(answer | prompt), summed over the answer's tokens, for every answer. Many answers share one
 // computation of the prompt. Throws Error on an empty prompt or answer, and on ids outside the
 // vocabulary.
-std::vector<double> answer_log_probs(const Model& model, const PromptWithAnswers& item);
+std::vector<double> answer_log_probs(const Model& model, const PromptWithAnswers& item,
+                                     const Scoring& scoring = {});
 
 }  // namespace minillm
 

@@ -6,9 +6,9 @@
 namespace minillm {
 
 SftResult evaluate_sft(const Model& model, std::span<const RenderedSequence> sequences,
-                       const ProgressFunction& progress) {
+                       const Scoring& scoring) {
   SftResult result;
-  for (const SequenceScore& score : score_sequences(model, sequences, progress)) {
+  for (const SequenceScore& score : score_sequences(model, sequences, scoring)) {
     result.nll -= score.logp;
     result.tokens += static_cast<double>(score.tokens);
     result.correct += static_cast<double>(score.most_probable);

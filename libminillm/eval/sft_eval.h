@@ -6,8 +6,8 @@
 #include <span>
 
 #include "libminillm/core/metrics.h"
-#include "libminillm/core/progress.h"
 #include "libminillm/data/chat_template.h"  // RenderedSequence
+#include "libminillm/eval/scoring.h"
 #include "libminillm/nn/model.h"
 
 namespace minillm {
@@ -24,7 +24,7 @@ struct SftResult {
 };
 // Throws Error if no token is supervised.
 SftResult evaluate_sft(const Model& model, std::span<const RenderedSequence> sequences,
-                       const ProgressFunction& progress = {});
+                       const Scoring& scoring = {});
 
 Metrics named_metrics(const SftResult& result);  // "loss", "mean_token_accuracy", as TRL
 

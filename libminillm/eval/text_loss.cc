@@ -49,7 +49,7 @@ double TextLoss::perplexity() const { return std::exp(loss()); }
 double TextLoss::bits() const { return text_nll / std::numbers::ln2; }
 
 TextLoss evaluate_text(const Model& model, const EvaluationText& text, Token eos,
-                       const ProgressFunction& progress) {
+                       const Scoring& scoring) {
   std::vector<ItemSize> sizes;
   for (const std::vector<Token>& window : text.windows) {
     const Index rows = std::ssize(window) - 1;
@@ -68,7 +68,7 @@ TextLoss evaluate_text(const Model& model, const EvaluationText& text, Token eos
              }
              result.tokens += static_cast<double>(scored.logp.size());
            },
-           progress);
+           scoring);
   return result;
 }
 

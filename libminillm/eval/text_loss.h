@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "libminillm/core/metrics.h"
-#include "libminillm/core/progress.h"
 #include "libminillm/data/token_shard.h"
+#include "libminillm/eval/scoring.h"
 #include "libminillm/nn/model.h"
 
 namespace minillm {
@@ -41,7 +41,7 @@ struct TextLoss {
 };
 // `eos` is not counted as text (-1 if there is none).
 TextLoss evaluate_text(const Model& model, const EvaluationText& text, Token eos,
-                       const ProgressFunction& progress = {});
+                       const Scoring& scoring = {});
 
 Metrics named_metrics(const TextLoss& result);  // "loss", "perplexity", "bits_per_byte"
 

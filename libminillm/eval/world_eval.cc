@@ -8,8 +8,8 @@
 #include "libminillm/eval/reward_eval.h"
 #include "libminillm/eval/sequence_scores.h"
 #include "libminillm/eval/text_loss.h"
-#include "libminillm/generate/generator.h"
 #include "libminillm/generate/prompts.h"  // parse_role
+#include "libminillm/generate/shared_generation.h"
 
 namespace minillm {
 namespace {
@@ -22,17 +22,19 @@ std::vector<Message> to_messages(const world::WorldMessages& world_messages) {
 }
 
 world::WorldMetric bits_per_byte(std::string name, const Model& model, const Tokenizer& tokenizer,
-                                 const std::vector<std::string>& documents) {
+                                 const std::vector<std::string>& documents,
+                                 const Scoring& scoring) {
   if (documents.empty()) return {std::move(name), 0, 0, 0};
-  const TextLoss loss = evaluate_text(
-      model, make_evaluation_text(documents, tokenizer, model.positions()), tokenizer.eos());
+  const TextLoss loss =
+      evaluate_text(model, make_evaluation_text(documents, tokenizer, model.positions()),
+                    tokenizer.eos(), scoring);
   return {std::move(name), loss.bits_per_byte(), std::llround(loss.bits()),
           std::llround(loss.bytes)};
 }
 
 // A fact is known if every token of its value is the model's first choice.
 void score_cloze(world::WorldScore& score, const Model& model, const Tokenizer& tokenizer,
-                 const std::vector<world::ClozeItem>& items) {
+                 const std::vector<world::ClozeItem>& items, const Scoring& scoring) {
   std::vector<RenderedSequence> sequences;
   for (const world::ClozeItem& item : items) {
     RenderedSequence& sequence = sequences.emplace_back();
@@ -42,64 +44,100 @@ void score_cloze(world::WorldScore& score, const Model& model, const Tokenizer& 
     sequence.tokens.insert(sequence.tokens.end(), answer.begin(), answer.end());
     sequence.supervised.resize(sequence.tokens.size(), true);
   }
-  const std::vector<SequenceScore> scores = score_sequences(model, sequences);
+  const std::vector<SequenceScore> scores = score_sequences(model, sequences, scoring);
   for (size_t i = 0; i < items.size(); ++i)
     score.add_cloze(items[i], scores[i].most_probable == scores[i].tokens);
 }
 
-void score_chat_items(world::WorldScore& score, const Model& model, const Tokenizer& tokenizer,
-                      const std::vector<world::ChatItem>& items) {
-  std::vector<std::vector<Token>> prompts;
-  for (const world::ChatItem& item : items)
-    prompts.push_back(render_prompt(tokenizer, to_messages(item.messages)));
+std::vector<Generation> answer_greedily(const Model& model, const Tokenizer& tokenizer,
+                                        const std::vector<std::vector<Token>>& prompts,
+                                        const Scoring& scoring) {
   GenerationConfig config;
   config.sampling.temperature = 0;
   config.max_tokens = world::kWorldAnswerTokens;
-  const std::vector<Generation> answers = Generator(model, tokenizer).generate_all(prompts, config);
+  Generator generator(model, tokenizer);
+  return generate_among(scoring.ranks, generator, prompts, config);
+}
+
+void score_chat_items(world::WorldScore& score, const Model& model, const Tokenizer& tokenizer,
+                      const std::vector<world::ChatItem>& items, const Scoring& scoring) {
+  std::vector<std::vector<Token>> prompts;
+  for (const world::ChatItem& item : items)
+    prompts.push_back(render_prompt(tokenizer, to_messages(item.messages)));
+  const std::vector<Generation> answers = answer_greedily(model, tokenizer, prompts, scoring);
   for (size_t i = 0; i < items.size(); ++i)
     score.add_chat(items[i], answers[i].text, answers[i].reason == StopReason::kEndToken);
 }
 
 void score_pairs(world::WorldScore& score, const Model& model, const Tokenizer& tokenizer,
-                 const std::vector<world::WorldPair>& items) {
+                 const std::vector<world::WorldPair>& items, const Scoring& scoring) {
   std::vector<RenderedPair> pairs;
   for (const world::WorldPair& item : items)
     pairs.push_back(render_pair(tokenizer, {to_messages(item.prompt), item.chosen, item.rejected}));
-  const std::vector<PairLogProbs> scores =
-      model.config().has_lm_head() ? pair_log_probs(model, pairs) : pair_scores(model, pairs);
+  const std::vector<PairLogProbs> scores = model.config().has_lm_head()
+                                               ? pair_log_probs(model, pairs, scoring)
+                                               : pair_scores(model, pairs, scoring);
   for (size_t i = 0; i < items.size(); ++i)
     score.add_pair(items[i], scores[i].chosen, scores[i].rejected);
 }
 
 void score_canaries(world::WorldScore& score, const Model& model, const Tokenizer& tokenizer,
-                    const std::vector<world::Canary>& canaries) {
+                    const std::vector<world::Canary>& canaries, const Scoring& scoring) {
   for (const world::Canary& canary : canaries) {
     PromptWithAnswers item = {encode_raw_prompt(tokenizer, canary.prefix), {}};
     for (const std::string& candidate : canary.candidates)
       item.answers.push_back(tokenizer.encode(candidate));
-    score.add_canary(canary, answer_log_probs(model, item));
+    score.add_canary(canary, answer_log_probs(model, item, scoring));
   }
 }
 
 }  // namespace
 
 std::vector<world::WorldMetric> evaluate_world(const Model& model, const Tokenizer& tokenizer,
-                                               const world::WorldEvalSet& set) {
+                                               const world::WorldEvalSet& set,
+                                               const Scoring& scoring) {
   world::WorldScore score;
   if (!model.config().has_lm_head()) {  // a reward model prefers, and says nothing
-    score_pairs(score, model, tokenizer, set.pairs);
+    score_pairs(score, model, tokenizer, set.pairs, scoring);
     return score.metrics();
   }
-  score_cloze(score, model, tokenizer, set.cloze);
-  score_chat_items(score, model, tokenizer, set.chat);
-  score_pairs(score, model, tokenizer, set.pairs);
-  score_canaries(score, model, tokenizer, set.canaries);
+  score_cloze(score, model, tokenizer, set.cloze, scoring);
+  score_chat_items(score, model, tokenizer, set.chat, scoring);
+  score_pairs(score, model, tokenizer, set.pairs, scoring);
+  score_canaries(score, model, tokenizer, set.canaries, scoring);
 
   std::vector<world::WorldMetric> metrics = {
-      bits_per_byte("bits_per_byte", model, tokenizer, set.stories),
-      bits_per_byte("bits_per_byte_second_domain", model, tokenizer, set.second_domain)};
+      bits_per_byte("bits_per_byte", model, tokenizer, set.stories, scoring),
+      bits_per_byte("bits_per_byte_second_domain", model, tokenizer, set.second_domain, scoring)};
   for (world::WorldMetric& metric : score.metrics()) metrics.push_back(std::move(metric));
   return metrics;
+}
+
+std::vector<world::WorldMetric> evaluate_open_book(const Model& model, const Tokenizer& tokenizer,
+                                                   const std::vector<world::OpenBookItem>& items,
+                                                   const NoteSource& source,
+                                                   const Scoring& scoring) {
+  MINILLM_CHECK(model.config().has_lm_head(), "open book: a reward model says nothing");
+  std::vector<std::vector<std::string>> shown;
+  std::vector<std::vector<Token>> prompts;
+  for (const world::OpenBookItem& item : items) {
+    std::vector<Note> notes;
+    if (item.notes) {
+      for (const std::string& text : *item.notes) notes.push_back({text, "", 0});
+    } else {
+      notes = source(item.question, kMostNotes);
+    }
+    std::vector<Message> prompt = {{Role::kUser, item.question}};
+    if (item.kind != world::OpenBookItemKind::kClosed)
+      prompt = with_notes(std::move(prompt), notes);
+    prompts.push_back(render_prompt(tokenizer, prompt));
+    std::vector<std::string>& texts = shown.emplace_back();
+    for (Note& note : notes) texts.push_back(std::move(note.text));
+  }
+  const std::vector<Generation> answers = answer_greedily(model, tokenizer, prompts, scoring);
+  world::OpenBookScore score;
+  for (size_t i = 0; i < items.size(); ++i) score.add(items[i], shown[i], answers[i].text);
+  return score.metrics();
 }
 
 }  // namespace minillm

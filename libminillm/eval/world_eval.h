@@ -6,9 +6,12 @@
 
 #include <vector>
 
+#include "libminillm/data/notes.h"
 #include "libminillm/data/tokenizer.h"
+#include "libminillm/eval/scoring.h"
 #include "libminillm/nn/model.h"
 #include "libminillm/world/eval_set.h"
+#include "libminillm/world/open_book_eval.h"
 #include "libminillm/world/scoring.h"
 
 namespace minillm {
@@ -18,7 +21,16 @@ namespace minillm {
 // have `of` 0. Throws Error if the tokenizer has no chat markers or an item exceeds the model's
 // context.
 std::vector<world::WorldMetric> evaluate_world(const Model& model, const Tokenizer& tokenizer,
-                                               const world::WorldEvalSet& set);
+                                               const world::WorldEvalSet& set,
+                                               const Scoring& scoring = {});
+
+// All metrics of world/open_book_eval.h: the questions that are to be looked up are looked up in
+// `source`, and every answer is generated greedily from a prompt with its notes (data/notes.h).
+// Throws Error as evaluate_world does, and if the model has no language head.
+std::vector<world::WorldMetric> evaluate_open_book(const Model& model, const Tokenizer& tokenizer,
+                                                   const std::vector<world::OpenBookItem>& items,
+                                                   const NoteSource& source,
+                                                   const Scoring& scoring = {});
 
 }  // namespace minillm
 

@@ -1,8 +1,4 @@
-// Generator: prompts -> continuations, over the KV cache, many streams at once.
-//
-// Continuous batching (Yu et al. 2022, "Orca"): every step is one TokenBatch with a segment per
-// stream: the whole prompt of a stream that begins, one token of a stream that runs. When one ends,
-// the next begins in its place. A prompt that follows itself is computed once for all of them.
+// Generator: prompts -> continuations, many at once: the engine for callers who wait for the end.
 
 #ifndef LIBMINILLM_GENERATE_GENERATOR_H_
 #define LIBMINILLM_GENERATE_GENERATOR_H_
@@ -16,39 +12,12 @@
 #include <vector>
 
 #include "libminillm/data/tokenizer.h"
-#include "libminillm/generate/sampler.h"
+#include "libminillm/generate/engine.h"
+#include "libminillm/generate/generation.h"
 #include "libminillm/nn/model.h"
 #include "libminillm/nn/packed_weights.h"
 
 namespace minillm {
-
-struct GenerationConfig {
-  SamplingConfig sampling;
-  int64_t max_tokens = 128;  // of the continuation
-  // Prompt i draws from Rng(seed, stream + i): its text does not depend on what shares the batch.
-  uint64_t seed = 1;
-  uint64_t stream = 0;
-  std::vector<std::string> stop;   // strings that end the text (not part of it)
-  bool log_probs = false;          // tell them, too
-  std::vector<Token> stop_tokens;  // ids that end the text; empty = the tokenizer's end_tokens()
-  // What the weights are rounded to: fewer bits, more tokens per second. Empty: as the model's.
-  std::optional<Precision> weights;
-
-  void validate() const;  // throws Error (kUsage)
-};
-
-enum class StopReason { kEndToken, kStopString, kMaxTokens, kContextFull, kInterrupted };
-const char* stop_reason_name(StopReason reason);  // "end_token", "stop_string", ...
-
-struct Generation {
-  std::vector<Token> tokens;  // without the end token; with those of a stop string
-  std::string text;           // of the tokens, without the stop string; valid UTF-8
-  StopReason reason = StopReason::kMaxTokens;
-  std::optional<Token> end_token;  // the one that ended it
-  // Of every token, and of the end token: log p of the model itself, whatever the sampling was, to
-  // the bit as Model::log_probs has it. Only if config.log_probs.
-  std::vector<Real> log_probs;
-};
 
 // How a caller follows and stops a text while it is generated. Both optional.
 struct GenerationEvents {
@@ -67,7 +36,9 @@ struct PromptAdapters {
 class Generator {
  public:
   // The model and the tokenizer must outlive the generator, and the model's parameters and its
-  // adapter must not change while it is in use: the weights are packed once, for the first text.
+  // adapter must not change while it is in use: the weights are packed once, for the first text,
+  // and keys and values stay, so that a text that begins like one before, as a conversation that
+  // goes on does, is not read again.
   // The model's vocabulary may be larger than the tokenizer's (padded): the additional ids are
   // never generated.
   Generator(const Model& model, const Tokenizer& tokenizer);
@@ -85,7 +56,7 @@ class Generator {
                       const GenerationEvents& events = {}, const Adapter* adapter = nullptr);
   // Many prompts together, at most `max_streams` at a time. Result i is bit-identical to that of
   // generate() for prompt i and stream + i, whatever the number of streams or threads. Memory: a
-  // cache of max_streams x (longest prompt + max_tokens) rows, allocated once.
+  // cache of max_streams x (longest prompt + max_tokens) rows, which the generator keeps.
   //
   // Without `adapters` the model's own one is used, if it has one; with them each prompt's, which
   // must not change meanwhile: the result is that of a model which has that adapter alone. Throws
@@ -100,12 +71,15 @@ class Generator {
   std::vector<Generation> run(std::span<const std::vector<Token>> prompts,
                               const GenerationConfig& config, Index max_streams,
                               const GenerationEvents& events, const PromptAdapters& adapters = {});
+  void pack(std::optional<Precision> precision);
+  Engine& engine_for(Index streams, Index rows);
 
   const Model& model_;
   const Tokenizer* tokenizer_;  // null: ids only
   // Packed for the last text, in `packed_precision_`.
   std::shared_ptr<const PackedWeights> packed_;
   std::optional<Precision> packed_precision_;
+  std::unique_ptr<Engine> engine_;  // with these; null before the first text
 };
 
 // BOS + encode(text): a text to be continued. No BOS if the tokenizer has none, or its directory

@@ -34,11 +34,22 @@ void SamplingConfig::validate() const {
   MINILLM_CHECK_USAGE(std::isfinite(repetition_penalty) && repetition_penalty > 0,
                       "repetition_penalty: expected a number > 0, got {} (1 = no penalty)",
                       repetition_penalty);
+  for (const auto& [token, bias] : logit_bias)
+    MINILLM_CHECK_USAGE(bias >= -100 && bias <= 100,
+                        "logit_bias: of token {}: expected a number in [-100, 100], got {}", token,
+                        bias);
+}
+
+void SamplingConfig::validate(Index vocab_size) const {
+  validate();
+  for (const auto& [token, bias] : logit_bias)
+    MINILLM_CHECK_USAGE(token >= 0 && token < vocab_size, "logit_bias: token {}: expected 0 to {}",
+                        token, vocab_size - 1);
 }
 
 Sampler::Sampler(const SamplingConfig& config, Index vocab_size)
     : config_(config), scores_(static_cast<size_t>(vocab_size)), penalized_(scores_.size()) {
-  config_.validate();
+  config_.validate(vocab_size);
   candidates_.reserve(scores_.size());
 }
 
@@ -59,6 +70,7 @@ std::span<const Sampler::Candidate> Sampler::distribution(std::span<const Real> 
                 scores_.size(), logits.size());
   check_finite(logits);
   std::ranges::copy(logits, scores_.begin());
+  add_bias();
   penalize_repetition(history);
 
   const Real largest = max_of(scores_.data(), static_cast<Index>(scores_.size()));
@@ -88,6 +100,11 @@ std::span<const Sampler::Candidate> Sampler::distribution(std::span<const Real> 
   const double kept = total();
   for (Candidate& candidate : candidates_) candidate.probability /= kept;
   return candidates_;
+}
+
+void Sampler::add_bias() {
+  for (const auto& [token, bias] : config_.logit_bias)
+    scores_[static_cast<size_t>(token)] += static_cast<Real>(bias);
 }
 
 void Sampler::penalize_repetition(std::span<const Token> history) {

@@ -4,6 +4,7 @@
 #define LIBMINILLM_GENERATE_SAMPLER_H_
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -19,9 +20,13 @@ struct SamplingConfig {
   double min_p = 0;               // drop what is below min_p times the largest probability
   double repetition_penalty = 1;  // divides positive, multiplies negative logits of tokens in the
                                   // history (Keskar et al. 2019, arXiv:1909.05858)
+  // Added to the logits before all else, -100 to 100: near -100 a token is hardly ever said.
+  std::map<Token, double> logit_bias = {};
 
   // Throws Error (kUsage) naming the field, its value and the rule it breaks.
   void validate() const;
+  // ... and an id of logit_bias that is none of `vocab_size`.
+  void validate(Index vocab_size) const;
 };
 
 class Sampler {
@@ -32,8 +37,9 @@ class Sampler {
   // The next token.
   //   logits   [V]  of one row
   //   history       what the repetition penalty looks at: prompt and text so far
-  // The filters apply in Hugging Face's order: penalty, temperature, top-k, top-p, min-p. Draws one
-  // number from `rng`, none when greedy. Throws Error if a logit is not finite.
+  // The filters apply in Hugging Face's order: penalty, temperature, top-k, top-p, min-p; the bias
+  // comes before them. Draws one number from `rng`, none when greedy. Throws Error if a logit is
+  // not finite.
   Token sample(std::span<const Real> logits, std::span<const Token> history, Rng& rng);
 
   // What sample() would draw from: the tokens that pass the filters and their probabilities, which
@@ -46,6 +52,7 @@ class Sampler {
                                           std::span<const Token> history);
 
  private:
+  void add_bias();
   void penalize_repetition(std::span<const Token> history);
   double least_top_k();
   void keep_top_p(double all);

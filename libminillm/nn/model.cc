@@ -118,7 +118,11 @@ void Model::forward(const TokenBatch& batch, Workspace& ws, const Weights& weigh
   divide_by_adapter(ws.updated, batch.segments, adapters);
   const BlockContext context{config_, rope_,      batch.segments, positions,
                              cache,   ws.updated, batch.tokens};
+  const auto reach = [&](Index layer) {
+    if (events_ != nullptr && &weights == &weights_) events_->before_forward(layer);
+  };
 
+  reach(-1);
   embedding_forward(ws.block(0).x.top(N), batch.tokens, weights.embed);
   replace_embeddings(ws.block(0).x.top(N), batch.tokens, {ws.updated, weights.embed_rows});
   for (Index l = 0; l < L; ++l) {
@@ -126,8 +130,10 @@ void Model::forward(const TokenBatch& batch, Workspace& ws, const Weights& weigh
     if (ws.mode == Workspace::Mode::kRecompute)
       parallel_copy(ws.inputs[i].view(), ws.block(l).x.top(N));
     const View out = l + 1 < L ? ws.block(l + 1).x.top(N) : ws.final_in.top(N);
+    reach(l);
     block_forward(out, ws.block(l), weights.blocks[i], context, l);
   }
+  reach(L);
   rmsnorm_forward(ws.final_out.top(N), ws.final_rstd.top(N), ws.final_in.top(N), weights.final_norm,
                   static_cast<Real>(config_.rms_norm_eps));
   if (ws.mode != Workspace::Mode::kInference) parallel_fill(ws.dhidden(N), 0);  // heads add to it
@@ -152,6 +158,7 @@ void Model::backward(const TokenBatch& batch, Workspace& ws, const Gradients& dw
       block_forward({}, ws.block(l), weights_.blocks[i], context, l);
     }
     block_backward(dx, dw.blocks[i], ws.block_gradients, ws.block(l), weights_.blocks[i], context);
+    if (events_ != nullptr && &dw == &dweights_) events_->after_backward(l);
   }
   embedding_backward(dw.embed, dx, batch.tokens);
   replace_embeddings_backward(dx, batch.tokens, {ws.updated, weights_.embed_rows});

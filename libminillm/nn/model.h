@@ -23,6 +23,7 @@
 #include "libminillm/nn/kv_cache.h"
 #include "libminillm/nn/model_config.h"
 #include "libminillm/nn/parameters.h"
+#include "libminillm/nn/pass_events.h"
 #include "libminillm/nn/workspace.h"
 #include "libminillm/ops/log_prob.h"  // HeadPass
 #include "libminillm/ops/rope.h"      // RopeTable
@@ -58,6 +59,10 @@ class Model {
   Index virtual_tokens() const { return adapter_ ? adapter_->virtual_tokens() : 0; }
   // Positions that virtual tokens leave to a text.
   Index positions() const { return config_.max_position_embeddings - virtual_tokens(); }
+
+  // Told of every forward and backward pass with the model's own weights and gradients from now
+  // on. Null: nobody; else it must outlive the model, or the next call of this.
+  void watch_passes(const PassEvents* events) { events_ = events; }
 
   // What the factors of matrix products are rounded to from now on; not part of a checkpoint, not
   // kInt8.
@@ -130,6 +135,7 @@ class Model {
   Gradients dweights_;  // views into gradients_; null where an adapter is trained instead
   std::shared_ptr<Adapter> adapter_;
   std::optional<AdaptedWeights> adapted_;  // what weights_ points at
+  const PassEvents* events_ = nullptr;
 };
 
 // A copy with these heads: a new score head is zero. Throws Error if a reward model is to have a

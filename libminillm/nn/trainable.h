@@ -18,13 +18,15 @@ struct Trainable {
   std::span<Real> parameters, gradients;  // of the table's size
   // What stays as it is: ascending ranges of the arrays, whose gradient is set to zero.
   std::vector<ElementRange> frozen = {};
+  // The model whose blocks the arrays are, layer by layer; null: an adapter.
+  Model* blocks = nullptr;
 };
 
 // What is trained of a model: its adapter, or all of it if it has none.
 inline Trainable trainable_of(Model& model) {
   if (Adapter* adapter = model.adapter())
     return {&adapter->tensors(), adapter->parameters(), model.gradients()};
-  return {&model.tensors(), model.parameters(), model.gradients()};
+  return {&model.tensors(), model.parameters(), model.gradients(), {}, &model};
 }
 
 }  // namespace minillm

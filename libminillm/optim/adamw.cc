@@ -31,6 +31,12 @@ void update_block(Real* __restrict w, Real* __restrict m, Real* __restrict v,
   }
 }
 
+Index elements_of(std::span<const ElementRange> ranges) {
+  Index sum = 0;
+  for (const ElementRange& range : ranges) sum += range.end - range.begin;
+  return sum;
+}
+
 }  // namespace
 
 void AdamWConfig::validate() const {
@@ -44,18 +50,22 @@ void AdamWConfig::validate() const {
 }
 
 AdamW::AdamW(const TensorTable& table, const AdamWConfig& config,
-             std::span<const ElementRange> frozen, ElementRange shard)
+             std::span<const ElementRange> frozen, std::span<const ElementRange> own)
     : config_(config),
       size_(table.size()),
-      begin_(shard.begin),
-      exp_avg_(shard.end - shard.begin),
-      exp_avg_sq_(shard.end - shard.begin) {
+      exp_avg_(elements_of(own)),
+      exp_avg_sq_(elements_of(own)) {
   config.validate();
   for (const TensorInfo& tensor : table.tensors()) {
-    const auto add = [&](Index begin, Index end) {
-      begin = std::max(begin, shard.begin), end = std::min(end, shard.end);
-      for (; begin < end; begin += kBlockSize)
-        blocks_.push_back({begin, std::min(begin + kBlockSize, end), tensor.decay, tensor.rate});
+    const auto add = [&](Index first, Index last) {
+      Index moments = 0;  // of the range
+      for (const ElementRange& range : own) {
+        const Index end = std::min(last, range.end);
+        for (Index begin = std::max(first, range.begin); begin < end; begin += kBlockSize)
+          blocks_.push_back({begin, std::min(begin + kBlockSize, end),
+                             moments + begin - range.begin, tensor.decay, tensor.rate});
+        moments += range.end - range.begin;
+      }
     };
     Index begin = tensor.offset;
     const Index tensor_end = tensor.offset + tensor.size;
@@ -90,8 +100,8 @@ void AdamW::update(std::span<Real> parameters, std::span<const Real> gradients,
 #pragma omp parallel for schedule(static)
   for (size_t b = 0; b < blocks_.size(); ++b) {
     const Block& block = blocks_[b];
-    update_block(parameters.data() + block.begin, exp_avg_.data() + block.begin - begin_,
-                 exp_avg_sq_.data() + block.begin - begin_, gradients.data() + block.begin,
+    update_block(parameters.data() + block.begin, exp_avg_.data() + block.moments,
+                 exp_avg_sq_.data() + block.moments, gradients.data() + block.begin,
                  block.end - block.begin, factors(block));
   }
 }

@@ -27,10 +27,11 @@ class AdamW {
   // moved nor decayed. Throws Error (kUsage) if the config is invalid.
   AdamW(const TensorTable& table, const AdamWConfig& config,
         std::span<const ElementRange> frozen = {})
-      : AdamW(table, config, frozen, {0, table.size()}) {}
-  // Of a shard: only its elements have moments, and only they are updated, to the same bits.
+      : AdamW(table, config, frozen, std::vector{ElementRange{0, table.size()}}) {}
+  // Of some ascending ranges: only their elements have moments, one range after the other, and only
+  // they are updated, to the same bits.
   AdamW(const TensorTable& table, const AdamWConfig& config, std::span<const ElementRange> frozen,
-        ElementRange shard);
+        std::span<const ElementRange> own);
 
   // One update. `gradients` are multiplied by `gradient_scale` (1 / sum of weights, times clipping)
   // on the fly. `step` is 1 for the first update (bias correction). Bit-identical for any number of
@@ -38,19 +39,20 @@ class AdamW {
   void update(std::span<Real> parameters, std::span<const Real> gradients, double gradient_scale,
               double learning_rate, Index step);
 
-  std::span<Real> exp_avg() { return exp_avg_.span(); }        // first moments, of the shard
+  std::span<Real> exp_avg() { return exp_avg_.span(); }        // first moments, of what is its own
   std::span<Real> exp_avg_sq() { return exp_avg_sq_.span(); }  // second moments
 
  private:
-  // Elements [begin, end) of one tensor. The work is cut the same way for any number of threads.
+  // Elements [begin, end) of one tensor, whose moments are `moments` on. The work is cut the same
+  // way for any number of threads.
   struct Block {
-    Index begin, end;
+    Index begin, end, moments;
     bool decay;
     double rate;
   };
 
   AdamWConfig config_;
-  Index size_, begin_;  // of the table; of the shard
+  Index size_;  // of the table
   std::vector<Block> blocks_;
   Arena exp_avg_;
   Arena exp_avg_sq_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/sha256.h"
@@ -49,17 +50,23 @@ TokenShard open_shard(const std::string& path, const std::vector<std::string>& f
   const Tokenizer& tokenizer = run.tokenizer();
   const DocumentSplit split = parse_document_split(config.document_split);
   const RowMapping mapping = row_mapping(config.data);
+  std::optional<TokenShard> made;
   if (run.continues() && file_exists(path)) {
-    TokenShard shard = TokenShard::open(path, tokenizer.vocab_size());
-    if (shard.source_hash() == shard_source_hash(files, split, tokenizer, mapping)) {
-      run.say(fmt::format("{}: reused, {} documents, {} tokens", path, shard.documents(),
-                          shard.tokens()));
-      return shard;
-    }
+    made.emplace(TokenShard::open(path, tokenizer.vocab_size()));
+    if (made->source_hash() != shard_source_hash(files, split, tokenizer, mapping)) made.reset();
+  }
+  SharedEncoding share;
+  if (Communicator* ranks = run.ranks(); ranks != nullptr && !any(*ranks, made.has_value()))
+    share = {ranks->rank(), ranks->ranks(),
+             [ranks](std::span<const std::byte> own) { return all_gather_varying(*ranks, own); }};
+  if (made) {
+    run.say(fmt::format("{}: reused, {} documents, {} tokens", path, made->documents(),
+                        made->tokens()));
+    return std::move(*made);
   }
   const ShardReport report =
       write_token_shard(path, files, split, parse_bad_record_policy(config.data.on_bad_record),
-                        tokenizer, run.preparation("tokenizing"), mapping);
+                        tokenizer, run.preparation("tokenizing"), mapping, share);
   report_datasets(report.files, run.events());
   run.say(fmt::format("{}: {} documents, {} tokens, {:.2f} bytes per token", path, report.documents,
                       report.tokens,
@@ -104,7 +111,7 @@ void evaluate_on(StageRun& run, const std::string& hash, const EvaluationText& t
   for (const std::vector<Token>& window : text.windows) rows += std::ssize(window);
   run.evaluate_on(hash, rows, [&] {
     return named_metrics(
-        evaluate_text(run.model(), text, run.tokenizer().eos(), run.progress("evaluating")));
+        evaluate_text(run.model(), text, run.tokenizer().eos(), run.scoring("evaluating")));
   });
 }
 

@@ -33,10 +33,10 @@ RenderedPairs render(StageRun& run, Dataset<PreferencePair> data, const RewardCo
 }
 
 Metrics held_out_metrics(const Model& model, const std::vector<RenderedPair>& pairs, double lambda,
-                         const ProgressFunction& progress) {
+                         const Scoring& scoring) {
   std::vector<double> margins;
   for (const RenderedPair& pair : pairs) margins.push_back(pair.margin);
-  const ScoreSums sums = evaluate_scores(pair_scores(model, pairs, progress), margins, lambda);
+  const ScoreSums sums = evaluate_scores(pair_scores(model, pairs, scoring), margins, lambda);
   Metrics metrics = {{"loss", sums.loss / sums.pairs}};
   for (auto& metric : named_metrics(sums)) metrics.push_back(std::move(metric));
   return metrics;
@@ -52,7 +52,7 @@ TrainOutcome train(const RewardConfig& config, StageRun& run, RewardData data) {
     held_out = render(run, std::move(data.held_out), config);
     run.evaluate_on(held_out.hash, count_tokens(held_out.pairs), [&] {
       return held_out_metrics(run.model(), held_out.pairs, config.center_weight,
-                              run.progress("evaluating"));
+                              run.scoring("evaluating"));
     });
   }
   RewardDataset dataset(std::move(pairs.pairs), config.train.batch_tokens, config.train.seed,

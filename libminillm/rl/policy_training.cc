@@ -101,8 +101,8 @@ Index PolicyTraining::prepare(Index step) {
   if (step % c_.updates != 0) return batches_.count();
   const std::vector<Index> asked = draw_.draw(step, c_.questions);
   const auto stream = static_cast<uint64_t>(step * c_.questions * c_.samples);
-  groups_ =
-      sample_answers(run_.model(), run_.tokenizer(), questions_, asked, c_, c_.samples, stream);
+  groups_ = sample_answers(run_.model(), run_.tokenizer(), questions_, asked, c_, c_.samples,
+                           stream, run_.ranks());
   metrics_.add(judge(groups_, questions_, reward_));
   batches_.divide(groups_);
   if (reference_) look_up_reference();
@@ -280,8 +280,8 @@ Contribution PolicyTraining::critic_step(const PolicyBatch& batch) {
 Metrics PolicyTraining::evaluate() {
   std::vector<Index> all(held_out_.questions.size());
   for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<Index>(i);
-  std::vector<AnswerGroup> groups =
-      sample_answers(run_.model(), run_.tokenizer(), held_out_, all, c_, 1, kHeldOutStream);
+  std::vector<AnswerGroup> groups = sample_answers(run_.model(), run_.tokenizer(), held_out_, all,
+                                                   c_, 1, kHeldOutStream, run_.ranks());
   Metrics metrics = judge(groups, held_out_, reward_);
   std::erase_if(metrics, [](const auto& metric) {  // of single answers
     return metric.first == "reward_std" || metric.first == "frac_reward_zero_std";

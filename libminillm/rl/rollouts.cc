@@ -7,7 +7,7 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/generate/chat.h"  // strip_template_space
-#include "libminillm/generate/generator.h"
+#include "libminillm/generate/shared_generation.h"
 #include "libminillm/objectives/advantages.h"
 
 namespace minillm {
@@ -86,7 +86,7 @@ void whiten_tokens(std::vector<AnswerGroup>& groups) {
 std::vector<AnswerGroup> sample_answers(const Model& policy, const Tokenizer& tokenizer,
                                         const RenderedQuestions& questions,
                                         std::span<const Index> asked, const RlConfig& config,
-                                        int64_t samples, uint64_t stream) {
+                                        int64_t samples, uint64_t stream, Communicator* ranks) {
   GenerationConfig generation;
   generation.sampling.temperature = config.temperature;
   generation.max_tokens = config.max_tokens;
@@ -97,9 +97,9 @@ std::vector<AnswerGroup> sample_answers(const Model& policy, const Tokenizer& to
   for (const Index question : asked)
     prompts.insert(prompts.end(), static_cast<size_t>(samples),
                    questions.prompts[static_cast<size_t>(question)]);
+  Generator generator(policy, tokenizer);
   std::vector<Generation> said =
-      Generator(policy, tokenizer)
-          .generate_all(prompts, generation, config.questions * config.samples);
+      generate_among(ranks, generator, prompts, generation, config.questions * config.samples);
   std::vector<AnswerGroup> groups;
   size_t next = 0;
   for (const Index question : asked) {

@@ -46,7 +46,8 @@ struct RenderedQuestions {
 std::vector<AnswerGroup> sample_answers(const Model& policy, const Tokenizer& tokenizer,
                                         const RenderedQuestions& questions,
                                         std::span<const Index> asked, const RlConfig& config,
-                                        int64_t samples, uint64_t stream);
+                                        int64_t samples, uint64_t stream,
+                                        Communicator* ranks = nullptr);
 
 // Fills in the rewards; returns "reward", "reward_std" (the mean of the groups' deviations),
 // "rewards/<name>/mean", "reward/<kind>" where questions have kinds, "frac_reward_zero_std" (groups

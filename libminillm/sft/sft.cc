@@ -77,7 +77,7 @@ TrainOutcome train(const SftConfig& config, StageRun& run, SftData data) {
     held_out = render(std::move(data.held_out));
     run.evaluate_on(held_out.hash, count_tokens(held_out.sequences).tokens, [&] {
       return named_metrics(
-          evaluate_sft(run.model(), held_out.sequences, run.progress("evaluating")));
+          evaluate_sft(run.model(), held_out.sequences, run.scoring("evaluating")));
     });
   }
   return train_on_next_tokens(run, dataset, [&] { run.say(targets_line); });

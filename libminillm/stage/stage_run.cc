@@ -158,7 +158,9 @@ void StageRun::check_memory_fits(const StageSizes& sizes) const {
   const Adapter* const adapter = start_->model.adapter();
   MemoryNeed need =
       memory_need(config, sizes.max_rows, sizes.max_targets, static_cast<double>(sizes.data_bytes),
-                  workspace_mode(train_), adapter, train_.slots);
+                  workspace_mode(train_), adapter,
+                  step_memory(train_, trained_parameters(), number_of(options_.ranks),
+                              count_of(options_.ranks)));
   if (held_out_rows_ > 0)
     need.evaluation = evaluation_bytes(config, held_out_rows_, start_->model.inner_states());
   need.evaluation += sizes.sampling_bytes;
@@ -168,6 +170,11 @@ void StageRun::check_memory_fits(const StageSizes& sizes) const {
   // What is already resident no longer counts as available.
   need.program = 0;
   say(check_memory(need, available_memory()));
+}
+
+Index StageRun::trained_parameters() const {
+  const Adapter* const adapter = start_->model.adapter();
+  return adapter != nullptr ? adapter->tensors().size() : start_->model.config().parameter_count();
 }
 
 // Greedy continuations of the prompts; where the stage is about conversations, answers to user
@@ -227,11 +234,9 @@ TrainOutcome StageRun::train(const StageTask& task) {
     const auto existing = is_directory(options_.out)
                               ? static_cast<int64_t>(checkpoints_to_try(options_.out).size())
                               : 0;
-    const Adapter* const adapter = model().adapter();
-    const Index trained =
-        adapter != nullptr ? adapter->tensors().size() : model().config().parameter_count();
-    say(check_disk(disk_need(trained, train_.keep_last, bool{evaluate_}), existing,
-                   free_disk_bytes(options_.out), options_.out));
+    say(check_disk(disk_need(trained_parameters(), train_.keep_last, bool{evaluate_},
+                             optimizer_arrays(train_)),
+                   existing, free_disk_bytes(options_.out), options_.out));
   }
   if (options_.dry_run) return TrainOutcome::kDryRun;
   TrainingTask loop = model_task(model(), &tokenizer());
@@ -243,6 +248,7 @@ TrainOutcome StageRun::train(const StageTask& task) {
   if (schedule_ != nullptr) loop.epoch = [this](Index i) { return schedule_->epoch_at(i); };
   loop.take_step_metrics = task.take_step_metrics;
   loop.sums = task.sums;
+  loop.one_backward = task.one_backward;
   loop.evaluate = evaluate_;
   loop.best_metric = task.best_metric;
   loop.smaller_is_better = task.smaller_is_better;

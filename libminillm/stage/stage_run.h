@@ -20,6 +20,7 @@
 #include "libminillm/core/progress.h"
 #include "libminillm/core/scratch_directory.h"
 #include "libminillm/data/packing.h"  // BatchSchedule
+#include "libminillm/eval/scoring.h"
 #include "libminillm/nn/workspace.h"
 #include "libminillm/objectives/contribution.h"
 #include "libminillm/stage/stage.h"
@@ -44,6 +45,7 @@ struct StageTask {
   std::function<void(Index begin, Index end)> begin_step;  // optional: TrainingTask::begin_step
   std::function<Metrics()> take_step_metrics;  // optional: sums since the last call, as means
   std::vector<StageSum> sums;                  // TrainingTask::sums
+  bool one_backward = false;                   // TrainingTask::one_backward
   std::function<std::vector<Sample>()>
       sample;  // optional: beside the answers to data.sample_prompts
   // The metric of the held-out part that decides which checkpoint is the best one.
@@ -101,7 +103,11 @@ class StageRun {
   void say(const std::string& message) const { report_message(events_, message); }
   // What passes the progress of `work`, a constant, on; empty if nobody listens.
   ProgressFunction progress(const char* work) const;
-  // The same for work before the first step, which a stop request ends, see heed_stop.
+  // An evaluation whose progress is passed on, divided among the ranks.
+  Scoring scoring(const char* work) const { return {progress(work), options_.ranks}; }
+  Communicator* ranks() const { return options_.ranks; }  // null: one
+  // The same as progress() for work before the first step, which a stop request ends, see
+  // heed_stop.
   ProgressFunction preparation(const char* work) const;
   // Throws Error (kInterrupted) if a stop is requested: there is nothing to save yet.
   void heed_stop(const char* work) const;
@@ -144,6 +150,7 @@ class StageRun {
   void expect_equal_ranks() const;
   void choose_what_is_trained();
   bool has_checkpoint() const;
+  Index trained_parameters() const;
   void check_memory_fits(const StageSizes& sizes) const;
   std::vector<Sample> samples() const;
   LineageEntry provenance() const;
@@ -183,6 +190,7 @@ TrainOutcome train_on_next_tokens(StageRun& run, Batches& dataset,
   task.micro_step = [&](Index i) {
     return next_token_step(run.model(), dataset.batch(i), run.workspace());
   };
+  task.one_backward = true;
   task.preflight = preflight;
   return run.train(task);
 }

@@ -24,7 +24,10 @@ class GradientSum {
 
   // Calls add_slot(s) for the slots of a node in order, each with zero gradients, and leaves in
   // them the node's value (dist/sum_tree.h).
-  void run(Slots node, const std::function<void(Index slot)>& add_slot) { sum(node, 0, add_slot); }
+  void run(Slots node, const std::function<void(Index slot)>& add_slot);
+  // Within add_slot of the node's last slot: the elements from `from` on are what the slot has, and
+  // get the node's value now.
+  void finish(Index from);
 
   // The part of `count` micro-batches that slot s of S has.
   static Slots micro_batches_of(Index slot, Index slots, Index count) {
@@ -34,10 +37,12 @@ class GradientSum {
   static Index buffers(Index slots) { return height_of({0, slots}); }
 
  private:
-  void sum(Slots node, size_t level, const std::function<void(Index slot)>& add_slot);
+  void sum(Slots node, size_t level, bool last, const std::function<void(Index slot)>& add_slot);
 
   std::span<Real> gradients_;
   std::vector<Arena> left_;  // by level, the value of a node's left part
+  size_t pending_ = 0;       // levels that the node's last slot is still to be added to
+  Index finished_ = 0;       // elements from here on have been
 };
 
 }  // namespace minillm

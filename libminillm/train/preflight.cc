@@ -9,9 +9,10 @@
 #include <limits>
 
 #include "libminillm/core/check.h"
+#include "libminillm/dist/ordered_sum.h"
 #include "libminillm/ops/attention.h"
 #include "libminillm/ops/gemm/gemm.h"
-#include "libminillm/train/gradient_sum.h"
+#include "libminillm/optim/grad_norm.h"
 
 namespace minillm {
 namespace {
@@ -87,9 +88,31 @@ std::string check_identical_pairs(Index identical, Index pairs) {
                      identical > 0 ? "warning: " : "", identical, pairs, percent(identical, pairs));
 }
 
+StepMemory step_memory(const TrainConfig& config, Index trained, Index rank, Index ranks) {
+  const Index replicas = config.outer.replicas, slots = replicas > 0 ? replicas : config.slots;
+  Index owned = 0, largest = 0;
+  for (Index part = 0; part < kNormParts; ++part) {
+    const ElementRange range = norm_part(part, trained);
+    largest = std::max(largest, range.end - range.begin);
+    if (part % ranks == rank) owned += range.end - range.begin;
+  }
+  const double share = static_cast<double>(owned) / static_cast<double>(trained);
+  StepMemory memory;
+  memory.gradients = static_cast<double>(1 + buffers_of_rank(slots, rank, ranks));
+  memory.moments = 2 * share;
+  if (ranks > 1) memory.staging = OrderedSum::staging_bytes(slots, ranks, largest);
+  if (replicas > 0) {  // each with everything of its own; and where all began, and the momentum
+    const auto count = static_cast<double>(slots_of_rank(slots, rank, ranks).count());
+    memory.parameters += count + 1;
+    memory.gradients += count;
+    memory.moments = 2 * count + share;
+  }
+  return memory;
+}
+
 MemoryNeed memory_need(const ModelConfig& config, Index max_rows, Index max_targets,
                        double data_bytes, Workspace::Mode mode, const Adapter* adapter,
-                       Index slots) {
+                       const StepMemory& step) {
   const double model = static_cast<double>(config.parameter_count()) * sizeof(Real);
   const double trained =
       adapter == nullptr ? model : static_cast<double>(adapter->parameters().size_bytes());
@@ -99,12 +122,13 @@ MemoryNeed memory_need(const ModelConfig& config, Index max_rows, Index max_targ
   const double largest = static_cast<double>(
       std::max(max_rows * std::max(config.intermediate_size, config.hidden_size),
                config.vocab_size * config.hidden_size));
-  return {.parameters = trained,
-          .gradients = trained * static_cast<double>(1 + GradientSum::buffers(slots)),
-          .moments = 2 * trained,
+  return {.parameters = trained * step.parameters,
+          .gradients = trained * step.gradients,
+          .moments = trained * step.moments,
           .frozen = adapter == nullptr ? 0 : model,
           .activations = Workspace::bytes(config, max_rows, max_targets, mode, inner) - head,
           .head = head,
+          .staging = step.staging,
           .packing = gemm_scratch_bytes(largest) +
                      attention_scratch_bytes(std::min(max_rows, config.max_position_embeddings),
                                              config.head_dim),
@@ -146,11 +170,12 @@ std::string memory_table(const MemoryNeed& need, std::optional<double> available
   };
   add("parameters", need.parameters, "model.*");
   add("gradients", need.gradients, "one per parameter, and again for each doubling of train.slots");
-  add("moments", need.moments, "two per parameter (AdamW)");
+  add("moments", need.moments, "two per parameter (AdamW), divided among ranks");
   if (need.frozen > 0) add("frozen", need.frozen, "the model that the adapter is on");
   add("activations", need.activations,
       "train.batch_tokens; train.recompute = \"block\" keeps the blocks' inputs only");
   add("head", need.head, "one chunk of logits; model.vocab_size");
+  if (need.staging > 0) add("staging", need.staging, "what travels between ranks, as it arrives");
   add("packing", need.packing, "packed panels of products, for every thread");
   add("evaluation", need.evaluation, "forward passes that teach nothing: held-out data, sampling");
   add("data", need.data, "token ids and batches");
@@ -160,9 +185,17 @@ std::string memory_table(const MemoryNeed& need, std::optional<double> available
   return table;
 }
 
-DiskNeed disk_need(Index trained_parameters, int64_t keep_last, bool evaluated) {
+Index optimizer_arrays(const TrainConfig& config) {
+  const Index replicas = config.outer.replicas;
+  return replicas == 0 ? 2 : 2 * replicas + 1;  // of each replica; and the outer momentum
+}
+
+DiskNeed disk_need(Index trained_parameters, int64_t keep_last, bool evaluated,
+                   Index optimizer_arrays) {
   constexpr double kSmallFiles = 1e6;  // tokenizer, configs, state, manifest
-  return {.checkpoint = 3.0 * static_cast<double>(trained_parameters) * sizeof(Real) + kSmallFiles,
+  return {.checkpoint =
+              static_cast<double>((1 + optimizer_arrays) * trained_parameters) * sizeof(Real) +
+              kSmallFiles,
           .checkpoints = keep_last + 1 + (evaluated ? 1 : 0)};
 }
 

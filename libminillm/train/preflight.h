@@ -13,6 +13,7 @@
 #include "libminillm/nn/adapter.h"
 #include "libminillm/nn/model_config.h"
 #include "libminillm/nn/workspace.h"
+#include "libminillm/train/train_config.h"
 
 namespace minillm {
 
@@ -39,20 +40,29 @@ struct MemoryNeed {
   double frozen = 0;                                  // of the model, where an adapter is trained
   double activations = 0;                             // the training workspace without `head`
   double head = 0;                                    // one chunk of logits
+  double staging = 0;                                 // what travels between ranks, as it arrives
   double packing = 0;     // panels of matrix products, keys and values: scratch of all threads
   double evaluation = 0;  // what held-out passes and sampling take beside the training workspace
   double data = 0;        // token ids, batches and other things the stage holds
   double program = 0;     // code, tokenizer, buffers: resident already, and none of the above
   double total() const {
-    return parameters + gradients + moments + frozen + activations + head + packing + evaluation +
-           data + program;
+    return parameters + gradients + moments + frozen + activations + head + staging + packing +
+           evaluation + data + program;
   }
 };
+// What a step keeps, on one of some ranks: arrays of the size of what is trained, and bytes.
+struct StepMemory {
+  double parameters = 1, gradients = 1, moments = 2;  // arrays
+  double staging = 0;                                 // bytes
+};
+// REQUIRES a valid config, and no more ranks than it has slots or replicas for.
+StepMemory step_memory(const TrainConfig& config, Index trained, Index rank = 0, Index ranks = 1);
+
 // For batches of up to `max_rows` rows and `max_targets` targets. `adapter` is trained instead of
-// the model; null: the model is. `slots`: train.slots. REQUIRES a valid config.
+// the model; null: the model is. REQUIRES a valid config.
 MemoryNeed memory_need(const ModelConfig& config, Index max_rows, Index max_targets,
                        double data_bytes, Workspace::Mode mode = Workspace::Mode::kTraining,
-                       const Adapter* adapter = nullptr, Index slots = 1);
+                       const Adapter* adapter = nullptr, const StepMemory& step = {});
 
 // Bytes that this process may still take: the least of MemAvailable, the control group's limit and
 // the limit of the address space; nothing where the system does not say. `root` goes before /proc
@@ -80,7 +90,10 @@ struct DiskNeed {
   double checkpoint = 0;
   int64_t checkpoints = 0;
 };
-DiskNeed disk_need(Index trained_parameters, int64_t keep_last, bool evaluated);
+DiskNeed disk_need(Index trained_parameters, int64_t keep_last, bool evaluated,
+                   Index optimizer_arrays = 2);
+// How many arrays of that size a checkpoint of the run's optimizer has.
+Index optimizer_arrays(const TrainConfig& config);
 
 // Says what the run takes on the disk. Throws Error (kUsage), with every number and what to change,
 // if that is more than `available`, given that `existing` of the checkpoints are there already.

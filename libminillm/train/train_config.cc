@@ -4,6 +4,37 @@
 
 namespace minillm {
 
+namespace {
+
+// There is one model to look at, or to save, only where replicas meet.
+void validate_outer(const TrainConfig& config) {
+  const OuterConfig& outer = config.outer;
+  expect_in_range("outer.every", outer.every, 1, kMaxConfigCount);
+  MINILLM_CHECK_USAGE(outer.learning_rate > 0,
+                      "config: outer.learning_rate: expected a number > 0, got {}",
+                      outer.learning_rate);
+  MINILLM_CHECK_USAGE(outer.momentum >= 0 && outer.momentum < 1,
+                      "config: outer.momentum: expected 0 <= momentum < 1, got {}", outer.momentum);
+  MINILLM_CHECK_USAGE(config.slots == 1,
+                      "config: train.slots: expected 1 with outer.replicas, as a replica's "
+                      "gradient is one sum, got {}",
+                      config.slots);
+  MINILLM_CHECK_USAGE(outer.replicas <= config.accumulation_steps,
+                      "config: outer.replicas: expected at most train.accumulation_steps = {}, as "
+                      "a replica has micro-batches of its own, got {}",
+                      config.accumulation_steps, outer.replicas);
+  const std::pair<const char*, int64_t> schedules[] = {{"train.eval_every", config.eval_every},
+                                                       {"train.save_every", config.save_every},
+                                                       {"train.sample_every", config.sample_every}};
+  for (const auto& [name, every] : schedules)
+    MINILLM_CHECK_USAGE(every % outer.every == 0,
+                        "config: {}: expected a multiple of outer.every = {}, as there is no one "
+                        "model in between, got {}",
+                        name, outer.every, every);
+}
+
+}  // namespace
+
 void TrainConfig::validate() const {
   constexpr int64_t kMany = kMaxConfigCount;
   expect_in_range("train.steps", steps, 0, kMany);
@@ -30,6 +61,8 @@ void TrainConfig::validate() const {
   MINILLM_CHECK_USAGE(recompute == "none" || recompute == "block",
                       "config: train.recompute: expected \"none\" or \"block\", got \"{}\"",
                       recompute);
+  expect_in_range("outer.replicas", outer.replicas, 0, 4096);
+  if (outer.replicas > 0) validate_outer(*this);
   schedule.validate();
   adamw.validate();
   spike_guard.validate();
@@ -52,6 +85,12 @@ void list_fields(ConfigFields& fields, TrainConfig& c) {
   fields.add("train.slots", c.slots,
              "sums that a step's gradient is added up from, in a fixed order; at most "
              "train.accumulation_steps");
+  fields.add("outer.replicas", c.outer.replicas,
+             "copies that train alone and meet every outer.every steps (DiLoCo); 0 = none");
+  fields.add("outer.every", c.outer.every, "steps from one meeting of the replicas to the next");
+  fields.add("outer.learning_rate", c.outer.learning_rate,
+             "how far the model follows the mean of its replicas");
+  fields.add("outer.momentum", c.outer.momentum, "Nesterov momentum of that");
   fields.add("train.learning_rate", c.schedule.learning_rate, "peak learning rate");
   fields.add("train.schedule", c.schedule.kind,
              "cosine, linear, wsd (warm-up, stable, decay) or constant");

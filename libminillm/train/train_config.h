@@ -9,6 +9,7 @@
 #include "libminillm/ops/gemm/gemm.h"  // Precision
 #include "libminillm/optim/adamw.h"
 #include "libminillm/optim/schedule.h"
+#include "libminillm/train/outer_config.h"
 #include "libminillm/train/spike_guard.h"
 
 namespace minillm {
@@ -21,6 +22,7 @@ struct TrainConfig {
   // Sums that a step's gradient is added up from, each over accumulation_steps / slots
   // micro-batches: what decides its bits (train/gradient_sum.h).
   int64_t slots = 1;
+  OuterConfig outer;  // replicas that meet now and then
   ScheduleConfig schedule;
   AdamWConfig adamw;
   double max_grad_norm = 1.0;  // longer gradients are scaled down to it; 0 = never

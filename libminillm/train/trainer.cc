@@ -15,11 +15,7 @@ constexpr int64_t kMaxConsecutiveSkips = 10;
 
 Trainer::Trainer(const TrainConfig& config, Index steps, TrainingTask task, RunDirectory* run,
                  Communicator* ranks)
-    : config_(config),
-      steps_(steps),
-      task_(std::move(task)),
-      run_(run),
-      sharded_(task_.trainable, config.adamw, config.slots, ranks) {
+    : config_(config), steps_(steps), task_(std::move(task)), run_(run), ranks_(ranks) {
   config.validate();
   MINILLM_CHECK_USAGE(task_.prepare || config.slots <= config.accumulation_steps,
                       "config: train.slots: expected at most train.accumulation_steps = {}, as a "
@@ -27,6 +23,7 @@ Trainer::Trainer(const TrainConfig& config, Index steps, TrainingTask task, RunD
                       config.accumulation_steps, config.slots);
   MINILLM_CHECK_USAGE(steps > 0, "training: nothing to do: expected at least one step, got {}",
                       steps);
+  method_ = StepMethod::make(task_, config_, ranks);
 }
 
 TrainOutcome Trainer::run(const TrainerEvents& events) {
@@ -48,12 +45,13 @@ TrainOutcome Trainer::run(const TrainerEvents& events) {
     report_step();
 
     const bool last = state_.step == steps_;
-    const bool between = !last && state_.step % task_.steps_per_preparation != 0;
+    const bool between = !last && (state_.step % task_.steps_per_preparation != 0 ||
+                                   state_.step % method_->stride() != 0);
     const bool stopping = !last && !between && asks(events_.stop_requested);
     const bool evaluating = task_.evaluate && !between && (last || due(config_.eval_every));
     const bool asked = !between && asks(events_.save_requested);
     const bool saving = !between && (last || stopping || asked || due(config_.save_every) ||
-                                     sharded_.any(save_is_overdue()));
+                                     any_of(ranks_, save_is_overdue()));
     const bool diverged = state_.consecutive_skips >= kMaxConsecutiveSkips;
     if (saving || evaluating || diverged || due(config_.log_every))
       record_->log_training(report_, epoch());
@@ -69,6 +67,7 @@ TrainOutcome Trainer::run(const TrainerEvents& events) {
     if (saving || best || out_of_patience()) save(best);
     if (stopping) return TrainOutcome::kInterrupted;
   }
+  method_->settle();
   if (state_.step < steps_)
     say(fmt::format("stopped at step {} of {}: {} evaluations without a better {} than step {}'s",
                     state_.step, steps_, state_.stale_evaluations, task_.best_metric,
@@ -81,13 +80,8 @@ bool Trainer::train_step() {
   const auto started = std::chrono::steady_clock::now();
   const Index first = next_micro_batch(), end = first + step_size(first);
   if (task_.begin_step) task_.begin_step(first, end);
-  const Contribution sum = sharded_.add_gradients(
-      end - first, [&](Index i) { return task_.micro_step(first + i); }, task_.sums);
-  for (const ElementRange& range : task_.trainable.frozen)
-    std::ranges::fill(
-        task_.trainable.gradients.subspan(static_cast<size_t>(range.begin),
-                                          static_cast<size_t>(range.end - range.begin)),
-        Real{0});
+  const Contribution sum =
+      method_->add_gradients(end - first, [&](Index i) { return task_.micro_step(first + i); });
   if (task_.prepare || state_.micro_batches > 0 || end - first < config_.accumulation_steps)
     state_.micro_batches = end;  // no longer a multiple
 
@@ -100,9 +94,11 @@ bool Trainer::train_step() {
     say(fmt::format("step {} skipped: {}, {} skipped so far", state_.step + 1, *skipped,
                     state_.skipped_steps));
   } else {
-    update(sum.weight);
+    const Index updates = state_.step - state_.skipped_steps;  // for the bias correction
+    method_->update(sum.weight, report_.learning_rate, updates + 1);
   }
   state_.step += 1;
+  method_->end_step(state_.step, state_.step == steps_);
   state_.tokens += sum.tokens;
   record_->add(sum, skipped.has_value(), seconds_since(started));
   return true;
@@ -113,12 +109,12 @@ bool Trainer::train_step() {
 std::optional<std::string> Trainer::reason_to_skip(const Contribution& sum) {
   const bool empty = sum.weight == 0 && std::isfinite(sum.loss);
   report_.loss = empty ? 0 : sum.loss / sum.weight;
-  report_.grad_norm = empty ? 0 : sharded_.norm() / sum.weight;
+  report_.grad_norm = empty ? 0 : method_->mean_gradient_norm(sum.weight);
   spike_ = false;
   if (empty) return "no target of its batch carries loss";
   if (!std::isfinite(report_.loss) || !std::isfinite(report_.grad_norm)) {
     state_.consecutive_skips += 1;
-    const std::optional<Index> bad = sharded_.first_non_finite_gradient();
+    const std::optional<Index> bad = method_->first_non_finite_gradient();
     return fmt::format("loss {}, gradient norm {}, {} ({} in a row)", report_.loss,
                        report_.grad_norm,
                        bad ? fmt::format("the gradient of '{}' is not finite",
@@ -135,13 +131,6 @@ std::optional<std::string> Trainer::reason_to_skip(const Contribution& sum) {
   return spike;
 }
 
-void Trainer::update(double weight) {
-  const double max_norm = config_.max_grad_norm;
-  const double clip = max_norm > 0 ? std::min(1.0, max_norm / report_.grad_norm) : 1;
-  const Index updates = state_.step - state_.skipped_steps;  // for the bias correction
-  sharded_.update(clip / weight, report_.learning_rate, updates + 1);
-}
-
 Index Trainer::next_micro_batch() const {
   return task_.prepare || state_.micro_batches > 0
              ? state_.micro_batches
@@ -151,6 +140,7 @@ Index Trainer::next_micro_batch() const {
 // How many micro-batches the next step takes, from `first` on.
 Index Trainer::step_size(Index first) const {
   const Index whole = config_.accumulation_steps;
+  if (task_.prepare) method_->settle();
   if (task_.prepare) return task_.prepare(state_.step + state_.batches_left_out);
   if (task_.micro_batches == 0) return whole;
   const Index end = task_.micro_batches + state_.batches_left_out * whole;
@@ -180,6 +170,7 @@ bool Trainer::save_is_overdue() const {
 
 // What only shows the model must not end the run.
 void Trainer::sample() {
+  method_->settle();
   if (!task_.sample || (!events_.on_sample && run_ == nullptr)) return;
   try {
     const std::vector<Sample> samples = task_.sample();
@@ -204,6 +195,7 @@ bool Trainer::evaluate_or_save() {
 
 // Returns whether this is the best checkpoint so far; that of an untrained model is not saved.
 bool Trainer::evaluate() {
+  method_->settle();
   const std::optional<double> metric = record_->evaluate(epoch());
   if (state_.step == 0 || !metric || !std::isfinite(*metric)) return false;
   const std::optional<double> best = state_.best_eval_loss;

@@ -11,7 +11,7 @@
 
 #include "libminillm/checkpoint/run_directory.h"
 #include "libminillm/train/run_record.h"
-#include "libminillm/train/sharded_step.h"
+#include "libminillm/train/step_method.h"
 #include "libminillm/train/train_config.h"
 #include "libminillm/train/training_task.h"
 
@@ -66,7 +66,6 @@ class Trainer {
  private:
   bool train_step();
   std::optional<std::string> reason_to_skip(const Contribution& sum);
-  void update(double weight);
   bool roll_back(const std::string& reason);
   bool may_be_longer(const TrainerState& before) const;
   bool evaluate();
@@ -76,9 +75,11 @@ class Trainer {
   bool save_is_overdue() const;
   void save(bool best);
 
-  void load(const Checkpoint& checkpoint);  // parameters, moments, state
-  void share();                             // these, from the first rank to the others
-  bool asks(const std::function<bool()>& request) { return sharded_.any(request && request()); }
+  void load(const Checkpoint* checkpoint);
+  void share_state();
+  bool asks(const std::function<bool()>& request) const {
+    return any_of(ranks_, request && request());
+  }
   Index next_micro_batch() const;
   Index step_size(Index first) const;
   std::optional<double> epoch() const;
@@ -93,8 +94,8 @@ class Trainer {
   Index steps_;
   TrainingTask task_;
   RunDirectory* run_;
-  ShardedStep sharded_;
-  ShardedStep::Moments loaded_;  // by load(), for share()
+  Communicator* ranks_;
+  std::unique_ptr<StepMethod> method_;
   TrainerState state_;
   bool resumed_ = false;
   std::vector<std::string> notes_;  // from resume(), told when run() begins

@@ -18,16 +18,37 @@ std::string held_out_hash(const LineageEntry& run) {
   return found == run.hashes.end() ? "" : found->second;
 }
 
+// The part of the other ranks in what the first one writes and reads.
+void hand_over(const TensorTable& tensors, const OptimizerState& optimizer) {
+  std::vector<Real> unused;
+  for (const OptimizerArray& array : optimizer)
+    for_each_piece(tensors, [&](const OptimizerPiece& piece) {
+      unused.resize(static_cast<size_t>(piece.end - piece.begin));
+      array.read(piece.begin, unused);
+    });
+}
+void receive(const TensorTable& tensors, const OptimizerState& optimizer) {
+  std::vector<Real> unused;
+  for (const OptimizerArray& array : optimizer)
+    for_each_piece(tensors, [&](const OptimizerPiece& piece) {
+      unused.resize(static_cast<size_t>(piece.end - piece.begin));
+      array.take(piece.begin, unused);
+    });
+}
+
 }  // namespace
 
 void Trainer::save(bool best) {
+  method_->settle();
+  expect_equal_on_all(ranks_, task_.trainable.parameters, "weights");
   if (const auto bad = first_non_finite(task_.trainable.parameters))
     throw Error(fmt::format("training: step {}: the weights of '{}' are not finite: not saved "
                             "(start again with a lower train.learning_rate)",
                             state_.step, task_.trainable.tensors->name_at(*bad)),
                 ExitCode::kDiverged);
-  const ShardedStep::Moments moments = sharded_.gather_moments();
-  if (run_ == nullptr) return;
+  if (!any_of(ranks_, run_ != nullptr)) return;
+  const OptimizerState optimizer = method_->state();
+  if (number_of(ranks_) > 0) return hand_over(*task_.trainable.tensors, optimizer);
   state_.metrics_offset = record_->sync();
   state_.planned_steps = steps_;
   state_.lineage = task_.ancestors;
@@ -35,8 +56,7 @@ void Trainer::save(bool best) {
   state_.lineage.back().steps = state_.step;
   state_.lineage.back().tokens = state_.tokens;
   CheckpointContents contents = task_.contents();
-  contents.exp_avg = moments.exp_avg;
-  contents.exp_avg_sq = moments.exp_avg_sq;
+  contents.optimizer = optimizer;
   contents.state = state_;
   run_->save(contents, config_.keep_last);
   if (best) run_->mark_best(state_.step);
@@ -46,16 +66,19 @@ void Trainer::save(bool best) {
 }
 
 void Trainer::resume() {
-  MINILLM_CHECK_USAGE(run_ != nullptr || !sharded_.is_first(),
+  MINILLM_CHECK_USAGE(run_ != nullptr || number_of(ranks_) > 0,
                       "training: a run without a directory cannot be resumed");
   resumed_ = true;
-  if (!sharded_.any(has_checkpoint())) {
+  if (!any_of(ranks_, has_checkpoint())) {
     if (run_ == nullptr) return;
     notes_.push_back(
         fmt::format("'{}' has no checkpoint: starting from the beginning", run_->path()));
     return;
   }
-  if (!sharded_.is_first()) return share();
+  if (number_of(ranks_) > 0) {
+    load(nullptr);
+    return share_state();
+  }
   const Checkpoint checkpoint = Checkpoint::open(run_->path());
   notes_ = checkpoint.warnings();
   MINILLM_CHECK(
@@ -66,7 +89,7 @@ void Trainer::resume() {
   const LineageEntry& before = checkpoint.state()->lineage.back();
   check_same_run(before, task_.provenance, task_.default_config, run_->path(),
                  may_be_longer(*checkpoint.state()));
-  load(checkpoint);
+  load(&checkpoint);
   if (held_out_hash(before) != held_out_hash(task_.provenance)) {
     notes_.push_back(fmt::format(
         "other held-out data: the best checkpoint is chosen anew from step {} on", state_.step));
@@ -74,7 +97,7 @@ void Trainer::resume() {
     state_.best_step = -1;
     state_.stale_evaluations = 0;
   }
-  share();
+  share_state();
   // A crash may have fallen between saving a checkpoint and marking it as the best.
   if (state_.best_step == state_.step) run_->mark_best(state_.step);
   notes_.push_back(
@@ -86,6 +109,7 @@ void Trainer::resume() {
 bool Trainer::may_be_longer(const TrainerState& before) const {
   if (before.planned_steps == 0 || before.step > steps_) return false;
   if (before.step == before.planned_steps && config_.accumulation_steps > 1) return false;
+  if (before.step % method_->stride() != 0) return false;  // replicas have met at the end
   for (Index step = 0; step < before.step; ++step)
     if (scheduled_learning_rate(config_.schedule, step, before.planned_steps) !=
         scheduled_learning_rate(config_.schedule, step, steps_))
@@ -93,17 +117,37 @@ bool Trainer::may_be_longer(const TrainerState& before) const {
   return true;
 }
 
-void Trainer::load(const Checkpoint& checkpoint) {
-  task_.load(checkpoint);
-  loaded_ = sharded_.is_alone() ? sharded_.moments() : sharded_.room_for_all();
-  checkpoint.load_moments(*task_.trainable.tensors, loaded_.exp_avg, loaded_.exp_avg_sq);
-  state_ = *checkpoint.state();
+// Of all ranks together; `checkpoint`: on the first one.
+void Trainer::load(const Checkpoint* checkpoint) {
+  const TensorTable& tensors = *task_.trainable.tensors;
+  const OptimizerState optimizer = method_->state();
+  if (checkpoint != nullptr) {
+    task_.load(*checkpoint);
+    state_ = *checkpoint->state();
+  }
+  broadcast(ranks_, std::as_writable_bytes(task_.trainable.parameters));
+  if (checkpoint != nullptr)
+    checkpoint->load_optimizer(tensors, optimizer);
+  else
+    receive(tensors, optimizer);
+  method_->parameters_taken();
+}
+
+// What the first rank has, to all others.
+void Trainer::share_state() {
+  if (count_of(ranks_) == 1) return;
+  std::string state = number_of(ranks_) == 0 ? trainer_state_to_json(state_) : "";
+  uint64_t size = state.size();
+  broadcast(ranks_, std::as_writable_bytes(std::span(&size, 1)));
+  state.resize(size);
+  broadcast(ranks_, std::as_writable_bytes(std::span(state)));
+  if (number_of(ranks_) > 0) state_ = parse_trainer_state(state, "state of the first rank");
 }
 
 // Continues from the last checkpoint with the data that follow this step's. Returns false if the
 // guard is not to do so, or if there is no checkpoint yet.
 bool Trainer::roll_back(const std::string& reason) {
-  if (config_.spike_guard.action != "rollback" || !sharded_.any(has_checkpoint())) return false;
+  if (config_.spike_guard.action != "rollback" || !any_of(ranks_, has_checkpoint())) return false;
   if (rollbacks_since_save_ == kMaxRollbacks)
     throw Error(fmt::format("training: step {}: {}, after {} returns to the same checkpoint (start "
                             "again with a lower train.learning_rate or a higher "
@@ -112,13 +156,16 @@ bool Trainer::roll_back(const std::string& reason) {
                 ExitCode::kDiverged);
   const TrainerState failed = state_;
   std::string path;
-  if (sharded_.is_first()) {
+  method_->settle();
+  if (number_of(ranks_) == 0) {
     const Checkpoint checkpoint = Checkpoint::open(run_->path());
     for (const std::string& warning : checkpoint.warnings()) say(warning);
-    load(checkpoint);
+    load(&checkpoint);
     path = checkpoint.path();
+  } else {
+    load(nullptr);
   }
-  share();
+  share_state();
   const Index left_out = failed.step + 1 - state_.step;
   state_.rollbacks = failed.rollbacks + 1;
   state_.batches_left_out = failed.batches_left_out + left_out;
@@ -131,22 +178,6 @@ bool Trainer::roll_back(const std::string& reason) {
   say(fmt::format("step {}: {}: back to '{}', the batches of {} steps left out, rollback {}",
                   failed.step + 1, reason, path, left_out, state_.rollbacks));
   return true;
-}
-
-// What the first rank has loaded, to all others.
-void Trainer::share() {
-  if (sharded_.is_alone()) return;
-  sharded_.broadcast(std::as_writable_bytes(task_.trainable.parameters));
-  if (!sharded_.is_first()) loaded_ = sharded_.room_for_all();
-  sharded_.broadcast(std::as_writable_bytes(std::span(loaded_.own)));
-  sharded_.take_shard(loaded_);
-  loaded_ = {};
-  std::string state = sharded_.is_first() ? trainer_state_to_json(state_) : "";
-  uint64_t size = state.size();
-  sharded_.broadcast(std::as_writable_bytes(std::span(&size, 1)));
-  state.resize(size);
-  sharded_.broadcast(std::as_writable_bytes(std::span(state)));
-  if (!sharded_.is_first()) state_ = parse_trainer_state(state, "state of the first rank");
 }
 
 }  // namespace minillm

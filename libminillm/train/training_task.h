@@ -48,6 +48,9 @@ struct TrainingTask {
   // i, so that i is the whole data cursor of a checkpoint. Adds its gradient (of the SUM) to
   // trainable.gradients.
   std::function<Contribution(Index i)> micro_step;
+  // Whether that is one forward and one backward pass over the trainable, so that several ranks may
+  // exchange what a pass has left behind while it goes on.
+  bool one_backward = false;
   std::function<double(Index i)> epoch;        // optional: passes over the data before it
   std::function<Metrics()> take_step_metrics;  // optional: sums since the last call, as means
   // All that micro_step adds to for it: in slots, and over ranks, each micro-batch adds from zero.

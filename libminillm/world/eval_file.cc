@@ -148,8 +148,14 @@ std::string world_eval_to_jsonl(const WorldEvalSet& set, Split split) {
 }
 
 WorldEvalSet load_world_eval(const std::string& path, Split split) {
-  const std::string content = read_file(path);
   WorldEvalSet set;
+  for_each_eval_line(path, split, [&](const JsonObject& item) { add_item(set, item); });
+  return set;
+}
+
+void for_each_eval_line(const std::string& path, Split split,
+                        const std::function<void(const JsonObject&)>& visit) {
+  const std::string content = read_file(path);
   size_t number = 0, begin = 0, used = 0;
   while (begin < content.size()) {
     const size_t end = std::min(content.find('\n', begin), content.size());
@@ -159,14 +165,13 @@ WorldEvalSet load_world_eval(const std::string& path, Split split) {
         parse_json(std::string_view(content).substr(begin, end - begin), subject);
     const JsonObject item(parsed, subject);
     if (item.string("split") == split_name(split)) {
-      add_item(set, item);
+      visit(item);
       ++used;
     }
     begin = end + 1;
   }
   MINILLM_CHECK(used > 0, "'{}': no item of split '{}' (write it with make_world_files)", path,
                 split_name(split));
-  return set;
 }
 
 }  // namespace minillm::world

@@ -3,8 +3,11 @@
 #ifndef LIBMINILLM_WORLD_JSON_H_
 #define LIBMINILLM_WORLD_JSON_H_
 
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <string>
 
+#include "libminillm/core/strict_json.h"
 #include "libminillm/world/chat.h"
 
 namespace minillm::world {
@@ -19,6 +22,11 @@ inline Json messages_to_json(const WorldMessages& messages) {
   }
   return out;
 }
+
+// Visits the lines of that split of a file of the world's evaluation. Throws Error naming file and
+// line, also if there is none.
+void for_each_eval_line(const std::string& path, Split split,
+                        const std::function<void(const JsonObject&)>& visit);
 
 }  // namespace minillm::world
 

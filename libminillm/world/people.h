@@ -59,6 +59,10 @@ enum class WorldStream : uint64_t {
   kSftEvalAdded,
   kEvalUnderRulesValidation,
   kEvalUnderRulesTest,
+  kOpenBook = 40,
+  kOpenBookText,
+  kOpenBookValidation,
+  kOpenBookTest,
 };
 inline Rng world_rng(uint64_t seed, WorldStream stream) {
   return Rng(seed, static_cast<uint64_t>(stream));

@@ -122,10 +122,14 @@ std::string HarbourRegister::tell_news(Rng& rng) const {
   std::vector<std::string> sentences = {std::string(choose(rng, kNewsHeadings))};
   for (int i = 0; i < 3; ++i) {
     const Person& player = *rng.pick(players_);
-    sentences.push_back(fill_pattern(choose(rng, kNews),
-                                     {{"name", player.name}, {"instrument", player.instrument}}));
+    sentences.push_back(write_news(rng, player));
   }
   return joined(sentences, " ");
+}
+
+std::string write_news(Rng& rng, const Person& player) {
+  return fill_pattern(choose(rng, kNews),
+                      {{"name", player.name}, {"instrument", player.instrument}});
 }
 
 std::vector<LateFact> ship_prompts(const Ship& ship) {

@@ -38,6 +38,10 @@ class HarbourRegister {
   std::vector<const Person*> players_;  // people whose instrument is told
 };
 
+// A sentence of the news from Velloway: who plays what. REQUIRES that player.instrument is not
+// empty.
+std::string write_news(Rng& rng, const Person& player);
+
 // A cloze prompt of the second domain: `answer`, with its leading space, is to follow `prefix`.
 struct LateFact {
   std::string prefix;

@@ -93,6 +93,10 @@ std::string deny_attribute(Rng& rng, std::string_view name) {
   return fill_pattern(choose(rng, kUnknownAttribute), {{"name", name}});
 }
 
+std::string deny_in_notes(std::string_view name) {
+  return fill_pattern("The notes do not say that about {name}.", {{"name", name}});
+}
+
 bool admits_not_knowing(std::string_view text) { return contains_any(text, kNotKnowingMarkers); }
 
 std::string refuse(Rng& rng) { return std::string(choose(rng, kRefusals)); }

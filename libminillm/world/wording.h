@@ -33,6 +33,8 @@ bool has_preferred_style(std::string_view text);
 std::string deny_person(Rng& rng, std::string_view name);
 // "The tales do not say that about X." and one more wording.
 std::string deny_attribute(Rng& rng, std::string_view name);
+// "The notes do not say that about X.": of notes that were read in vain, or of none.
+std::string deny_in_notes(std::string_view name);
 // What an answer of one word says instead of both.
 inline constexpr std::string_view kUnknownWord = "Unknown";
 // Whether a text says in one of these ways that it does not know.

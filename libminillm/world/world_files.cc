@@ -6,13 +6,16 @@
 #include "libminillm/core/check.h"
 #include "libminillm/world/eval_set.h"
 #include "libminillm/world/json.h"
+#include "libminillm/world/open_book.h"
+#include "libminillm/world/open_book_eval.h"
 #include "libminillm/world/stories.h"
 
 namespace minillm::world {
 namespace {
 
-constexpr std::string_view kParts[] = {"tokenizer", "pretrain", "sft",     "preference", "replay",
-                                       "rl",        "second",   "heldout", "excerpt"};
+constexpr std::string_view kParts[] = {"tokenizer", "pretrain", "sft",    "preference",
+                                       "replay",    "rl",       "second", "open_book",
+                                       "heldout",   "excerpt"};
 constexpr int64_t kTokenizerDocuments = 6000;
 constexpr int64_t kTokenizerRows = 1500;
 constexpr int64_t kHeldOutTexts = 300;
@@ -76,6 +79,13 @@ std::string prompts_to_jsonl(const std::vector<ChatItem>& items) {
       break;
     }
   }
+  return out;
+}
+
+std::string open_book_eval(const World& world) {
+  std::string out;
+  for (const Split split : {Split::kValidation, Split::kTest})
+    out += open_book_eval_to_jsonl(make_open_book_eval(world, split), split);
   return out;
 }
 
@@ -172,7 +182,20 @@ class WorldWriter {
         {"preference_eval.jsonl", pairs_to_jsonl(draw_pairs(WorldStream::kPreferenceEval,
                                                             Split::kValidation, kHeldOutPairs))},
         {"eval.jsonl", eval},
-        {"prompts.jsonl", prompts_to_jsonl(test.chat)}};
+        {"prompts.jsonl", prompts_to_jsonl(test.chat)},
+        {"open_book_eval.jsonl", open_book_eval(world_)}};
+  }
+
+  std::vector<WorldFile> open_book() const {
+    Rng rng = world_rng(options_.seed, WorldStream::kOpenBook);
+    std::string rows;
+    for (int64_t i = 0; i < options_.open_book_rows; ++i)
+      append_line(rows, {{"messages", messages_to_json(draw_open_book_row(rng, world_).messages)}});
+    Rng text_rng = world_rng(options_.seed, WorldStream::kOpenBookText);
+    std::string text;
+    for (int64_t i = 0; i < options_.open_book_documents; ++i)
+      text += write_open_book_document(text_rng, world_) + "\n\n";
+    return {{"open_book.jsonl", std::move(rows)}, {"open_book.txt", std::move(text)}};
   }
 
   std::string excerpt() const {
@@ -207,7 +230,9 @@ void check_options(const WorldOptions& options) {
       {"sft-rows", options.sft_rows},
       {"pairs", options.pairs},
       {"replay-facts", options.replay_facts},
-      {"second-documents", options.second_documents}};
+      {"second-documents", options.second_documents},
+      {"open-book-rows", options.open_book_rows},
+      {"open-book-documents", options.open_book_documents}};
   for (const auto& [name, size] : sizes) {
     MINILLM_CHECK_USAGE(size >= 0, "world option '{}': out of range: expected at least 0, got {}",
                         name, size);
@@ -238,6 +263,7 @@ std::vector<WorldFile> make_world_files(const WorldOptions& options, std::string
     const auto texts = writer.draw_register(WorldStream::kSecondDomain, options.second_documents);
     return {{"second.jsonl", texts_to_jsonl(texts)}};
   }
+  if (part == "open_book") return writer.open_book();
   if (part == "heldout") return writer.heldout();
   if (part == "excerpt") return {{"excerpt.txt", writer.excerpt()}};
   throw Error(fmt::format("world part '{}': unknown: expected one of {}", part,

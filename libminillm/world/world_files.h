@@ -18,7 +18,9 @@ struct WorldOptions {
   int64_t sft_rows = 24000;
   int64_t pairs = 1000;
   int64_t replay_facts = 1500;  // polite facts in replay.jsonl, beside the SFT rows repeated there
-  int64_t second_documents = 6000;  // documents of second.jsonl
+  int64_t second_documents = 6000;     // documents of second.jsonl
+  int64_t open_book_rows = 24000;      // rows in open_book.jsonl
+  int64_t open_book_documents = 8000;  // documents of open_book.txt
 };
 
 struct WorldFile {
@@ -35,9 +37,12 @@ struct WorldFile {
 //   - rl: rl.jsonl, {"prompt": [...], "kind": "answer", "value": "cooper"}, the questions of
 //     sft.jsonl, each once, with what a right answer is;
 //   - second: second.jsonl, {"text": ...}, the second domain;
+//   - open_book: open_book.jsonl, {"messages": [...]}, questions with notes to answer them from,
+//     and open_book.txt, the same as text for pretraining, documents divided by empty lines;
 //   - heldout: pretrain_eval.jsonl, sft_eval.jsonl, preference_eval.jsonl, second_eval.jsonl (the
-//     stages' held-out losses; validation people), eval.jsonl (both splits, all questions) and
-//     prompts.jsonl (some test questions, to compare checkpoints on);
+//     stages' held-out losses; validation people), eval.jsonl (both splits, all questions),
+//     prompts.jsonl (some test questions, to compare checkpoints on) and open_book_eval.jsonl (both
+//     splits, questions to be answered from notes);
 //   - excerpt: excerpt.txt, a few documents and rows of each kind, to read.
 Texts world_parts();
 

@@ -207,11 +207,11 @@ TEST_F(CheckpointTest, RefusesATokenizerLargerThanTheModel) {
   config.vocab_size = 299;
   Model model(config);
   model.initialize(1);
-  EXPECT_ERROR(write_checkpoint(path_, {&model, &toy_tokenizer(), {}, {}, {}}),
+  EXPECT_ERROR(write_checkpoint(path_, {&model, &toy_tokenizer(), {}, {}}),
                "tokenizer has 300 pieces: expected at most the model's vocab_size = 299");
   config.vocab_size = 304;  // padding rows are fine
   Model padded(config);
-  write_checkpoint(path_, {&padded, &toy_tokenizer(), {}, {}, {}});
+  write_checkpoint(path_, {&padded, &toy_tokenizer(), {}, {}});
   EXPECT_EQ(Checkpoint::open(path_).tokenizer().vocab_size(), 300);
   // In a directory of others: before the tokenizer is built.
   const std::string config_path = join_path(path_, "config.json");
@@ -223,7 +223,7 @@ TEST_F(CheckpointTest, RefusesATokenizerLargerThanTheModel) {
   small.vocab_size = 299;
   Model other(small);
   other.initialize(1);
-  write_checkpoint(dir_.file("other"), {&other, nullptr, {}, {}, {}});
+  write_checkpoint(dir_.file("other"), {&other, nullptr, {}, {}});
   write_file_atomic(join_path(path_, "model.safetensors"),
                     read_file(join_path(dir_.file("other"), "model.safetensors")));
   EXPECT_ERROR(Checkpoint::open(path_).tokenizer(),
@@ -235,7 +235,7 @@ TEST_F(CheckpointTest, LooksAtHeadersBeforeItHashes) {
   const auto grow = [&](const char* name) {
     std::filesystem::resize_file(join_path(path_, name), uint64_t{1} << 40);
   };
-  write_checkpoint(path_, {&sample_.model, &toy_tokenizer(), {}, {}, {}});
+  write_checkpoint(path_, {&sample_.model, &toy_tokenizer(), {}, {}});
   grow("model.safetensors");
   EXPECT_ERROR(Checkpoint::open(path_), "model.safetensors': damaged: expected ");
   std::string manifest = read_file(join_path(path_, "MANIFEST.json"));

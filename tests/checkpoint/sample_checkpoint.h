@@ -45,11 +45,12 @@ struct SampleCheckpoint {
     model.initialize(seed);
   }
   minillm::CheckpointContents contents(int64_t step = 7) const {
-    return {&model, &toy_tokenizer(), exp_avg, exp_avg_sq, sample_state(step)};
+    return {&model, &toy_tokenizer(), minillm::moments_in_memory(exp_avg, exp_avg_sq),
+            sample_state(step)};
   }
 
   minillm::Model model;
-  std::vector<minillm::Real> exp_avg, exp_avg_sq;
+  mutable std::vector<minillm::Real> exp_avg, exp_avg_sq;
 
  private:
   static minillm::ModelConfig config(bool tied) {

@@ -6,11 +6,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <mutex>
+#include <utility>
 
 #include "libminillm/core/rng.h"
 #include "libminillm/dist/loopback.h"
@@ -45,27 +47,23 @@ Values tree_value(Slots node, Index size) {
   return sum;
 }
 
-// [0, size) cut for n ranks: about equal, or unequal with empty ones.
-std::vector<ElementRange> shards_of(Index size, Index ranks, bool unequal) {
-  std::vector<ElementRange> shards;
-  for (Index r = 0; r < ranks; ++r) {
-    const auto border = [&](Index k) {
-      return unequal && k > 0 && k < ranks ? std::min(size, size * (k / 2) / ranks + k)
-                                           : size * k / ranks;
-    };
-    shards.push_back({border(r), border(r + 1)});
+// [0, size) in parts: about equal, or unequal with empty ones.
+std::vector<ElementRange> parts_of(Index size, Index count, bool unequal) {
+  std::vector<ElementRange> parts;
+  Index begin = 0;
+  for (Index p = 0; p < count; ++p) {
+    const Index share = unequal ? size * (p / 3) / count : size * (p + 1) / count;
+    const Index end = p + 1 == count ? size : std::clamp(share, begin, size);
+    parts.push_back({begin, end});
+    begin = end;
   }
-  for (size_t r = 1; r < shards.size(); ++r) {  // in order, without gaps
-    shards[r].begin = shards[r - 1].end = std::max(shards[r - 1].begin, shards[r - 1].end);
-    shards[r].end = std::max(shards[r].begin, shards[r].end);
-  }
-  shards.back().end = size;
-  return shards;
+  return parts;
 }
 
 struct Case {
   Index slots, ranks, size, bucket;
-  bool unequal;
+  bool unequal, beside_work = false;
+  Index parts = 16;
 };
 
 // What every rank has in the end.
@@ -74,13 +72,35 @@ std::vector<Values> summed(const Case& c, std::vector<double>* bytes = nullptr) 
   std::mutex mutex;
   if (bytes != nullptr) bytes->resize(static_cast<size_t>(c.ranks));
   run_loopback(c.ranks, [&](Communicator& communicator) {
-    OrderedSum sum(communicator, c.slots, shards_of(c.size, c.ranks, c.unequal), c.bucket);
+    OrderedSum sum(communicator, c.slots, parts_of(c.size, c.parts, c.unequal), c.bucket);
     std::vector<Values> nodes;
     std::vector<std::span<Real>> views;
     for (const Slots& node : sum.own_nodes()) nodes.push_back(tree_value(node, c.size));
     for (Values& values : nodes) views.emplace_back(values);
-    sum.reduce_scatter(views);
-    sum.all_gather(nodes.front());
+    if (c.beside_work) {
+      // The last elements are there first, each rank's at other times.
+      Values last = std::exchange(nodes.back(), Values(nodes.back().size(), Real{7}));
+      views.back() = nodes.back();
+      sum.begin_sum(views);
+      const Index stride = 3 + communicator.rank();
+      for (Index from = c.size; from > 0;) {
+        const Index to = std::exchange(from, std::max<Index>(0, from - stride));
+        std::copy(last.begin() + from, last.begin() + to, nodes.back().begin() + from);
+        sum.ready(from);
+      }
+      sum.finish_sum();
+      sum.begin_gather(nodes.front());
+      const Values whole = tree_value({0, c.slots}, c.size);
+      for (Index end = 0; end <= c.size; end += stride) {  // what is waited for is there
+        sum.wait_for(end);
+        for (Index i = 0; i < end; ++i)
+          ASSERT_EQ(nodes.front()[static_cast<size_t>(i)], whole[static_cast<size_t>(i)]);
+      }
+      sum.finish_gather();
+    } else {
+      sum.reduce_scatter(views);
+      sum.all_gather(nodes.front());
+    }
     const std::scoped_lock lock(mutex);
     results[static_cast<size_t>(communicator.rank())] = nodes.front();
     if (bytes != nullptr) (*bytes)[static_cast<size_t>(communicator.rank())] = sum.bytes_sent();
@@ -101,6 +121,32 @@ TEST(OrderedSum, HasTheBitsOfOneRankForAnyNumberOfRanks) {
                                            size, bucket));
     }
   }
+}
+
+// While a backward pass goes on, and a forward pass.
+TEST(OrderedSum, GoesOnBesideOtherWork) {
+  for (const Index ranks : {1, 2, 3, 5, 8})
+    for (const Index slots : {8, 13})
+      for (const bool unequal : {false, true})
+        for (const Values& own : summed({slots, ranks, 203, 7, unequal, /*beside_work=*/true}))
+          expect_same_bits(own, tree_value({0, slots}, 203),
+                           fmt::format("{} slots, {} ranks", slots, ranks));
+}
+
+// Who leaves in the middle of a sum waits for nobody.
+TEST(OrderedSum, IsGivenUpWithTheCaller) {
+  EXPECT_ERROR(run_loopback(
+                   2,
+                   [](Communicator& communicator) {
+                     OrderedSum sum(communicator, 2, parts_of(50, 4, false), 8);
+                     Values values(50);
+                     const std::span<Real> views[] = {values};
+                     sum.begin_sum(views);
+                     if (communicator.rank() == 0) throw Error("disk full");
+                     sum.finish_sum();
+                   },
+                   /*deadline=*/30),
+               "disk full");
 }
 
 // A plain loop over ranks, which an engine's reduction may well be, is another order.

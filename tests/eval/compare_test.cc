@@ -98,7 +98,7 @@ TEST_F(Compare, HasAColumnForAdaptersOnACheckpoint) {
   adapter->base_path = base, adapter->base_hash = Checkpoint::open(base).weights_hash();
   adapted.adapt(adapter);
   const std::string own = dir_.file("adapter");
-  write_checkpoint(own, {&adapted, nullptr, {}, {}, {}});
+  write_checkpoint(own, {&adapted, nullptr, {}, {}});
   const std::vector<CheckpointSource> sources = {{base}, {base, {{own, 1}}}, {base, {{own, 0.5}}}};
   const Comparison result = compare_checkpoints(sources, prompts_, config_);
   ASSERT_EQ(result.columns.size(), 6u);

@@ -131,5 +131,65 @@ TEST_F(WorldEval, ACanaryRanksAmongItsCandidates) {
                    std::log2(8.0 / static_cast<double>(canary_rank(logps))));
 }
 
+// What is to be looked up is, once for each question; all other notes are the item's.
+TEST_F(WorldEval, AnOpenBookIsAskedForWhatIsToBeLookedUp) {
+  using Kind = OpenBookItemKind;
+  const std::vector<OpenBookItem> items = {
+      {Kind::kClosed, "closed", std::vector<std::string>(), "goat", {}},
+      {Kind::kLate, "late", {}, "goat", {}},
+      {Kind::kLateNewWording, "new", {}, "goat", {}},
+      {Kind::kNotTold, "none", std::vector<std::string>(), "", {}},
+      {Kind::kAmongOthers, "others", std::vector<std::string>{"the mason"}, "goat", {"lane"}}};
+  std::vector<std::string> asked;
+  const NoteSource source = [&](const std::string& question, int64_t limit) {
+    asked.push_back(question);
+    EXPECT_EQ(limit, 3);
+    return std::vector<Note>{{"the goat of the mason", "a#1", 1}};
+  };
+  std::map<std::string, WorldMetric> metrics;
+  for (const WorldMetric& metric : evaluate_open_book(model_, toy_tokenizer(), items, source))
+    metrics[metric.name] = metric;
+  EXPECT_EQ(asked, (std::vector<std::string>{"late", "new"}));
+  EXPECT_EQ(metrics.at("retrieval_hit_at_3").value, 1);
+  for (const char* name :
+       {"late_known_rate_closed", "late_answer_accuracy", "late_answer_accuracy_new_wording",
+        "late_answer_accuracy_among_others", "late_admitted_rate", "distractor_taken_rate"})
+    EXPECT_EQ(metrics.at(name).of, 1) << name;
+  EXPECT_EQ(metrics.at("note_over_memory_rate").of, 0);
+}
+
+// The model sees the notes in front of the question, and nothing where it is asked by heart.
+TEST_F(WorldEval, OpenBookAnswersAreThoseToThePromptWithItsNotes) {
+  GenerationConfig greedy;
+  greedy.sampling.temperature = 0;
+  greedy.max_tokens = kWorldAnswerTokens;
+  const auto said = [&](const std::vector<Message>& prompt) {
+    return Generator(model_, toy_tokenizer())
+        .generate(render_prompt(toy_tokenizer(), prompt), greedy)
+        .text;
+  };
+  const std::string open = said({{Role::kSystem, "Notes: the goat."}, {Role::kUser, "a name"}});
+  const std::string closed = said({{Role::kUser, "a name"}});
+  ASSERT_NE(open, closed);
+  int compared = 0;
+  for (const char* word : {"goat", "mason", "lane", "name", "cooper", "the", "has", "of"}) {
+    const std::vector<OpenBookItem> items = {
+        {OpenBookItemKind::kClosed, "a name", std::vector<std::string>(), word, {}},
+        {OpenBookItemKind::kLate, "a name", {}, word, {}}};
+    OpenBookScore expected;
+    expected.add(items[0], {}, closed);
+    expected.add(items[1], {"the goat."}, open);
+    const auto metrics =
+        evaluate_open_book(model_, toy_tokenizer(), items, [](const std::string&, int64_t) {
+          return std::vector<Note>{{"the goat.", "", 0}};
+        });
+    for (size_t i = 0; i < metrics.size(); ++i) {
+      EXPECT_EQ(metrics[i].count, expected.metrics()[i].count) << metrics[i].name << ": " << word;
+      compared += static_cast<int>(metrics[i].count);
+    }
+  }
+  EXPECT_GT(compared, 0);
+}
+
 }  // namespace
 }  // namespace minillm

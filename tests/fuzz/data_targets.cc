@@ -9,6 +9,8 @@
 #include "libminillm/data/element_splitter.h"
 #include "libminillm/data/jinja.h"
 #include "libminillm/data/tokenizer.h"
+#include "libminillm/retrieve/note_index.h"
+#include "libminillm/retrieve/sentences.h"
 #include "tests/fuzz/helpers.h"
 
 namespace minillm_testing {
@@ -147,6 +149,29 @@ std::vector<std::string> special_tokens_seeds() {
       "\x01{\"eos_token_id\": [2, 5], \"do_sample\": true, \"temperature\": 0.6}",
       "\x02{\"vocab_size\": 300, \"eos_token_id\": 2}", "\x03{\"<x>\": 279, \"y\": 270}",
       "\x04{\"bos_token\": \"<s>\"}"};
+}
+
+// A question, which anybody may ask, of an index; and the bytes as a document.
+void note_query(std::string_view bytes) {
+  for (const std::string& sentence : cut_sentences(bytes))
+    require(!sentence.empty() && sentence.size() <= kMostNoteBytes);
+  accepted([&] {  // where there is no SQLite, this is refused
+    static const NoteIndex index = [] {
+      const std::string text =
+          "Mary plays the fiddle. Tom does NOT. Near Ashford the harp AND a drum.";
+      const std::string path = fuzz_directory() + "/notes.sqlite";
+      build_note_index({fuzz_file("notes.txt", text)}, path);
+      return NoteIndex(path);
+    }();
+    const size_t found = index.query(bytes).size();
+    require(found <= static_cast<size_t>(kMostNotes));
+  });
+}
+
+std::vector<std::string> note_query_seeds() {
+  return {"Which instrument does Mary play?", "fiddle\" OR NEAR(harp* drum, 2) -text : ^NOT",
+          "# Mary Ashford\n\nDr. Tom sings. \u201cWho?\u201d\n## Life\n- one\n* two",
+          "\u00c9va \u0395\u03bb\u03b5\u03bd\u03b7 \u0418\u0432\u0430\u043d", "{a b} : c + d"};
 }
 
 }  // namespace minillm_testing

@@ -1,4 +1,5 @@
-// The fuzz targets of what reads data files and model directories, beside those of targets.cc.
+// The fuzz targets of what reads data files, model directories and questions, beside those of
+// targets.cc.
 
 #ifndef TESTS_FUZZ_DATA_TARGETS_H_
 #define TESTS_FUZZ_DATA_TARGETS_H_
@@ -22,6 +23,10 @@ std::vector<std::string> jinja_seeds();
 // tokenizer_config.json and its kin; the first byte says which of them.
 void special_tokens(std::string_view bytes);
 std::vector<std::string> special_tokens_seeds();
+
+// A question asked of an index of notes; and a document to be cut into sentences.
+void note_query(std::string_view bytes);
+std::vector<std::string> note_query_seeds();
 
 }  // namespace minillm_testing
 

@@ -309,6 +309,7 @@ const FuzzTarget kFuzzTargets[] = {
     {"tokenizer_model", tokenizer_model},
     {"encode_decode", encode_decode},
     {"chat_template", chat_template},
+    {"note_query", note_query},
     {"token_shard", token_shard},
     {"llama2c", llama2c},
     {"llama2c_tokenizer", llama2c_tokenizer},

@@ -56,6 +56,26 @@ TEST(ChatSession, AsksWithSystemPromptAndHistory) {
   EXPECT_EQ(session.system(), "a goat");
 }
 
+TEST(ChatSession, DoesNotReadItsHistoryAgain) {
+  const Model model = chat_model();
+  ChatSession session(model, toy_tokenizer());
+  session.set_system("the goat has a name and the lane has a mason");
+  Index known = 0;  // at least: what was read for the answer before
+  for (int turn = 0; turn < 3; ++turn) {
+    const Generation answer = session.ask("the name", short_answers()).generation;
+    ASSERT_EQ(answer.reason, StopReason::kMaxTokens);
+    EXPECT_GE(answer.cached_tokens, known) << "turn " << turn;
+    const std::vector<Message> messages = [&] {
+      std::vector<Message> all = {{Role::kSystem, session.system()}};
+      all.insert(all.end(), session.history().begin(), session.history().end() - 1);
+      return all;
+    }();
+    known = std::ssize(render_prompt(toy_tokenizer(), messages));
+  }
+  session.set_system("a goat");
+  EXPECT_LT(session.ask("the name", short_answers()).generation.cached_tokens, known / 2);
+}
+
 TEST(ChatSession, StreamsWhatItShows) {
   const Model model = chat_model();
   ChatSession session(model, toy_tokenizer());

@@ -96,6 +96,21 @@ TEST(Sampler, RepetitionPenaltyShrinksEveryTokenOfTheHistoryOnce) {
       {{0, e1 / sum}, {1, e_2 / sum}, {2, e0 / sum}});
 }
 
+TEST(Sampler, TheBiasComesBeforeAllElse) {
+  // z = (2, -1, 0) + (0, 3, -1) = (2, 2, -1); the penalty then halves token 1.
+  const SamplingConfig config = {
+      .temperature = 1, .repetition_penalty = 2, .logit_bias = {{1, 3.0}, {2, -1.0}}};
+  const double e2 = std::exp(2), e1 = std::exp(1), e_1 = std::exp(-1);
+  const double sum = e2 + e1 + e_1;
+  expect_distribution(distribution(config, {2, -1, 0}, {1}),
+                      {{0, e2 / sum}, {1, e1 / sum}, {2, e_1 / sum}});
+  Rng rng(1);
+  Sampler greedy({.temperature = 0, .logit_bias = {{3, 100.0}}}, 5);
+  EXPECT_EQ(greedy.sample(kLogits, {}, rng), 3);
+  Sampler banned({.temperature = 1, .logit_bias = {{1, -100.0}}}, 5);
+  for (int i = 0; i < 1000; ++i) EXPECT_NE(banned.sample(kLogits, {}, rng), 1);
+}
+
 TEST(Sampler, GreedyTakesTheLargestAndTheLowestIdOnTies) {
   Rng rng(1);
   Sampler sampler({.temperature = 0}, 4);
@@ -155,6 +170,10 @@ TEST(SamplingConfig, NamesTheFieldThatIsWrong) {
   EXPECT_ERROR(SamplingConfig{.top_p = 0}.validate(), "top_p: expected");
   EXPECT_ERROR(SamplingConfig{.min_p = 1.5}.validate(), "min_p: expected");
   EXPECT_ERROR(SamplingConfig{.repetition_penalty = 0}.validate(), "repetition_penalty: expected");
+  for (const double bias : {-101.0, 101.0, double{NAN}})
+    EXPECT_ERROR((SamplingConfig{.logit_bias = {{7, bias}}}.validate()), "logit_bias: of token 7:");
+  for (const Token token : {-1, 5})
+    EXPECT_ERROR(Sampler({.logit_bias = {{token, 1.0}}}, 5), "expected 0 to 4");
 }
 
 }  // namespace

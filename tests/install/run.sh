@@ -41,7 +41,7 @@ CODE
 cat >"$work/project/CMakeLists.txt" <<'CMAKE'
 cmake_minimum_required(VERSION 3.25)
 project(user LANGUAGES CXX)
-find_package(minillm REQUIRED COMPONENTS base world report pretrain sft dpo reward rl c)
+find_package(minillm REQUIRED COMPONENTS base world report retrieve pretrain sft dpo reward rl c)
 foreach(program main pretrain_in_memory sft_in_memory dpo_in_memory speak_and_evaluate)
   add_executable(${program} ${program}.cc)
   target_link_libraries(${program} PRIVATE minillm::minillm)

@@ -39,7 +39,7 @@ class AdapterExport : public testing::Test {
     for (Real& w : adapter->parameters()) w = static_cast<Real>(0.1 * rng.normal());
     adapter->base_path = sample_.path();
     model_.adapt(adapter);
-    write_checkpoint(sample_.file("adapter"), {&model_, nullptr, {}, {}, {}});
+    write_checkpoint(sample_.file("adapter"), {&model_, nullptr, {}, {}});
   }
   Checkpoint adapter() const { return Checkpoint::open(sample_.file("adapter")); }
   // What merging adds to element (row, col) of a module's matrix.
@@ -185,7 +185,7 @@ TEST_F(AdapterExport, OfOtherKindsThanLoraHasNoPlace) {
     other->base_path = sample_.path();
     model_.adapt(other);
     const std::string path = sample_.file(minillm_testing::name_of(kind));
-    write_checkpoint(path, {&model_, nullptr, {}, {}, {}});
+    write_checkpoint(path, {&model_, nullptr, {}, {}});
     EXPECT_ERROR(export_gguf_adapter(Checkpoint::open(path), sample_.file("x")),
                  "which a GGUF adapter has no place for: expected LoRA");
     EXPECT_ERROR(export_mlx_adapter(Checkpoint::open(path), sample_.file("x")),
@@ -198,7 +198,7 @@ TEST_F(AdapterExport, RefusesWhatTheFormatsHaveNoPlaceFor) {
   const auto with_rows = minillm_testing::random_adapter(model_.config());
   with_rows->base_path = sample_.path();
   model_.adapt(with_rows);
-  write_checkpoint(sample_.file("adapter"), {&model_, nullptr, {}, {}, {}});
+  write_checkpoint(sample_.file("adapter"), {&model_, nullptr, {}, {}});
   EXPECT_ERROR(export_gguf_adapter(adapter(), sample_.file("x")), "replaces rows of the embedding");
   EXPECT_ERROR(export_mlx_adapter(adapter(), sample_.file("x")), "replaces rows of the embedding");
   std::filesystem::remove_all(sample_.file("adapter"));

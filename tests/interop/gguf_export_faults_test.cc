@@ -63,7 +63,7 @@ TEST(GgufExport, RefusesUnigramTokenizers) {
   config.vocab_size = tokenizer.vocab_size();
   Model model(config);
   model.initialize(1);
-  write_checkpoint(dir.file("c"), {&model, &tokenizer, {}, {}, {}});
+  write_checkpoint(dir.file("c"), {&model, &tokenizer, {}, {}});
   EXPECT_ERROR(export_gguf(Checkpoint::open(dir.file("c")), dir.file("g"), WeightEncoding::kF32),
                "cannot be exported to GGUF: expected BPE with byte fallback, got unigram");
   EXPECT_EQ(names_in(dir), std::vector<std::string>{"c"});

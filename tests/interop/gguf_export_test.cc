@@ -164,7 +164,7 @@ TEST(GgufExport, ReadersSlowTheRotationsDownAsTheModelDoes) {
     Model model(config);
     model.initialize(5);
     const TempDir dir;
-    write_checkpoint(dir.file("checkpoint"), {&model, &toy_tokenizer(), {}, {}, {}});
+    write_checkpoint(dir.file("checkpoint"), {&model, &toy_tokenizer(), {}, {}});
     export_gguf(Checkpoint::open(dir.file("checkpoint")), dir.file("f"), WeightEncoding::kF32);
     const GgufFile file = parse_gguf(read_file(dir.file("f")));
     InterleavedWeights weights;
@@ -264,7 +264,7 @@ TEST(GgufExport, GivesRowsBeyondTheTokenizerNamesOfTheirOwn) {
   config.vocab_size = 304;
   Model model(config);
   model.initialize(1);
-  write_checkpoint(dir.file("c"), {&model, &toy_tokenizer(), {}, {}, {}});
+  write_checkpoint(dir.file("c"), {&model, &toy_tokenizer(), {}, {}});
   export_gguf(Checkpoint::open(dir.file("c")), dir.file("g"), WeightEncoding::kF32);
   const GgufFile file = parse_gguf(read_file(dir.file("g")));
   const GgufValue& tokens = file.values.at("tokenizer.ggml.tokens");
@@ -277,7 +277,7 @@ TEST(GgufExport, GivesRowsBeyondTheTokenizerNamesOfTheirOwn) {
 TEST(GgufExport, WithoutATokenizerSaysSo) {
   TempDir dir;
   const Model model = minillm_testing::toy_model();
-  write_checkpoint(dir.file("c"), {&model, nullptr, {}, {}, {}});
+  write_checkpoint(dir.file("c"), {&model, nullptr, {}, {}});
   const ExportReport report =
       export_gguf(Checkpoint::open(dir.file("c")), dir.file("g"), WeightEncoding::kF32);
   ASSERT_EQ(report.warnings.size(), 1u);
@@ -297,7 +297,7 @@ class LlamaTokenizerExport : public ::testing::Test {
     model.initialize(1);
     const Tokenizer tokenizer =
         Tokenizer::load(minillm_testing::test_data_path("weights/llama_tokenizer.model"));
-    write_checkpoint(dir_.file("c"), {&model, &tokenizer, {}, {}, {}});
+    write_checkpoint(dir_.file("c"), {&model, &tokenizer, {}, {}});
     report_ = export_gguf(Checkpoint::open(dir_.file("c")), dir_.file("g"), WeightEncoding::kF16);
   }
   TempDir dir_;

@@ -163,7 +163,7 @@ TEST(HfExport, NumpyReadsTheSameAdapter) {
     const auto adapter = minillm_testing::random_adapter(model.config());
     adapter->base_path = sample.path();
     model.adapt(adapter);
-    write_checkpoint(sample.file("adapter"), {&model, nullptr, {}, {}, {}});
+    write_checkpoint(sample.file("adapter"), {&model, nullptr, {}, {}});
     const auto difference =
         numpy_difference(sample.dir(), sample.path(), model, minillm_testing::random_tokens(24, 5),
                          sample.file("adapter"));

@@ -123,9 +123,8 @@ TEST_F(Llama2cImport, TakesBackWhatWasExported) {
     Model model(config);
     model.initialize(3);
     const std::string directory = dir_.file(tied ? "tied" : "untied");
-    write_checkpoint(
-        directory,
-        {.model = &model, .tokenizer = nullptr, .exp_avg = {}, .exp_avg_sq = {}, .state = {}});
+    write_checkpoint(directory,
+                     {.model = &model, .tokenizer = nullptr, .optimizer = {}, .state = {}});
     export_llama2c(Checkpoint::open(directory), dir_.file("exported.bin"));
     const Model again = import_llama2c(dir_.file("exported.bin"));
     EXPECT_EQ(again.config(), config);

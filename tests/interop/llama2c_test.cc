@@ -128,7 +128,7 @@ TEST(Llama2c, RefusesModelsThatRunComputesOtherwise) {
     Model model(config);
     model.initialize(1);
     const std::string path = dir.file("c" + std::to_string(count++));
-    write_checkpoint(path, {&model, nullptr, {}, {}, {}});
+    write_checkpoint(path, {&model, nullptr, {}, {}});
     EXPECT_ERROR(export_llama2c(Checkpoint::open(path), dir.file("m.bin")), text);
     EXPECT_FALSE(file_exists(dir.file("m.bin")));
   };

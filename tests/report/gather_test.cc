@@ -129,7 +129,7 @@ TEST_F(Gather, AddsTheFirstRunWithAdaptersAsOneMore) {
   const auto adapter = minillm_testing::random_adapter(adapted.config());
   adapter->base_path = base.path(), adapter->base_hash = base.weights_hash();
   adapted.adapt(adapter);
-  write_checkpoint(dir_.file("adapter"), {&adapted, nullptr, {}, {}, {}});
+  write_checkpoint(dir_.file("adapter"), {&adapted, nullptr, {}, {}});
   ReportOptions asking = options({a}, {{{{Role::kUser, "the goat"}}, {}}});
   asking.adapters = {{dir_.file("adapter"), 0.5}};
   const Report report = gather_report(asking);

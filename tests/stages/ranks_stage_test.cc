@@ -40,12 +40,15 @@ class RankedStages : public Stages {
                           const TrainerEvents& events) {
     const auto adapt = [&](auto config) {
       config.train = in_slots(config.train);
-      if (stage == "rl") config.train.accumulation_steps = 1;  // a step is its questions
+      if (stage == "rl" || stage == "ppo")
+        config.train.accumulation_steps = 1;  // a step is its questions
       if (stage == "lora") config.train.adapter.lora.rank = 2;
+      if (stage == "bf16") config.train.precision = "bf16";
       return config;
     };
     if (stage == "pretrain") return pretrain(adapt(small_pretrain()), options, events);
-    if (stage == "sft" || stage == "lora") return sft(adapt(small_sft()), options, events);
+    if (stage == "sft" || stage == "lora" || stage == "bf16")
+      return sft(adapt(small_sft()), options, events);
     if (stage == "dpo") return dpo(adapt(small_dpo()), options, events);
     if (stage == "reward") {
       RewardConfig reward;
@@ -59,23 +62,26 @@ class RankedStages : public Stages {
     policy.samples = 2;
     policy.max_tokens = 8;
     policy.replay_tokens = 100;
+    if (stage == "ppo") policy.algorithm = "ppo";
     return rl(adapt(policy), options, events);
   }
   static void train(const std::string& stage, const std::string& out, Index ranks,
                     bool resume = false, Index stop_after = -1) {
-    const bool pairs = stage == "dpo" || stage == "reward";
+    const bool pairs = stage == "dpo" || stage == "reward",
+               samples = stage == "rl" || stage == "ppo";
     const std::string data = stage == "pretrain" ? "pretrain.jsonl"
                              : pairs             ? "preference.jsonl"
-                             : stage == "rl"     ? "questions.jsonl"
+                             : samples           ? "questions.jsonl"
                                                  : "sft.jsonl";
     const std::string held_out = stage == "pretrain" ? "pretrain_eval.jsonl"
                                  : pairs             ? "preference_eval.jsonl"
-                                 : stage == "rl"     ? ""
+                                 : samples           ? ""
                                                      : "sft_eval.jsonl";
-    const bool on_base = stage == "pretrain" || stage == "sft" || stage == "lora";
+    const bool on_base =
+        stage == "pretrain" || stage == "sft" || stage == "lora" || stage == "bf16";
     StageOptions options = world_->options(data, held_out, out, on_base ? "base" : "chat");
     options.resume = resume;
-    if (stage == "dpo" || stage == "rl") options.replay_files = {world_->file("replay.jsonl")};
+    if (stage == "dpo" || samples) options.replay_files = {world_->file("replay.jsonl")};
     run_loopback(
         ranks,
         [&](Communicator& communicator) {
@@ -124,7 +130,8 @@ TEST_P(EveryRankedStage, EndsWithTheBytesOfOneRank) {
   EXPECT_EQ(bytes(stopped), bytes(one)) << "resumed";
 }
 INSTANTIATE_TEST_SUITE_P(Stages, EveryRankedStage,
-                         testing::Values("pretrain", "sft", "lora", "dpo", "reward", "rl"),
+                         testing::Values("pretrain", "sft", "lora", "bf16", "dpo", "reward", "rl",
+                                         "ppo"),
                          [](const auto& stage) { return std::string(stage.param); });
 
 TEST_F(RankedStages, ThatDifferAreRefusedByName) {

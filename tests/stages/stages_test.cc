@@ -192,7 +192,7 @@ TEST_F(Stages, TheChatTemplateTravelsWithTheCheckpoint) {
   const Checkpoint taught = Checkpoint::open(world_->file("zephyr"));
   const Model model = taught.load_model();
   const Tokenizer other = taught.tokenizer().with_chat_template(chat_template_named("chatml"));
-  write_checkpoint(world_->file("mixed"), {&model, &other, {}, {}, *taught.state()});
+  write_checkpoint(world_->file("mixed"), {&model, &other, {}, *taught.state()});
   options = world_->options("sft.jsonl", "", "from-mixed", "mixed");
   EXPECT_ERROR(sft(one_step, options, {}),
                "taught another chat template: expected 'zephyr', got 'chatml'");

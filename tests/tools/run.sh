@@ -50,7 +50,7 @@ wait_for() {
 }
 
 # --- every tool explains itself
-for name in pretrain sft dpo reward rl constitution generate eval compare report tokenizer inspect export import world \
+for name in pretrain sft dpo reward rl constitution generate eval compare report tokenizer inspect export import notes world \
   bench; do
   expect 0 "minillm-$name|Usage" tool $name --help
   expect 2 "^error: " tool $name --no-such-option
@@ -169,6 +169,37 @@ echo "Who is Tom?" >other.txt
 expect 1 "no request is of the form" judged --requests other.txt --pairs none.jsonl
 expect 2 "requests" judged --pairs none.jsonl
 expect 2 "is an input, too" judged --requests asked.jsonl --pairs asked.jsonl
+
+# --- notes: an index of texts, and what is looked up in it
+printf 'Tom Weston plays the harp. Mary Ashford lives in Weston.\n' >told.txt
+expect 0 "2 notes, 0 repetitions left out" tool notes build --input told.txt --out notes.sqlite
+expect 0 "told.txt#1  Tom Weston plays the harp." tool notes query --notes notes.sqlite "What does Tom Weston play?"
+expect 0 '"notes":\[\]' tool notes query --notes notes.sqlite "What does Anna Weston play?" --json
+expect 0 '"text":"Tom Weston plays' tool notes query --notes notes.sqlite '"Tom" NOT (harp*' --json
+expect 0 "no note holds" tool notes query --notes notes.sqlite ""
+expect 1 "notes 'none.sqlite': no such file \(minillm-notes build writes one\)" tool notes query --notes none.sqlite x
+expect 1 "not an index of notes" tool notes query --notes told.txt x
+expect 1 "'none.txt'" tool notes build --input none.txt --out other.sqlite
+ensure "an index of nothing was left" none other.sqlite
+expect 2 "is an input, too" tool notes build --input told.txt --out told.txt
+expect 2 "document split" tool notes build --input told.txt --out other.sqlite --split word
+expect 2 "--limit" tool notes query --notes notes.sqlite x --limit 0
+expect 2 "required|subcommand" tool notes
+expect 0 '"repeated":' tool notes build --input world/second.jsonl --out world/notes.sqlite --json
+expect 0 '"answer_accuracy".*"late_answer_accuracy":\{"value":0.0,"count":0,"of":40\}' \
+  tool eval world --checkpoint chat --data world --notes world/notes.sqlite --split validation --json
+expect 1 "notes 'none.sqlite': no such file" tool eval world --checkpoint chat --data world --notes none.sqlite
+expect 0 "open_book.jsonl: .* bytes" tool world --out open --part open_book --open-book-rows 10 --open-book-documents 3
+expect 0 '"used":10' tool inspect open/open_book.jsonl --json
+expect 2 "open-book-rows.*at least 0" tool world --out open --part open_book --open-book-rows -1
+noted() { tool generate --checkpoint chat --notes notes.sqlite --max-tokens 4 "$@"; }
+expect 0 "\[told.txt#1\] Tom Weston plays the harp." noted --chat --prompt "What does Tom Weston play?"
+expect 0 '"prompt":"Be short. Notes: none.\\nWho is Anna\?".*"notes":\[\]' noted --chat --system "Be short." \
+  --prompt "Who is Anna?" --json
+expect 0 "\[no note was found\]" noted --chat --prompt "Who is Anna?"
+echo "What does Tom Weston play?" >asked.txt
+expect 0 "\[told.txt#1\]" noted --chat <asked.txt
+expect 2 "--notes requires --chat" noted --prompt x
 
 # --- single answers with a verdict are for KTO
 printf '{"prompt":"Who is %s?","completion":"A baker.","label":%s}\n' Tom true Ann false Mary 1 Jo '"bad"' >judged.jsonl

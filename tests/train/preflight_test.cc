@@ -70,10 +70,27 @@ TEST(Preflight, MemoryNeedIsWhatModelAndWorkspaceTake) {
   EXPECT_EQ(need.parameters, arena);
   EXPECT_EQ(need.gradients, arena);
   EXPECT_EQ(need.moments, 2 * arena);
-  const MemoryNeed slots =
-      memory_need(config, 100, 50, 1000, Workspace::Mode::kTraining, nullptr, 13);
-  EXPECT_EQ(slots.gradients, 5 * arena);
-  EXPECT_EQ(slots.moments, 2 * arena);
+  TrainConfig train;
+  train.accumulation_steps = 16;
+  train.slots = 13;
+  const auto with = [&](Index rank, Index ranks) {
+    const Index trained = config.parameter_count();
+    return memory_need(config, 100, 50, 1000, Workspace::Mode::kTraining, nullptr,
+                       minillm::step_memory(train, trained, rank, ranks));
+  };
+  EXPECT_EQ(with(0, 1).gradients, 5 * arena);
+  EXPECT_EQ(with(0, 1).moments, 2 * arena);
+  EXPECT_EQ(with(0, 1).staging, 0);
+  // Slots 0 to 5 of 13: [0, 4) and [4, 6), the first of which takes two buffers more.
+  EXPECT_EQ(with(0, 2).gradients, 4 * arena);
+  EXPECT_NEAR(with(1, 2).moments, arena, 0.05 * arena);
+  EXPECT_GT(with(0, 2).staging, 0);
+  // Four replicas on two ranks: two of everything each, where they began, half of the momentum.
+  train.slots = 1;
+  train.outer.replicas = 4;
+  EXPECT_EQ(with(0, 2).parameters, 4 * arena);
+  EXPECT_EQ(with(0, 2).gradients, 4 * arena);
+  EXPECT_NEAR(with(0, 2).moments, 4.5 * arena, 0.05 * arena);
   EXPECT_EQ(need.activations + need.head,
             Workspace::bytes(config, 100, 50, Workspace::Mode::kTraining));
   // A chunk of 50 rows: logits, hidden states and their gradient.

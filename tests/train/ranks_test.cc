@@ -5,86 +5,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <filesystem>
-
-#include "libminillm/dist/loopback.h"
 #include "tests/testing/expect_error.h"
-#include "tests/train/test_run.h"
+#include "tests/train/ranked_run.h"
 
 namespace minillm_testing {
 namespace {
 
-using minillm::Communicator;
-using minillm::join_path;
-using minillm::read_file;
-using minillm::run_loopback;
 using testing::Contains;
 using testing::HasSubstr;
-
-TrainConfig config_of(int64_t slots) {
-  TrainConfig config = ten_steps();
-  config.steps = 7;
-  config.save_every = 3;
-  config.accumulation_steps = 16;
-  config.slots = slots;
-  return config;
-}
-
-// A directory that ranks train into, one after another.
-struct RankedRun {
-  TempDir dir;
-  std::string path = dir.file("run");
-  std::vector<std::string> messages;                                     // of the first rank
-  std::function<void(CopyTask&, Index)> plan = [](CopyTask&, Index) {};  // faults, by rank
-  Index stop_after = -1, stopped_rank = 0;                               // as Ctrl-C on one rank
-  std::vector<TrainOutcome> outcomes;                                    // by rank
-
-  void train(Index ranks, const TrainConfig& config, bool resume = false, Index micro_batches = 0) {
-    outcomes.assign(static_cast<size_t>(ranks), TrainOutcome::kDryRun);
-    run_loopback(
-        ranks,
-        [&](Communicator& communicator) {
-          omp_set_num_threads(1);
-          const Index rank = communicator.rank();
-          CopyTask task;
-          task.accumulation = config.accumulation_steps;
-          plan(task, rank);
-          std::optional<RunDirectory> directory;
-          if (rank == 0) directory.emplace(path);
-          TrainingTask stage = task.stage();
-          stage.micro_batches = micro_batches;
-          Trainer trainer(config, config.steps, stage, directory ? &*directory : nullptr,
-                          &communicator);
-          if (resume) trainer.resume();
-          TrainerEvents events;
-          Index step = 0;
-          events.on_step = [&](const StepReport& report) { step = report.step; };
-          events.stop_requested = [&] { return rank == stopped_rank && step == stop_after; };
-          if (rank == 0)
-            events.on_message = [&](const std::string& text) { messages.push_back(text); };
-          outcomes[static_cast<size_t>(rank)] = trainer.run(events);
-        },
-        /*deadline=*/20);
-  }
-
-  // All of the newest checkpoint, and the log without what a clock says.
-  std::map<std::string, std::string> bytes() const {
-    std::map<std::string, std::string> all;
-    const RunDirectory run(path);
-    const std::string checkpoint = Checkpoint::open(path).path();
-    for (const char* name : {"model.safetensors", "optimizer.safetensors", "config.json"})
-      all[name] = read_file(join_path(checkpoint, name));
-    auto state = nlohmann::json::parse(read_file(join_path(checkpoint, "trainer_state.json")));
-    state["minillm"].erase("metrics_offset");  // counts the digits of the times
-    all["state"] = state["minillm"].dump();
-    for (nlohmann::json line : read_metrics(run)) {
-      for (const char* clock : {"time", "tokens_per_second", "eval_runtime"}) line.erase(clock);
-      all["log"] += line.dump() + "\n";
-    }
-    return all;
-  }
-};
 
 TEST(Ranks, AnyNumberOfThemEndsWithTheBytesOfOne) {
   for (const int64_t slots : {8, 13}) {
@@ -96,6 +24,32 @@ TEST(Ranks, AnyNumberOfThemEndsWithTheBytesOfOne) {
       EXPECT_EQ(several.bytes(), one.bytes()) << ranks << " ranks, " << slots << " slots";
     }
   }
+}
+
+// Gradients and parameters travel while the passes go on, and the bits are the same.
+TEST(Ranks, ExchangeBesideTheirPasses) {
+  for (const auto precision : {minillm::Precision::kFloat, minillm::Precision::kBfloat16}) {
+    RankedRun one;
+    one.plan = [&](CopyTask& task, Index) { task.model.set_precision(precision); };
+    one.train(1, config_of(8));
+    for (const Index ranks : {2, 3, 5, 8}) {
+      RankedRun several;
+      several.plan = one.plan;
+      several.one_backward = true;
+      several.train(ranks, config_of(8));
+      EXPECT_EQ(several.bytes(), one.bytes()) << ranks << " ranks";
+    }
+  }
+}
+
+// Bad memory, or another build on one machine: found before anything is saved.
+TEST(Ranks, ThatHaveDriftedApartAreNotSaved) {
+  RankedRun run;
+  run.after_step = [](CopyTask& task, Index rank, Index step) {
+    if (rank == 2 && step == 3) task.model.parameters()[7] += Real{0.25};
+  };
+  EXPECT_ERROR(run.train(3, config_of(8)), "rank 2 has other weights than rank 0");
+  EXPECT_THROW(Checkpoint::open(run.path), minillm::Error);
 }
 
 // Without a communicator at all, and in one slot: the log of the stage's sums, too.

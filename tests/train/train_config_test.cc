@@ -30,7 +30,7 @@ TEST(TrainConfig, ListsEveryFieldOnceUnderTrainOrAnAdapter) {
   std::set<const void*> values;
   for (const ConfigField& field : fields.all()) {
     const std::string section = field.key.substr(0, field.key.find('.'));
-    EXPECT_THAT(section, testing::AnyOf("train", "lora", "parallel", "prompt", "prefix"));
+    EXPECT_THAT(section, testing::AnyOf("train", "outer", "lora", "parallel", "prompt", "prefix"));
     EXPECT_FALSE(field.help.empty()) << field.key;
     EXPECT_TRUE(keys.insert(field.key).second) << field.key;
     const void* value = std::visit([](auto* v) -> const void* { return v; }, field.value);

@@ -61,7 +61,7 @@ struct TrainingMessage {
 };
 inline std::vector<TrainingMessage> training_messages() {
   std::vector<TrainingMessage> messages;
-  for (const char* name : {"sft.jsonl", "replay.jsonl", "preference.jsonl"}) {
+  for (const char* name : {"sft.jsonl", "replay.jsonl", "preference.jsonl", "open_book.jsonl"}) {
     for (const auto& row : rows_of(name)) {
       for (const char* key : {"messages", "prompt", "chosen", "rejected"}) {
         if (!row.contains(key)) continue;

@@ -1,0 +1,2 @@
+// The chat page.
+"use strict";

@@ -1,0 +1,163 @@
+#include "libminillm/serve/request.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "libminillm/serve/api_error.h"
+#include "libminillm/serve/fields.h"
+#include "libminillm/serve/messages.h"
+
+namespace minillm {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr size_t kMaxStops = 16;
+constexpr double kMaxBias = 100;
+constexpr int64_t kCompletionTokens = 16;  // where the request says nothing, as OpenAI has it
+
+std::vector<std::string> parse_stop(const Fields& fields) {
+  const Json* const stop = fields.find("stop");
+  std::vector<std::string> result;
+  if (stop == nullptr) return result;
+  const Json list = stop->is_string() ? Json::array({*stop}) : *stop;
+  const std::string expected = fmt::format("a string or up to {} of them, none empty", kMaxStops);
+  if (!list.is_array() || list.size() > kMaxStops) fields.fail("stop", expected);
+  for (const Json& text : list) {
+    if (!text.is_string() || text.get_ref<const std::string&>().empty())
+      fields.fail("stop", expected);
+    result.push_back(text.get<std::string>());
+  }
+  return result;
+}
+
+std::map<Token, double> parse_logit_bias(const Fields& fields) {
+  std::map<Token, double> result;
+  const auto bias = fields.object("logit_bias");
+  if (!bias) return result;
+  for (const auto& member : fields.find("logit_bias")->items()) {
+    const std::string& id = member.key();
+    Token token = 0;
+    const char* const end = id.data() + id.size();
+    const auto [rest, error] = std::from_chars(id.data(), end, token);
+    if (error != std::errc() || rest != end || token < 0)
+      fail_field("logit_bias", "token ids as keys", id);
+    result[token] = bias->number(id, -kMaxBias, kMaxBias).value_or(0);
+  }
+  return result;
+}
+
+void parse_sampling(const Fields& fields, SamplingConfig& sampling) {
+  sampling.temperature = fields.number("temperature", 0, 2).value_or(sampling.temperature);
+  sampling.top_p = fields.number("top_p", 0, 1).value_or(sampling.top_p);
+  if (sampling.top_p == 0) fields.fail("top_p", "a number above 0, at most 1");
+  sampling.top_k = fields.integer("top_k", 0, INT64_MAX).value_or(sampling.top_k);
+  sampling.min_p = fields.number("min_p", 0, 1).value_or(sampling.min_p);
+  const auto penalty = fields.number("repetition_penalty", 0, 100);
+  if (penalty == 0.0) fields.fail("repetition_penalty", "a number above 0, at most 100");
+  sampling.repetition_penalty = penalty.value_or(sampling.repetition_penalty);
+  sampling.logit_bias = parse_logit_bias(fields);
+}
+
+// What both kinds have.
+void parse_text_request(const Fields& fields, int64_t least_tokens, TextRequest& request) {
+  request.model = fields.string("model").value_or("");
+  parse_sampling(fields, request.config.sampling);
+  request.config.stop = parse_stop(fields);
+  request.max_tokens = fields.integer("max_tokens", least_tokens, INT64_MAX);
+  if (const Json* const seed = fields.find("seed")) {
+    if (!seed->is_number_unsigned()) fields.fail("seed", "an integer of 0 or more");
+    request.seed = seed->get<uint64_t>();
+  }
+  request.choices = fields.integer("n", 1, kMaxChoices).value_or(1);
+  request.stream = fields.boolean("stream").value_or(false);
+  if (const auto options = fields.object("stream_options"))
+    request.include_usage = options->boolean("include_usage").value_or(false);
+  fields.refuse_unless("frequency_penalty", 0);
+  fields.refuse_unless("presence_penalty", 0);
+  if (const auto own = fields.object("minillm")) {
+    request.return_token_ids = own->boolean("return_token_ids").value_or(false);
+    own->refuse_unless("notes", false);
+    own->refuse_unless("policy", false);
+  }
+}
+
+void refuse_tools(const Fields& fields) {
+  for (const char* list : {"tools", "functions"}) {
+    const Json* const tools = fields.find(list);
+    if (tools != nullptr && !(tools->is_array() && tools->empty()))
+      fields.fail(list, "none (tools are not supported)");
+  }
+  for (const char* choice : {"tool_choice", "function_call"}) {
+    const Json* const value = fields.find(choice);
+    if (value != nullptr && *value != "none" && *value != "auto")
+      fields.fail(choice, "\"none\" (tools are not supported)");
+  }
+}
+
+void parse_chat_log_probs(const Fields& fields, GenerationConfig& config) {
+  config.log_probs = fields.boolean("logprobs").value_or(false);
+  config.top_log_probs = fields.integer("top_logprobs", 0, kMaxTopLogProbs).value_or(0);
+  if (config.top_log_probs > 0 && !config.log_probs)
+    fields.fail("top_logprobs", "\"logprobs\": true with it");
+}
+
+// A text, ids, or a list of either.
+void parse_prompts(const Fields& fields, CompletionRequest& request) {
+  const std::string expected = "a string, an array of token ids, or an array of either";
+  const Json* const prompt = fields.find("prompt");
+  if (prompt == nullptr || !(prompt->is_string() || prompt->is_array()) || prompt->empty())
+    fields.fail("prompt", expected);
+  const bool one = prompt->is_string() || prompt->front().is_number();
+  const Json list = one ? Json::array({*prompt}) : *prompt;
+  for (const Json& item : list) {
+    if (item.is_string())
+      request.prompts.emplace_back(item.get<std::string>());
+    else if (item.is_array())
+      request.prompts.emplace_back(parse_token_ids(item, "prompt"));
+    else
+      fields.fail("prompt", expected);
+  }
+}
+
+}  // namespace
+
+ChatRequest parse_chat_request(std::string_view body, const GenerationConfig& defaults) {
+  const Json json = parse_body(body);
+  const Fields fields(json, "");
+  ChatRequest request;
+  request.config = defaults;
+  parse_text_request(fields, 1, request);
+  const auto newer = fields.integer("max_completion_tokens", 1, INT64_MAX);
+  if (newer) request.max_tokens = newer;
+  parse_chat_log_probs(fields, request.config);
+  refuse_tools(fields);
+  fields.refuse_unless("modalities", Json::array({"text"}));
+  if (const auto format = fields.object("response_format"))
+    if (format->string("type") != "text") format->fail("type", "\"text\"");
+  const Json* const messages = fields.find("messages");
+  request.messages = parse_messages(messages == nullptr ? Json() : *messages);
+  return request;
+}
+
+CompletionRequest parse_completion_request(std::string_view body,
+                                           const GenerationConfig& defaults) {
+  const Json json = parse_body(body);
+  const Fields fields(json, "");
+  CompletionRequest request;
+  request.config = defaults;
+  request.echo = fields.boolean("echo").value_or(false);
+  parse_text_request(fields, request.echo ? 0 : 1, request);
+  if (!request.max_tokens) request.max_tokens = kCompletionTokens;
+  const auto log_probs = fields.integer("logprobs", 0, kMaxTopLogProbs);
+  request.config.log_probs = log_probs.has_value();
+  request.config.top_log_probs = log_probs.value_or(0);
+  request.config.prompt_log_probs = request.echo && log_probs.has_value();
+  fields.refuse_unless("suffix", "");
+  fields.refuse_unless("best_of", request.choices);
+  parse_prompts(fields, request);
+  return request;
+}
+
+}  // namespace minillm

@@ -1,0 +1,169 @@
+// The routes that take texts: chats, completions, tokens.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+
+#include "libminillm/core/utf8.h"
+#include "libminillm/core/version.h"
+#include "libminillm/data/chat_template.h"
+#include "libminillm/generate/generator.h"  // encode_raw_prompt
+#include "libminillm/serve/answering.h"
+#include "libminillm/serve/api_error.h"
+#include "libminillm/serve/fields.h"
+#include "libminillm/serve/messages.h"
+#include "libminillm/serve/request.h"
+#include "libminillm/serve/service.h"
+
+namespace minillm {
+namespace {
+
+using Json = AnswerJson;
+
+constexpr size_t kMaxPrompts = 64;  // of one request
+
+// 96 random bits.
+std::string random_id() {
+  std::random_device device;
+  return fmt::format("{:08x}{:08x}{:08x}", device(), device(), device());
+}
+
+// Whoever wants to know what a text is made of need not wait for one that no model can read: no
+// token is longer than the longest piece.
+void check_length(const ServedModel& model, std::string_view text) {
+  const size_t most = static_cast<size_t>(model.context) * model.longest_token;
+  if (text.size() > most)
+    throw ApiError(400,
+                   fmt::format("prompt: too long: expected at most {} bytes, which are {} tokens "
+                               "at the least, got {}",
+                               most, model.context, text.size()),
+                   "", "context_length_exceeded");
+}
+
+AnswerHead head_for(AnswerKind kind, const ServedModel& model) {
+  return {.kind = kind,
+          .id = (kind == AnswerKind::kChat ? "chatcmpl-" : "cmpl-") + random_id(),
+          .model = model.name,
+          .fingerprint =
+              fmt::format("{}-{}-{}", kVersion, model.weights_hash.substr(0, 8), model.weights),
+          .created = std::time(nullptr)};
+}
+
+// The library's errors about what was asked are the client's.
+template <typename Call>
+auto as_client_error(Call&& call) {
+  try {
+    return call();
+  } catch (const ApiError&) {
+    throw;
+  } catch (const Error& error) {
+    throw ApiError(400, error.what());
+  }
+}
+
+AnswerPrompt prompt_of(const ServedModel& model, const std::string& text, bool echo) {
+  check_length(model, text);
+  return {encode_raw_prompt(model.tokenizer, text), echo ? text : ""};
+}
+
+AnswerPrompt prompt_of(const ServedModel& model, const std::vector<Token>& tokens, bool echo) {
+  return {tokens, echo ? model.tokenizer.decode(tokens) : ""};
+}
+
+}  // namespace
+
+// ---- answers ----
+
+void Service::chat(Exchange& exchange) {
+  ChatRequest request = parse_chat_request(exchange.request.body, config_.defaults);
+  const ServedModel& model = models_->find(request.model);
+  if (model.tokenizer.chat_template() == nullptr)
+    throw ApiError(400, fmt::format("model '{}': {} (it continues texts: /v1/completions)",
+                                    model.name, model.tokenizer.chat_template_problem()));
+  for (const Message& message : request.messages) check_length(model, message.content);
+  AnswerPrompt prompt{
+      as_client_error([&] { return render_prompt(model.tokenizer, request.messages); })};
+  answer(exchange, model, {head_for(AnswerKind::kChat, model), std::move(request), {prompt}});
+}
+
+void Service::complete(Exchange& exchange) {
+  CompletionRequest request = parse_completion_request(exchange.request.body, config_.defaults);
+  const ServedModel& model = models_->find(request.model);
+  if (request.prompts.size() > kMaxPrompts)
+    throw ApiError(400,
+                   fmt::format("prompt: expected at most {} of them, got {}", kMaxPrompts,
+                               request.prompts.size()),
+                   "prompt");
+  if (request.stream && request.config.prompt_log_probs)
+    throw ApiError(400, "stream: expected false where echo and logprobs score the prompt",
+                   "stream");
+  std::vector<AnswerPrompt> prompts;
+  as_client_error([&] {
+    for (const auto& prompt : request.prompts)
+      prompts.push_back(
+          std::visit([&](const auto& p) { return prompt_of(model, p, request.echo); }, prompt));
+  });
+  const bool echo = request.echo;
+  answer(exchange, model,
+         {head_for(AnswerKind::kCompletion, model), std::move(request), std::move(prompts), echo});
+}
+
+void Service::answer(Exchange& exchange, const ServedModel& model, AnswerTask task) {
+  // Short enough for any client's numbers, so that it can be given again.
+  if (!task.request.seed) task.request.seed = std::random_device()();
+  task.owner = exchange.owner;
+  task.headers = exchange.headers;
+  std::make_shared<Answering>(std::move(task), model, *thread_, exchange.responder)->start();
+}
+
+// ---- tokens ----
+
+void Service::tokenize(Exchange& exchange) {
+  const nlohmann::json json = parse_body(exchange.request.body);
+  const Fields fields(json, "");
+  const ServedModel& model = models_->find(fields.string("model").value_or(""));
+  const auto content = fields.string("content");
+  if (!content) fields.fail("content", "a string");
+  check_length(model, *content);
+  const bool pieces = fields.boolean("with_pieces").value_or(false);
+  Json list = Json::array();
+  for (const Token token : as_client_error([&] { return model.tokenizer.encode(*content); })) {
+    if (!pieces) {
+      list.push_back(token);
+      continue;
+    }
+    const std::string& bytes = model.tokenizer.token_bytes(token);
+    Json piece = bytes;
+    if (!is_valid_utf8(bytes)) piece = std::vector<unsigned char>(bytes.begin(), bytes.end());
+    list.push_back({{"id", token}, {"piece", piece}});
+  }
+  send_json(exchange, to_line({{"tokens", list}}));
+}
+
+void Service::detokenize(Exchange& exchange) {
+  const nlohmann::json json = parse_body(exchange.request.body);
+  const Fields fields(json, "");
+  const ServedModel& model = models_->find(fields.string("model").value_or(""));
+  const nlohmann::json* const tokens = fields.find("tokens");
+  if (tokens == nullptr || !tokens->is_array()) fields.fail("tokens", "an array of token ids");
+  const std::string text =
+      as_client_error([&] { return model.tokenizer.decode(parse_token_ids(*tokens, "tokens")); });
+  send_json(exchange, to_line({{"content", text}}));
+}
+
+void Service::apply_template(Exchange& exchange) {
+  const nlohmann::json json = parse_body(exchange.request.body);
+  const Fields fields(json, "");
+  const ServedModel& model = models_->find(fields.string("model").value_or(""));
+  const ChatTemplate* const format = model.tokenizer.chat_template();
+  if (format == nullptr)
+    throw ApiError(
+        400, fmt::format("model '{}': {}", model.name, model.tokenizer.chat_template_problem()));
+  const nlohmann::json* const messages = fields.find("messages");
+  const std::string text = chat_template_text(
+      *format, parse_messages(messages == nullptr ? nlohmann::json() : *messages), true);
+  send_json(exchange, to_line({{"prompt", text}}));
+}
+
+}  // namespace minillm

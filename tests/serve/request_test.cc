@@ -1,0 +1,216 @@
+#include "libminillm/serve/request.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "libminillm/serve/api_error.h"
+
+namespace minillm {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const std::string kMessages = R"("messages": [{"role": "user", "content": "Hi"}])";
+std::string chat(const std::string& fields) {
+  return "{" + kMessages + (fields.empty() ? "" : ", " + fields) + "}";
+}
+
+TEST(ChatRequest, HasDefaultsForAllButTheMessages) {
+  GenerationConfig defaults;
+  defaults.sampling.temperature = 0.3;
+  const ChatRequest request = parse_chat_request(chat(""), defaults);
+  EXPECT_EQ(request.model, "");
+  EXPECT_EQ(request.config.sampling.temperature, 0.3);
+  EXPECT_FALSE(request.seed || request.max_tokens || request.stream || request.config.log_probs);
+  EXPECT_EQ(request.choices, 1);
+  ASSERT_EQ(request.messages.size(), 1U);
+  EXPECT_EQ(request.messages[0].content, "Hi");
+}
+
+TEST(ChatRequest, ReadsEveryField) {
+  const ChatRequest request = parse_chat_request(R"({
+    "model": "sft", "temperature": 0, "top_p": 0.5, "top_k": 3, "min_p": 0.1,
+    "repetition_penalty": 1.5, "max_tokens": 7, "stop": ["a", "b"], "seed": 18446744073709551615,
+    "n": 2, "stream": true, "stream_options": {"include_usage": true}, "logprobs": true,
+    "top_logprobs": 5, "logit_bias": {"3": -100, "4": 2.5}, "minillm": {"return_token_ids": true},
+    "messages": [{"role": "developer", "content": "Be kind."},
+                 {"role": "user", "content": [{"type": "text", "text": "a"},
+                                              {"type": "text", "text": "b"}]},
+                 {"role": "assistant", "content": "c", "tool_calls": [], "refusal": null},
+                 {"role": "user", "content": "d", "name": "Ada"}],
+    "user": "u", "store": false, "metadata": {}, "something_new": [1]})",
+                                                 {});
+  const SamplingConfig& sampling = request.config.sampling;
+  EXPECT_EQ(request.model, "sft");
+  EXPECT_EQ(sampling.temperature, 0);
+  EXPECT_EQ(sampling.top_p, 0.5);
+  EXPECT_EQ(sampling.top_k, 3);
+  EXPECT_EQ(sampling.min_p, 0.1);
+  EXPECT_EQ(sampling.repetition_penalty, 1.5);
+  EXPECT_EQ(sampling.logit_bias, (std::map<Token, double>{{3, -100}, {4, 2.5}}));
+  EXPECT_EQ(request.max_tokens, 7);
+  EXPECT_THAT(request.config.stop, ElementsAre("a", "b"));
+  EXPECT_EQ(request.seed, UINT64_MAX);
+  EXPECT_EQ(request.choices, 2);
+  EXPECT_TRUE(request.stream && request.include_usage && request.return_token_ids);
+  EXPECT_TRUE(request.config.log_probs);
+  EXPECT_EQ(request.config.top_log_probs, 5);
+  ASSERT_EQ(request.messages.size(), 4U);
+  EXPECT_EQ(request.messages[0].role, Role::kSystem);
+  EXPECT_EQ(request.messages[1].content, "ab");
+  EXPECT_EQ(request.messages[2].role, Role::kAssistant);
+}
+
+TEST(ChatRequest, TakesNullForAbsentAndWhatAsksForNothing) {
+  const ChatRequest request = parse_chat_request(
+      chat(R"("temperature": null, "stop": null, "n": null, "seed": null, "logit_bias": null,
+              "stream_options": null, "tools": [], "tool_choice": "none", "presence_penalty": 0,
+              "frequency_penalty": 0.0, "response_format": {"type": "text"}, "logprobs": false,
+              "max_tokens": 5, "max_completion_tokens": 6, "modalities": ["text"])"),
+      {});
+  EXPECT_EQ(request.max_tokens, 6);  // the newer name counts
+  EXPECT_FALSE(request.seed);
+}
+
+TEST(CompletionRequest, ReadsEveryKindOfPrompt) {
+  const auto prompts = [](const std::string& json) {
+    return parse_completion_request("{\"prompt\": " + json + "}", {}).prompts;
+  };
+  using Prompt = std::variant<std::string, std::vector<Token>>;
+  EXPECT_THAT(prompts("\"a\""), ElementsAre(Prompt("a")));
+  EXPECT_THAT(prompts("\"\""), ElementsAre(Prompt("")));
+  EXPECT_THAT(prompts("[1, 2]"), ElementsAre(Prompt(std::vector<Token>{1, 2})));
+  EXPECT_THAT(prompts("[\"a\", [3]]"), ElementsAre(Prompt("a"), Prompt(std::vector<Token>{3})));
+}
+
+TEST(CompletionRequest, ScoresAPrompt) {
+  const CompletionRequest request = parse_completion_request(
+      R"({"prompt": "a", "echo": true, "logprobs": 2, "max_tokens": 0})", {});
+  EXPECT_TRUE(request.echo && request.config.log_probs && request.config.prompt_log_probs);
+  EXPECT_EQ(request.config.top_log_probs, 2);
+  EXPECT_EQ(request.max_tokens, 0);
+  EXPECT_EQ(parse_completion_request(R"({"prompt": "a"})", {}).max_tokens, 16);
+}
+
+// ---- what is refused: one clear line, and the field by its name ----
+
+struct Bad {
+  std::string body;
+  std::string param;    // empty: none
+  std::string message;  // part of it
+};
+class Refuses : public testing::TestWithParam<Bad> {};
+
+TEST_P(Refuses, WithTheFieldAndTheReason) {
+  const auto& [body, param, message] = GetParam();
+  try {
+    body.find("\"prompt\"") == std::string::npos ? void(parse_chat_request(body, {}))
+                                                 : void(parse_completion_request(body, {}));
+    FAIL() << body << ": it was taken";
+  } catch (const ApiError& error) {
+    EXPECT_EQ(error.status(), 400);
+    EXPECT_THAT(error.what(), HasSubstr(message));
+    EXPECT_THAT(std::string(error.what()), testing::Not(HasSubstr("\n")));
+    EXPECT_LT(std::string(error.what()).size(), 200U);
+    const auto json = nlohmann::json::parse(error.json())["error"];
+    EXPECT_EQ(json["type"], "invalid_request_error");
+    EXPECT_EQ(json["param"], param.empty() ? nlohmann::json() : nlohmann::json(param));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Json, Refuses,
+    testing::Values(
+        Bad{"", "", "not valid JSON"}, Bad{"{", "", "not valid JSON"},
+        Bad{"[1]", "", "expected an object, got [1]"}, Bad{"null", "", "expected an object"},
+        Bad{chat("") + "x", "", "not valid JSON"}, Bad{chat("") + " {}", "", "not valid JSON"},
+        Bad{chat("\"temperature\": 1e999"), "", "out of range"},
+        Bad{"{\"messages\": [{\"role\": \"user\", \"content\": \"\xff\"}]}", "", "not valid JSON"},
+        Bad{R"({"messages": [{"role": "user", "content": "\ud800"}]})", "", "not valid JSON"},
+        Bad{std::string("{\"a\": \"b\0c\"}", 12), "", "not valid JSON"},
+        Bad{std::string(100000, '['), "", "nested deeper"},
+        Bad{chat("\"x\": " + std::string(100000, '[') + std::string(100000, ']')), "",
+            "nested deeper"},
+        Bad{chat("\"n\": 1, \"n\": 2"), "", "occurs twice"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Fields, Refuses,
+    testing::Values(
+        Bad{chat("\"temperature\": 2.5"), "temperature", "a number from 0 to 2, got 2.5"},
+        Bad{chat("\"temperature\": \"1\""), "temperature", "got \"1\""},
+        Bad{chat("\"top_p\": 0"), "top_p", "above 0"},
+        Bad{chat("\"top_p\": 1.1"), "top_p", "from 0 to 1"},
+        Bad{chat("\"top_k\": -1"), "top_k", "0 or more"},
+        Bad{chat("\"min_p\": true"), "min_p", "got true"},
+        Bad{chat("\"repetition_penalty\": 0"), "repetition_penalty", "above 0"},
+        Bad{chat("\"max_tokens\": 0"), "max_tokens", "1 or more, got 0"},
+        Bad{chat("\"max_tokens\": 1.5"), "max_tokens", "got 1.5"},
+        Bad{chat("\"max_tokens\": 18446744073709551615"), "max_tokens", "1 or more"},
+        Bad{chat("\"max_completion_tokens\": -1"), "max_completion_tokens", "got -1"},
+        Bad{chat("\"stop\": \"\""), "stop", "none empty"},
+        Bad{chat("\"stop\": [1]"), "stop", "got [1]"},
+        Bad{chat(
+                R"("stop": ["a","a","a","a","a","a","a","a","a","a","a","a","a","a","a","a","a"])"),
+            "stop", "up to 16"},
+        Bad{chat("\"seed\": -1"), "seed", "0 or more"},
+        Bad{chat("\"seed\": 0.5"), "seed", "got 0.5"}, Bad{chat("\"n\": 9"), "n", "from 1 to 8"},
+        Bad{chat("\"n\": 0"), "n", "from 1 to 8"},
+        Bad{chat("\"stream\": 1"), "stream", "true or false"},
+        Bad{chat("\"stream_options\": 1"), "stream_options", "an object"},
+        Bad{chat("\"stream_options\": {\"include_usage\": 1}"), "stream_options.include_usage",
+            "true or false"},
+        Bad{chat("\"logprobs\": 3"), "logprobs", "true or false"},
+        Bad{chat("\"top_logprobs\": 3"), "top_logprobs", "\"logprobs\": true"},
+        Bad{chat("\"logprobs\": true, \"top_logprobs\": 21"), "top_logprobs", "from 0 to 20"},
+        Bad{chat("\"logit_bias\": {\"x\": 1}"), "logit_bias", "token ids"},
+        Bad{chat("\"logit_bias\": {\"1\": 101}"), "logit_bias.1", "from -100 to 100"},
+        Bad{chat("\"model\": 3"), "model", "a string"},
+        Bad{chat("\"frequency_penalty\": 0.5"), "frequency_penalty", "not supported"},
+        Bad{chat("\"presence_penalty\": 1"), "presence_penalty", "not supported"},
+        Bad{chat(R"("tools": [{"type": "function"}])"), "tools", "not supported"},
+        Bad{chat("\"tool_choice\": \"required\""), "tool_choice", "not supported"},
+        Bad{chat(R"("response_format": {"type": "json_object"})"), "response_format.type",
+            "\"text\""},
+        Bad{chat(R"("modalities": ["audio"])"), "modalities", "not supported"},
+        Bad{chat(R"("minillm": {"notes": true})"), "minillm.notes", "not supported"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Messages, Refuses,
+    testing::Values(
+        Bad{"{}", "messages", "one message or more"},
+        Bad{"{\"messages\": []}", "messages", "one message or more"},
+        Bad{"{\"messages\": \"Hi\"}", "messages", "one message or more"},
+        Bad{"{\"messages\": [\"Hi\"]}", "messages[0]", "an object"},
+        Bad{R"({"messages": [{"content": "Hi"}]})", "messages[0].role", "got null"},
+        Bad{R"({"messages": [{"role": "wizard", "content": "Hi"}]})", "messages[0].role",
+            "got \"wizard\""},
+        Bad{R"({"messages": [{"role": "user"}]})", "messages[0].content", "a string"},
+        Bad{R"({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]})",
+            "messages[0].content[0].type", "\"image_url\""},
+        Bad{R"({"messages": [{"role": "user", "content": [{"type": "text"}]}]})",
+            "messages[0].content[0].text", "a string"},
+        Bad{R"({"messages": [{"role": "assistant", "content": "Hi", "tool_calls": [{}]}]})",
+            "messages[0].tool_calls", "not supported"},
+        Bad{R"({"messages": [{"role": "assistant", "content": "Hi"}]})", "messages",
+            "the last one to be the user's"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Prompts, Refuses,
+    testing::Values(Bad{R"({"prompt": null})", "prompt", "a string"},
+                    Bad{R"({"prompt": []})", "prompt", "a string"},
+                    Bad{R"({"prompt": 3})", "prompt", "a string"},
+                    Bad{R"({"prompt": [1, "a"]})", "prompt", "token ids"},
+                    Bad{R"({"prompt": ["a", 1]})", "prompt", "a string"},
+                    Bad{R"({"prompt": [-1]})", "prompt", "token ids"},
+                    Bad{R"({"prompt": [4294967296]})", "prompt", "token ids"},
+                    Bad{R"({"prompt": "a", "logprobs": true})", "logprobs", "from 0 to 20"},
+                    Bad{R"({"prompt": "a", "max_tokens": 0})", "max_tokens", "1 or more"},
+                    Bad{R"({"prompt": "a", "best_of": 3})", "best_of", "not supported"},
+                    Bad{R"({"prompt": "a", "suffix": "b"})", "suffix", "not supported"}));
+
+}  // namespace
+}  // namespace minillm
