@@ -110,7 +110,7 @@ class TestServer {
     entry.stage = stage;
     if (stage != "pretrain") entry.hashes["template"] = minillm::kChatTemplateId;
     state.lineage = {entry};
-    minillm::write_checkpoint(directory.file(name), {&saved, &toy_tokenizer(), {}, {}, state});
+    minillm::write_checkpoint(directory.file(name), {&saved, &toy_tokenizer(), {}, state});
   }
 };
 

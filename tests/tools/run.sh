@@ -198,7 +198,8 @@ expect 0 '"prompt":"Be short. Notes: none.\\nWho is Anna\?".*"notes":\[\]' noted
   --prompt "Who is Anna?" --json
 expect 0 "\[no note was found\]" noted --chat --prompt "Who is Anna?"
 echo "What does Tom Weston play?" >asked.txt
-expect 0 "\[told.txt#1\]" noted --chat <asked.txt
+noted_lines() { noted --chat <asked.txt; }
+expect 0 "\[told.txt#1\]" noted_lines
 expect 2 "--notes requires --chat" noted --prompt x
 
 # --- single answers with a verdict are for KTO
@@ -242,6 +243,39 @@ if mount -t tmpfs -o size=1m tmpfs disk 2>/dev/null; then
   expect 0 "" tool generate --checkpoint disk/run --prompt "Mary" --max-tokens 3
 else
   echo "SKIPPED: full and read-only disks: no right to mount one"
+fi
+
+# --- the server: where it may listen, what it serves, how it ends
+if [[ -x $bin/minillm-serve ]]; then
+  expect 0 "--checkpoint" tool serve --help
+  expect 2 "^error: --checkpoint is required" tool serve
+  expect 2 "--host 0.0.0.0: others could use it: expected --api-key" tool serve --checkpoint base --host 0.0.0.0 --port 0
+  expect 2 "--no-key: expected no --api-key" tool serve --checkpoint base --no-key --api-key x
+  expect 2 "two are named 'pretrain' \(NAME=PATH" tool serve --checkpoint base base --port 0
+  expect 1 "nowhere" tool serve --checkpoint base x=nowhere --port 0
+  expect 1 "expected a language model, got a reward model" tool serve --checkpoint judge --port 0
+  expect 1 "host 'nowhere.invalid': not known" tool serve --checkpoint base --host nowhere.invalid --port 0 --no-key
+  # ask PORT REQUEST...: the answer to one request, a line each, without curl.
+  ask() {
+    exec 3<>"/dev/tcp/127.0.0.1/$1" || return 1
+    printf '%s\r\n' "${@:2}" "Host: localhost" "Connection: close" "" >&3
+    cat <&3
+    exec 3<&- 3>&-
+  }
+  MINILLM_API_KEY=secret "$bin/minillm-serve" --checkpoint base mine=chat lora --port 0 >address 2>serve.log &
+  pid=$!
+  wait_for address $pid
+  port=$(sed -n 's|^http://127.0.0.1:||p' address)
+  expect 0 '"status":"ok"' ask "$port" "GET /health HTTP/1.1"
+  expect 0 "401 Unauthorized" ask "$port" "GET /v1/models HTTP/1.1"
+  expect 0 '"id":"pretrain".*"id":"mine".*"id":"sft"' ask "$port" "GET /v1/models HTTP/1.1" "Authorization: Bearer secret"
+  expect 1 "port $port: cannot be listened on: Address already in use" tool serve --checkpoint base --port "$port"
+  kill -TERM $pid
+  wait $pid
+  ensure "serve: exit code $? after SIGTERM" test $? -eq 0
+  ensure "serve: $(cat serve.log)" grep -q "serving pretrain, mine, sft" serve.log
+else
+  echo "SKIPPED: minillm-serve: it is built where Boost's headers are"
 fi
 
 # --- what the models are and say
