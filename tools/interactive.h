@@ -21,6 +21,7 @@ struct InteractiveOptions {
   std::string notes;  // index in which every question is looked up; empty: none
   GenerationConfig generation;
   ConstraintOption constraint;
+  std::string policy;    // file of rules on what is asked and answered; empty: none
   bool terminal = true;  // set by run_interactive: whether somebody types
 };
 

@@ -4,6 +4,7 @@
 #define TOOLS_SAMPLES_H_
 
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "libminillm/rewards/rewards.h"
 #include "tools/generation_options.h"
 #include "tools/interactive.h"
+#include "tools/policy_option.h"
 
 namespace minillm {
 
@@ -19,9 +21,12 @@ struct Answer {
   std::string prompt;
   std::string text;
   Generation generation;
+  std::optional<PolicyVerdict> refused = {};  // what a policy tells instead is in `text`
 };
+// `policy`: null for none. Prompts that it refuses are not put to the model.
 std::vector<Answer> answer_all(const LoadedModel& loaded, std::vector<Prompt> prompts, bool chat,
-                               const std::string& system, const GenerationConfig& config);
+                               const std::string& system, const GenerationConfig& config,
+                               const Policy* policy = nullptr);
 
 struct SampleOptions {
   int64_t samples = 1;  // answers to every prompt

@@ -18,9 +18,9 @@ uint32_t plain_spelling(uint32_t code_point);
 // The characters with all their spellings.
 CodeRanges with_all_spellings(const CodeRanges& ranges);
 
-// Whether a text begins or ends with a character that words are made of: letters and digits of ASCII
-// (also full width) and the underscore, and letters of Latin, Greek and Cyrillic. Those of scripts
-// that do not divide words are none, so that a word is found anywhere in them.
+// Whether a text begins or ends with a character that words are made of: letters and digits of
+// ASCII (also full width) and the underscore, and letters of Latin, Greek and Cyrillic. Those of
+// scripts that do not divide words are none, so that a word is found anywhere in them.
 bool begins_with_word_character(std::string_view text);
 bool ends_with_word_character(std::string_view text);
 

@@ -1,6 +1,7 @@
 #include "libminillm/policy/policy.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "libminillm/core/file.h"
 #include "libminillm/policy/policy_file.h"
@@ -41,19 +42,31 @@ bool Policy::asks_model() const {
   return std::ranges::any_of(rules_, [](const PolicyRule& rule) { return rule.asks_model(); });
 }
 
-Policy::Screened Policy::screen(PolicyPlace place, const std::string& text,
-                                const LogOdds& log_odds) const {
+Policy::Screened Policy::screen(PolicyPlace place, const std::string& text) const {
   TextFilter filter(*this, place);
   Screened screened;
   screened.text = filter.push(text);
   screened.text += filter.finish();
   screened.refused = filter.verdict();
-  for (const PolicyRule& rule : rules_) {
-    if (screened.refused) break;
-    if (!rule.asks_model() || !rule.applies_to(place) || !log_odds) continue;
-    if (log_odds(rule) > rule.threshold) screened.refused = {rule.name, place, rule.text};
-  }
   return screened;
+}
+
+Policy::ScreenedRequest Policy::screen_request(std::vector<Message> messages,
+                                               const LogOdds& log_odds) const {
+  ScreenedRequest request;
+  for (Message& message : messages) {
+    if (message.role != Role::kUser) continue;
+    Screened screened = screen(PolicyPlace::kInput, message.content);
+    message.content = std::move(screened.text);
+    if (!request.refused) request.refused = std::move(screened.refused);
+  }
+  for (const PolicyRule& rule : rules_) {
+    if (request.refused || !log_odds) break;
+    if (rule.asks_model() && log_odds(rule, messages) > rule.threshold)
+      request.refused = {rule.name, PolicyPlace::kInput, rule.text};
+  }
+  request.messages = std::move(messages);
+  return request;
 }
 
 }  // namespace minillm

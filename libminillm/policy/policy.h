@@ -34,6 +34,7 @@
 #include <vector>
 
 #include "libminillm/constrain/byte_automaton.h"
+#include "libminillm/data/record.h"  // Message
 
 namespace minillm {
 
@@ -75,15 +76,24 @@ class Policy {
   // Whether a rule for requests asks a model.
   bool asks_model() const;
 
-  // A whole text with its replacements; or the rule that refuses it.
-  //   log_odds   how much more probable the rule's refusal is as an answer to this request than its
-  //              help, in nats; null: rules that ask it are left out
+  // A whole text with its replacements; or the rule that refuses it. No model is asked.
   struct Screened {
     std::string text;
     std::optional<PolicyVerdict> refused;
   };
-  using LogOdds = std::function<double(const PolicyRule& rule)>;
-  Screened screen(PolicyPlace place, const std::string& text, const LogOdds& log_odds = {}) const;
+  Screened screen(PolicyPlace place, const std::string& text) const;
+
+  // A conversation with what the user said in it screened as input. The models' rules judge it as a
+  // whole.
+  //   log_odds   how much more probable the rule's refusal is as an answer than its help, in nats
+  //              (eval/refusal_odds.h); null: rules that ask it are left out
+  struct ScreenedRequest {
+    std::vector<Message> messages;
+    std::optional<PolicyVerdict> refused;
+  };
+  using LogOdds =
+      std::function<double(const PolicyRule& rule, const std::vector<Message>& messages)>;
+  ScreenedRequest screen_request(std::vector<Message> messages, const LogOdds& log_odds = {}) const;
 
  private:
   std::vector<PolicyRule> rules_;

@@ -7,6 +7,7 @@
 #include "libminillm/constrain/regex.h"
 #include "libminillm/core/rng.h"
 #include "libminillm/core/utf8.h"
+#include "libminillm/policy/text_filter.h"
 #include "tests/fuzz/helpers.h"
 
 namespace minillm_testing {
@@ -81,6 +82,35 @@ std::vector<std::string> regex_seeds() {
           "(?:x(?<n>y?)){3}|^$|z",
           "[\xc3\xa0-\xf0\x9f\x98\x80]+?",
           "((a?){9}){9}"};
+}
+
+void policy(std::string_view bytes) {
+  accepted([&] {
+    const Policy rules = Policy::parse(std::string(bytes), "policy.toml");
+    const std::string text(bytes.substr(0, 2048));
+    const Policy::Screened whole = rules.screen(PolicyPlace::kOutput, text);
+    TextFilter filter(rules, PolicyPlace::kOutput);
+    std::string told;
+    for (size_t i = 0; i < text.size(); ++i) told += filter.push(text.substr(i, 1));
+    told += filter.finish();
+    require(told == whole.text && filter.verdict().has_value() == whole.refused.has_value());
+    if (whole.refused) return;
+    for (const PolicyRule& rule : rules.rules())
+      if (rule.applies_to(PolicyPlace::kOutput)) require(!contains_match(rule, told));
+  });
+}
+
+std::vector<std::string> policy_seeds() {
+  return {
+      "[[rule]]\nname = \"a\"\nwhere = [\"input\", \"output\"]\nwords = [\"name\", \"a b\"]\ntext "
+      "= "
+      "\"No.\"\n",
+      "[[rule]]\nname = \"b\"\nwhere = \"output\"\npattern = 'e{1,3}.'\naction = \"replace\"\ntext "
+      "= "
+      "\"#\"\n[[rule]]\nname = \"c\"\nwhere = \"output\"\nwords = \"where\"\ntext = \"No.\"\n",
+      "[[rule]]\nname = \"m\"\nwhere = \"input\"\nmodel = { refusal = \"I\", help = \"To\", "
+      "threshold = "
+      "1e0 }\ntext = \"No.\"\n"};
 }
 
 }  // namespace minillm_testing

@@ -17,6 +17,10 @@ std::vector<std::string> json_schema_seeds();
 void regex(std::string_view bytes);
 std::vector<std::string> regex_seeds();
 
+// A policy's file. What is read is tried on the file itself, whole and byte by byte.
+void policy(std::string_view bytes);
+std::vector<std::string> policy_seeds();
+
 }  // namespace minillm_testing
 
 #endif  // TESTS_FUZZ_CONSTRAIN_TARGETS_H_

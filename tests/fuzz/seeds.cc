@@ -239,6 +239,7 @@ std::map<std::string, std::vector<std::string>> make_seeds(const std::string& pu
   seeds["jinja"] = jinja_seeds();
   seeds["json_schema"] = json_schema_seeds();
   seeds["regex"] = regex_seeds();
+  seeds["policy"] = policy_seeds();
   seeds["special_tokens"] = special_tokens_seeds();
   seeds["note_query"] = note_query_seeds();
   seeds["dataset_row"].assign(std::begin(kRows), std::end(kRows));

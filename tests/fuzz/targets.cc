@@ -321,6 +321,7 @@ const FuzzTarget kFuzzTargets[] = {
     {"reference_cache", reference_cache},
     {"json_schema", json_schema},
     {"regex", regex},
+    {"policy", policy},
 };
 const int kFuzzTargetCount = static_cast<int>(std::size(kFuzzTargets));
 

@@ -83,21 +83,35 @@ TEST(Policy, AModelJudgesRequestsByItsOdds) {
   const Policy policy = Policy::parse(
       rule("model = { refusal = \"I will not\", help = \"Sure\", threshold = 1.5 }"), "test");
   EXPECT_TRUE(policy.asks_model());
+  const std::vector<Message> messages = {{Role::kSystem, "s"}, {Role::kUser, "x"}};
   const auto refused_at = [&](double odds) {
-    return policy
-        .screen(PolicyPlace::kInput, "x",
-                [&](const PolicyRule& rule) {
-                  EXPECT_EQ(rule.refusal, "I will not");
-                  EXPECT_EQ(rule.help, "Sure");
-                  return odds;
-                })
-        .refused.has_value();
+    const auto log_odds = [&](const PolicyRule& rule, const std::vector<Message>& asked) {
+      EXPECT_EQ(rule.refusal, "I will not");
+      EXPECT_EQ(rule.help, "Sure");
+      EXPECT_EQ(asked.size(), 2u);
+      return odds;
+    };
+    return policy.screen_request(messages, log_odds).refused.has_value();
   };
   EXPECT_TRUE(refused_at(1.6));
   EXPECT_FALSE(refused_at(1.5));
-  EXPECT_FALSE(policy.screen(PolicyPlace::kInput, "x").refused);  // there is no model to ask
-  EXPECT_FALSE(
-      policy.screen(PolicyPlace::kNotes, "x", [](const PolicyRule&) { return 9.0; }).refused);
+  EXPECT_FALSE(policy.screen_request(messages).refused);  // there is no model to ask
+}
+
+TEST(Policy, WhatTheUserSaidIsScreenedInAllMessages) {
+  const Policy policy =
+      Policy::parse(rule("words = \"well\"\n") +
+                        "[[rule]]\nname = \"n\"\nwhere = \"input\"\ntext = \"#\"\n"
+                        "action = \"replace\"\npattern = '\\d'\n",
+                    "test");
+  const auto good = policy.screen_request({{Role::kSystem, "well 1"}, {Role::kUser, "a 2"}});
+  EXPECT_FALSE(good.refused);
+  EXPECT_EQ(good.messages[0].content, "well 1");
+  EXPECT_EQ(good.messages[1].content, "a #");
+  const auto bad = policy.screen_request(
+      {{Role::kUser, "the Well"}, {Role::kAssistant, "Yes?"}, {Role::kUser, "go on"}});
+  ASSERT_TRUE(bad.refused);
+  EXPECT_EQ(bad.refused->rule, "r");
 }
 
 TEST(Policy, MistakesAreToldWithTheirLine) {

@@ -293,6 +293,31 @@ expect 0 '^(yes|no), [a-z]{3}$' \
 expect 1 "schema: \$.items: keyword 'not': not supported" \
   tool generate --checkpoint aligned --prompt x --schema '{"items": {"not": {}}}'
 expect 1 "regex: character 1: look-ahead" tool generate --checkpoint aligned --prompt x --regex '(?=a)'
+cat >policy.toml <<'END'
+[[rule]]
+name = "gold"
+where = ["input", "output"]
+words = ["gold", "hidden gold"]
+text = "No word of that."
+[[rule]]
+name = "digits"
+where = "output"
+pattern = '\d'
+action = "replace"
+text = "(digit)"
+END
+expect 0 '^No word of that.$' tool generate --checkpoint aligned --prompt "Where is the GOLD?" --policy policy.toml
+expect 0 '"stop_reason":"content_filter","policy":\{"rule":"gold","where":"input"\}' \
+  tool generate --checkpoint aligned --prompt "gold" --policy policy.toml --json
+expect 0 '^\(digit\) loaf, No word of that.$' tool generate --checkpoint aligned --prompt "x" --policy policy.toml \
+  --regex '7 loaf, gold'
+expect 0 "No word of that." sh -c 'printf "is there gold?\n" | "$0" --checkpoint aligned --policy policy.toml' \
+  "$bin/minillm-generate"
+expect 0 '"policy/harmful_refused/both"' tool eval world --checkpoint aligned --data world --json \
+  --policy "$source_folder/configs/world_policy.toml"
+echo 'words = 1' >>policy.toml
+expect 2 "policy 'policy.toml':6: rule 'digits': expected one of" \
+  tool generate --checkpoint aligned --prompt x --policy policy.toml
 expect 1 "nowhere.json" tool generate --checkpoint aligned --prompt x --schema nowhere.json
 expect 2 "excludes" tool generate --checkpoint aligned --prompt x --schema schema.json --regex a
 expect 0 '"preferred_style_rate"' \
