@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds, and runs every test: float (as shipped), double (gradients), with sanitizers of memory and of threads, and
-# every parser fuzzed for 30 seconds. The same command on a laptop and in CI.
+# every parser fuzzed for 15 seconds. The same command on a laptop and in CI.
 #   tests/run.sh [--install]            everything; what is missing is named, or with --install (or CI=true) installed:
 #                                       Debian packages, for the whole system, with sudo
 #   tests/run.sh [--install] release    one of: release, gradcheck, asan, tsan, fuzz; tsan-long is the whole suite, not
@@ -34,7 +34,7 @@ fi
 for part in "${parts[@]}"; do
   if [[ $part == fuzz ]]; then
     echo "== fuzz"
-    tests/fuzz/run.sh 30
+    tests/fuzz/run.sh 15
     continue
   fi
   preset=$part

@@ -9,7 +9,7 @@
 #include <unordered_set>
 
 #include "libminillm/core/file.h"
-#include "libminillm/data/chat_template.h"
+#include "libminillm/data/chat_layout.h"
 #include "libminillm/data/control_texts.h"
 #include "libminillm/data/dataset_reader.h"
 #include "libminillm/data/document_reader.h"
@@ -67,8 +67,10 @@ class Inspector {
 
 std::string joined_text(const std::vector<Message>& messages) {
   std::string text;
-  for (const Message& message : messages)
+  for (const Message& message : messages) {
     text += std::string(role_name(message.role)) + ": " + message.content + "\n";
+    for (const ToolCall& call : message.calls) text += call.name + call.arguments + "\n";
+  }
   return text;
 }
 
@@ -86,11 +88,15 @@ std::vector<Span> Inspector::render(const std::vector<Message>& messages) const 
     const auto append = [&](const std::string& text, bool supervised) {
       append_span(spans, text, supervised, static_cast<int64_t>(text.size()));
     };
-    for (const Message& message : messages) {
-      append(fmt::format("<|im_start|>{}\n", role_name(message.role)), false);
-      append(" " + message.content + "<|im_end|>",
-             message.role == Role::kAssistant && message.supervised);
-      append("\n", false);
+    const auto text_of = [](const std::vector<TurnPart>& parts) {
+      std::string text;
+      for (const TurnPart& part : parts) text += part.text;
+      return text;
+    };
+    for (const WrittenTurn& turn : lay_out(chat_template_named(kChatTemplateId), messages)) {
+      append(text_of(turn.format->header), false);
+      append(text_of(turn.body.parts()) + turn.format->after + turn.format->end, turn.learned);
+      append(text_of(turn.format->next), false);
     }
     return spans;
   }

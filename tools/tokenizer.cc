@@ -145,6 +145,9 @@ int main(int argc, char** argv) {
   train_command
       ->add_option("--input", training.inputs, "text files, or .jsonl with a \"text\" field")
       ->required();
+  train_command->add_flag("--tool-marks", training.options.tool_marks,
+                          "make control pieces of <tool_call> and its kin, so that no text can "
+                          "forge a call");
   train_command->add_option("--vocab-size", training.options.vocab_size, "number of pieces")
       ->capture_default_str();
   train_command->add_option("--out", training.out, "the .model file to write")->required();

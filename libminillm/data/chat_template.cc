@@ -1,9 +1,10 @@
 #include "libminillm/data/chat_template.h"
 
 #include <numeric>
-#include <optional>
+#include <utility>
 
 #include "libminillm/core/check.h"
+#include "libminillm/data/chat_layout.h"
 
 namespace minillm {
 namespace {
@@ -12,21 +13,6 @@ const ChatTemplate& template_of(const Tokenizer& tokenizer) {
   MINILLM_CHECK(tokenizer.chat_template() != nullptr, "tokenizer: {}",
                 tokenizer.chat_template_problem());
   return *tokenizer.chat_template();
-}
-
-// Throws Error naming the template if the messages hold what it has no form for.
-void expect_no_tools(const ChatTemplate& format, const std::vector<Message>& messages) {
-  for (const Message& message : messages)
-    MINILLM_CHECK(message.role != Role::kTool && message.calls.empty() && message.tools.empty(),
-                  "chat template '{}': cannot write tools, their calls or their results",
-                  format.id);
-}
-
-std::string trimmed(const std::string& text) {
-  constexpr const char* kSpace = " \t\n\v\f\r";
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string::npos) return "";
-  return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
 }
 
 // A run of text between two control pieces is encoded as a text of its own (sentencepiece may put a
@@ -52,9 +38,18 @@ class Writer {
   void parts(const std::vector<TurnFormat::Part>& parts) {
     for (const TurnFormat::Part& part : parts) part.control ? control(part.text) : text(part.text);
   }
-  void content(const ChatTemplate& format, Role role, const std::string& words) {
-    const TurnFormat& turn = format.turn(role);
-    text(turn.before + (format.trims ? trimmed(words) : words));
+  // Marks of tools that the tokenizer has no piece for are letters of the text.
+  void body(const TurnBody& body, const TurnFormat& turn) {
+    std::string run;
+    for (const TurnPart& part : body.parts()) {
+      if (!part.control || tokenizer_.control(part.text) < 0) {
+        run += part.text;
+        continue;
+      }
+      text(std::exchange(run, ""));
+      control(part.text);
+    }
+    text(run);
     text(turn.after);
     control(turn.end);
   }
@@ -66,48 +61,28 @@ class Writer {
   bool in_text_;
 };
 
-// System prompts put in front of the user messages that follow them, if the template wants that;
-// one that an answer follows is a message of its own.
-std::vector<Message> with_folded_system(const ChatTemplate& format,
-                                        const std::vector<Message>& messages) {
-  if (format.system_begin.empty()) return messages;
-  std::vector<Message> result;
-  std::optional<std::string> system;
-  const auto take_system = [&] {
-    const std::string text = system ? format.system_begin + *system + format.system_end : "";
-    system.reset();
-    return text;
-  };
-  for (const Message& message : messages) {
-    if (message.role == Role::kSystem) {
-      system = system ? *system + "\n\n" + message.content : message.content;
-      continue;
-    }
-    if (message.role == Role::kAssistant && system) result.push_back({Role::kUser, take_system()});
-    result.push_back(message);
-    if (message.role == Role::kUser) result.back().content.insert(0, take_system());
-  }
-  if (system) result.push_back({Role::kUser, take_system()});
-  return result;
+// Whether text, not a control piece, comes in front of an answer.
+bool answers_continue_text(const ChatTemplate& format) {
+  const TurnFormat& question = format.turn(Role::kUser);
+  for (const auto* parts : {&format.turn(Role::kAssistant).header, &question.next})
+    if (!parts->empty()) return !parts->back().control;
+  return question.end.empty();
 }
 
 // The conversation; if `open`, followed by what comes in front of an answer to it.
-RenderedSequence render(const Tokenizer& tokenizer, const std::vector<Message>& given, bool open) {
+RenderedSequence render(const Tokenizer& tokenizer, const std::vector<Message>& messages,
+                        bool open) {
   const ChatTemplate& format = template_of(tokenizer);
-  expect_no_tools(format, given);
-  const std::vector<Message> messages = with_folded_system(format, given);
   Writer writer(tokenizer);
   RenderedSequence sequence;
   writer.control(format.start);
-  for (size_t i = 0; i < messages.size(); ++i) {
-    const Message& message = messages[i];
-    const TurnFormat& turn = format.turn(message.role);
-    writer.parts(turn.header);
+  const std::vector<WrittenTurn> turns = lay_out(format, messages);
+  for (const WrittenTurn& turn : turns) {
+    writer.parts(turn.format->header);
     sequence.supervised.resize(writer.tokens.size(), 0);
-    writer.content(format, message.role, message.content);
-    const bool supervised = message.role == Role::kAssistant && message.supervised;
-    sequence.supervised.resize(writer.tokens.size(), supervised ? 1 : 0);
-    if (open || i + 1 < messages.size()) writer.parts(turn.next);
+    writer.body(turn.body, *turn.format);
+    sequence.supervised.resize(writer.tokens.size(), turn.learned ? 1 : 0);
+    if (open || &turn != &turns.back()) writer.parts(turn.format->next);
   }
   if (open) writer.parts(format.turn(Role::kAssistant).header);
   sequence.tokens = std::move(writer.tokens);
@@ -117,19 +92,18 @@ RenderedSequence render(const Tokenizer& tokenizer, const std::vector<Message>& 
 
 }  // namespace
 
-std::string chat_template_text(const ChatTemplate& format, const std::vector<Message>& given,
+std::string chat_template_text(const ChatTemplate& format, const std::vector<Message>& messages,
                                bool open) {
-  const std::vector<Message> messages = with_folded_system(format, given);
   std::string text = format.start;
-  const auto append = [&](const std::vector<TurnFormat::Part>& parts) {
-    for (const TurnFormat::Part& part : parts) text += part.text;
+  const auto append = [&](const std::vector<TurnPart>& parts) {
+    for (const TurnPart& part : parts) text += part.text;
   };
-  for (size_t i = 0; i < messages.size(); ++i) {
-    const TurnFormat& turn = format.turn(messages[i].role);
-    append(turn.header);
-    const std::string& content = messages[i].content;
-    text += turn.before + (format.trims ? trimmed(content) : content) + turn.after + turn.end;
-    if (open || i + 1 < messages.size()) append(turn.next);
+  const std::vector<WrittenTurn> turns = lay_out(format, messages);
+  for (const WrittenTurn& turn : turns) {
+    append(turn.format->header);
+    append(turn.body.parts());
+    text += turn.format->after + turn.format->end;
+    if (open || &turn != &turns.back()) append(turn.format->next);
   }
   if (open) append(format.turn(Role::kAssistant).header);
   return text;
@@ -149,8 +123,13 @@ std::vector<Token> render_prompt(const Tokenizer& tokenizer, const std::vector<M
 }
 
 std::vector<Token> render_answer(const Tokenizer& tokenizer, const std::string& content) {
-  Writer writer(tokenizer, true);  // every template has text in front of an answer
-  writer.content(template_of(tokenizer), Role::kAssistant, content);
+  return render_answer(tokenizer, Message{Role::kAssistant, content});
+}
+
+std::vector<Token> render_answer(const Tokenizer& tokenizer, const Message& answer) {
+  const ChatTemplate& format = template_of(tokenizer);
+  Writer writer(tokenizer, answers_continue_text(format));
+  writer.body(answer_body(format, answer), format.turn(Role::kAssistant));
   return writer.tokens;
 }
 

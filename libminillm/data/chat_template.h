@@ -10,6 +10,9 @@
 //   llama-3          <|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nCONTENT<|eot_id|>
 //                    <|start_header_id|>assistant<|end_header_id|>\n\nCONTENT<|eot_id|>
 //
+//   qwen-2.5, llama-3.1, mistral-v3: as chatml and llama-3, with a system prompt of their own;
+//                    <s>[INST] CONTENT[/INST] CONTENT</s>; and with tools (data/tool_format.h)
+//
 // (What takes two lines here is one text.) The first is what this library teaches. It encodes every
 // content with a space in front, so that its first word is the same token as in running text
 // (otherwise an answer "cooper" cannot use what pretraining taught about " cooper"). The others are
@@ -30,6 +33,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,6 +42,7 @@
 #include "libminillm/core/token_batch.h"
 #include "libminillm/data/record.h"
 #include "libminillm/data/tokenizer.h"
+#include "libminillm/data/tool_format.h"
 
 namespace minillm {
 
@@ -46,10 +51,7 @@ inline constexpr const char* kChatTemplateId = "chatml-space-v1";
 
 // What surrounds the content of one role.
 struct TurnFormat {
-  struct Part {
-    std::string text;
-    bool control = false;  // a control piece, not text
-  };
+  using Part = TurnPart;
   std::vector<Part> header;
   std::string before, after;  // text around the content; in an answer, both are part of it
   std::string end;            // the control piece that ends the turn; empty: none
@@ -58,11 +60,16 @@ struct TurnFormat {
 
 struct ChatTemplate {
   std::string id;
-  std::string start;                // the control piece at position 0; empty: none
+  std::string start;                            // the control piece at position 0; empty: none
   std::array<TurnFormat, kRoles.size()> turns;  // by Role
-  bool trims = false;               // contents lose (ASCII) white space at both ends
+  bool trims = false;                           // contents lose (ASCII) white space at both ends
+  bool trims_answers = false;                   // answers do, in any case
   // If not empty: the system prompt goes, between these, in front of the next user message.
+  // `system_last`: of the last one instead, as far as there is one.
   std::string system_begin, system_end;
+  bool system_last = false;
+  std::optional<std::string> default_system;  // said where a conversation has no system prompt
+  const ToolFormat* tools = nullptr;          // null: it cannot write any
   // The same as jinja text, for other programs. It renders the start itself, so nobody else should
   // add one. Plain jinja: Hugging Face's `generation` tag would keep other programs from loading
   // it. It ends every turn, also the last.
@@ -94,7 +101,8 @@ struct RenderedSequence {
 // These write with the tokenizer's template, and throw Error if it has none.
 //
 // Supervises the content and the end token of every supervised assistant message, but not headers,
-// prompts, or what follows the end token. Ends with the last end token (nothing follows it).
+// prompts, or what follows the end token; calls of tools are content, what tools return is not.
+// Ends with the last end token (nothing follows it).
 RenderedSequence render_conversation(const Tokenizer& tokenizer,
                                      const std::vector<Message>& messages);
 
@@ -103,6 +111,7 @@ std::vector<Token> render_prompt(const Tokenizer& tokenizer, const std::vector<M
 // An answer as it follows the prompt: content, then the end token. render_conversation is
 // render_prompt + render_answer for a single turn.
 std::vector<Token> render_answer(const Tokenizer& tokenizer, const std::string& content);
+std::vector<Token> render_answer(const Tokenizer& tokenizer, const Message& answer);
 
 struct RenderedPair {
   std::vector<Token> prompt;  // render_prompt

@@ -3,47 +3,27 @@
 #include <algorithm>
 
 #include "libminillm/core/check.h"
-#include "libminillm/data/chat_template.h"
+#include "libminillm/data/chat_template_formats.h"
 
 namespace minillm {
 namespace {
 
-using Part = TurnFormat::Part;
-
-Part control(std::string piece) { return {std::move(piece), true}; }
-Part text(std::string words) { return {std::move(words), false}; }
-
-// ChatML as OpenAI described it, with `before` in front of every content.
-void write_chatml(ChatTemplate& t, const std::string& before) {
-  for (const Role role : kRoles)
-    t.turns[static_cast<size_t>(role)] = {
-        {control("<|im_start|>"), text(std::string(role_name(role)) + "\n")},
-        before,
-        "",
-        "<|im_end|>",
-        {text("\n")}};
-  t.jinja =
-      "{% for m in messages %}"
-      "{{ '<|im_start|>' + m['role'] + '\\n" +
-      before +
-      "' + m['content'] + '<|im_end|>\\n' }}"
-      "{% endfor %}"
-      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
-}
-
-ChatTemplate chatml_space() {
-  ChatTemplate t;
-  t.id = kChatTemplateId;
-  t.start = "<s>";
-  write_chatml(t, " ");
-  t.jinja = "{{ bos_token }}" + t.jinja;
-  return t;
-}
-
+// ChatML as OpenAI described it.
 ChatTemplate chatml() {
   ChatTemplate t;
   t.id = "chatml";
-  write_chatml(t, "");
+  for (const Role role : kRoles)
+    turn_of(t, role) = {
+        {control_part("<|im_start|>"), text_part(std::string(role_name(role)) + "\n")},
+        "",
+        "",
+        "<|im_end|>",
+        {text_part("\n")}};
+  t.jinja =
+      "{% for m in messages %}"
+      "{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>\\n' }}"
+      "{% endfor %}"
+      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
   return t;
 }
 
@@ -53,8 +33,8 @@ ChatTemplate zephyr() {
   t.id = "zephyr";
   t.start = "<s>";
   for (const Role role : kRoles)
-    t.turns[static_cast<size_t>(role)] = {
-        {text(fmt::format("<|{}|>\n", role_name(role)))}, "", "", "</s>", {text("\n")}};
+    turn_of(t, role) = {
+        {text_part(fmt::format("<|{}|>\n", role_name(role)))}, "", "", "</s>", {text_part("\n")}};
   t.jinja =
       "{{ bos_token }}"
       "{% for m in messages %}"
@@ -72,8 +52,8 @@ ChatTemplate llama2() {
   t.trims = true;
   t.system_begin = "<<SYS>>\n";
   t.system_end = "\n<</SYS>>\n\n";
-  t.turns[static_cast<size_t>(Role::kUser)] = {{text("[INST]")}, " ", " [/INST]", "", {}};
-  t.turns[static_cast<size_t>(Role::kAssistant)] = {{}, " ", " ", "</s>", {control("<s>")}};
+  turn_of(t, Role::kUser) = {{text_part("[INST]")}, " ", " [/INST]", "", {}};
+  turn_of(t, Role::kAssistant) = {{}, " ", " ", "</s>", {control_part("<s>")}};
   t.jinja =
       "{% set ns = namespace(system=none) %}"
       "{% for m in messages %}"
@@ -100,9 +80,9 @@ ChatTemplate tulu() {
   ChatTemplate t;
   t.id = "tulu";
   for (const Role role : kRoles)
-    t.turns[static_cast<size_t>(role)] = {
-        {text(fmt::format("<|{}|>\n", role_name(role)))}, "", "", "", {text("\n")}};
-  t.turns[static_cast<size_t>(Role::kAssistant)].end = "</s>";
+    turn_of(t, role) = {
+        {text_part(fmt::format("<|{}|>\n", role_name(role)))}, "", "", "", {text_part("\n")}};
+  turn_of(t, Role::kAssistant).end = "</s>";
   t.jinja =
       "{% for m in messages %}"
       "{{ '<|' + m['role'] + '|>\\n' + m['content'] }}"
@@ -119,12 +99,12 @@ ChatTemplate llama3() {
   t.start = "<|begin_of_text|>";
   t.trims = true;
   for (const Role role : kRoles)
-    t.turns[static_cast<size_t>(role)] = {{control("<|start_header_id|>"), text(role_name(role)),
-                                           control("<|end_header_id|>"), text("\n\n")},
-                                          "",
-                                          "",
-                                          "<|eot_id|>",
-                                          {}};
+    turn_of(t, role) = {{control_part("<|start_header_id|>"), text_part(role_name(role)),
+                         control_part("<|end_header_id|>"), text_part("\n\n")},
+                        "",
+                        "",
+                        "<|eot_id|>",
+                        {}};
   t.jinja =
       "{{ bos_token }}"
       "{% for m in messages %}"
@@ -140,8 +120,9 @@ ChatTemplate llama3() {
 }  // namespace
 
 std::span<const ChatTemplate> chat_templates() {
-  static const ChatTemplate kTemplates[] = {chatml_space(), chatml(), zephyr(),
-                                            tulu(),         llama2(), llama3()};
+  static const ChatTemplate kTemplates[] = {chatml_space(), chatml(),  zephyr(),
+                                            tulu(),         llama2(),  llama3(),
+                                            qwen25(),       llama31(), mistral_v3()};
   return kTemplates;
 }
 

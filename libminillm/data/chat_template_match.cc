@@ -2,7 +2,9 @@
 
 #include <array>
 #include <optional>
+#include <span>
 
+#include "libminillm/core/check.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/data/jinja.h"
 
@@ -11,17 +13,34 @@ namespace {
 
 constexpr size_t kLongest = size_t{1} << 18;  // no published template is near it
 
+using Json = nlohmann::ordered_json;
+
+// As Hugging Face's apply_chat_template takes them: arguments are objects, tools stand apart.
+Json message_json(const Message& message) {
+  Json json = {{"role", role_name(message.role)}, {"content", message.content}};
+  for (const ToolCall& call : message.calls)
+    json["tool_calls"].push_back(
+        {{"id", call.id},
+         {"type", "function"},
+         {"function", {{"name", call.name}, {"arguments", Json::parse(call.arguments)}}}});
+  if (message.role == Role::kTool) json["tool_call_id"] = message.call_id;
+  return json;
+}
+
 std::optional<std::string> written(std::string_view jinja, const ChatTemplate& format,
                                    const std::vector<Message>& messages, bool open) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const Message& m : messages)
-    list.push_back({{"role", role_name(m.role)}, {"content", m.content}});
-  const std::string start = format.start.empty() ? "<s>" : format.start;
+  Json variables = {{"messages", Json::array()},
+                    {"add_generation_prompt", open},
+                    {"bos_token", format.start.empty() ? "<s>" : format.start},
+                    {"eos_token", "</s>"}};
+  for (const Message& message : messages) {
+    if (!message.content.empty() || message.tools.empty())
+      variables["messages"].push_back(message_json(message));
+    for (const Tool& tool : message.tools)
+      variables["tools"].push_back(Json::parse(tool.declaration));
+  }
   try {
-    return render_jinja(jinja, {{"messages", list},
-                                {"add_generation_prompt", open},
-                                {"bos_token", start},
-                                {"eos_token", "</s>"}});
+    return render_jinja(jinja, variables);
   } catch (const JinjaError&) {
     return std::nullopt;
   }
@@ -42,9 +61,49 @@ const std::vector<std::vector<Message>>& probes() {
   return kProbes;
 }
 
-bool writes_the_same(std::string_view jinja, const ChatTemplate& format) {
-  for (const std::vector<Message>& messages : probes()) {
-    const bool open = messages.back().role == Role::kUser;
+// With and without a system prompt; one and two tools, calls and results.
+std::vector<std::vector<Message>> tool_probes(const ToolFormat& format) {
+  const auto tool = [](const std::string& name) {
+    return Tool{name,
+                fmt::format(R"({{"type": "function", "function": {{"name": "{}", "description": )"
+                            R"("It does.", "parameters": {{"type": "object", "properties": )"
+                            R"({{"z": {{"type": "integer"}}, "a": {{"enum": ["x", 1.5]}}}}}}}}}})",
+                            name)};
+  };
+  const Message ask{Role::kUser, " a\nb\n"}, answer{Role::kAssistant, "c"}, next{Role::kUser, "d"};
+  Message none{Role::kSystem, ""}, system{Role::kSystem, "be kind"};
+  none.tools = {tool("f")};
+  system.tools = {tool("f"), tool("g")};
+  Message call{Role::kAssistant, ""}, last_call{Role::kAssistant, ""};
+  call.calls = {{"f", R"({"z": 3, "a": "x"})", "call00001"}};
+  if (format.takes_many) call.calls.push_back({"g", "{}", "call00002"});
+  last_call.calls = {{"f", "{}", fmt::format("call{:05}", call.calls.size() + 1)}};
+  std::vector<Message> results;
+  for (const ToolCall& made : call.calls) {
+    results.push_back({Role::kTool, "5 \"x\""});
+    results.back().call_id = made.id;
+  }
+  std::vector<std::vector<Message>> all = {{none, ask}, {system, ask}, {system, ask, call}};
+  all.push_back({none, ask, call});
+  all.back().insert(all.back().end(), results.begin(), results.end());
+  all.push_back(all.back());
+  for (const Message& m : {answer, next, last_call}) all.back().push_back(m);
+  if (format.takes_text) {
+    call.content = "See:";
+    all.push_back({none, ask, call});
+  }
+  return all;
+}
+
+bool writes_the_same(std::string_view jinja, const ChatTemplate& format,
+                     const std::vector<std::vector<Message>>& conversations) {
+  for (const std::vector<Message>& messages : conversations) {
+    const bool open = messages.back().role != Role::kAssistant;
+    // Such a template says a system prompt only in front of a question that is to be answered, and
+    // learning puts it where answering has it.
+    if (!open && format.system_last && messages.front().role == Role::kSystem &&
+        !messages.front().content.empty())
+      continue;
     const auto text = written(jinja, format, messages, open);
     if (!text) return false;
     // A start that the template leaves to the tokenizer is ours to write.
@@ -69,11 +128,29 @@ bool writes_the_same(std::string_view jinja, const ChatTemplate& format) {
 }  // namespace
 
 const ChatTemplate* recognise_chat_template(std::string_view jinja) {
-  for (const ChatTemplate& format : chat_templates())
+  // What writes the same chats, but tools in another form, or none.
+  static const std::vector<ChatTemplate> kWithoutTools = [] {
+    std::vector<ChatTemplate> formats(chat_templates().begin(), chat_templates().end());
+    for (ChatTemplate& format : formats) {
+      if (format.tools == nullptr) continue;
+      format.tools = nullptr;
+      format.jinja = "{% if tools %}{{ raise_exception('tools are not supported') }}{% endif %}" +
+                     format.jinja;
+    }
+    return formats;
+  }();
+  const std::span<const ChatTemplate> formats = chat_templates();
+  for (const ChatTemplate& format : formats)
     if (format.jinja == jinja) return &format;
   if (jinja.size() > kLongest) return nullptr;
-  for (const ChatTemplate& format : chat_templates())
-    if (writes_the_same(jinja, format)) return &format;
+  for (size_t i = 0; i < formats.size(); ++i) {
+    const ChatTemplate& format = formats[i];
+    if (!writes_the_same(jinja, format, probes())) continue;
+    // This library's own was written without tools by its earlier versions.
+    const bool all = format.tools == nullptr || format.id == kChatTemplateId ||
+                     writes_the_same(jinja, format, tool_probes(*format.tools));
+    return all ? &format : &kWithoutTools[i];
+  }
   return nullptr;
 }
 

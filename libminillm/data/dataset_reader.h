@@ -5,9 +5,10 @@
 // lose the white space at both ends.
 //
 // Roles: system or developer; user or human; assistant or gpt; tool, function or observation. Calls
-// of tools are the assistant's, and learned; what tools return is not. Messages after the last assistant message are cut off; several user messages in a row
-// stay several. A message with loss_weight (or weight, train, ...) 0 is context and not learned. A
-// null field counts as absent. Keys that no record used are reported.
+// of tools are the assistant's, and learned; what tools return is not. Messages after the last
+// assistant message are cut off; several user messages in a row stay several. A message with
+// loss_weight (or weight, train, ...) 0 is context and not learned. A null field counts as absent.
+// Keys that no record used are reported.
 
 #ifndef LIBMINILLM_DATA_DATASET_READER_H_
 #define LIBMINILLM_DATA_DATASET_READER_H_

@@ -8,7 +8,7 @@
 namespace minillm {
 namespace {
 
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 
 constexpr int kMaxSteps = 20000, kMaxDepth = 32;
 
@@ -102,18 +102,32 @@ class Interpreter {
   }
 
   void run_for(bool takes) {
-    const JinjaPart& part = parts_[position_];
-    const std::vector<JinjaToken>& t = part.tokens;
-    if (t.size() < 5 || t[1].kind != JinjaToken::kName || t[2].text != "in")
-      throw JinjaError("a for that is not understood");
-    const Value list = takes ? evaluate(part, 3) : Value::array();
-    if (!list.is_array()) throw JinjaError("a for over what is no list");
-    const size_t begin = position_ + 1;
+    const std::vector<JinjaToken>& t = parts_[position_].tokens;
+    const auto name_at = [&](size_t i) {
+      if (i >= t.size() || t[i].kind != JinjaToken::kName)
+        throw JinjaError("a for that is not understood");
+      return t[i].text;
+    };
+    std::vector<std::string> names = {name_at(1)};
+    if (t.size() > 3 && t[2].text == ",") names.push_back(name_at(3));
+    const size_t in = 2 * names.size();
+    if (name_at(in) != "in") throw JinjaError("a for that is not understood");
     const JinjaScope outside = scope_;
+    Value list = Value::array();
+    if (takes) {
+      JinjaExpression expression(t, in + 1, scope_);
+      list = expression.evaluate_list();
+      if (!list.is_array()) throw JinjaError("a for over what is no list");
+      if (expression.take_if())
+        list = filtered(list, names, t, expression.position());
+      else
+        expression.expect_end();
+    }
+    const size_t begin = position_ + 1;
     for (size_t i = 0; i < list.size(); ++i) {
       scope_ = outside;  // what a round sets ends with it
       for (const auto& [name, members] : spaces_) scope_[name].update(members);
-      scope_[t[1].text] = list[i];
+      bind(names, list[i]);
       scope_["loop"] = {{"first", i == 0},
                         {"last", i + 1 == list.size()},
                         {"index", i + 1},
@@ -124,6 +138,29 @@ class Interpreter {
     scope_ = outside;
     for (const auto& [name, members] : spaces_) scope_[name].update(members);
     if (list.empty()) run_body(begin, false);
+  }
+
+  void bind(const std::vector<std::string>& names, const Value& value) {
+    if (names.size() == 1) {
+      scope_[names[0]] = value;
+      return;
+    }
+    if (!value.is_array() || value.size() != names.size())
+      throw JinjaError("a for over what are no pairs");
+    for (size_t i = 0; i < names.size(); ++i) scope_[names[i]] = value[i];
+  }
+
+  // Those for which the condition at token `from` holds.
+  Value filtered(const Value& list, const std::vector<std::string>& names,
+                 const std::vector<JinjaToken>& tokens, size_t from) {
+    Value chosen = Value::array();
+    for (const Value& value : list) {
+      bind(names, value);
+      JinjaExpression condition(tokens, from, scope_);
+      if (is_true(condition.evaluate())) chosen.push_back(value);
+      condition.expect_end();
+    }
+    return chosen;
   }
 
   void run_body(size_t begin, bool takes) {

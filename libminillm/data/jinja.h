@@ -17,10 +17,11 @@ struct JinjaError : std::runtime_error {
 };
 
 // What the template writes, with Hugging Face's settings (trim_blocks, lstrip_blocks). Understood
-// are text, output, set, if and for; strings, numbers, lists, members, slices, comparisons, and,
-// or, not, in, is, +, -, *, %, ~, the conditional expression, the filter trim, strip and its kin,
-// namespace. Throws JinjaError. Takes a bounded number of steps.
-std::string render_jinja(std::string_view text, const nlohmann::json& variables);
+// are text, output, set, if and for (also over pairs, and with a condition); strings, numbers,
+// lists, members, slices, comparisons, and, or, not, in, is, +, -, *, %, ~, the conditional
+// expression, filters (data/jinja_filters.h), strip and its kin, items, namespace. Throws
+// JinjaError. Takes a bounded number of steps.
+std::string render_jinja(std::string_view text, const nlohmann::ordered_json& variables);
 
 }  // namespace minillm
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "libminillm/data/jinja.h"
+#include "libminillm/data/jinja_filters.h"
 
 namespace minillm {
 namespace {
@@ -10,29 +11,21 @@ namespace {
 constexpr int kMaxDepth = 64;
 constexpr size_t kMaxText = size_t{1} << 20;
 
-std::string strip(const std::string& text, bool begin, bool end) {
-  constexpr const char* kSpace = " \t\n\v\f\r";
-  const size_t first = text.find_first_not_of(kSpace), last = text.find_last_not_of(kSpace);
-  if (first == std::string::npos) return "";
-  const size_t from = begin ? first : 0, to = end ? last + 1 : text.size();
-  return text.substr(from, to - from);
-}
-
-int64_t integer(const nlohmann::json& value) {
+int64_t integer(const nlohmann::ordered_json& value) {
   if (!value.is_number_integer()) throw JinjaError("expected an integer");
   return value.get<int64_t>();
 }
 
 }  // namespace
 
-bool is_true(const nlohmann::json& value) {
+bool is_true(const nlohmann::ordered_json& value) {
   if (value.is_boolean()) return value.get<bool>();
   if (value.is_number()) return value != 0;
   return !value.is_null() &&
          (value.is_string() ? !value.get_ref<const std::string&>().empty() : !value.empty());
 }
 
-std::string to_text(const nlohmann::json& value) {
+std::string to_text(const nlohmann::ordered_json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_integer()) return value.dump();
   if (value.is_null()) return "";
@@ -55,7 +48,7 @@ void JinjaExpression::expect_end() const {
   if (token().kind != JinjaToken::kEnd) throw JinjaError("not understood: " + token().text);
 }
 
-nlohmann::json JinjaExpression::conditional() {
+nlohmann::ordered_json JinjaExpression::conditional() {
   if (++depth_ > kMaxDepth) throw JinjaError("nested too deeply");
   // The value comes before the condition; evaluating it where the condition is false must not fail.
   Value value = disjunction();
@@ -69,7 +62,7 @@ nlohmann::json JinjaExpression::conditional() {
 }
 
 // Both sides are evaluated: there are no effects but errors, which refuse the template.
-nlohmann::json JinjaExpression::disjunction() {
+nlohmann::ordered_json JinjaExpression::disjunction() {
   Value value = conjunction();
   while (take("or")) {
     Value other = conjunction();
@@ -78,7 +71,7 @@ nlohmann::json JinjaExpression::disjunction() {
   return value;
 }
 
-nlohmann::json JinjaExpression::conjunction() {
+nlohmann::ordered_json JinjaExpression::conjunction() {
   Value value = negation();
   while (take("and")) {
     Value other = negation();
@@ -87,14 +80,14 @@ nlohmann::json JinjaExpression::conjunction() {
   return value;
 }
 
-nlohmann::json JinjaExpression::negation() {
+nlohmann::ordered_json JinjaExpression::negation() {
   if (++depth_ > kMaxDepth) throw JinjaError("nested too deeply");
   Value value = take("not") ? Value(!is_true(negation())) : comparison();
   --depth_;
   return value;
 }
 
-nlohmann::json JinjaExpression::comparison() {
+nlohmann::ordered_json JinjaExpression::comparison() {
   Value value = sum();
   while (true) {
     if (take("==")) {
@@ -120,17 +113,8 @@ nlohmann::json JinjaExpression::comparison() {
       value = found != negated;
     } else if (take("is")) {
       const bool negated = take("not");
-      bool holds = false;
-      if (take("defined"))
-        holds = !value.is_null();
-      else if (take("undefined") || take("none"))
-        holds = value.is_null();
-      else if (take("string"))
-        holds = value.is_string();
-      else if (take("mapping"))
-        holds = value.is_object();
-      else
-        throw JinjaError("a test that is not understood: " + token().text);
+      if (token().kind != JinjaToken::kName) throw JinjaError("a test is missing");
+      const bool holds = jinja_test(tokens_[position_++].text, value);
       value = holds != negated;
     } else {
       return value;
@@ -138,7 +122,7 @@ nlohmann::json JinjaExpression::comparison() {
   }
 }
 
-nlohmann::json JinjaExpression::sum() {
+nlohmann::ordered_json JinjaExpression::sum() {
   Value value = product();
   while (is("+") || is("~") || is("-")) {
     const bool joins = is("~"), minus = is("-");
@@ -156,7 +140,7 @@ nlohmann::json JinjaExpression::sum() {
   return value;
 }
 
-nlohmann::json JinjaExpression::product() {
+nlohmann::ordered_json JinjaExpression::product() {
   Value value = filtered();
   while (is("*") || is("%")) {
     const bool remainder = is("%");
@@ -170,27 +154,21 @@ nlohmann::json JinjaExpression::product() {
   return value;
 }
 
-nlohmann::json JinjaExpression::filtered() {
+nlohmann::ordered_json JinjaExpression::filtered() {
   Value value;
   if (take("-"))
     value = -integer(postfix(primary()));
   else
     value = postfix(primary());
   while (take("|")) {
-    if (take("trim"))
-      value = strip(to_text(value), true, true);
-    else if (take("length"))
-      value = value.is_string() ? value.get<std::string>().size() : value.size();
-    else if (take("string"))
-      value = to_text(value);
-    else
-      throw JinjaError("a filter that is not understood: " + token().text);
-    if (take("(")) expect(")");
+    if (token().kind != JinjaToken::kName) throw JinjaError("a filter is missing");
+    const std::string name = tokens_[position_++].text;
+    value = apply_jinja_filter(name, value, take("(") ? arguments() : JinjaArguments());
   }
   return value;
 }
 
-nlohmann::json JinjaExpression::postfix(Value value) {
+nlohmann::ordered_json JinjaExpression::postfix(Value value) {
   while (true) {
     if (take(".")) {
       const std::string name = token().text;
@@ -205,7 +183,7 @@ nlohmann::json JinjaExpression::postfix(Value value) {
   }
 }
 
-nlohmann::json JinjaExpression::member(const Value& value, const std::string& name) {
+nlohmann::ordered_json JinjaExpression::member(const Value& value, const std::string& name) {
   if (!take("(")) return value.is_object() && value.contains(name) ? value[name] : Value();
   if (name == "startswith" || name == "endswith") {
     const std::string text = to_text(value), part = to_text(conditional());
@@ -213,21 +191,28 @@ nlohmann::json JinjaExpression::member(const Value& value, const std::string& na
     return name == "startswith" ? text.starts_with(part) : text.ends_with(part);
   }
   expect(")");
-  if (name == "strip") return strip(to_text(value), true, true);
-  if (name == "lstrip") return strip(to_text(value), true, false);
-  if (name == "rstrip") return strip(to_text(value), false, true);
+  if (name == "strip") return jinja_strip(to_text(value), true, true);
+  if (name == "lstrip") return jinja_strip(to_text(value), true, false);
+  if (name == "rstrip") return jinja_strip(to_text(value), false, true);
+  if (name == "items") return jinja_items(value);
   throw JinjaError("a method that is not understood: " + name);
 }
 
-// [key], [index] or [begin:end] of lists.
-nlohmann::json JinjaExpression::subscript(const Value& value) {
-  const auto size = static_cast<int64_t>(value.size());
+// [key], [index] or [begin:end] of lists and of texts.
+nlohmann::ordered_json JinjaExpression::subscript(const Value& value) {
+  const std::string text = value.is_string() ? value.get<std::string>() : "";
+  const auto size = static_cast<int64_t>(value.is_string() ? text.size() : value.size());
   const auto at = [&](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + size : i, 0, size); };
   Value key = is(":") ? Value(0) : conditional();
   if (take(":")) {
-    if (!value.is_array()) throw JinjaError("a slice of what is no list");
+    const bool ascii = std::all_of(text.begin(), text.end(), [](char c) { return c >= 0; });
+    if (!value.is_array() && !(value.is_string() && ascii))
+      throw JinjaError("a slice of what is no list and no ASCII text");
     const int64_t begin = at(integer(key)), end = is("]") ? size : at(integer(conditional()));
     expect("]");
+    if (value.is_string())
+      return text.substr(static_cast<size_t>(begin),
+                         static_cast<size_t>(std::max(end - begin, int64_t{0})));
     if (begin >= end) return Value::array();
     return Value(std::vector<Value>(value.begin() + begin, value.begin() + end));
   }
@@ -241,7 +226,7 @@ nlohmann::json JinjaExpression::subscript(const Value& value) {
                                                         : Value();
 }
 
-nlohmann::json JinjaExpression::primary() {
+nlohmann::ordered_json JinjaExpression::primary() {
   const JinjaToken first = token();
   if (first.kind == JinjaToken::kEnd) throw JinjaError("an expression is missing");
   ++position_;
@@ -273,7 +258,7 @@ nlohmann::json JinjaExpression::primary() {
   throw JinjaError("not understood: " + first.text);
 }
 
-nlohmann::json JinjaExpression::name(const std::string& name) {
+nlohmann::ordered_json JinjaExpression::name(const std::string& name) {
   if (name == "true" || name == "True") return true;
   if (name == "false" || name == "False") return false;
   if (name == "none" || name == "None") return nullptr;
@@ -285,18 +270,30 @@ nlohmann::json JinjaExpression::name(const std::string& name) {
   return found == scope_.end() ? Value() : found->second;
 }
 
-nlohmann::json JinjaExpression::arguments_as_object() {
-  Value object = Value::object();
+nlohmann::ordered_json JinjaExpression::arguments_as_object() {
   expect("(");
+  const JinjaArguments given = arguments();
+  if (!given.values.empty()) throw JinjaError("expected the name of an argument");
+  Value object = Value::object();
+  for (const auto& [key, value] : given.named) object[key] = value;
+  return object;
+}
+
+// What follows a "(", up to its ")".
+JinjaArguments JinjaExpression::arguments() {
+  JinjaArguments given;
   while (!take(")")) {
-    if (token().kind != JinjaToken::kName) throw JinjaError("expected the name of an argument");
-    const std::string key = token().text;
-    ++position_;
-    expect("=");
-    object[key] = conditional();
+    if (token().kind == JinjaToken::kName && tokens_[position_ + 1].kind == JinjaToken::kSymbol &&
+        tokens_[position_ + 1].text == "=") {
+      const std::string name = token().text;
+      position_ += 2;
+      given.named[name] = conditional();
+    } else {
+      given.values.push_back(conditional());
+    }
     if (!is(")")) expect(",");
   }
-  return object;
+  return given;
 }
 
 }  // namespace minillm

@@ -8,12 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "libminillm/data/jinja_filters.h"
 #include "libminillm/data/jinja_lexer.h"
 
 namespace minillm {
 
 // What names mean. What is not defined is null.
-using JinjaScope = std::map<std::string, nlohmann::json>;
+using JinjaScope = std::map<std::string, nlohmann::ordered_json>;
 
 class JinjaExpression {
  public:
@@ -21,12 +22,16 @@ class JinjaExpression {
   JinjaExpression(const std::vector<JinjaToken>& tokens, size_t position, const JinjaScope& scope)
       : tokens_(tokens), position_(position), scope_(scope) {}
 
-  nlohmann::json evaluate() { return conditional(); }
+  nlohmann::ordered_json evaluate() { return conditional(); }
+  // What a `for` goes over, which an `if` may follow.
+  nlohmann::ordered_json evaluate_list() { return disjunction(); }
+  bool take_if() { return take("if"); }
+  size_t position() const { return position_; }
   // Throws JinjaError unless every token was used.
   void expect_end() const;
 
  private:
-  using Value = nlohmann::json;
+  using Value = nlohmann::ordered_json;
   Value conditional();
   Value disjunction();
   Value conjunction();
@@ -41,6 +46,7 @@ class JinjaExpression {
   Value primary();
   Value name(const std::string& name);
   Value arguments_as_object();
+  JinjaArguments arguments();
 
   const JinjaToken& token() const { return tokens_[position_]; }
   bool is(const char* text) const;
@@ -53,8 +59,9 @@ class JinjaExpression {
   int depth_ = 0;
 };
 
-bool is_true(const nlohmann::json& value);
-std::string to_text(const nlohmann::json& value);  // throws JinjaError for lists and objects
+bool is_true(const nlohmann::ordered_json& value);
+std::string to_text(
+    const nlohmann::ordered_json& value);  // throws JinjaError for lists and objects
 
 }  // namespace minillm
 

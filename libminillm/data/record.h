@@ -16,8 +16,8 @@ inline constexpr std::array<Role, 4> kRoles = {Role::kSystem, Role::kUser, Role:
                                                Role::kTool};
 const char* role_name(Role role);  // "system", "user", "assistant", "tool"
 
-// What may be called: {"type": "function", "function": {"name", "description", "parameters"}}, where
-// the parameters are a JSON schema.
+// What may be called: {"type": "function", "function": {"name", "description", "parameters"}},
+// where the parameters are a JSON schema.
 struct Tool {
   std::string name;
   std::string declaration;  // all of it, as JSON
@@ -45,8 +45,9 @@ struct Conversation {
   std::vector<Message> messages;
 };
 
-// Two answers to the same prompt, which ends with a user message or with what a tool returned. Where answers are judged one by
-// one, a pair has only one of them, chosen if it is a good one, and the other is empty.
+// Two answers to the same prompt, which ends with a user message or with what a tool returned.
+// Where answers are judged one by one, a pair has only one of them, chosen if it is a good one, and
+// the other is empty.
 struct PreferencePair {
   std::vector<Message> prompt;
   std::string chosen;

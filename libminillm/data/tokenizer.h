@@ -110,14 +110,15 @@ class StreamDecoder {
 struct TokenizerTrainingOptions {
   int64_t vocab_size = 2048;
   double character_coverage = 1.0;  // rarer characters are spelled in bytes
+  bool tool_marks = false;          // control pieces for tools, too (data/tool_format.h)
 };
 // Calls back with the next text until it returns false. Long texts are split at line ends and then
 // at spaces (sentencepiece drops lines over max_sentence_length silently; we never do).
 using TextSource = std::function<bool(std::string& text)>;
 // Trains BPE: byte fallback, identity normaliser, no dummy prefix, digits split, control ids
-// 0 <unk>, 1 <s>, 2 </s>, 3 <pad>, 4 <|im_start|>, 5 <|im_end|>. Returns the bytes of the
-// .model file: the same ones for the same text and options. Throws Error, even where
-// sentencepiece would exit.
+// 0 <unk>, 1 <s>, 2 </s>, 3 <pad>, 4 <|im_start|>, 5 <|im_end|>; and, if asked for, 6 <tool_call>,
+// 7 </tool_call>, 8 <tool_response>, 9 </tool_response>. Returns the bytes of the .model file: the
+// same ones for the same text and options. Throws Error, even where sentencepiece would exit.
 std::string train_tokenizer(const TextSource& texts, const TokenizerTrainingOptions& options);
 
 }  // namespace minillm

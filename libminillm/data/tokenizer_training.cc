@@ -10,11 +10,12 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/data/tokenizer.h"
+#include "libminillm/data/tool_format.h"
 
 namespace minillm {
 namespace {
 
-constexpr int64_t kControlPieces = 6;  // <unk> <s> </s> <pad> <|im_start|> <|im_end|>
+constexpr int64_t kOwnControlPieces = 6;  // <unk> <s> </s> <pad> <|im_start|> <|im_end|>
 constexpr int64_t kBytePieces = 256;
 constexpr int64_t kMaxVocabSize = 1000000;
 constexpr size_t kMaxSentenceBytes = 16384;
@@ -135,7 +136,12 @@ std::optional<int64_t> number_after(const std::string& message, const std::strin
 }  // namespace
 
 std::string train_tokenizer(const TextSource& texts, const TokenizerTrainingOptions& options) {
-  const int64_t smallest = kControlPieces + kBytePieces + 1;
+  const int64_t control_pieces =
+      kOwnControlPieces + (options.tool_marks ? std::ssize(kToolMarks) : 0);
+  std::string controls = "<|im_start|>,<|im_end|>";
+  if (options.tool_marks)
+    for (const std::string_view mark : kToolMarks) controls += fmt::format(",{}", mark);
+  const int64_t smallest = control_pieces + kBytePieces + 1;
   MINILLM_CHECK_USAGE(options.vocab_size >= smallest && options.vocab_size <= kMaxVocabSize,
                       "tokenizer training: bad vocab_size: expected {} to {}, got {}", smallest,
                       kMaxVocabSize, options.vocab_size);
@@ -166,7 +172,7 @@ std::string train_tokenizer(const TextSource& texts, const TokenizerTrainingOpti
           {"bos_id", "1"},
           {"eos_id", "2"},
           {"pad_id", "3"},
-          {"control_symbols", "<|im_start|>,<|im_end|>"},
+          {"control_symbols", controls},
           {"minloglevel", "2"}},
       &sentences, &model);
   if (sentences.error()) std::rethrow_exception(sentences.error());
@@ -174,14 +180,14 @@ std::string train_tokenizer(const TextSource& texts, const TokenizerTrainingOpti
 
   const std::string message = status.error_message();
   const int64_t required =
-      kControlPieces + kBytePieces + sentences.required_characters(options.character_coverage);
+      control_pieces + kBytePieces + sentences.required_characters(options.character_coverage);
   MINILLM_CHECK_USAGE(
       options.vocab_size >= required,
       "tokenizer training: vocab_size is too small for the characters of the text: expected at "
-      "least {} (6 control pieces, 256 bytes, {} characters), got {} (train_tokenizer takes a "
+      "least {} ({} control pieces, 256 bytes, {} characters), got {} (train_tokenizer takes a "
       "lower "
       "character coverage, for which the rest is spelled in bytes)",
-      required, required - kControlPieces - kBytePieces, options.vocab_size);
+      required, control_pieces, required - control_pieces - kBytePieces, options.vocab_size);
   if (const auto largest = number_after(message, "value <= ")) {
     throw Error(
         fmt::format(

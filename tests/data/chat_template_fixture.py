@@ -16,9 +16,11 @@ path = sys.argv[1]
 with open(path, encoding="utf-8") as file:
     rows = json.load(file)
 environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+environment.filters["tojson"] = lambda value, indent=None: json.dumps(value, ensure_ascii=False, indent=indent)
 for row in rows:
     row["text"] = environment.from_string(row["jinja"]).render(
         messages=row["messages"],
+        tools=row["tools"],
         add_generation_prompt=row["add_generation_prompt"],
         bos_token=row["bos_token"],
         eos_token=row["eos_token"],

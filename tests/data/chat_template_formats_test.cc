@@ -9,8 +9,10 @@
 #include "libminillm/core/file.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/data/dataset_reader.h"
+#include "libminillm/data/jinja.h"
 #include "tests/data/control_pieces.h"
 #include "tests/data/test_tokenizer.h"
+#include "tests/data/tool_conversation.h"
 #include "tests/testing/expect_error.h"
 #include "tests/testing/test_data.h"
 
@@ -43,53 +45,91 @@ const std::vector<std::vector<Message>> kConversations = {
 
 const std::string kFixture = std::string(MINILLM_SOURCE_DIR) + "/tests/data/chat_templates.json";
 
+// Those, and one with tools where the template writes them.
+std::vector<std::vector<Message>> conversations_of(const ChatTemplate& format) {
+  std::vector<std::vector<Message>> all = kConversations;
+  if (format.tools == nullptr) return all;
+  for (const char* system : {"be kind", ""}) {
+    std::vector<Message>& messages =
+        all.emplace_back(minillm_testing::tool_conversation(format.tools));
+    messages[0].content = system;
+    int calls = 0, results = 0;
+    for (Message& message : messages) {
+      for (ToolCall& call : message.calls) call.id = "call0000" + std::to_string(++calls);
+      if (message.role == Role::kTool) message.call_id = "call0000" + std::to_string(++results);
+    }
+  }
+  return all;
+}
+
+// As Hugging Face's apply_chat_template takes them.
+ordered_json messages_of(const std::vector<Message>& messages) {
+  ordered_json json = ordered_json::array();
+  for (const Message& m : messages) {
+    if (m.content.empty() && !m.tools.empty()) continue;
+    ordered_json& message =
+        json.emplace_back(ordered_json{{"role", role_name(m.role)}, {"content", m.content}});
+    for (const ToolCall& call : m.calls)
+      message["tool_calls"].push_back(
+          {{"id", call.id},
+           {"type", "function"},
+           {"function",
+            {{"name", call.name}, {"arguments", ordered_json::parse(call.arguments)}}}});
+    if (m.role == Role::kTool) message["tool_call_id"] = m.call_id;
+  }
+  return json;
+}
+
+// Calls visit(row, messages) with the inputs of every row.
+template <typename Visit>
+void for_each_row(Visit&& visit) {
+  for (const ChatTemplate& format : chat_templates())
+    for (std::vector<Message> messages : conversations_of(format))
+      for (const bool prompt : {false, true}) {
+        if (prompt) messages.pop_back();
+        ordered_json tools;
+        for (const Message& m : messages)
+          for (const Tool& tool : m.tools) tools.push_back(ordered_json::parse(tool.declaration));
+        visit(ordered_json{{"template", format.id},
+                           {"jinja", format.jinja},
+                           {"bos_token", format.start.empty() ? "<s>" : format.start},
+                           {"eos_token", "</s>"},
+                           {"messages", messages_of(messages)},
+                           {"tools", tools},
+                           {"add_generation_prompt", prompt}},
+              messages);
+      }
+}
+
 TEST(ChatTemplateFormats, DISABLED_WriteFixture) {
   ordered_json rows = ordered_json::array();
-  for (const ChatTemplate& format : chat_templates())
-    for (const std::vector<Message>& conversation : kConversations)
-      for (const bool prompt : {false, true}) {
-        ordered_json messages = ordered_json::array();
-        for (const Message& m : conversation)
-          if (!prompt || &m != &conversation.back())
-            messages.push_back({{"role", role_name(m.role)}, {"content", m.content}});
-        rows.push_back({{"template", format.id},
-                        {"jinja", format.jinja},
-                        {"bos_token", format.start.empty() ? "<s>" : format.start},
-                        {"eos_token", "</s>"},
-                        {"messages", messages},
-                        {"add_generation_prompt", prompt}});
-      }
+  for_each_row([&](const ordered_json& row, const std::vector<Message>&) { rows.push_back(row); });
   std::printf("%s\n", rows.dump(1).c_str());
 }
 
-// Jinja2 renders the jinja text to the text of the ids.
+// Jinja2 renders the jinja text to the text of the ids, and so do we.
 TEST(ChatTemplateFormats, IdsAndJinjaTextSayTheSame) {
   const Tokenizer all = tokenizer_for_all(false);
-  int rows = 0;
-  for (const ordered_json& row : ordered_json::parse(read_file(kFixture))) {
+  const ordered_json fixture = ordered_json::parse(read_file(kFixture));
+  size_t rows = 0;
+  for_each_row([&](ordered_json row, const std::vector<Message>& messages) {
+    ASSERT_LT(rows, fixture.size());
+    const std::string text = fixture[rows++].at("text");
+    row["text"] = text;
+    ASSERT_EQ(row, fixture[rows - 1]) << "make the fixture anew (chat_template_fixture.py)";
+    EXPECT_EQ(render_jinja(row.at("jinja").get<std::string>(), row), text);
+
     const ChatTemplate& format = chat_template_named(row.at("template").get<std::string>());
-    ASSERT_EQ(row.at("jinja"), format.jinja) << "make the fixture anew (chat_template_fixture.py)";
     const Tokenizer tokenizer = all.with_chat_template(format);
-    std::vector<Message> messages;
-    for (const ordered_json& m : row.at("messages")) {
-      const std::string role = m.at("role");
-      messages.push_back({role == "system" ? Role::kSystem
-                          : role == "user" ? Role::kUser
-                                           : Role::kAssistant,
-                          m.at("content")});
-    }
-    std::string expected = row.at("text");
     const bool prompt = row.at("add_generation_prompt");
     const std::string got =
         show(tokenizer, prompt ? render_prompt(tokenizer, messages)
                                : render_conversation(tokenizer, messages).tokens);
     // The jinja text ends the last turn as if another followed.
-    if (!prompt)
-      expected = expected.substr(0, expected.rfind(format.answer_end())) + format.answer_end();
-    EXPECT_EQ(got, expected) << format.id;
-    ++rows;
-  }
-  EXPECT_EQ(rows, 36);
+    const std::string& end = format.answer_end();
+    EXPECT_EQ(got, prompt ? text : text.substr(0, text.rfind(end)) + end) << format.id;
+  });
+  EXPECT_EQ(rows, fixture.size());
 }
 
 TEST(ChatTemplateFormats, SuperviseTheAnswerAndItsEnd) {
@@ -98,7 +138,10 @@ TEST(ChatTemplateFormats, SuperviseTheAnswerAndItsEnd) {
                                                            {"zephyr", "Marla</s>"},
                                                            {"tulu", "Marla</s>"},
                                                            {"llama-2", " Marla </s>"},
-                                                           {"llama-3", "Marla<|eot_id|>"}};
+                                                           {"llama-3", "Marla<|eot_id|>"},
+                                                           {"qwen-2.5", "Marla<|im_end|>"},
+                                                           {"llama-3.1", "Marla<|eot_id|>"},
+                                                           {"mistral-v3", " Marla</s>"}};
   for (const auto& [id, expected] : kExpected) {
     const Tokenizer tokenizer =
         tokenizer_for_all(false).with_chat_template(chat_template_named(id));
@@ -220,9 +263,9 @@ TEST(ChatTemplateFormats, EverySystemMessageIsWritten) {
 }
 
 TEST(ChatTemplateFormats, UnknownNamesAndMissingPiecesAreTold) {
-  EXPECT_ERROR(
-      chat_template_named("alpaca"),
-      "expected one of chatml-space-v1, chatml, zephyr, tulu, llama-2, llama-3, got 'alpaca'");
+  EXPECT_ERROR(chat_template_named("alpaca"),
+               "expected one of chatml-space-v1, chatml, zephyr, tulu, llama-2, llama-3, qwen-2.5, "
+               "llama-3.1, mistral-v3, got 'alpaca'");
   EXPECT_ERROR(test_tokenizer().with_chat_template(chat_template_named("llama-3")),
                "the chat template 'llama-3' needs the control piece '<|begin_of_text|>'");
   const Tokenizer none = test_tokenizer().without_chat_template("why not");

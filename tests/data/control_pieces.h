@@ -20,8 +20,10 @@ inline std::string control_piece(const std::string& text) {
 // others' models have.
 inline minillm::Tokenizer tokenizer_for_all_templates(const minillm::Tokenizer& ours, bool prefix) {
   std::string bytes = ours.bytes();
-  for (const char* piece : {"<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>",
-                            "<|end_header_id|>", "<|eot_id|>"})
+  for (const char* piece :
+       {"<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>",
+        "<|eot_id|>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]",
+        "[TOOL_CALLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]"})
     bytes += control_piece(piece);
   if (prefix) bytes += std::string("\x1a\x02\x18\x01", 4);  // normalizer_spec { add_dummy_prefix }
   return minillm::Tokenizer::from_bytes(bytes, "test");

@@ -4,6 +4,7 @@
 #include "libminillm/core/error.h"
 #include "libminillm/core/file.h"
 #include "libminillm/data/tokenizer.h"
+#include "libminillm/data/tool_format.h"
 #include "tests/data/test_tokenizer.h"
 #include "tests/testing/expect_error.h"
 #include "tests/testing/test_data.h"
@@ -11,6 +12,7 @@
 namespace minillm {
 namespace {
 
+using minillm_testing::test_tokenizer;
 using minillm_testing::text_source;
 using minillm_testing::tokenizer_corpus;
 
@@ -63,6 +65,20 @@ TEST(TokenizerTraining, NoPieceCrossesALineEndOrHoldsTwoDigits) {
     EXPECT_EQ(tokenizer.piece(id).find('\n'), std::string::npos);
     EXPECT_EQ(tokenizer.piece(id).find("12"), std::string::npos);
   }
+}
+
+TEST(TokenizerTraining, MarksOfToolsAreControlPiecesIfAskedFor) {
+  const Tokenizer tokenizer = Tokenizer::from_bytes(
+      train_tokenizer(text_source(tokenizer_corpus()), {.vocab_size = 380, .tool_marks = true}),
+      "test");
+  Token id = 6;
+  for (const std::string_view mark : kToolMarks) EXPECT_EQ(tokenizer.control(mark), id++);
+  for (const Token token : tokenizer.encode("<tool_call></tool_response>"))
+    EXPECT_FALSE(tokenizer.is_control(token));
+  EXPECT_EQ(test_tokenizer().control("<tool_call>"), -1);
+  EXPECT_ERROR(
+      train_tokenizer(text_source(tokenizer_corpus()), {.vocab_size = 270, .tool_marks = true}),
+      "(10 control pieces, 256 bytes, ");
 }
 
 TEST(TokenizerTraining, NamesTheLargestPossibleVocabulary) {

@@ -1,0 +1,168 @@
+#include "libminillm/data/chat_layout.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libminillm/core/check.h"
+
+namespace minillm {
+namespace {
+
+using Messages = std::vector<Message>;
+
+std::string trimmed(const std::string& text) {
+  constexpr const char* kSpace = " \t\n\v\f\r";
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string::npos) return "";
+  return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
+}
+
+bool is_alnum(char c) {
+  return ('0' <= c && c <= '9') || ('A' <= c && c <= 'Z') || ('a' <= c && c <= 'z');
+}
+
+// The system prompt of a template that has one of its own, where the conversation has none.
+void add_default_system(const ChatTemplate& format, Messages& messages) {
+  if (!format.default_system || messages.empty()) return;
+  Message& first = messages.front();
+  if (first.role != Role::kSystem)
+    messages.insert(messages.begin(), {Role::kSystem, *format.default_system});
+  else if (first.content.empty())
+    first.content = *format.default_system;
+}
+
+// Declarations go to the message that makes them: the first question, or one of its own before the
+// last question.
+void place_tools(const ChatTemplate& format, Messages& messages) {
+  std::vector<Tool> tools;
+  for (Message& message : messages)
+    for (Tool& tool : std::exchange(message.tools, {})) tools.push_back(std::move(tool));
+  if (tools.empty()) return;
+  std::erase_if(messages,
+                [](const Message& m) { return m.role == Role::kSystem && m.content.empty(); });
+  const auto is_user = [](const Message& m) { return m.role == Role::kUser; };
+  const auto first = std::find_if(messages.begin(), messages.end(), is_user);
+  MINILLM_CHECK(first != messages.end(),
+                "chat template '{}': declares tools beside a question: expected one, got none",
+                format.id);
+  if (format.tools->place == ToolFormat::Place::kFirstUser) {
+    first->tools = std::move(tools);
+  } else {
+    const auto last = std::find_if(messages.rbegin(), messages.rend(), is_user);
+    messages.insert(last.base() - 1,
+                    {.role = Role::kSystem, .content = "", .tools = std::move(tools)});
+  }
+}
+
+// Nine letters and digits for every call that has no such name, and for its result.
+void number_calls(Messages& messages) {
+  int calls = 0;
+  const std::vector<ToolCall>* made = nullptr;
+  size_t results = 0;
+  for (Message& message : messages) {
+    for (ToolCall& call : message.calls) {
+      ++calls;
+      const bool fits =
+          call.id.size() == 9 && std::all_of(call.id.begin(), call.id.end(), is_alnum);
+      if (!fits) call.id = fmt::format("call{:05}", calls);
+    }
+    if (message.role == Role::kAssistant) {
+      made = &message.calls;
+      results = 0;
+    } else if (message.role == Role::kTool && made != nullptr && results < made->size()) {
+      message.call_id = (*made)[results++].id;
+    }
+  }
+}
+
+// System prompts put in front of user messages, if the template wants that: those that follow them,
+// or the last one. One that an answer follows is a message of its own.
+Messages with_folded_system(const ChatTemplate& format, const Messages& messages) {
+  if (format.system_begin.empty() && format.system_end.empty()) return messages;
+  Messages result;
+  std::optional<std::string> system;
+  const auto take_system = [&] {
+    const std::string text = system ? format.system_begin + *system + format.system_end : "";
+    system.reset();
+    return text;
+  };
+  const auto last_user = std::find_if(messages.rbegin(), messages.rend(),
+                                      [](const Message& m) { return m.role == Role::kUser; });
+  for (const Message& message : messages) {
+    if (message.role == Role::kSystem && message.tools.empty()) {
+      system = system ? *system + "\n\n" + message.content : message.content;
+      continue;
+    }
+    const bool waits = format.system_last && last_user != messages.rend();
+    if (message.role == Role::kAssistant && system && !waits)
+      result.push_back({Role::kUser, take_system()});
+    result.push_back(message);
+    if (message.role == Role::kUser && (!waits || &message == &*last_user))
+      result.back().content.insert(0, take_system());
+  }
+  if (system) result.push_back({Role::kUser, take_system()});
+  return result;
+}
+
+TurnBody body_of(const ChatTemplate& format, const Message& message) {
+  const bool trims = format.trims || (format.trims_answers && message.role == Role::kAssistant);
+  const std::string text = trims ? trimmed(message.content) : message.content;
+  const std::string& before = format.turn(message.role).before;
+  TurnBody body(format.tools);
+  if (message.role == Role::kTool) {
+    body.result(message);
+  } else if (!message.calls.empty()) {
+    if (!text.empty()) {
+      body.content(before + text);
+      body.written(format.tools->after_text);
+    }
+    body.call(message.calls);
+  } else if (message.role == Role::kSystem && !message.tools.empty()) {
+    body.content(before + text);
+    if (!text.empty()) body.written(format.tools->after_prompt);
+    body.declare(message.tools);
+  } else {
+    body.declare(message.tools);
+    body.content(before + text);
+  }
+  return body;
+}
+
+}  // namespace
+
+std::vector<WrittenTurn> lay_out(const ChatTemplate& format, const Messages& given) {
+  expect_writable(format.tools, format.id, given);
+  Messages messages = given;
+  std::string environment;
+  if (format.tools != nullptr) {
+    const bool declares = std::any_of(messages.begin(), messages.end(),
+                                      [](const Message& m) { return !m.tools.empty(); });
+    if (declares) environment = format.tools->environment;
+    if (format.tools->place != ToolFormat::Place::kSystem) place_tools(format, messages);
+    if (format.tools->writes_ids) number_calls(messages);
+  }
+  add_default_system(format, messages);
+  std::vector<WrittenTurn> turns;
+  for (const Message& message : with_folded_system(format, messages)) {
+    if (message.role == Role::kTool && format.tools->joins_results && !turns.empty() &&
+        turns.back().role == Role::kTool) {
+      turns.back().body.written(format.tools->results_between);
+      turns.back().body.result(message);
+      continue;
+    }
+    TurnBody body = body_of(format, message);
+    if (message.role == Role::kSystem) body.put_before(std::exchange(environment, ""));
+    turns.push_back({&format.turn(message.role), message.role, std::move(body),
+                     message.role == Role::kAssistant && message.supervised});
+  }
+  return turns;
+}
+
+TurnBody answer_body(const ChatTemplate& format, const Message& answer) {
+  expect_writable(format.tools, format.id, {answer});
+  Messages messages = {answer};
+  if (format.tools != nullptr && format.tools->writes_ids) number_calls(messages);
+  return body_of(format, messages.front());
+}
+
+}  // namespace minillm

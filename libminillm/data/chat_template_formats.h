@@ -1,0 +1,27 @@
+// Parts of which the chat templates are made. Internal: not included by public headers.
+
+#ifndef LIBMINILLM_DATA_CHAT_TEMPLATE_FORMATS_H_
+#define LIBMINILLM_DATA_CHAT_TEMPLATE_FORMATS_H_
+
+#include <string>
+#include <utility>
+
+#include "libminillm/data/chat_template.h"
+
+namespace minillm {
+
+inline TurnPart control_part(std::string piece) { return {std::move(piece), true}; }
+inline TurnPart text_part(std::string words) { return {std::move(words), false}; }
+inline TurnFormat& turn_of(ChatTemplate& t, Role role) {
+  return t.turns[static_cast<size_t>(role)];
+}
+
+// Templates that write tools (chat_template_tools.cc).
+ChatTemplate chatml_space();  // this library's own
+ChatTemplate qwen25();
+ChatTemplate llama31();
+ChatTemplate mistral_v3();
+
+}  // namespace minillm
+
+#endif  // LIBMINILLM_DATA_CHAT_TEMPLATE_FORMATS_H_
