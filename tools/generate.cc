@@ -4,6 +4,7 @@
 
 #include "libminillm/checkpoint/output_path.h"
 #include "libminillm/core/check.h"
+#include "libminillm/data/message_json.h"
 #include "libminillm/generate/prompts.h"
 #include "tools/generation_options.h"
 #include "tools/interactive.h"
@@ -11,6 +12,7 @@
 #include "tools/print.h"
 #include "tools/samples.h"
 #include "tools/tool_main.h"
+#include "tools/tools_option.h"
 
 namespace {
 
@@ -44,6 +46,7 @@ void print_json(const std::string& checkpoint, const std::vector<Answer>& answer
                            {"text", answer.text},
                            {"token_ids", answer.generation.tokens},
                            {"stop_reason", stop_reason_name(answer.generation.reason)}});
+    if (!answer.called.empty()) generations.back()["called"] = messages_json(answer.called);
     if (!found.empty())
       generations.back()["notes"] = notes_json(found[i * found.size() / answers.size()].notes);
   }
@@ -56,6 +59,7 @@ void print_answers(const std::vector<Answer>& answers, const LookedUp& found) {
     if (answers.size() > 1) print_text(fmt::format("> {}\n", answers[i].prompt));
     print_text(answers[i].text + "\n");
     std::fflush(stdout);
+    tell_calls(answers[i].called);
     if (!found.empty()) tell_sources(found[i * found.size() / answers.size()]);
     if (answers.size() > 1) print("\n");
   }
@@ -82,6 +86,7 @@ int main(int argc, char** argv) {
   auto* chat = app.add_flag("--chat", options.chat, "use the chat template");
   app.add_option("--system", options.system, "system prompt")->needs(chat);
   add_notes_option(app, options.notes)->needs(chat);
+  auto* called = add_tools_options(app, options.tools, options.clock)->needs(chat);
   add_chat_template_option(app, options.chat_template);
   add_adapter_option(app, options.adapters);
   app.add_flag("--force", options.force,
@@ -93,6 +98,7 @@ int main(int argc, char** argv) {
   app.add_option(
          "--out", out,
          "write the answers with their prompts to this .jsonl file, as rows that training reads")
+      ->excludes(called)
       ->excludes(app.add_flag("--json", json, "print one JSON object on stdout"));
 
   auto* reward = app.add_option("--reward", sampling.reward, reward_help())->needs(chat);
@@ -110,7 +116,8 @@ int main(int argc, char** argv) {
                               "print the best of this many answers to every prompt, by --reward")
                    ->check(CLI::Range(1, 1000000))
                    ->needs(reward)
-                   ->excludes(many);
+                   ->excludes(many)
+                   ->excludes(called);
   app.add_option("--keep", sampling.keep,
                  "what is written of rewarded answers: ranked (rows for minillm-dpo: all different "
                  "answers, the best one first) or best (rows for minillm-sft: the best one)")
@@ -125,6 +132,7 @@ int main(int argc, char** argv) {
                              best->count() == 0 && out.empty();
     MINILLM_CHECK_USAGE(!json || !interactive, "--json: expected --prompt or --prompts with it");
     options.generation.validate();
+    built_in_tools(options.tools);  // before a model is loaded
     options.force = options.force || !options.chat_template.empty();
     if (interactive) {
       return run_interactive(options);
@@ -154,7 +162,9 @@ int main(int argc, char** argv) {
     for (const ExpectingPrompt& question : questions)
       prompts.insert(prompts.end(), static_cast<size_t>(samples), question.prompt);
     const std::vector<Answer> answers =
-        answer_all(loaded, prompts, options.chat, options.system, options.generation);
+        options.tools.empty()
+            ? answer_all(loaded, prompts, options.chat, options.system, options.generation)
+            : answer_with_tools(loaded, prompts, options);
     json ? print_json(options.checkpoint, answers, found) : print_answers(answers, found);
     return 0;
   });

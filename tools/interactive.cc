@@ -10,10 +10,12 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/utf8.h"
+#include "libminillm/generate/built_in_tools.h"
 #include "tools/generation_options.h"
 #include "tools/line_editor.h"
 #include "tools/notes_option.h"
 #include "tools/print.h"
+#include "tools/samples.h"
 #include "tools/tool_main.h"
 
 namespace minillm {
@@ -80,6 +82,7 @@ void Session::open(const std::string& path) {
   if (chats) {
     chat_.emplace(loaded_->model, loaded_->tokenizer);
     chat_->set_system(system_);
+    chat_->set_tools(built_in_tools(options_.tools, {.time = options_.clock}));
   }
   spdlog::info("{}: {}{}", path, chats ? "chat" : "continues each line as text",
                options_.terminal ? " (/help lists commands)" : "");
@@ -150,6 +153,7 @@ void Session::answer(const std::string& line) {
     const ChatAnswer answer = chat_->ask(line, options_.generation, events);
     reason = answer.generation.reason;
     print("\n");
+    tell_calls(answer.called);
     std::fflush(stdout);
     if (noted) tell_sources(*noted);
     if (answer.dropped_turns > 0)

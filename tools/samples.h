@@ -19,9 +19,16 @@ struct Answer {
   std::string prompt;
   std::string text;
   Generation generation;
+  std::vector<Message> called = {};  // answers that called tools, and what those returned
 };
 std::vector<Answer> answer_all(const LoadedModel& loaded, std::vector<Prompt> prompts, bool chat,
                                const std::string& system, const GenerationConfig& config);
+
+// The same with options.tools, which are run: a chat.
+std::vector<Answer> answer_with_tools(const LoadedModel& loaded, const std::vector<Prompt>& prompts,
+                                      const InteractiveOptions& options);
+// Tells a line on stderr for every call: add{"a": 2, "b": 3} = 5.
+void tell_calls(const std::vector<Message>& called);
 
 struct SampleOptions {
   int64_t samples = 1;  // answers to every prompt
