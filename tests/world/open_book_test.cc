@@ -105,7 +105,8 @@ TEST(OpenBook, OnlyReadingTellsWhetherTheNotesTell) {
   }
 }
 
-// A person's other facts do not give the answer away: what "X's goat is called Pim" says of animals.
+// A person's other facts do not give the answer away: what "X's goat is called Pim" says of
+// animals.
 TEST(OpenBook, NotesThatDoNotTellDoNotTellByTheWay) {
   int checked = 0;
   for (const OpenBookRow& row : rows()) {
