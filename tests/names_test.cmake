@@ -5,7 +5,7 @@ cmake_minimum_required(VERSION 3.25)
 # A flag in a comment or in a string (elsewhere -- is an operator), or a tool anywhere.
 set(flag "--[a-z][a-z]")
 set(pattern "//(.*[^-a-z])?${flag}|/[*].*[^-a-z]${flag}|^([^\"]*\"[^\"]*\")*[^\"]*\"([^\"]*[^-a-z\"])?${flag}")
-string(APPEND pattern "|minillm-(pretrain|sft|dpo|reward|rl|constitution|generate|eval|compare|report|tokenizer|inspect|export|import|notes|world|bench)")
+string(APPEND pattern "|minillm-(pretrain|sft|dpo|reward|rl|constitution|generate|eval|compare|report|tokenizer|inspect|export|import|notes|world|bench|serve)")
 
 set(violations "")
 file(GLOB_RECURSE sources RELATIVE ${SOURCE}/libminillm ${SOURCE}/libminillm/*.h ${SOURCE}/libminillm/*.cc)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds, and runs every test: float (as shipped), double (gradients), with sanitizers of memory and of threads, and
-# every parser fuzzed for 30 seconds. The same command on a laptop and in CI.
+# every parser fuzzed for 15 seconds. The same command on a laptop and in CI.
 #   tests/run.sh [--install]            everything; what is missing is named, or with --install (or CI=true) installed:
 #                                       Debian packages, for the whole system, with sudo
 #   tests/run.sh [--install] release    one of: release, gradcheck, asan, tsan, fuzz; tsan-long is the whole suite, not
@@ -25,7 +25,7 @@ if [[ $install == true ]]; then
   tools/install_dependencies.sh "${packages[@]}"
   # Without a browser one test skips.
   [[ ! ${parts[*]} =~ release ]] || tools/install_dependencies.sh chromium fonts-dejavu-core ||
-    echo "no Chromium to be had: ReportInBrowser is skipped"
+    echo "no Chromium to be had: ReportInBrowser and ServeClients are skipped"
 else
   tools/install_dependencies.sh --check "${packages[@]}" ||
     { echo "or all at once, with a browser for the report's test: tests/run.sh --install" >&2; exit 1; }
@@ -34,7 +34,7 @@ fi
 for part in "${parts[@]}"; do
   if [[ $part == fuzz ]]; then
     echo "== fuzz"
-    tests/fuzz/run.sh 30
+    tests/fuzz/run.sh 15
     continue
   fi
   preset=$part

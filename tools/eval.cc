@@ -10,6 +10,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/data/packing.h"
+#include "libminillm/eval/policy_eval.h"
 #include "libminillm/eval/preference_eval.h"
 #include "libminillm/eval/reward_eval.h"
 #include "libminillm/eval/sequence_scores.h"
@@ -41,7 +42,7 @@ struct Arguments {
   std::string document_split = "blank_line";
   std::string reference;
   double beta = 0.1;
-  std::string world_directory = "data/heldout", world_split = "test", notes;
+  std::string world_directory = "data/heldout", world_split = "test", notes, policy;
   bool tools = false;
   std::string text, token_ids;
 };
@@ -211,6 +212,10 @@ void evaluate_world_set(const Arguments& arguments) {
   auto metrics = evaluate_world(model, tokenizer, set, {ProgressFunction(), ranks.get()});
   metrics.insert(metrics.end(), open_book.begin(), open_book.end());
   metrics.insert(metrics.end(), tools.begin(), tools.end());
+  if (!arguments.policy.empty()) {
+    const auto with_rules = evaluate_policy(model, tokenizer, set, Policy::load(arguments.policy));
+    metrics.insert(metrics.end(), with_rules.begin(), with_rules.end());
+  }
   if (arguments.json) {
     Json result;
     for (const world::WorldMetric& m : metrics)
@@ -220,7 +225,7 @@ void evaluate_world_set(const Arguments& arguments) {
     return;
   }
   for (const world::WorldMetric& m : metrics)
-    print("{:<36} {:>8}  {:>7} / {}\n", m.name, m.of > 0 ? fmt::format("{:.4f}", m.value) : "-",
+    print("{:<44} {:>8}  {:>7} / {}\n", m.name, m.of > 0 ? fmt::format("{:.4f}", m.value) : "-",
           m.count, m.of);
 }
 
@@ -340,6 +345,8 @@ int main(int argc, char** argv) {
   world->add_option("--split", arguments.world_split, "which people to ask about")
       ->check(CLI::IsMember({"test", "validation"}))
       ->capture_default_str();
+  world->add_option("--policy", arguments.policy,
+                    "tell what these rules (a TOML file) refuse, with the model and without");
   auto* logprobs = add_command(app, arguments, "logprobs", "log-probability of every token");
   auto* input = logprobs->add_option_group("input")->require_option(1);
   input->add_option("--text", arguments.text, "text; BOS is put in front");

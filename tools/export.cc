@@ -80,7 +80,7 @@ ExportReport write_merged(const Checkpoint& checkpoint, const std::string& path)
   entry.parent = checkpoint.base()->weights_hash();
   entry.hashes["adapter"] = checkpoint.weights_hash();
   state.lineage.push_back(entry);
-  write_checkpoint(path, {&whole, tokenizer ? &*tokenizer : nullptr, {}, {}, state});
+  write_checkpoint(path, {&whole, tokenizer ? &*tokenizer : nullptr, {}, state});
   ExportReport report;
   report.tensors = std::ssize(whole.tensors().tensors());
   report.bytes = whole.parameters().size_bytes();

@@ -22,7 +22,7 @@ using namespace minillm;
 using LookedUp = std::vector<NotedPrompt>;
 
 // Puts what is found for the questions into their prompts.
-LookedUp look_up(const LoadedModel& loaded, const InteractiveOptions& options,
+LookedUp look_up(const LoadedModel& loaded, const InteractiveOptions& options, const Policy* policy,
                  std::vector<ExpectingPrompt>& questions) {
   LookedUp found;
   if (options.notes.empty()) return found;
@@ -30,7 +30,7 @@ LookedUp look_up(const LoadedModel& loaded, const InteractiveOptions& options,
   for (ExpectingPrompt& question : questions) {
     if (!options.system.empty() && question.prompt.front().role != Role::kSystem)
       question.prompt.insert(question.prompt.begin(), {Role::kSystem, options.system});
-    found.push_back(look_up_notes(index, loaded, question.prompt, options.generation));
+    found.push_back(look_up_notes(index, loaded, question.prompt, options.generation, policy));
     question.prompt = found.back().messages;
   }
   return found;
@@ -42,10 +42,15 @@ void print_json(const std::string& checkpoint, const std::vector<Answer>& answer
   nlohmann::ordered_json generations = nlohmann::ordered_json::array();
   for (size_t i = 0; i < answers.size(); ++i) {
     const Answer& answer = answers[i];
-    generations.push_back({{"prompt", answer.prompt},
-                           {"text", answer.text},
-                           {"token_ids", answer.generation.tokens},
-                           {"stop_reason", stop_reason_name(answer.generation.reason)}});
+    generations.push_back(
+        {{"prompt", answer.prompt},
+         {"text", answer.text},
+         {"token_ids", answer.generation.tokens},
+         {"stop_reason",
+          answer.refused ? "content_filter" : stop_reason_name(answer.generation.reason)}});
+    if (answer.refused)
+      generations.back()["policy"] = {{"rule", answer.refused->rule},
+                                      {"where", policy_place_name(answer.refused->place)}};
     if (!answer.called.empty()) generations.back()["called"] = messages_json(answer.called);
     if (!found.empty())
       generations.back()["notes"] = notes_json(found[i * found.size() / answers.size()].notes);
@@ -59,6 +64,7 @@ void print_answers(const std::vector<Answer>& answers, const LookedUp& found) {
     if (answers.size() > 1) print_text(fmt::format("> {}\n", answers[i].prompt));
     print_text(answers[i].text + "\n");
     std::fflush(stdout);
+    if (answers[i].refused) tell_verdict(*answers[i].refused);
     tell_calls(answers[i].called);
     if (!found.empty()) tell_sources(found[i * found.size() / answers.size()]);
     if (answers.size() > 1) print("\n");
@@ -93,6 +99,8 @@ int main(int argc, char** argv) {
                "chat even if the checkpoint was taught another template, and take adapters of "
                "another base, whose updates then mean nothing");
   add_generation_options(app, options.generation);
+  add_constraint_options(app, options.constraint);
+  auto* policy_option = add_policy_option(app, options.policy);
   auto* many = app.add_option("--samples", samples, "answers to every prompt")
                    ->check(CLI::Range(1, 10000000));
   app.add_option(
@@ -101,6 +109,7 @@ int main(int argc, char** argv) {
       ->excludes(called)
       ->excludes(app.add_flag("--json", json, "print one JSON object on stdout"));
 
+  policy_option->excludes(app.get_option("--out"))->excludes(called);
   auto* reward = app.add_option("--reward", sampling.reward, reward_help())->needs(chat);
   app.add_option("--reward-pattern", sampling.reward_options.pattern,
                  "regular expression, for the reward \"pattern\"")
@@ -117,6 +126,7 @@ int main(int argc, char** argv) {
                    ->check(CLI::Range(1, 1000000))
                    ->needs(reward)
                    ->excludes(many)
+                   ->excludes(policy_option)
                    ->excludes(called);
   app.add_option("--keep", sampling.keep,
                  "what is written of rewarded answers: ranked (rows for minillm-dpo: all different "
@@ -142,13 +152,17 @@ int main(int argc, char** argv) {
     MINILLM_CHECK_USAGE(out.empty() || best->count() == 0,
                         "--best-of: expected no --out with it (--samples --keep best writes rows)");
     if (!out.empty()) check_output_path(out, {prompts_path, options.checkpoint});
+    std::optional<Policy> policy;
+    if (!options.policy.empty()) policy = Policy::load(options.policy);
+    const Policy* const rules = policy ? &*policy : nullptr;
     std::vector<ExpectingPrompt> questions =
         prompts_path.empty() ? std::vector<ExpectingPrompt>{{{{Role::kUser, prompt}}, {}}}
                              : read_expecting_prompts(prompts_path);
     const LoadedModel loaded = LoadedModel::load(options.checkpoint, options.chat_template,
                                                  {options.adapters, options.force});
     if (options.chat) loaded.check_can_chat(options.force);
-    const LookedUp found = look_up(loaded, options, questions);
+    options.generation.constraint = options.constraint.compile(loaded.tokenizer);
+    const LookedUp found = look_up(loaded, options, rules, questions);
     if (!out.empty()) {
       write_samples(loaded, questions, options, sampling);
       return 0;
@@ -163,7 +177,7 @@ int main(int argc, char** argv) {
       prompts.insert(prompts.end(), static_cast<size_t>(samples), question.prompt);
     const std::vector<Answer> answers =
         options.tools.empty()
-            ? answer_all(loaded, prompts, options.chat, options.system, options.generation)
+            ? answer_all(loaded, prompts, options.chat, options.system, options.generation, rules)
             : answer_with_tools(loaded, prompts, options);
     json ? print_json(options.checkpoint, answers, found) : print_answers(answers, found);
     return 0;

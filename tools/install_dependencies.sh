@@ -16,6 +16,7 @@ packages=(
   zlib1g-dev libzstd-dev                           # compressed data files
   libsqlite3-dev                                   # an index of notes
   libcli11-dev libspdlog-dev libedit-dev           # the tools
+  libboost1.81-dev                                 # the server: headers only
 )
 packages+=("$@")
 

@@ -11,9 +11,11 @@
 #include "libminillm/core/check.h"
 #include "libminillm/core/utf8.h"
 #include "libminillm/generate/built_in_tools.h"
+#include "libminillm/policy/text_filter.h"
 #include "tools/generation_options.h"
 #include "tools/line_editor.h"
 #include "tools/notes_option.h"
+#include "tools/policy_option.h"
 #include "tools/print.h"
 #include "tools/samples.h"
 #include "tools/tool_main.h"
@@ -51,6 +53,7 @@ class Session {
  public:
   explicit Session(const InteractiveOptions& options) : options_(options), system_(options.system) {
     if (!options.notes.empty()) notes_.emplace(options.notes);
+    if (!options.policy.empty()) policy_ = Policy::load(options.policy);
     open(options.checkpoint);
   }
   void talk();
@@ -59,12 +62,16 @@ class Session {
  private:
   void open(const std::string& path);
   void answer(const std::string& line);
+  std::optional<std::string> screened(const std::string& line);
+  StopReason say(const std::string& question, const GenerationEvents& events,
+                 std::vector<Message>& called);
   NotedPrompt look_up(const std::string& line);
   void command(const std::string& line);
 
   InteractiveOptions options_;
   std::string system_;
   std::optional<NoteIndex> notes_;
+  std::optional<Policy> policy_;
   std::optional<LoadedModel> loaded_;
   std::optional<ChatSession> chat_;  // empty: lines are continued as text
   bool done_ = false;
@@ -77,6 +84,7 @@ void Session::open(const std::string& path) {
       {other ? std::vector<Checkpoint::AdapterArgument>() : options_.adapters, options_.force});
   const bool chats = options_.chat || !next.taught.empty();
   if (chats) next.check_can_chat(options_.force);
+  options_.generation.constraint = options_.constraint.compile(next.tokenizer);
   chat_.reset();  // it points into the model
   loaded_.emplace(std::move(next));
   if (chats) {
@@ -133,40 +141,72 @@ int Session::read_lines() {
 NotedPrompt Session::look_up(const std::string& line) {
   std::vector<Message> prompt = {{Role::kUser, line}};
   if (!system_.empty()) prompt.insert(prompt.begin(), {Role::kSystem, system_});
-  NotedPrompt noted = look_up_notes(*notes_, *loaded_, prompt, options_.generation);
+  NotedPrompt noted =
+      look_up_notes(*notes_, *loaded_, prompt, options_.generation, policy_ ? &*policy_ : nullptr);
   chat_->set_system(noted.messages.front().content);
   return noted;
 }
 
+// The question as the policy lets it pass; nothing: it was refused, which has been told.
+std::optional<std::string> Session::screened(const std::string& line) {
+  if (!policy_) return line;
+  std::vector<Message> prompt = chat_ ? chat_->history() : std::vector<Message>();
+  prompt.push_back({Role::kUser, line});
+  const auto request = screen_prompt(*policy_, *loaded_, std::move(prompt), chat_.has_value());
+  if (!request.refused) return request.messages.back().content;
+  print_text(request.refused->text + "\n");
+  tell_verdict(*request.refused);
+  return std::nullopt;
+}
+
+// Has the model answer or continue, telling it piece by piece.
+StopReason Session::say(const std::string& question, const GenerationEvents& events,
+                        std::vector<Message>& called) {
+  if (!chat_) {
+    Generator generator(loaded_->model, loaded_->tokenizer);
+    const std::vector<Token> prompt = encode_raw_prompt(loaded_->tokenizer, question);
+    const StopReason reason = generator.generate(prompt, options_.generation, events).reason;
+    ++options_.generation.stream;
+    return reason;
+  }
+  const ChatAnswer answer = chat_->ask(question, options_.generation, events);
+  if (answer.dropped_turns > 0)
+    spdlog::info("(the context is full: {} oldest turn{} forgotten)", answer.dropped_turns,
+                 answer.dropped_turns == 1 ? "" : "s");
+  called = answer.called;
+  return answer.generation.reason;
+}
+
 void Session::answer(const std::string& line) {
   interrupted = 0;
-  const GenerationEvents events = {.on_text =
-                                       [](const std::string& text) {
-                                         print_text(text);
-                                         std::fflush(stdout);
-                                       },
-                                   .stop_requested = [] { return interrupted != 0; }};
-  StopReason reason;
-  if (chat_) {
-    std::optional<NotedPrompt> noted;
-    if (notes_) noted = look_up(line);
-    const ChatAnswer answer = chat_->ask(line, options_.generation, events);
-    reason = answer.generation.reason;
-    print("\n");
-    tell_calls(answer.called);
+  const std::optional<std::string> question = screened(line);
+  if (!question) return;
+  std::optional<TextFilter> filter;
+  if (policy_) filter.emplace(*policy_, PolicyPlace::kOutput);
+  std::string told;
+  const auto tell = [&](const std::string& text) {
+    told += text;
+    print_text(text);
     std::fflush(stdout);
-    if (noted) tell_sources(*noted);
-    if (answer.dropped_turns > 0)
-      spdlog::info("(the context is full: {} oldest turn{} forgotten)", answer.dropped_turns,
-                   answer.dropped_turns == 1 ? "" : "s");
-  } else {
-    Generator generator(loaded_->model, loaded_->tokenizer);
-    reason =
-        generator.generate(encode_raw_prompt(loaded_->tokenizer, line), options_.generation, events)
-            .reason;
-    ++options_.generation.stream;
-    print("\n");
+  };
+  const auto refused = [&] { return filter && filter->verdict(); };
+  const GenerationEvents events = {
+      .on_text = [&](const std::string& text) { tell(filter ? filter->push(text) : text); },
+      .stop_requested = [&] { return interrupted != 0 || refused(); }};
+  std::optional<NotedPrompt> noted;
+  if (notes_ && chat_) noted = look_up(*question);
+  std::vector<Message> called;
+  const StopReason reason = say(*question, events, called);
+  if (filter) {
+    tell(filter->finish());
+    if (refused()) tell(filter->verdict()->text);
+    if (chat_) chat_->correct_last_answer(told);
   }
+  print("\n");
+  std::fflush(stdout);
+  tell_calls(called);
+  if (noted) tell_sources(*noted);
+  if (refused()) tell_verdict(*filter->verdict());
   if (reason == StopReason::kMaxTokens || reason == StopReason::kContextFull)
     spdlog::info("({})", reason == StopReason::kMaxTokens
                              ? fmt::format("cut after {} tokens", options_.generation.max_tokens)

@@ -7,6 +7,7 @@
 
 #include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/generate/generator.h"
+#include "tools/constraint_option.h"
 
 namespace minillm {
 
@@ -21,6 +22,8 @@ struct InteractiveOptions {
   std::vector<std::string> tools;  // that may be called
   std::string clock;               // what the tool of that name says; empty: the time
   GenerationConfig generation;
+  ConstraintOption constraint;
+  std::string policy;    // file of rules on what is asked and answered; empty: none
   bool terminal = true;  // set by run_interactive: whether somebody types
 };
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "libminillm/data/notes.h"
+#include "libminillm/policy/policy.h"
 #include "libminillm/retrieve/note_index.h"
 #include "tools/generation_options.h"
 
@@ -24,12 +25,20 @@ inline CLI::Option* add_notes_option(CLI::App& app, std::string& path) {
                         "the model in the system prompt");
 }
 
-// The prompt with what is found for its last question, and room for the answer.
+// The prompt with what is found for its last question, and room for the answer. `policy`: null, or
+// what screens the notes.
 inline NotedPrompt look_up_notes(const NoteIndex& index, const LoadedModel& loaded,
-                                 const std::vector<Message>& prompt,
-                                 const GenerationConfig& config) {
+                                 const std::vector<Message>& prompt, const GenerationConfig& config,
+                                 const Policy* policy = nullptr) {
   const Index context = loaded.model.positions();
-  return fit_notes(loaded.tokenizer, prompt, index.query(question_of(prompt)),
+  std::vector<Note> found = index.query(question_of(prompt));
+  if (policy != nullptr)
+    std::erase_if(found, [&](Note& note) {
+      Policy::Screened screened = policy->screen(PolicyPlace::kNotes, note.text);
+      note.text = std::move(screened.text);
+      return screened.refused.has_value();
+    });
+  return fit_notes(loaded.tokenizer, prompt, found,
                    context - std::min<Index>(config.max_tokens, context / 2));
 }
 

@@ -164,21 +164,44 @@ std::string reward_help() {
 }
 
 std::vector<Answer> answer_all(const LoadedModel& loaded, std::vector<Prompt> prompts, bool chat,
-                               const std::string& system, const GenerationConfig& config) {
+                               const std::string& system, const GenerationConfig& config,
+                               const Policy* policy) {
+  std::vector<Answer> answers;
   std::vector<std::vector<Token>> ids;
+  std::vector<size_t> asked;  // of the answers, in the order of ids
   for (Prompt& prompt : prompts) {
     if (!system.empty() && prompt.front().role != Role::kSystem)
       prompt.insert(prompt.begin(), {Role::kSystem, system});
+    Answer& answer = answers.emplace_back();
+    answer.prompt = raw_text(prompt);
+    if (policy != nullptr) {
+      Policy::ScreenedRequest screened = screen_prompt(*policy, loaded, std::move(prompt), chat);
+      prompt = std::move(screened.messages);
+      answer.refused = std::move(screened.refused);
+      if (answer.refused) {
+        answer.text = answer.refused->text;
+        continue;
+      }
+    }
+    asked.push_back(answers.size() - 1);
     ids.push_back(chat ? render_prompt(loaded.tokenizer, prompt)
                        : encode_raw_prompt(loaded.tokenizer, raw_text(prompt)));
   }
+  GenerationConfig constrained = config;
+  constrained.constraint_after_space = chat;
   std::vector<Generation> generations =
-      Generator(loaded.model, loaded.tokenizer).generate_all(ids, config);
-  std::vector<Answer> answers;
-  for (size_t i = 0; i < prompts.size(); ++i) {
-    Generation& said = generations[i];
-    std::string text = chat ? std::string(strip_template_space(said.text)) : said.text;
-    answers.push_back({raw_text(prompts[i]), std::move(text), std::move(said)});
+      Generator(loaded.model, loaded.tokenizer).generate_all(ids, constrained);
+  for (size_t i = 0; i < asked.size(); ++i) {
+    Answer& answer = answers[asked[i]];
+    answer.generation = std::move(generations[i]);
+    const std::string& said = answer.generation.text;
+    answer.text = chat ? std::string(strip_template_space(said)) : said;
+    if (policy == nullptr) continue;
+    Policy::Screened screened = policy->screen(PolicyPlace::kOutput, answer.text);
+    if (screened.text != answer.text) answer.generation.tokens.clear();  // they would tell it
+    answer.text = std::move(screened.text);
+    answer.refused = std::move(screened.refused);
+    if (answer.refused) answer.text += answer.refused->text;
   }
   return answers;
 }

@@ -4,6 +4,7 @@
 #define TOOLS_SAMPLES_H_
 
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "libminillm/rewards/rewards.h"
 #include "tools/generation_options.h"
 #include "tools/interactive.h"
+#include "tools/policy_option.h"
 
 namespace minillm {
 
@@ -19,10 +21,13 @@ struct Answer {
   std::string prompt;
   std::string text;
   Generation generation;
-  std::vector<Message> called = {};  // answers that called tools, and what those returned
+  std::optional<PolicyVerdict> refused = {};  // what a policy tells instead is in `text`
+  std::vector<Message> called = {};           // answers that called tools, and what those returned
 };
+// `policy`: null for none. Prompts that it refuses are not put to the model.
 std::vector<Answer> answer_all(const LoadedModel& loaded, std::vector<Prompt> prompts, bool chat,
-                               const std::string& system, const GenerationConfig& config);
+                               const std::string& system, const GenerationConfig& config,
+                               const Policy* policy = nullptr);
 
 // The same with options.tools, which are run: a chat.
 std::vector<Answer> answer_with_tools(const LoadedModel& loaded, const std::vector<Prompt>& prompts,

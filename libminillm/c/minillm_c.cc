@@ -6,14 +6,18 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "libminillm/checkpoint/checkpoint.h"
+#include "libminillm/constrain/constraint_cache.h"
 #include "libminillm/core/check.h"
 #include "libminillm/core/version.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/eval/text_loss.h"
+#include "libminillm/generate/chat.h"
 #include "libminillm/generate/generator.h"
 #include "libminillm/pipeline/stages.h"
 
@@ -24,6 +28,9 @@ struct minillm_model {
   // The weights in the form in which text is generated, made by the first call that needs it.
   mutable std::once_flag packed_once;
   mutable std::shared_ptr<const minillm::PackedWeights> packed;
+  // Likewise what texts had to obey.
+  mutable std::once_flag constraints_once;
+  mutable std::optional<minillm::ConstraintCache> constraints;
 
   explicit minillm_model(minillm::Checkpoint c)
       : checkpoint(std::move(c)),
@@ -122,7 +129,18 @@ const Tokenizer& tokenizer_of(const minillm_model* model, const minillm_generati
   return adapter == nullptr ? model->tokenizer : adapter->tokenizer;
 }
 
-int speak(const minillm_model* model, const std::vector<Token>& prompt,
+std::shared_ptr<const CompiledConstraint> constraint_of(const minillm_model* model,
+                                                        const minillm_generation& options) {
+  if (options.schema == nullptr && options.regex == nullptr) return nullptr;
+  MINILLM_CHECK_USAGE(options.schema == nullptr || options.regex == nullptr,
+                      "options: expected a schema or a regex, got both");
+  std::call_once(model->constraints_once, [&] { model->constraints.emplace(model->tokenizer); });
+  return options.schema != nullptr ? model->constraints->json_schema(options.schema)
+                                   : model->constraints->regex(options.regex);
+}
+
+// `answers`: the prompt is a conversation, whose template may put a space before the answer.
+int speak(const minillm_model* model, const std::vector<Token>& prompt, bool answers,
           const minillm_generation* options, minillm_on_text on_text, void* user) {
   const minillm_generation o = taken(options, minillm_generation_defaults());
   GenerationConfig config;
@@ -134,10 +152,14 @@ int speak(const minillm_model* model, const std::vector<Token>& prompt,
   config.sampling.repetition_penalty = o.repetition_penalty;
   config.sampling.min_p = o.min_p;
   config.stop = list_of(o.stop);
+  config.constraint = constraint_of(model, o);
+  config.constraint_after_space = answers;
   bool stopped = false;
+  bool spaced = answers && config.constraint;  // what obeys is told without that space
   GenerationEvents events;
-  events.on_text = [&](const std::string& text) {
-    if (on_text != nullptr && !stopped) stopped = on_text(text.c_str(), user) != 0;
+  events.on_text = [&](const std::string& piece) {
+    const std::string text(std::exchange(spaced, false) ? strip_template_space(piece) : piece);
+    if (on_text != nullptr && !stopped && !text.empty()) stopped = on_text(text.c_str(), user) != 0;
   };
   events.stop_requested = [&] { return stopped; };
   std::call_once(model->packed_once, [&] {
@@ -280,7 +302,7 @@ int minillm_generate(const minillm_model* model, const char* prompt,
   return guarded([&] {
     require_model(model);
     const auto ids = encode_raw_prompt(model->tokenizer, required(prompt, "prompt"));
-    return speak(model, ids, options, on_text, user);
+    return speak(model, ids, false, options, on_text, user);
   });
 }
 
@@ -292,8 +314,8 @@ int minillm_chat(const minillm_model* model, const char* question,
     const char* system = taken(options, minillm_generation_defaults()).system;
     if (system != nullptr && *system != '\0') messages.push_back({Role::kSystem, system});
     messages.push_back({Role::kUser, required(question, "question")});
-    return speak(model, render_prompt(tokenizer_of(model, options), messages), options, on_text,
-                 user);
+    return speak(model, render_prompt(tokenizer_of(model, options), messages), true, options,
+                 on_text, user);
   });
 }
 
@@ -309,8 +331,8 @@ int minillm_chat_messages(const minillm_model* model, const minillm_message* mes
     }
     MINILLM_CHECK_USAGE(!conversation.empty() && conversation.back().role == Role::kUser,
                         "messages: expected the last one to be the user's");
-    return speak(model, render_prompt(tokenizer_of(model, options), conversation), options, on_text,
-                 user);
+    return speak(model, render_prompt(tokenizer_of(model, options), conversation), true, options,
+                 on_text, user);
   });
 }
 
@@ -318,7 +340,7 @@ int minillm_generate_ids(const minillm_model* model, const int32_t* ids, int64_t
                          const minillm_generation* options, minillm_on_text on_text, void* user) {
   return guarded([&] {
     require_model(model);
-    return speak(model, ids_of(ids, count), options, on_text, user);
+    return speak(model, ids_of(ids, count), false, options, on_text, user);
   });
 }
 

@@ -94,6 +94,8 @@ typedef struct {
   const char* const* stop;   /* texts that end it, and are no part of it; ends with NULL; or NULL */
   const char* system;        /* for minillm_chat: a system prompt, or NULL */
   const minillm_adapter* adapter; /* of this model; NULL: the model as it was loaded */
+  const char* schema; /* a JSON schema that the text obeys (constrain/json_schema.h), or NULL */
+  const char* regex;  /* an expression that the whole text matches (constrain/regex.h), or NULL */
 } minillm_generation;
 minillm_generation minillm_generation_defaults(void);
 

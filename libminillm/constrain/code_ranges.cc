@@ -41,16 +41,10 @@ std::optional<CodeRanges> class_of_escape(char32_t letter) {
   switch (letter) {
     case 'd':
       return kDigits;
-    case 'D':
-      return complement(kDigits);
     case 'w':
       return kWord;
-    case 'W':
-      return complement(kWord);
     case 's':
       return kSpace;
-    case 'S':
-      return complement(kSpace);
     default:
       return std::nullopt;
   }

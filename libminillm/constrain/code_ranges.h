@@ -16,7 +16,7 @@ using CodeRanges = std::vector<CodeRange>;
 CodeRanges sorted(CodeRanges ranges);
 CodeRanges complement(const CodeRanges& ranges);  // sorted
 
-// What \d, \w, \s and their complements mean, by the letter.
+// What \d, \w and \s mean, by the letter.
 std::optional<CodeRanges> class_of_escape(char32_t letter);
 CodeRanges any_but_line_ends();
 

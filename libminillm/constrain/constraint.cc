@@ -93,6 +93,8 @@ TokenConstraint::TokenConstraint(std::shared_ptr<const CompiledConstraint> const
     : constraint_(std::move(constraint)),
       end_tokens_(std::move(end_tokens)),
       pool_(constraint_->grammar()) {
+  const Index vocab_size = constraint_->trie().tokenizer().vocab_size();
+  std::erase_if(end_tokens_, [&](Token end) { return end < 0 || end >= vocab_size; });
   const Grammar& grammar = constraint_->grammar();
   stacks_ = pool_.start(after_space ? grammar.start_after_space() : grammar.start());
 }

@@ -74,6 +74,8 @@ class TokenConstraint {
   bool may_end() const { return !stacks_.empty() && stacks_.front() == kNothingLeft; }
   // Nothing but the end may come.
   bool must_end() const { return may_end() && stacks_.size() == 1; }
+  // The same where no token says the end: nothing at all may come.
+  bool is_over() const { return must_end() && end_tokens_.empty(); }
 
  private:
   std::shared_ptr<const CompiledConstraint> constraint_;

@@ -20,6 +20,7 @@ namespace {
 
 constexpr size_t kMaxLengthStates = 20'000;
 constexpr size_t kMaxReferences = 1'000;
+constexpr uint64_t kMostLeast = 1 << 16;  // of minLength and minItems: a text has to end
 
 using Json = nlohmann::ordered_json;
 using Rule = Grammar::Rule;
@@ -165,10 +166,16 @@ class SchemaCompiler {
     return grammar_.automaton(json_integer(least, most));
   }
 
+  static void check_counts(uint64_t least, uint64_t most, const char* of, const SchemaPath& path) {
+    MINILLM_CHECK(least <= most, "{}: 'min{}' is above 'max{}'", path.text(), of, of);
+    MINILLM_CHECK(least <= kMostLeast, "{}: 'min{}': expected at most {}, got {}", path.text(), of,
+                  kMostLeast, least);
+  }
+
   Rule string(const SchemaObject& object, const SchemaPath& path) {
     const uint64_t least = object.count("minLength", 0),
                    most = object.count("maxLength", Grammar::kUnlimited);
-    MINILLM_CHECK(least <= most, "{}: 'minLength' is above 'maxLength'", path.text());
+    check_counts(least, most, "Length", path);
     const Json* const pattern = object.find("pattern");
     const Json* const format = object.find("format");
     if (pattern != nullptr && format != nullptr) unsupported(path, "format", "beside 'pattern'");
@@ -215,7 +222,7 @@ class SchemaCompiler {
         unsupported(path, keyword, "other than false");
     const uint64_t least = object.count("minItems", 0),
                    most = object.count("maxItems", Grammar::kUnlimited);
-    MINILLM_CHECK(least <= most, "{}: 'minItems' is above 'maxItems'", path.text());
+    check_counts(least, most, "Items", path);
     const Json* const items = object.find("items");
     if (items != nullptr && items->is_array()) unsupported(path, "items", "as an array");
     const Rule item = items == nullptr ? anything() : value(*items, path / "items");

@@ -1,5 +1,6 @@
 #include "libminillm/constrain/regex.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 #include <vector>
@@ -188,6 +189,11 @@ class SubsetBuilder {
   std::map<std::vector<uint32_t>, uint32_t> numbers_;
 };
 
+bool has_anchor(const RegexTree& tree) {
+  return tree.kind == RegexTree::kBegin || tree.kind == RegexTree::kEnd ||
+         std::ranges::any_of(tree.parts, has_anchor);
+}
+
 }  // namespace
 
 ByteAutomaton compile_regex(std::string_view expression, RegexMatch match, RegexText text,
@@ -200,6 +206,15 @@ ByteAutomaton compile_regex(std::string_view expression, RegexMatch match, Regex
   if (match == RegexMatch::kSearch) start = builder.build(anything, start);
   start = builder.build(tree, start);
   if (match == RegexMatch::kSearch) start = builder.build(anything, start);
+  return SubsetBuilder(builder.nodes, subject).build(start);
+}
+
+ByteAutomaton compile_folded_regex(std::string_view expression, const std::string& subject) {
+  const RegexTree tree = parse_regex(expression, subject, RegexSpelling::kAny);
+  MINILLM_CHECK(!has_anchor(tree), "{}: the anchors ^ and $: not supported here", subject);
+  NodeBuilder builder(RegexText::kPlain, subject);
+  const uint32_t end = builder.add({.kind = Node::kMatch});
+  const uint32_t start = builder.build(tree, end);
   return SubsetBuilder(builder.nodes, subject).build(start);
 }
 

@@ -31,6 +31,10 @@ ByteAutomaton compile_regex(std::string_view expression, RegexMatch match = Rege
                             RegexText text = RegexText::kPlain,
                             const std::string& subject = "regex");
 
+// For rules: what `expression` matches from its beginning on, in any spelling (spellings.h). Throws
+// Error, also at an anchor.
+ByteAutomaton compile_folded_regex(std::string_view expression, const std::string& subject);
+
 }  // namespace minillm
 
 #endif  // LIBMINILLM_CONSTRAIN_REGEX_H_

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libminillm/constrain/code_ranges.h"
+#include "libminillm/constrain/spellings.h"
 #include "libminillm/core/check.h"
 #include "libminillm/core/utf8.h"
 
@@ -41,8 +42,8 @@ RegexTree joined(RegexTree::Kind kind, std::vector<RegexTree> parts) {
 
 class Parser {
  public:
-  Parser(std::string_view text, const std::string& subject)
-      : text_(code_points(text)), subject_(subject) {}
+  Parser(std::string_view text, const std::string& subject, RegexSpelling spelling)
+      : text_(code_points(text)), subject_(subject), spelling_(spelling) {}
 
   RegexTree parse() {
     RegexTree tree = choice(0);
@@ -151,7 +152,7 @@ class Parser {
     if (c == '^') return {.kind = RegexTree::kBegin, .characters = {}, .parts = {}};
     if (c == '$') return {.kind = RegexTree::kEnd, .characters = {}, .parts = {}};
     if (c == '.') return characters(any_but_line_ends());
-    return characters({{c, c}});
+    return characters(spelled({{c, c}}));
   }
 
   RegexTree group(int depth) {
@@ -175,17 +176,29 @@ class Parser {
     return inner;
   }
 
+  CodeRanges spelled(CodeRanges ranges) const {
+    return spelling_ == RegexSpelling::kExact ? ranges : with_all_spellings(ranges);
+  }
+  // The capitals are the complements of the others.
+  std::optional<CodeRanges> class_of(char32_t letter) const {
+    const char32_t positive =
+        letter == 'D' || letter == 'W' || letter == 'S' ? letter | 32 : letter;
+    auto ranges = class_of_escape(positive);
+    if (ranges) ranges = spelled(*ranges);
+    return ranges && positive != letter ? complement(*ranges) : ranges;
+  }
+
   RegexTree escaped() {
     const char32_t letter = peek(1);
     if (letter == 'b' || letter == 'B') unsupported("word boundaries '\\b' and '\\B'");
     if (letter >= '1' && letter <= '9') unsupported("back references");
     if (letter == 'k') unsupported("back references");
-    if (auto ranges = class_of_escape(letter)) {
+    if (auto ranges = class_of(letter)) {
       at_ += 2;
       return characters(*std::move(ranges));
     }
     const uint32_t c = escaped_character();
-    return characters({{c, c}});
+    return characters(spelled({{c, c}}));
   }
 
   // After the '['.
@@ -194,7 +207,7 @@ class Parser {
     CodeRanges ranges;
     while (!take(']')) {
       std::optional<CodeRanges> several;
-      if (peek() == '\\') several = class_of_escape(peek(1));
+      if (peek() == '\\') several = class_of(peek(1));
       if (several) {
         at_ += 2;
         if (peek() == '-' && peek(1) != ']') fail("a class cannot begin a range");
@@ -205,13 +218,14 @@ class Parser {
       uint32_t last = first;
       if (peek() == '-' && peek(1) != ']' && peek(1) != kEndOfText) {
         ++at_;
-        if (peek() == '\\' && class_of_escape(peek(1))) fail("a class cannot end a range");
+        if (peek() == '\\' && class_of(peek(1))) fail("a class cannot end a range");
         last = class_character();
       }
       if (first > last) fail("the range is out of order");
       ranges.push_back({first, last});
     }
-    return negated ? complement(ranges) : sorted(std::move(ranges));
+    ranges = spelled(sorted(std::move(ranges)));
+    return negated ? complement(ranges) : ranges;
   }
 
   uint32_t class_character() {
@@ -291,13 +305,14 @@ class Parser {
   std::vector<char32_t> text_;
   size_t at_ = 0;
   const std::string& subject_;
+  RegexSpelling spelling_;
 };
 
 }  // namespace
 
-RegexTree parse_regex(std::string_view text, const std::string& subject) {
+RegexTree parse_regex(std::string_view text, const std::string& subject, RegexSpelling spelling) {
   MINILLM_CHECK(is_valid_utf8(text), "{}: not UTF-8", subject);
-  return Parser(text, subject).parse();
+  return Parser(text, subject, spelling).parse();
 }
 
 RegexTree any_character() { return characters({{0, kLastCodePoint}}); }

@@ -21,8 +21,12 @@ struct RegexTree {
   uint32_t least = 0, most = 0;       // of kRepeat; kNoLimit
 };
 
+// Whether other spellings (spellings.h) of a character that matches do, too.
+enum class RegexSpelling { kExact, kAny };
+
 // Throws Error `<subject>: character N: ...`.
-RegexTree parse_regex(std::string_view text, const std::string& subject);
+RegexTree parse_regex(std::string_view text, const std::string& subject,
+                      RegexSpelling spelling = RegexSpelling::kExact);
 
 // Every character.
 RegexTree any_character();

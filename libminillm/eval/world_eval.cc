@@ -8,18 +8,11 @@
 #include "libminillm/eval/reward_eval.h"
 #include "libminillm/eval/sequence_scores.h"
 #include "libminillm/eval/text_loss.h"
-#include "libminillm/generate/prompts.h"  // parse_role
+#include "libminillm/eval/world_messages.h"
 #include "libminillm/generate/shared_generation.h"
 
 namespace minillm {
 namespace {
-
-std::vector<Message> to_messages(const world::WorldMessages& world_messages) {
-  std::vector<Message> messages;
-  for (const world::WorldMessage& message : world_messages)
-    messages.push_back({parse_role(message.role), message.content});
-  return messages;
-}
 
 world::WorldMetric bits_per_byte(std::string name, const Model& model, const Tokenizer& tokenizer,
                                  const std::vector<std::string>& documents,

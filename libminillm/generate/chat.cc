@@ -84,6 +84,7 @@ Generation ChatSession::answer_once(const GenerationConfig& config, const Genera
                 context_, prompt.size());
   GenerationConfig turn = config;
   turn.stream += turns_;
+  turn.constraint_after_space = true;
   Generation generation = generator_.generate(prompt, turn, events);
   history_.erase(history_.begin(), history_.begin() + static_cast<ptrdiff_t>(dropped));
   dropped_turns += turns;

@@ -60,6 +60,10 @@ class ChatSession {
   ChatAnswer ask(const std::string& question, const GenerationConfig& config,
                  const GenerationEvents& events = {});
 
+  // Puts `text` in the place of the last answer in the history: what was told, where something
+  // has changed it. REQUIRES an answer.
+  void correct_last_answer(std::string text) { history_.back().content = std::move(text); }
+
  private:
   std::vector<Message> messages(size_t dropped) const;
   size_t next_question(size_t from) const;

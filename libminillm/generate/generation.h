@@ -4,6 +4,7 @@
 #define LIBMINILLM_GENERATE_GENERATION_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,8 @@
 #include "libminillm/ops/gemm/gemm.h"     // Precision
 
 namespace minillm {
+
+class CompiledConstraint;
 
 struct GenerationConfig {
   SamplingConfig sampling;
@@ -29,6 +32,12 @@ struct GenerationConfig {
   int64_t top_log_probs = 0;
   // The same of the prompt's tokens, all of which are then fed: nothing is taken from a cache.
   bool prompt_log_probs = false;
+  // What the text obeys (constrain/constraint.h), unless max_tokens, the context or a stop string
+  // ends it before; of the same tokenizer. Null: anything.
+  std::shared_ptr<const CompiledConstraint> constraint = nullptr;
+  // A space in front of the text is not part of what obeys: of answers, before which templates may
+  // put one (strip_template_space in chat.h takes it away).
+  bool constraint_after_space = false;
 
   void validate() const;  // throws Error (kUsage)
 };

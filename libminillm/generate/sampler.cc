@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 
 #include "libminillm/core/check.h"
 #include "libminillm/ops/elementary.h"
@@ -53,8 +54,9 @@ Sampler::Sampler(const SamplingConfig& config, Index vocab_size)
   candidates_.reserve(scores_.size());
 }
 
-Token Sampler::sample(std::span<const Real> logits, std::span<const Token> history, Rng& rng) {
-  const auto candidates = distribution(logits, history);
+Token Sampler::sample(std::span<const Real> logits, std::span<const Token> history, Rng& rng,
+                      const TokenMask* allowed) {
+  const auto candidates = distribution(logits, history, allowed);
   if (candidates.size() == 1) return candidates.front().token;
   double u = rng.uniform();
   for (const Candidate& candidate : candidates) {
@@ -65,15 +67,18 @@ Token Sampler::sample(std::span<const Real> logits, std::span<const Token> histo
 }
 
 std::span<const Sampler::Candidate> Sampler::distribution(std::span<const Real> logits,
-                                                          std::span<const Token> history) {
+                                                          std::span<const Token> history,
+                                                          const TokenMask* allowed) {
   MINILLM_CHECK(logits.size() == scores_.size(), "sampler: expected {} logits, got {}",
                 scores_.size(), logits.size());
   check_finite(logits);
   std::ranges::copy(logits, scores_.begin());
   add_bias();
   penalize_repetition(history);
+  if (allowed != nullptr) allowed->set_others(scores_, -std::numeric_limits<Real>::infinity());
 
   const Real largest = max_of(scores_.data(), static_cast<Index>(scores_.size()));
+  MINILLM_CHECK(std::isfinite(largest), "sampler: no token is allowed");
   candidates_.clear();
   if (config_.temperature == 0) {
     const auto first = std::ranges::find(scores_, largest);  // the first on ties
@@ -84,6 +89,7 @@ std::span<const Sampler::Candidate> Sampler::distribution(std::span<const Real> 
   // is too small: the largest score gives exp(0) and the others go to zero.
   const Real inverse = static_cast<Real>(1 / std::max(config_.temperature, kLowestTemperature));
   for (Real& score : scores_) score = exp_fast((score - largest) * inverse);
+  if (allowed != nullptr) allowed->set_others(scores_, 0);
   double least = std::max(kNothing, least_top_k());
   const Real sum = lane_sum(static_cast<Index>(scores_.size()),
                             [&](Index v) { return scores_[static_cast<size_t>(v)]; });

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "libminillm/constrain/token_mask.h"
 #include "libminillm/core/real.h"
 #include "libminillm/core/rng.h"
 
@@ -37,10 +38,12 @@ class Sampler {
   // The next token.
   //   logits   [V]  of one row
   //   history       what the repetition penalty looks at: prompt and text so far
-  // The filters apply in Hugging Face's order: penalty, temperature, top-k, top-p, min-p; the bias
-  // comes before them. Draws one number from `rng`, none when greedy. Throws Error if a logit is
-  // not finite.
-  Token sample(std::span<const Real> logits, std::span<const Token> history, Rng& rng);
+  //   allowed       all that may come; null: everything
+  // What is not allowed is taken out first. The filters apply in Hugging Face's order: penalty,
+  // temperature, top-k, top-p, min-p; the bias comes before them. Draws one number from `rng`, none
+  // when greedy. Throws Error if a logit is not finite, or nothing is allowed.
+  Token sample(std::span<const Real> logits, std::span<const Token> history, Rng& rng,
+               const TokenMask* allowed = nullptr);
 
   // What sample() would draw from: the tokens that pass the filters and their probabilities, which
   // sum to 1. Greedy: one token. Valid until the next call.
@@ -49,7 +52,8 @@ class Sampler {
     double probability = 0;
   };
   std::span<const Candidate> distribution(std::span<const Real> logits,
-                                          std::span<const Token> history);
+                                          std::span<const Token> history,
+                                          const TokenMask* allowed = nullptr);
 
  private:
   void add_bias();

@@ -60,12 +60,23 @@ Stream::Stream(EngineRequest request, RequestEvents events, const ModelConfig& m
                       "weights: the engine's are packed already: expected none, got a precision");
   check_prompt(request_.prompt, "prompt", model, rows_, virtual_tokens_);
   if (tokenizer != nullptr) decoder_.emplace(*tokenizer, has_text(*tokenizer, request_.prompt));
+  if (config.constraint) constrain(tokenizer);
   for (Index i = 0; i < virtual_tokens_; ++i)
     sequence_.push_back(static_cast<Token>(i - virtual_tokens_));
   sequence_.insert(sequence_.end(), request_.prompt.begin(), request_.prompt.end());
   if (!config.prompt_log_probs) return;
   result_.prompt_log_probs.resize(request_.prompt.size() - 1);
   if (config.top_log_probs > 0) result_.prompt_top.resize(request_.prompt.size() - 1);
+}
+
+void Stream::constrain(const Tokenizer* tokenizer) {
+  const std::shared_ptr<const CompiledConstraint>& constraint = request_.config.constraint;
+  MINILLM_CHECK_USAGE(
+      tokenizer != nullptr && tokenizer->hash() == constraint->trie().tokenizer().hash(),
+      "constraint: it was compiled for another tokenizer than the model's");
+  // Decoding takes the space away that such a tokenizer puts in front of a text.
+  const bool spaced = tokenizer->adds_leading_space() && !has_text(*tokenizer, request_.prompt);
+  constraint_.emplace(constraint, end_tokens_, spaced || request_.config.constraint_after_space);
 }
 
 Index Stream::set_cached(Index rows) {
@@ -99,7 +110,9 @@ void Stream::sample(std::span<const Real> logits) noexcept {
                       result_.prompt_log_probs[i]);
     }
     const auto history = sequence().subspan(static_cast<size_t>(virtual_tokens_));
-    next_ = sampler_->sample(logits.first(static_cast<size_t>(sampled_ids_)), history, rng_);
+    next_ = sampler_->sample(logits.first(static_cast<size_t>(sampled_ids_)), history, rng_,
+                             constraint_ ? &constraint_->allowed() : nullptr);
+    if (constraint_) constraint_->accept(next_);
     if (!log_probs_) return;
     const bool top = request_.config.top_log_probs > 0;
     result_.log_probs.push_back(score(logits, next_, top ? &result_.top.emplace_back() : nullptr));
@@ -140,6 +153,8 @@ std::optional<StopReason> Stream::accept(Token token, std::string& text) {
     if (decoder_) text = scanner_.push(decoder_->push(token));
     if (scanner_.stopped())
       reason = StopReason::kStopString;
+    else if (constraint_ && constraint_->is_over())
+      reason = StopReason::kEndToken;  // there is none to say it with
     else if (std::ssize(result_.tokens) >= request_.config.max_tokens)
       reason = StopReason::kMaxTokens;
     else if (std::ssize(sequence_) > rows_)  // there is no row to feed it

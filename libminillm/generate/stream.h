@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "libminillm/constrain/constraint.h"
 #include "libminillm/core/rng.h"
 #include "libminillm/data/tokenizer.h"
 #include "libminillm/generate/request.h"
@@ -47,6 +48,7 @@ class Stream {
   bool failed() const { return error_.has_value(); }
 
  private:
+  void constrain(const Tokenizer* tokenizer);
   Real score(std::span<const Real> logits, Token token, std::vector<ScoredToken>* top) const;
   std::optional<StopReason> accept(Token token, std::string& text);
   std::string rest_of_text();
@@ -65,7 +67,8 @@ class Stream {
   Rng rng_;
   StopScanner scanner_;
   std::optional<StreamDecoder> decoder_;  // null: ids only
-  Token next_ = 0;                        // sampled
+  std::optional<TokenConstraint> constraint_;
+  Token next_ = 0;  // sampled
   std::optional<Error> error_;
 };
 

@@ -1,9 +1,9 @@
 // HttpServer: requests in, answers out, whole or as a stream; HTTP/1.1 (RFC 9112) and 1.0.
 //
-// http.cc is the only file that knows sockets. One thread does all input and output and runs the
-// handler, which must not block: it keeps the Responder, and whoever has the answer gives it, from
-// any thread. A slow client costs no thread and makes no other client wait: what waits for it is
-// bounded, and so is the time.
+// Only http.cc and http_connection.cc know sockets. One thread does all input and output and runs
+// the handler, which must not block: it keeps the Responder, and whoever has the answer gives it,
+// from any thread. A slow client costs no thread and makes no other client wait: what waits for it
+// is bounded, and so is the time.
 
 #ifndef LIBMINILLM_SERVE_HTTP_H_
 #define LIBMINILLM_SERVE_HTTP_H_

@@ -220,6 +220,23 @@ int main(int argc, char** argv) {
   options.system = "Be brief.";
   EXPECT(minillm_chat(model, "How many 3?", &options, on_text, &two) == MINILLM_OK);
   EXPECT(strcmp(one.bytes, two.bytes) == 0);
+  /* What a text has to obey, in texts and in answers. */
+  options.max_tokens = 40;
+  options.schema = "{\"enum\": [\"loaf\"]}";
+  struct text obeys = {"", 0, 0, 0}, answer = {"", 0, 0, 0}, spelled = {"", 0, 0, 0};
+  EXPECT(minillm_generate(model, "The baker", &options, on_text, &obeys) == MINILLM_OK);
+  EXPECT(strcmp(obeys.bytes, "\"loaf\"") == 0);
+  EXPECT(minillm_chat(model, "How many 3?", &options, on_text, &answer) == MINILLM_OK);
+  EXPECT(strcmp(answer.bytes, "\"loaf\"") == 0);
+  options.regex = "[1-3] loaves";
+  EXPECT(minillm_generate(model, "The baker", &options, on_text, &spelled) == MINILLM_USAGE);
+  EXPECT(strstr(minillm_last_error(), "got both") != NULL);
+  options.schema = NULL;
+  EXPECT(minillm_generate(model, "The baker", &options, on_text, &spelled) == MINILLM_OK);
+  EXPECT(spelled.size == 8 && strcmp(spelled.bytes + 1, " loaves") == 0);
+  options.regex = "(";
+  EXPECT(minillm_generate(model, "The baker", &options, on_text, NULL) == MINILLM_ERROR);
+  options.regex = NULL;
   options.min_p = 2;
   EXPECT(minillm_chat(model, "x", &options, NULL, NULL) == MINILLM_USAGE);
   options = minillm_generation_defaults();

@@ -184,6 +184,7 @@ TEST(JsonSchema, WhatItCannotDoIsRefusedByName) {
   expect_refused(R"({"type": "string", "minLength": -1})",
                  "expected an integer of 0 or more, got -1");
   expect_refused(R"({"type": "string", "minLength": 3, "maxLength": 2})", "above 'maxLength'");
+  expect_refused(R"({"minItems": 1e9})", "schema: $: 'minItems': expected at most 65536");
   expect_refused(R"({"properties": {"a": 3}})",
                  "schema: $.properties.a: expected a schema, which is an object");
   expect_refused("{", "schema: not valid JSON");

@@ -42,9 +42,9 @@ void resume_with(const TrainerState& state) {
   const std::string path = fuzz_directory() + "/run";
   std::filesystem::remove_all(path);
   create_directories(path);
-  const std::vector<Real> moments(model.parameters().size());
+  std::vector<Real> moments(model.parameters().size());
   write_checkpoint(path + "/" + checkpoint_name(state.step),
-                   {&model, nullptr, moments, moments, state});
+                   {&model, nullptr, moments_in_memory(moments, moments), state});
   RunDirectory run(path);
   TrainingTask task = model_task(model, nullptr);
   task.micro_step = [](Index i) {

@@ -17,6 +17,7 @@
 #include "libminillm/nn/model.h"
 #include "libminillm/pretrain/pretrain.h"
 #include "libminillm/sft/sft.h"
+#include "tests/fuzz/constrain_targets.h"
 #include "tests/fuzz/data_targets.h"
 #include "tests/fuzz/run_targets.h"
 #include "tests/testing/temp_dir.h"
@@ -237,6 +238,9 @@ std::map<std::string, std::vector<std::string>> make_seeds(const std::string& pu
       config_seed(0, "data.sample_prompts=[\"a\", 'b']", "[train]\nsteps = 0x10 # comment\n")};
   seeds["data_file"] = data_file_seeds();
   seeds["jinja"] = jinja_seeds();
+  seeds["json_schema"] = json_schema_seeds();
+  seeds["regex"] = regex_seeds();
+  seeds["policy"] = policy_seeds();
   seeds["tool_calls"] = tool_calls_seeds();
   seeds["special_tokens"] = special_tokens_seeds();
   seeds["note_query"] = note_query_seeds();
@@ -260,6 +264,7 @@ std::map<std::string, std::vector<std::string>> make_seeds(const std::string& pu
   add_files(seeds["config_json"], data / "weights", 8192, ".json");
   add_files(seeds["config_json"], data / "hostile/JSONTestSuite", 2048);
   add_files(seeds["safetensors_index"], data / "hostile/JSONTestSuite/test_transform", 2048);
+  add_files(seeds["json_schema"], data / "hostile/JSONTestSuite/test_transform", 2048);
   for (const char* target : {"metrics", "summary", "reference_cache"})
     add_files(seeds[target], data / "hostile/JSONTestSuite/test_transform", 2048);
   add_files(seeds["trainer_state"], data / "hostile/JSONTestSuite/test_transform", 2048);

@@ -25,6 +25,7 @@
 #include "libminillm/pretrain/pretrain.h"
 #include "libminillm/sft/sft.h"
 #include "tests/data/control_pieces.h"
+#include "tests/fuzz/constrain_targets.h"
 #include "tests/fuzz/data_targets.h"
 #include "tests/fuzz/helpers.h"
 #include "tests/fuzz/run_targets.h"
@@ -323,6 +324,9 @@ const FuzzTarget kFuzzTargets[] = {
     {"prompts", prompts},
     {"world_eval", world_eval},
     {"reference_cache", reference_cache},
+    {"json_schema", json_schema},
+    {"regex", regex},
+    {"policy", policy},
 };
 const int kFuzzTargetCount = static_cast<int>(std::size(kFuzzTargets));
 

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <deque>
 #include <limits>
 
@@ -15,6 +14,8 @@
 namespace minillm {
 namespace {
 
+using minillm_testing::asking;
+using minillm_testing::EngineTest;
 using minillm_testing::expect_same_answer;
 using minillm_testing::Followed;
 using minillm_testing::random_tokens;
@@ -22,27 +23,6 @@ using minillm_testing::run;
 using minillm_testing::submit;
 using minillm_testing::toy_model;
 using minillm_testing::toy_tokenizer;
-
-// Never ends by itself.
-EngineRequest asking(std::vector<Token> prompt, int64_t max_tokens, const std::string& owner = "") {
-  EngineRequest request{.prompt = std::move(prompt), .owner = owner};
-  request.config.max_tokens = max_tokens;
-  request.config.stop_tokens = {toy_tokenizer().control("<|im_start|>")};
-  return request;
-}
-
-class EngineTest : public testing::Test {
- protected:
-  Generation alone(const EngineRequest& request) {
-    Engine other(model_, &toy_tokenizer(), nullptr, {.slots = 1, .reuse_prefixes = false});
-    Followed followed;
-    submit(other, request, followed);
-    run(other);
-    return *followed.result;
-  }
-
-  const Model model_ = toy_model();
-};
 
 // T-11: somebody's long prompt costs the others a portion of it a step, and nothing else.
 TEST_F(EngineTest, ALongPromptHoldsUpNobody) {
@@ -66,90 +46,6 @@ TEST_F(EngineTest, ALongPromptHoldsUpNobody) {
   EXPECT_EQ(more, 5);
   EXPECT_EQ(running.tokens.size(), 11u);
   EXPECT_EQ(short_one.tokens.size(), 6u);
-}
-
-TEST_F(EngineTest, AConversationIsNotReadAgain) {
-  Engine engine(model_, &toy_tokenizer(), nullptr, {.slots = 2});
-  EngineRequest request = asking(random_tokens(20, 1), 8, "ann");
-  Followed first, second;
-  submit(engine, request, first);
-  run(engine);
-  EXPECT_EQ(first.result->cached_tokens, 0);
-  EXPECT_EQ(engine.counters().prompt_tokens, 20);
-
-  request.prompt.insert(request.prompt.end(), first.tokens.begin(), first.tokens.end());
-  const std::vector<Token> more = random_tokens(6, 2);
-  request.prompt.insert(request.prompt.end(), more.begin(), more.end());
-  submit(engine, request, second);
-  run(engine);
-  EXPECT_EQ(second.result->cached_tokens, 27);  // the last token of the answer was never fed
-  EXPECT_EQ(engine.counters().prompt_tokens, 20 + 7);
-  EXPECT_EQ(engine.counters().reused_tokens, 27);
-  expect_same_answer(*second.result, alone(request));
-}
-
-// T-13: the time to the first token would tell one user what another has asked.
-TEST_F(EngineTest, NothingIsReusedAcrossOwners) {
-  Engine engine(model_, &toy_tokenizer(), nullptr, {.slots = 4});
-  const auto prompt_of = [](uint64_t seed) {  // prompts have not even a beginning in common
-    const std::vector<Token> tokens = random_tokens(21, seed);
-    return std::vector<Token>(tokens.begin() + 1, tokens.end());
-  };
-  const auto ask = [&](const std::string& owner) {
-    Followed followed;
-    submit(engine, asking(prompt_of(1), 3, owner), followed);
-    run(engine);
-    return followed.result->cached_tokens;
-  };
-  EXPECT_EQ(ask("ann"), 0);
-  EXPECT_EQ(ask("bob"), 0);
-  EXPECT_EQ(ask(""), 0);
-  EXPECT_EQ(ask(""), 0);
-  EXPECT_EQ(engine.counters().reused_tokens, 0);
-  EXPECT_EQ(ask("ann"), 19);
-  EXPECT_EQ(engine.counters().reused_tokens, 19);
-
-  // Nor among requests that are there together.
-  Followed two[2];
-  for (const int i : {0, 1})
-    submit(engine, asking(prompt_of(5), 3, i == 0 ? "ann" : "bob"), two[i]);
-  run(engine);
-  EXPECT_EQ(engine.counters().reused_tokens, 19);
-}
-
-TEST_F(EngineTest, OfEqualPromptsOneIsFedForAll) {
-  Engine engine(model_, &toy_tokenizer(), nullptr, {.slots = 4, .prompt_rows = 8});
-  EngineRequest request = asking(random_tokens(30, 1), 6, "ann");
-  std::deque<Followed> group(6);  // more than there are slots
-  for (size_t i = 0; i < group.size(); ++i) {
-    request.config.stream = i;
-    submit(engine, request, group[i]);
-  }
-  for (int step = 0; step < 4; ++step) engine.step();
-  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(group[i].tokens.size(), 1u) << i;
-  EXPECT_EQ(engine.counters().prompt_tokens, 30);
-  run(engine);
-  EXPECT_EQ(engine.counters().prompt_tokens, 31) << "the later two feed the last token only";
-  for (size_t i = 0; i < group.size(); ++i) {
-    request.config.stream = i;
-    expect_same_answer(*group[i].result, alone(request));
-  }
-}
-
-TEST_F(EngineTest, IfTheOneThatFeedsAPromptIsCancelledAnotherGoesOn) {
-  Engine engine(model_, &toy_tokenizer(), nullptr, {.slots = 4, .prompt_rows = 8});
-  EngineRequest request = asking(random_tokens(30, 1), 6, "ann");
-  std::deque<Followed> group(4);
-  for (Followed& one : group) submit(engine, request, one);
-  engine.step();
-  engine.cancel(group[0].id);
-  engine.step();
-  engine.cancel(group[1].id);
-  engine.step();
-  EXPECT_EQ(engine.counters().prompt_tokens, 24);
-  run(engine);
-  EXPECT_EQ(engine.counters().prompt_tokens, 30);
-  for (const size_t i : {2, 3}) expect_same_answer(*group[i].result, alone(request));
 }
 
 TEST_F(EngineTest, CancelsWhatWaitsWhatIsReadAndWhatIsSaid) {
@@ -200,8 +96,7 @@ TEST_F(EngineTest, RefusesWhenTheQueueIsFull) {
                  "engine: busy: expected at most 2 requests in the queue, got one more (try again "
                  "later)");
   }
-  engine.step();  // the first ends
-  engine.step();
+  for (int i = 0; i < 2; ++i) engine.step();  // the first ends, and the next has its slot
   submit(engine, asking(random_tokens(3, 1), 2), taken[3]);
   run(engine);
   for (const Followed& one : taken) EXPECT_TRUE(one.result);
@@ -414,25 +309,6 @@ TEST_F(EngineTest, CountsWhatItDoes) {
   EXPECT_EQ(counters.running + counters.waiting, 0);
   EXPECT_GT(counters.prompt_seconds, 0);
   EXPECT_GT(counters.generation_seconds, 0);
-}
-
-TEST_F(EngineTest, ReserveKeepsWhatSlotsHoldAndWhoRuns) {
-  Engine engine(model_, &toy_tokenizer(), nullptr, {.slots = 2, .slot_rows = 24});
-  EngineRequest request = asking(random_tokens(20, 1), 4, "ann");
-  Followed first, running, second;
-  submit(engine, request, first);
-  run(engine);
-  submit(engine, asking(random_tokens(10, 2), 9), running);
-  engine.step();
-  engine.reserve(5, 1000);
-  EXPECT_EQ(engine.slots(), 5);
-  EXPECT_EQ(engine.slot_rows(), 64) << "the context";
-  request.prompt = random_tokens(40, 1);  // which begins with the first one
-  submit(engine, request, second);
-  run(engine);
-  EXPECT_EQ(second.result->cached_tokens, 20);
-  expect_same_answer(*second.result, alone(request));
-  expect_same_answer(*running.result, alone(asking(random_tokens(10, 2), 9)));
 }
 
 TEST_F(EngineTest, ASlotThatIsFullEndsTheText) {

@@ -12,6 +12,7 @@
 
 #include "libminillm/generate/engine.h"
 #include "tests/testing/compare.h"
+#include "tests/testing/toy_model.h"
 
 namespace minillm_testing {
 
@@ -104,6 +105,28 @@ inline void expect_told_alike(const Followed& followed) {
   expect_same_bits(followed.log_probs, result.log_probs, "log p as streamed");
   expect_same_top(followed.top, result.top);
 }
+
+// A request that no end token of the tokenizer ends, but one of its control tokens, seldom.
+inline minillm::EngineRequest asking(std::vector<minillm::Token> prompt, int64_t max_tokens,
+                                     const std::string& owner = "") {
+  minillm::EngineRequest request{.prompt = std::move(prompt), .owner = owner};
+  request.config.max_tokens = max_tokens;
+  request.config.stop_tokens = {toy_tokenizer().control("<|im_start|>")};
+  return request;
+}
+
+class EngineTest : public testing::Test {
+ protected:
+  minillm::Generation alone(const minillm::EngineRequest& request) {
+    minillm::Engine other(model_, &toy_tokenizer(), nullptr, {.slots = 1, .reuse_prefixes = false});
+    Followed followed;
+    submit(other, request, followed);
+    run(other);
+    return *followed.result;
+  }
+
+  const minillm::Model model_ = toy_model();
+};
 
 }  // namespace minillm_testing
 

@@ -126,29 +126,6 @@ TEST(Generator, TextsDoNotDependOnWhatSharesTheBatch) {
   }
 }
 
-TEST(Generator, KeepsWhatItHasReadFromCallToCallAndSaysTheSame) {
-  const Model model = toy_model();
-  Generator generator(model, toy_tokenizer());
-  GenerationConfig config;
-  config.max_tokens = 9;
-  config.log_probs = true;
-  std::vector<std::vector<Token>> prompts;
-  for (uint64_t i = 0; i < 6; ++i) prompts.push_back(random_tokens(3 + 9 * i, i % 2));
-  Index known = 0;
-  for (const size_t count : {1, 3, 6, 2, 6}) {  // more streams and longer ones than before
-    const auto some = std::span(prompts).first(count);
-    const std::vector<Generation> kept = generator.generate_all(some, config);
-    const std::vector<Generation> fresh =
-        Generator(model, toy_tokenizer()).generate_all(some, config);
-    for (size_t i = 0; i < count; ++i) {
-      EXPECT_EQ(kept[i].tokens, fresh[i].tokens);
-      EXPECT_EQ(kept[i].log_probs, fresh[i].log_probs);
-      known += kept[i].cached_tokens;
-    }
-  }
-  EXPECT_GT(known, 200);
-}
-
 // Reinforcement learning relies on it: the first ratio of policy to sampler is exactly 1.
 TEST(Generator, TellsTheLogProbabilitiesThatTrainingComputesToTheBit) {
   for (const Precision precision : {Precision::kFloat, Precision::kBfloat16}) {

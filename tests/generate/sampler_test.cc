@@ -73,6 +73,29 @@ TEST(Sampler, TopPKeepsTheSmallestSetWithTheMass) {
   expect_distribution(distribution({.temperature = 1, .top_p = 1e-9}, kLogits), {{1, 1}});
 }
 
+TEST(Sampler, WhatIsNotAllowedHasNoProbability) {
+  TokenMask allowed(5);
+  for (const Token token : {0, 2, 4}) allowed.add(token);
+  const auto drawn_from = [&](const SamplingConfig& config) {
+    Sampler sampler(config, 5);
+    std::map<Token, double> result;
+    for (const auto& candidate : sampler.distribution(kLogits, {}, &allowed))
+      result[candidate.token] = candidate.probability;
+    return result;
+  };
+  expect_distribution(drawn_from({.temperature = 1}), {{0, 0.1 / 0.3}, {2, 0.05 / 0.3}, {4, 0.5}});
+  expect_distribution(drawn_from({.temperature = 0}), {{4, 1}});
+  expect_distribution(drawn_from({.temperature = 1, .top_k = 2}), {{0, 0.4}, {4, 0.6}});
+  expect_distribution(drawn_from({.temperature = 1, .top_p = 0.6}), {{0, 0.4}, {4, 0.6}});
+  expect_distribution(drawn_from({.temperature = 1, .min_p = 0.5}), {{0, 0.4}, {4, 0.6}});
+  // So high that the differences vanish: still only what is allowed.
+  expect_distribution(drawn_from({.temperature = 1e300}), {{0, 1. / 3}, {2, 1. / 3}, {4, 1. / 3}});
+  const TokenMask nothing(5), smaller(2);
+  Sampler sampler({.temperature = 1}, 5);
+  EXPECT_ERROR(sampler.distribution(kLogits, {}, &nothing), "sampler: no token is allowed");
+  EXPECT_ERROR(sampler.distribution(kLogits, {}, &smaller), "sampler: no token is allowed");
+}
+
 TEST(Sampler, MinPDropsWhatIsFarBelowTheLargest) {
   expect_distribution(distribution({.temperature = 1, .min_p = 0.3}, kLogits),
                       {{1, 0.4 / 0.85}, {3, 0.3 / 0.85}, {4, 0.15 / 0.85}});

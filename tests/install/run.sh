@@ -38,6 +38,20 @@ int main() {
   return minillm::diagnose(minillm::Skill::kFact, {}, {}).failed;
 }
 CODE
+cat >"$work/project/notes.cc" <<'CODE'
+#include <cstdio>
+#include <fstream>
+
+#include "libminillm/retrieve/note_index.h"
+
+int main(int, char** argv) {
+  std::ofstream(argv[1]) << "Mary plays the harp.";
+  const std::string path = std::string(argv[1]) + ".sqlite";
+  minillm::build_note_index({argv[1]}, path);
+  for (const minillm::Note& note : minillm::NoteIndex(path).query("What does Mary play?"))
+    std::puts(note.text.c_str());
+}
+CODE
 cat >"$work/project/CMakeLists.txt" <<'CMAKE'
 cmake_minimum_required(VERSION 3.25)
 project(user LANGUAGES CXX)
@@ -46,9 +60,11 @@ foreach(program main pretrain_in_memory sft_in_memory dpo_in_memory speak_and_ev
   add_executable(${program} ${program}.cc)
   target_link_libraries(${program} PRIVATE minillm::minillm)
 endforeach()
-# Single targets: the world's, and the earlier name of base, world and report.
+# Single targets: the world's, the index of notes, and the earlier name of base, world and report.
 add_executable(world world.cc)
 target_link_libraries(world PRIVATE minillm::world)
+add_executable(notes notes.cc)
+target_link_libraries(notes PRIVATE minillm::retrieve)
 find_package(minillm REQUIRED COMPONENTS core)
 add_executable(main_on_core main.cc)
 target_link_libraries(main_on_core PRIVATE minillm::core)
@@ -70,6 +86,7 @@ grep -q "nats per token" <<<"$(run speak_and_evaluate "$work/base" "$work/aligne
 run main "$work/aligned" "Where does anybody live?" >"$work/answer"
 [[ $(wc -l <"$work/answer") -ge 1 ]] || fail "the program said nothing"
 [[ $(run world) == pretrain.jsonl ]] || fail "the program that links minillm::world"
+[[ $(run notes "$work/text") == "Mary plays the harp." ]] || fail "the program that links minillm::retrieve"
 run main_on_core "$work/aligned" "Where does anybody live?" | cmp - "$work/answer" || fail "the program that links minillm::core"
 
 # A mistake is an error line and an exit code, not a crash.

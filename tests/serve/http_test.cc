@@ -66,6 +66,12 @@ class Http : public testing::Test {
       return;
     }
     if (request.path() == "/drop") return;
+    if (request.path() == "/threads") {
+      responder->begin({200}, "");
+      for (const char* chunk : {"one ", "two ", "three"})
+        std::thread([&] { responder->write(chunk); }).join();
+      return responder->end();
+    }
     if (request.path() == "/throw") throw std::runtime_error("the handler is broken");
     if (request.path() == "/refuse") throw ApiError(429, "queue: full");
     responder->send({200,
@@ -145,6 +151,11 @@ TEST_F(Http, StreamsInChunks) {
   EXPECT_EQ(response.body, "one\ntwo\n");
   EXPECT_TRUE(response.complete);
   EXPECT_EQ(client.ask("GET", "/echo").status, 200);  // the connection goes on
+}
+
+TEST_F(Http, KeepsTheOrderOfCallsFromSeveralThreads) {
+  start();
+  EXPECT_EQ(RawClient(port()).ask("GET", "/threads").body, "one two three");
 }
 
 TEST_F(Http, SendsNoChunkFramesToHttp10) {

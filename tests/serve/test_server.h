@@ -41,6 +41,7 @@ class TestServer {
   }
   ~TestServer() {
     http.reset();
+    service.reset();
     thread.reset();
   }
 
@@ -110,7 +111,7 @@ class TestServer {
     entry.stage = stage;
     if (stage != "pretrain") entry.hashes["template"] = minillm::kChatTemplateId;
     state.lineage = {entry};
-    minillm::write_checkpoint(directory.file(name), {&saved, &toy_tokenizer(), {}, {}, state});
+    minillm::write_checkpoint(directory.file(name), {&saved, &toy_tokenizer(), {}, state});
   }
 };
 

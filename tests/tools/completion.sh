@@ -38,6 +38,7 @@ expect "blank_line" minillm-eval loss --document-split b
 expect "" minillm-eval sft --document
 expect "bf16" minillm-generate --weights b
 expect "bash" minillm-inspect --completion b
+[[ ! -x $bin/minillm-serve ]] || expect "--slots --slot-tokens" minillm-serve --slot
 
 # zsh, in its own terminal.
 if command -v zsh >/dev/null; then

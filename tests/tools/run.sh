@@ -204,7 +204,8 @@ expect 0 '"prompt":"Be short. Notes: none.\\nWho is Anna\?".*"notes":\[\]' noted
   --prompt "Who is Anna?" --json
 expect 0 "\[no note was found\]" noted --chat --prompt "Who is Anna?"
 echo "What does Tom Weston play?" >asked.txt
-expect 0 "\[told.txt#1\]" noted --chat <asked.txt
+noted_lines() { noted --chat <asked.txt; }
+expect 0 "\[told.txt#1\]" noted_lines
 expect 2 "--notes requires --chat" noted --prompt x
 
 # --- single answers with a verdict are for KTO
@@ -250,12 +251,81 @@ else
   echo "SKIPPED: full and read-only disks: no right to mount one"
 fi
 
+# --- the server: where it may listen, what it serves, how it ends
+if [[ -x $bin/minillm-serve ]]; then
+  expect 0 "--checkpoint" tool serve --help
+  expect 2 "^error: --checkpoint is required" tool serve
+  expect 2 "--host 0.0.0.0: others could use it: expected --api-key" tool serve --checkpoint base --host 0.0.0.0 --port 0
+  expect 2 "--no-key: expected no --api-key" tool serve --checkpoint base --no-key --api-key x
+  expect 2 "two are named 'pretrain' \(NAME=PATH" tool serve --checkpoint base base --port 0
+  expect 1 "nowhere" tool serve --checkpoint base x=nowhere --port 0
+  expect 1 "expected a language model, got a reward model" tool serve --checkpoint judge --port 0
+  expect 1 "host 'nowhere.invalid': not known" tool serve --checkpoint base --host nowhere.invalid --port 0 --no-key
+  # ask PORT REQUEST...: the answer to one request, a line each, without curl.
+  ask() {
+    exec 3<>"/dev/tcp/127.0.0.1/$1" || return 1
+    printf '%s\r\n' "${@:2}" "Host: localhost" "Connection: close" "" >&3
+    cat <&3
+    exec 3<&- 3>&-
+  }
+  MINILLM_API_KEY=secret "$bin/minillm-serve" --checkpoint base mine=chat lora --port 0 >address 2>serve.log &
+  pid=$!
+  wait_for address $pid
+  port=$(sed -n 's|^http://127.0.0.1:||p' address)
+  expect 0 '"status":"ok"' ask "$port" "GET /health HTTP/1.1"
+  expect 0 "401 Unauthorized" ask "$port" "GET /v1/models HTTP/1.1"
+  expect 0 '"id":"pretrain".*"id":"mine".*"id":"sft"' ask "$port" "GET /v1/models HTTP/1.1" "Authorization: Bearer secret"
+  expect 1 "port $port: cannot be listened on: Address already in use" tool serve --checkpoint base --port "$port"
+  kill -TERM $pid
+  wait $pid
+  ensure "serve: exit code $? after SIGTERM" test $? -eq 0
+  ensure "serve: $(cat serve.log)" grep -q "serving pretrain, mine, sft" serve.log
+else
+  echo "SKIPPED: minillm-serve: it is built where Boost's headers are"
+fi
+
 # --- what the models are and say
 expect 0 "dpo" tool inspect aligned
 expect 0 "" tool generate --checkpoint aligned --prompt "The baker" --max-tokens 8 --weights int8
 expect 0 '"stop_reason":"(max_tokens|end_token)"' \
   tool generate --checkpoint aligned --prompt "The baker" --max-tokens 3 --json
 expect 2 "weights" tool generate --checkpoint aligned --prompt "The baker" --weights int4
+expect 0 '^("loaf"|1)$' \
+  tool generate --checkpoint aligned --prompt "The baker" --max-tokens 20 --schema '{"enum": ["loaf", 1]}'
+echo '{"type": "integer", "minimum": 10, "maximum": 99}' >schema.json
+expect 0 '^[1-9][0-9]$' tool generate --checkpoint aligned --chat --prompt "How many?" --schema schema.json
+expect 0 '^(yes|no), [a-z]{3}$' \
+  tool generate --checkpoint aligned --prompt "The baker" --regex '(yes|no), [a-z]{3}'
+expect 1 "schema: \$.items: keyword 'not': not supported" \
+  tool generate --checkpoint aligned --prompt x --schema '{"items": {"not": {}}}'
+expect 1 "regex: character 1: look-ahead" tool generate --checkpoint aligned --prompt x --regex '(?=a)'
+cat >policy.toml <<'END'
+[[rule]]
+name = "gold"
+where = ["input", "output"]
+words = ["gold", "hidden gold"]
+text = "No word of that."
+[[rule]]
+name = "digits"
+where = "output"
+pattern = '\d'
+action = "replace"
+text = "(digit)"
+END
+expect 0 '^No word of that.$' tool generate --checkpoint aligned --prompt "Where is the GOLD?" --policy policy.toml
+expect 0 '"stop_reason":"content_filter","policy":\{"rule":"gold","where":"input"\}' \
+  tool generate --checkpoint aligned --prompt "gold" --policy policy.toml --json
+expect 0 '^\(digit\) loaf, No word of that.$' tool generate --checkpoint aligned --prompt "x" --policy policy.toml \
+  --regex '7 loaf, gold'
+expect 0 "No word of that." sh -c 'printf "is there gold?\n" | "$0" --checkpoint aligned --policy policy.toml' \
+  "$bin/minillm-generate"
+expect 0 '"policy/harmful_refused/both"' tool eval world --checkpoint aligned --data world --json \
+  --policy "$source_folder/configs/world_policy.toml"
+echo 'words = 1' >>policy.toml
+expect 2 "policy 'policy.toml':6: rule 'digits': expected one of" \
+  tool generate --checkpoint aligned --prompt x --policy policy.toml
+expect 1 "nowhere.json" tool generate --checkpoint aligned --prompt x --schema nowhere.json
+expect 2 "excludes" tool generate --checkpoint aligned --prompt x --schema schema.json --regex a
 expect 0 '"preferred_style_rate"' \
   tool eval world --checkpoint aligned --data world --split test --json
 expect 0 '"logprobs": *\[null' \

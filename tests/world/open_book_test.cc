@@ -105,8 +105,7 @@ TEST(OpenBook, OnlyReadingTellsWhetherTheNotesTell) {
   }
 }
 
-// A person's other facts do not give the answer away: what "X's goat is called Pim" says of
-// animals.
+// A person's other facts do not give the answer away, as "X's goat is called Pim" does of animals.
 TEST(OpenBook, NotesThatDoNotTellDoNotTellByTheWay) {
   int checked = 0;
   for (const OpenBookRow& row : rows()) {
