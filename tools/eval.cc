@@ -16,6 +16,7 @@
 #include "libminillm/eval/sequence_scores.h"
 #include "libminillm/eval/sft_eval.h"
 #include "libminillm/eval/text_loss.h"
+#include "libminillm/eval/tool_eval.h"
 #include "libminillm/eval/world_eval.h"
 #include "libminillm/generate/chat.h"
 #include "libminillm/generate/generator.h"
@@ -42,6 +43,7 @@ struct Arguments {
   std::string reference;
   double beta = 0.1;
   std::string world_directory = "data/heldout", world_split = "test", notes, policy;
+  bool tools = false;
   std::string text, token_ids;
 };
 
@@ -182,6 +184,18 @@ std::vector<world::WorldMetric> open_book_metrics(const Arguments& arguments, wo
       {ProgressFunction(), ranks.get()});
 }
 
+// What the model does with tools; nothing without --tools.
+std::vector<world::WorldMetric> tool_metrics(const Arguments& arguments, world::Split split,
+                                             const Model& model, const Tokenizer& tokenizer) {
+  if (!arguments.tools) return {};
+  const std::string path = join_path(arguments.world_directory, "tools_questions.jsonl");
+  MINILLM_CHECK(file_exists(path),
+                "world '{}': no such file (minillm-world --part heldout --out {})", path,
+                arguments.world_directory);
+  return evaluate_tools(model, tokenizer, world::load_tool_eval(path, split),
+                        {ProgressFunction(), ranks.get()});
+}
+
 void evaluate_world_set(const Arguments& arguments) {
   const world::Split split =
       arguments.world_split == "test" ? world::Split::kTest : world::Split::kValidation;
@@ -194,8 +208,10 @@ void evaluate_world_set(const Arguments& arguments) {
   const Model model = checkpoint.load_model();
   const Tokenizer tokenizer = checkpoint.tokenizer();
   const auto open_book = open_book_metrics(arguments, split, model, tokenizer);
+  const auto tools = tool_metrics(arguments, split, model, tokenizer);
   auto metrics = evaluate_world(model, tokenizer, set, {ProgressFunction(), ranks.get()});
   metrics.insert(metrics.end(), open_book.begin(), open_book.end());
+  metrics.insert(metrics.end(), tools.begin(), tools.end());
   if (!arguments.policy.empty()) {
     const auto with_rules = evaluate_policy(model, tokenizer, set, Policy::load(arguments.policy));
     metrics.insert(metrics.end(), with_rules.begin(), with_rules.end());
@@ -324,6 +340,8 @@ int main(int argc, char** argv) {
   world->add_option("--notes", arguments.notes,
                     "index of minillm-notes, made of second.jsonl: also ask what is to be looked "
                     "up in it");
+  world->add_flag("--tools", arguments.tools,
+                  "also ask with tools, which are run: sums, and what needs none");
   world->add_option("--split", arguments.world_split, "which people to ask about")
       ->check(CLI::IsMember({"test", "validation"}))
       ->capture_default_str();
