@@ -100,6 +100,7 @@ int main(int argc, char** argv) {
                "another base, whose updates then mean nothing");
   add_generation_options(app, options.generation);
   add_constraint_options(app, options.constraint);
+  called->excludes(app.get_option("--schema"))->excludes(app.get_option("--regex"));
   auto* policy_option = add_policy_option(app, options.policy);
   auto* many = app.add_option("--samples", samples, "answers to every prompt")
                    ->check(CLI::Range(1, 10000000));

@@ -4,11 +4,17 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/strict_json.h"
+#include "libminillm/core/utf8.h"
 
 namespace minillm {
 namespace {
 
-std::string quoted(const std::string& text) { return nlohmann::json(text).dump(); }
+std::string quoted(const std::string& text) {
+  size_t bad_byte = 0;
+  MINILLM_CHECK(is_valid_utf8(text, &bad_byte), "tool: text is not UTF-8: byte {} is 0x{:02X}",
+                bad_byte, static_cast<uint8_t>(text[bad_byte]));
+  return nlohmann::json(text).dump();
+}
 
 std::string spelled(ToolFormat::Spelling spelling, const Tool& tool) {
   switch (spelling) {

@@ -15,6 +15,7 @@ namespace {
 constexpr std::array<std::string_view, 4> kKinds = {"sum_with_tool", "not_needed", "none_fits",
                                                     "sum"};
 constexpr std::array<int, 4> kCounts = {160, 90, 40, 40};  // in the order of ToolChatKind
+constexpr int kAboutFacts = 60;  // of the questions that need no tool, at least
 constexpr std::array<std::string_view, 10> kMetricNames = {
     "sum_with_tool_accuracy",   "sum_call_accuracy",          "sum_with_tool_accuracy_1",
     "sum_with_tool_accuracy_2", "sum_with_tool_accuracy_3",   "sum_with_tool_accuracy_4",
@@ -48,12 +49,16 @@ std::vector<ToolChat> make_tool_eval(const World& world, Split split) {
   std::set<std::string> asked;
   for (size_t kind = 0; kind < kKinds.size(); ++kind) {
     std::array<int, 5> of_digits = {};
+    int about_facts = 0;
     for (int draw = 0, count = 0; draw < kDraws && count < kCounts[kind]; ++draw) {
       ToolChat item = draw_tool_chat(rng, world, split, static_cast<ToolChatKind>(kind));
       const bool with_tool = item.kind == ToolChatKind::kSumWithTool;
       if (with_tool && of_digits.at(digits_of_sum(item)) == kCounts[kind] / 4) continue;
+      const bool ordinary = item.kind == ToolChatKind::kNotNeeded && item.value.empty();
+      if (ordinary && count - about_facts == kCounts[kind] - kAboutFacts) continue;
       if (!asked.insert(messages_to_json(item.question).dump() + std::string(kKinds[kind])).second)
         continue;
+      about_facts += !item.value.empty();
       if (with_tool) ++of_digits.at(digits_of_sum(item));
       ++count;
       items.push_back(std::move(item));

@@ -16,8 +16,8 @@
 namespace minillm::world {
 
 // The questions of a split: 160 sums with a tool, the digits of their results as even as the pairs
-// that are held out allow; 90 that need none; 40 sums that none fits, 40 without any. None twice.
-// REQUIRES validation or test.
+// that are held out allow; 90 that need none, 60 of them about facts; 40 sums that none fits, 40
+// without any. None twice. REQUIRES validation or test.
 std::vector<ToolChat> make_tool_eval(const World& world, Split split);
 
 // One JSON object a line: {"type": "tools", "split", "kind", "messages", "offered", "a", "b",

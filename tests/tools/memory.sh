@@ -10,7 +10,7 @@ cd "$work"
 failed=0
 
 "$bin/minillm-world" --out world --stories 1500 --sft-rows 400 --pairs 200 --replay-facts 20 --second-documents 50 \
-  --open-book-rows 60 --open-book-documents 20 2>log
+  --open-book-rows 60 --open-book-documents 20 --tool-rows 60 2>log
 for vocab in 600 2048; do
   "$bin/minillm-tokenizer" train --input world/tokenizer.txt --split line --vocab-size $vocab --out tok$vocab.model 2>log
 done

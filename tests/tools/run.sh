@@ -198,6 +198,15 @@ echo '{"messages":[{"role":"user","content":"q"},{"role":"assistant","tool_calls
 expect 0 "«<tool_call>" tool inspect call.jsonl  # a call is learned, and what it returned is not
 expect 0 "^ r" tool inspect call.jsonl
 expect 2 "open-book-rows.*at least 0" tool world --out open --part open_book --open-book-rows -1
+calls() { tool generate --checkpoint chat --max-tokens 4 --prompt "What is 2 plus 3?" "$@"; }
+expect 0 '"stop_reason"' calls --chat --tools add,clock --clock noon --json
+expect 2 "tool 'shell': unknown: expected some of add, subtract" calls --chat --tools shell
+expect 2 "tool 'add': is named twice" calls --chat --tools add,add
+expect 2 "requires --chat" calls --tools add
+expect 2 "requires --tools" calls --chat --clock noon
+expect 1 "chat template 'chatml': cannot write tools .--chat-template chooses" calls --chat --tools add --chat-template chatml
+expect 0 '"sum_with_tool_accuracy":\{"value":0.0,"count":0,"of":12[0-9]\}' \
+  tool eval world --checkpoint chat --data world --tools --split validation --json
 noted() { tool generate --checkpoint chat --notes notes.sqlite --max-tokens 4 "$@"; }
 expect 0 "\[told.txt#1\] Tom Weston plays the harp." noted --chat --prompt "What does Tom Weston play?"
 expect 0 '"prompt":"Be short. Notes: none.\\nWho is Anna\?".*"notes":\[\]' noted --chat --system "Be short." \

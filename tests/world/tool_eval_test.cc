@@ -23,9 +23,11 @@ TEST(ToolEval, AsksOnceAndAboutHeldOutPairs) {
   for (const Split split : kHeldOutSplits) {
     std::array<int, 4> kinds = {};
     std::array<int, 5> digits = {};
+    int about_facts = 0;
     std::set<std::string> asked;
     for (const ToolChat& item : make_tool_eval(default_world(), split)) {
       ++kinds.at(static_cast<size_t>(item.kind));
+      about_facts += !item.value.empty();
       EXPECT_TRUE(asked
                       .insert(std::to_string(static_cast<int>(item.kind)) +
                               item.question.front().content + item.question.back().content)
@@ -38,6 +40,7 @@ TEST(ToolEval, AsksOnceAndAboutHeldOutPairs) {
           << "no row calls with it";
     }
     EXPECT_EQ(kinds[1], 90);
+    EXPECT_GE(about_facts, 60);
     EXPECT_EQ(kinds[2], 40);
     EXPECT_EQ(kinds[3], 40);
     EXPECT_GE(digits[1], 2) << "few pairs have so small a sum";
