@@ -46,6 +46,23 @@ Json bytes_json(const Tokenizer& tokenizer, Token token) {
   return json;
 }
 
+Json function_json(const std::string& name, std::string_view arguments) {
+  return {{"name", name}, {"arguments", arguments}};
+}
+
+// An assistant's message: content, unless it only calls, and calls.
+Json message_json(const AnswerChoice& choice) {
+  Json message = {{"role", "assistant"}, {"content", choice.text}, {"refusal", nullptr}};
+  if (choice.calls.empty()) return message;
+  if (choice.text.empty()) message["content"] = nullptr;
+  Json& calls = message["tool_calls"] = Json::array();
+  for (const ToolCall& call : choice.calls)
+    calls.push_back({{"id", call.id},
+                     {"type", "function"},
+                     {"function", function_json(call.name, call.arguments)}});
+  return message;
+}
+
 Json scored_json(const Tokenizer& tokenizer, Token token, Real log_prob) {
   return {{"token", token_text(tokenizer, token)},
           {"logprob", log_prob},
@@ -129,7 +146,7 @@ Json whole_answer(const AnswerHead& head, std::span<const AnswerChoice> choices,
   for (const AnswerChoice& choice : choices) {
     Json one = {{"index", list.size()}};
     if (chat)
-      one["message"] = {{"role", "assistant"}, {"content", choice.text}, {"refusal", nullptr}};
+      one["message"] = message_json(choice);
     else
       one["text"] = choice.text;
     one["logprobs"] = choice.log_probs;
@@ -153,6 +170,19 @@ Json first_event(const AnswerHead& head, int64_t choice) {
 Json text_event(const AnswerHead& head, int64_t choice, const std::string& text,
                 const Json& log_probs) {
   return chunk(head, choice, content_json(head, {{"content", text}}, text), log_probs, nullptr);
+}
+
+Json call_event(const AnswerHead& head, int64_t choice, size_t index, const ToolCall& call) {
+  const Json one = {{"index", index},
+                    {"id", call.id},
+                    {"type", "function"},
+                    {"function", function_json(call.name, "")}};
+  return chunk(head, choice, {{"delta", {{"tool_calls", Json::array({one})}}}}, nullptr, nullptr);
+}
+
+Json arguments_event(const AnswerHead& head, int64_t choice, size_t index, std::string_view piece) {
+  const Json one = {{"index", index}, {"function", {{"arguments", piece}}}};
+  return chunk(head, choice, {{"delta", {{"tool_calls", Json::array({one})}}}}, nullptr, nullptr);
 }
 
 Json finish_event(const AnswerHead& head, int64_t choice, const AnswerChoice& end, Json own) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "libminillm/data/record.h"  // ToolCall
 #include "libminillm/data/tokenizer.h"
 #include "libminillm/generate/generation.h"
 
@@ -67,8 +68,9 @@ int64_t count_characters(std::string_view utf8);
 struct AnswerChoice {
   std::string text;  // as shown: the prompt in front under echo
   std::string finish;
-  AnswerJson log_probs;                   // null: not asked for
-  std::optional<std::vector<Token>> ids;  // if asked for
+  AnswerJson log_probs = {};                   // null: not asked for
+  std::optional<std::vector<Token>> ids = {};  // if asked for
+  std::vector<ToolCall> calls = {};            // each with an id
 };
 // `own`: an object, what is said under "minillm"; its ids are added.
 AnswerJson whole_answer(const AnswerHead& head, std::span<const AnswerChoice> choices,
@@ -78,6 +80,10 @@ AnswerJson whole_answer(const AnswerHead& head, std::span<const AnswerChoice> ch
 AnswerJson first_event(const AnswerHead& head, int64_t choice);  // of a chat: the role
 AnswerJson text_event(const AnswerHead& head, int64_t choice, const std::string& text,
                       const AnswerJson& log_probs);
+// Call number `index` begins: its name; and its arguments go on.
+AnswerJson call_event(const AnswerHead& head, int64_t choice, size_t index, const ToolCall& call);
+AnswerJson arguments_event(const AnswerHead& head, int64_t choice, size_t index,
+                           std::string_view piece);
 AnswerJson finish_event(const AnswerHead& head, int64_t choice, const AnswerChoice& end,
                         AnswerJson own);
 AnswerJson usage_event(const AnswerHead& head, const AnswerUsage& usage);

@@ -1,6 +1,9 @@
 #include "libminillm/serve/answering.h"
 
+#include <random>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "libminillm/generate/chat.h"  // strip_template_space
 #include "libminillm/serve/http_text.h"
@@ -10,6 +13,11 @@ namespace {
 
 double milliseconds(std::chrono::steady_clock::duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
+}
+
+std::string call_id() {
+  std::random_device device;
+  return fmt::format("call_{:08x}{:08x}{:08x}", device(), device(), device());
 }
 
 // What the API answers when the engine does not take a request.
@@ -97,6 +105,7 @@ void Answering::begin_stream() {
   head.headers.emplace_back("X-Accel-Buffering", "no");  // nginx: pass every event on at once
   for (size_t choice = 0; choice < choices_.size(); ++choice) {
     const auto index = static_cast<int64_t>(choice);
+    if (task_.reads_calls) make_reader(choice);
     if (task_.head.kind == AnswerKind::kChat)
       head.body += event_line(first_event(task_.head, index));
     else if (task_.echo)
@@ -123,10 +132,15 @@ void Answering::on_token(size_t choice, const TokenEvent& event) {
   if (!first_token_) first_token_ = Clock::now();
   if (over_ || task_.request.max_tokens == 0) return;
   Choice& own = choices_[choice];
-  std::string_view text = event.text;
-  if (task_.head.kind == AnswerKind::kChat && !own.spoke) {
-    own.spoke = !text.empty();
-    text = strip_template_space(text);
+  if (own.reader) {
+    read_calls(choice, event.text, event.token);
+  } else {
+    std::string_view text = event.text;
+    if (task_.head.kind == AnswerKind::kChat && !own.spoke) {
+      own.spoke = !text.empty();
+      text = strip_template_space(text);
+    }
+    own.text = text;
   }
   AnswerJson scores;
   if (task_.request.config.log_probs && !event.is_end) {
@@ -134,8 +148,43 @@ void Answering::on_token(size_t choice, const TokenEvent& event) {
     scores = scores_json({&score, 1}, own.offset);
     own.offset += count_characters(token_text(model_.tokenizer, event.token));
   }
-  if (text.empty() && scores.is_null()) return;
-  send_event(text_event(task_.head, static_cast<int64_t>(choice), std::string(text), scores));
+  send_piece(choice, scores);
+}
+
+// Sends what has become certain of a choice.
+void Answering::send_piece(size_t choice, const AnswerJson& scores) {
+  Choice& own = choices_[choice];
+  if (!own.text.empty() || !scores.is_null())
+    send_event(text_event(task_.head, static_cast<int64_t>(choice), own.text, scores));
+  for (const AnswerJson& event : own.calls) send_event(event);
+  own.text.clear();
+  own.calls.clear();
+}
+
+void Answering::make_reader(size_t choice) {
+  const auto index = static_cast<int64_t>(choice);
+  Choice& own = choices_[choice];
+  own.reader = std::make_unique<ToolCallReader>(
+      model_.tokenizer,
+      ToolCallEvents{
+          .on_text = [&own](std::string_view text) { own.text += text; },
+          .on_call =
+              [this, &own, index](size_t call, const std::string& name) {
+                own.calls.push_back(call_event(task_.head, index, call, {name, "", call_id()}));
+              },
+          .on_arguments =
+              [this, &own, index](size_t call, std::string_view piece) {
+                own.calls.push_back(arguments_event(task_.head, index, call, piece));
+              }});
+}
+
+// Text goes to the reader, and marks of tools, which are none; no token: the answer has ended.
+void Answering::read_calls(size_t choice, std::string_view text, std::optional<Token> token) {
+  ToolCallReader& reader = *choices_[choice].reader;
+  reader.push(text);
+  if (!token) return reader.finish();
+  if (const std::string_view mark = tool_mark(model_.tokenizer, *token); !mark.empty())
+    reader.push_mark(mark);
 }
 
 // ---- the end ----
@@ -159,9 +208,11 @@ void Answering::on_end(size_t choice, Generation&& generation) {
   if (choice % static_cast<size_t>(task_.request.choices) == 0)
     usage_.cached_tokens += generation.cached_tokens;
   own.answer.finish = finish_reason(generation.reason);
+  if (task_.reads_calls) end_calls(choice, generation);
   if (!task_.request.stream) {
-    own.answer.text =
-        chat ? std::string(strip_template_space(generation.text)) : prompt.echo + generation.text;
+    if (!task_.reads_calls)
+      own.answer.text =
+          chat ? std::string(strip_template_space(generation.text)) : prompt.echo + generation.text;
     if (task_.request.config.log_probs)
       own.answer.log_probs = scores_json(scores_of(generation, prompt), 0);
   }
@@ -170,6 +221,22 @@ void Answering::on_end(size_t choice, Generation&& generation) {
     send_event(finish_event(task_.head, static_cast<int64_t>(choice), own.answer, own_json()));
   own.ended = true;
   if (--unfinished_ == 0) finish();
+}
+
+// What is said and what is called, once all is there; an answer that is cut calls nothing yet.
+void Answering::end_calls(size_t choice, const Generation& generation) {
+  AnswerChoice& answer = choices_[choice].answer;
+  if (task_.request.stream) {
+    read_calls(choice, "", std::nullopt);
+    send_piece(choice, nullptr);
+    answer.calls = choices_[choice].reader->calls();
+  } else {
+    Message message = read_answer(model_.tokenizer, generation.tokens);
+    answer.text = std::move(message.content);
+    answer.calls = std::move(message.calls);
+    for (ToolCall& call : answer.calls) call.id = call_id();
+  }
+  if (!answer.calls.empty() && answer.finish == "stop") answer.finish = "tool_calls";
 }
 
 void Answering::finish() {

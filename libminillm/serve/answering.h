@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "libminillm/data/notes.h"
+#include "libminillm/data/tool_calls.h"
 #include "libminillm/serve/answer.h"
 #include "libminillm/serve/api_error.h"
 #include "libminillm/serve/engine_thread.h"
@@ -29,6 +30,7 @@ struct AnswerTask {
   TextRequest request;  // with its seed
   std::vector<AnswerPrompt> prompts;
   bool echo = false;
+  bool reads_calls = false;  // of tools, in what the model says
   std::string owner = {};
   std::optional<NotedPrompt> notes = {};  // what was looked up for a chat
   HttpHeaders headers = {};               // of the answer
@@ -50,8 +52,11 @@ class Answering : public std::enable_shared_from_this<Answering> {
   // A choice on its way.
   struct Choice {
     AnswerChoice answer;
-    bool spoke = false;  // some text has been sent
-    int64_t offset = 0;  // characters of the tokens so far
+    bool spoke = false;                           // some text has been sent
+    std::unique_ptr<ToolCallReader> reader = {};  // of a stream in which tools may be called
+    std::string text = {};                        // what the reader takes for text, to be sent
+    std::vector<AnswerJson> calls = {};           // ... and for calls: events to be sent
+    int64_t offset = 0;                           // characters of the tokens so far
     bool ended = false;
   };
 
@@ -59,6 +64,10 @@ class Answering : public std::enable_shared_from_this<Answering> {
   const AnswerPrompt& prompt_of(size_t choice) const;
   void begin_stream();
   void on_token(size_t choice, const TokenEvent& event);
+  void send_piece(size_t choice, const AnswerJson& scores);
+  void make_reader(size_t choice);
+  void read_calls(size_t choice, std::string_view text, std::optional<Token> token);
+  void end_calls(size_t choice, const Generation& generation);
   void on_end(size_t choice, Generation&& generation);
   void fail(const ApiError& error);
   void leave();

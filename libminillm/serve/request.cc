@@ -118,17 +118,24 @@ void parse_text_request(const Fields& fields, std::string_view body, int64_t lea
   parse_own(fields, request);
 }
 
-void refuse_tools(const Fields& fields) {
-  for (const char* list : {"tools", "functions"}) {
-    const Json* const tools = fields.find(list);
-    if (tools != nullptr && !(tools->is_array() && tools->empty()))
-      fields.fail(list, "none (tools are not supported)");
-  }
-  for (const char* choice : {"tool_choice", "function_call"}) {
-    const Json* const value = fields.find(choice);
-    if (value != nullptr && *value != "none" && *value != "auto")
-      fields.fail(choice, "\"none\" (tools are not supported)");
-  }
+// The tools that may be called: none under tool_choice "none".
+std::vector<Tool> parse_tool_choice(const Fields& fields, std::string_view body,
+                                    const TextRequest& request) {
+  for (const char* older : {"functions", "function_call"})
+    if (fields.find(older) != nullptr) fields.fail(older, "\"tools\" and \"tool_choice\" instead");
+  fields.refuse_unless("parallel_tool_calls", true);
+  std::vector<Tool> tools;
+  if (const Json* const list = fields.find("tools")) tools = parse_tools(*list, body);
+  const Json* const choice = fields.find("tool_choice");
+  if (choice != nullptr && *choice == "none") return {};
+  if (choice != nullptr && *choice != "auto")
+    fields.fail("tool_choice", "\"auto\" or \"none\" (no model is made to call)");
+  if (tools.empty()) return tools;
+  // What ends at a stop string may end within a call.
+  if (!request.config.stop.empty()) fields.fail("stop", "none where tools may be called");
+  if (request.constraint && request.constraint->kind == ConstraintText::Kind::kJsonSchema)
+    fields.fail("response_format", "none where tools may be called");
+  return tools;
 }
 
 void parse_chat_log_probs(const Fields& fields, GenerationConfig& config) {
@@ -168,7 +175,7 @@ ChatRequest parse_chat_request(std::string_view body, const GenerationConfig& de
   const auto newer = fields.integer("max_completion_tokens", 1, INT64_MAX);
   if (newer) request.max_tokens = newer;
   parse_chat_log_probs(fields, request.config);
-  refuse_tools(fields);
+  request.tools = parse_tool_choice(fields, body, request);
   fields.refuse_unless("modalities", Json::array({"text"}));
   const Json* const messages = fields.find("messages");
   request.messages = parse_messages(messages == nullptr ? Json() : *messages);

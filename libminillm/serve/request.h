@@ -47,6 +47,7 @@ struct TextRequest {
 
 struct ChatRequest : TextRequest {
   std::vector<Message> messages;
+  std::vector<Tool> tools = {};    // that may be called; empty: what looks like a call is text
   std::optional<bool> notes = {};  // minillm.notes: look some up for the question
 };
 

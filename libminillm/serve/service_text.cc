@@ -41,6 +41,15 @@ void check_length(const ServedModel& model, std::string_view text) {
                    "", "context_length_exceeded");
 }
 
+// Puts the tools into the system message, or into one of their own.
+void declare(ChatRequest& request) {
+  if (request.tools.empty()) return;
+  if (request.messages.front().role != Role::kSystem)
+    request.messages.insert(request.messages.begin(),
+                            Message{.role = Role::kSystem, .content = {}});
+  request.messages.front().tools = std::move(request.tools);
+}
+
 AnswerHead head_for(AnswerKind kind, const ServedModel& model) {
   return {.kind = kind,
           .id = (kind == AnswerKind::kChat ? "chatcmpl-" : "cmpl-") + random_id(),
@@ -96,10 +105,13 @@ void Service::chat(Exchange& exchange) {
                                     model.name, model.tokenizer.chat_template_problem()));
   constrain(model, request);
   request.config.constraint_after_space = true;
+  const bool reads_calls = !request.tools.empty();
+  declare(request);
   std::optional<NotedPrompt> notes;
   const AnswerPrompt prompt = chat_prompt(model, request, notes);
   AnswerTask task{head_for(AnswerKind::kChat, model), std::move(request), {prompt}};
   task.notes = std::move(notes);
+  task.reads_calls = reads_calls;
   answer(exchange, model, std::move(task));
 }
 

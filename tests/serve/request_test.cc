@@ -92,6 +92,32 @@ TEST(ChatRequest, ReadsWhatTheAnswerMustObey) {
   EXPECT_FALSE(constraint(R"("response_format": {"type": "text"})"));
 }
 
+TEST(ChatRequest, ReadsToolsAsTheyAreSpelled) {
+  const ChatRequest request = parse_chat_request(R"({"messages": [
+      {"role": "user", "content": "How many?"},
+      {"role": "assistant", "content": null, "tool_calls": [
+          {"id": "call_1", "type": "function",
+           "function": {"name": "add", "arguments": "{\"b\":1.0, \"a\":2e1}"}}]},
+      {"role": "tool", "tool_call_id": "call_1", "content": "21"}],
+    "tools": [{"type": "function", "function": {"name": "add", "parameters": {"type": "object",
+               "properties": {"b": {"type": "integer"}, "a": {"type": "integer"}}}}}],
+    "parallel_tool_calls": true, "tool_choice": "auto"})",
+                                                 {});
+  ASSERT_EQ(request.messages.size(), 3U);
+  ASSERT_EQ(request.messages[1].calls.size(), 1U);
+  EXPECT_EQ(request.messages[1].calls[0].arguments, R"({"b": 1.0, "a": 2e1})");
+  EXPECT_EQ(request.messages[1].content, "");
+  EXPECT_EQ(request.messages[2].role, Role::kTool);
+  EXPECT_EQ(request.messages[2].call_id, "call_1");
+  ASSERT_EQ(request.tools.size(), 1U);
+  EXPECT_EQ(request.tools[0].name, "add");
+  EXPECT_LT(request.tools[0].declaration.find("\"b\""), request.tools[0].declaration.find("\"a\""));
+  EXPECT_TRUE(parse_chat_request(chat(R"("tools": [{"type": "function", "function": {"name": "a"}}],
+                          "tool_choice": "none")"),
+                                 {})
+                  .tools.empty());
+}
+
 TEST(CompletionRequest, ReadsEveryKindOfPrompt) {
   const auto prompts = [](const std::string& json) {
     return parse_completion_request("{\"prompt\": " + json + "}", {}).prompts;
@@ -187,8 +213,21 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{chat("\"model\": 3"), "model", "a string"},
         Bad{chat("\"frequency_penalty\": 0.5"), "frequency_penalty", "not supported"},
         Bad{chat("\"presence_penalty\": 1"), "presence_penalty", "not supported"},
-        Bad{chat(R"("tools": [{"type": "function"}])"), "tools", "not supported"},
-        Bad{chat("\"tool_choice\": \"required\""), "tool_choice", "not supported"},
+        Bad{chat(R"("tools": 3)"), "tools", "an array"},
+        Bad{chat(R"("tools": [{"type": "web"}])"), "tools[0].type", "\"function\""},
+        Bad{chat(R"("tools": [{"type": "function"}])"), "tools[0].function", "an object"},
+        Bad{chat(R"("tools": [{"type": "function", "function": {}}])"), "tools[0].function.name",
+            "a name"},
+        Bad{chat(R"("tools": [{"type": "function", "function": {"name": "a", "parameters": 3}}])"),
+            "tools[0].function.parameters", "an object"},
+        Bad{chat("\"tool_choice\": \"required\""), "tool_choice", "\"auto\" or \"none\""},
+        Bad{chat(R"("tools": [{"type": "function", "function": {"name": "a"}}], "stop": "x")"),
+            "stop", "none where tools"},
+        Bad{chat(R"("tools": [{"type": "function", "function": {"name": "a"}}],
+                    "response_format": {"type": "json_object"})"),
+            "response_format", "none where tools"},
+        Bad{chat("\"parallel_tool_calls\": false"), "parallel_tool_calls", "not supported"},
+        Bad{chat("\"functions\": []"), "functions", "\"tools\""},
         Bad{chat(R"("response_format": {"type": "xml"})"), "response_format.type", "json_schema"},
         Bad{chat(R"("response_format": {"type": "json_schema"})"), "response_format.json_schema",
             "an object"},
@@ -217,7 +256,14 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"messages": [{"role": "user", "content": [{"type": "text"}]}]})",
             "messages[0].content[0].text", "a string"},
         Bad{R"({"messages": [{"role": "assistant", "content": "Hi", "tool_calls": [{}]}]})",
-            "messages[0].tool_calls", "not supported"},
+            "messages[0].tool_calls[0].function", "an object"},
+        Bad{R"({"messages": [{"role": "assistant",
+                             "tool_calls": [{"function": {"name": "a", "arguments": "[1]"}}]}]})",
+            "messages[0].tool_calls[0].function.arguments", "a JSON object as text"},
+        Bad{R"({"messages": [{"role": "user", "content": "Hi", "tool_calls": [{}]}]})",
+            "messages[0].tool_calls", "of the assistant"},
+        Bad{R"({"messages": [{"role": "assistant", "content": null}]})", "messages[0].content",
+            "a string"},
         Bad{R"({"messages": [{"role": "assistant", "content": "Hi"}]})", "messages",
             "the last one to be the user's"}));
 
