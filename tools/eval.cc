@@ -10,19 +10,17 @@
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/data/packing.h"
-#include "libminillm/eval/policy_eval.h"
 #include "libminillm/eval/preference_eval.h"
 #include "libminillm/eval/reward_eval.h"
 #include "libminillm/eval/sequence_scores.h"
 #include "libminillm/eval/sft_eval.h"
 #include "libminillm/eval/text_loss.h"
-#include "libminillm/eval/world_eval.h"
 #include "libminillm/generate/chat.h"
 #include "libminillm/generate/generator.h"
-#include "libminillm/retrieve/note_index.h"
 #include "tools/adapter_option.h"
 #include "tools/chat_template_option.h"
 #include "tools/eval_best_of.h"
+#include "tools/eval_world.h"
 #include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/tool_main.h"
@@ -41,7 +39,6 @@ struct Arguments {
   std::string document_split = "blank_line";
   std::string reference;
   double beta = 0.1;
-  std::string world_directory = "data/heldout", world_split = "test", notes, policy;
   std::string text, token_ids;
 };
 
@@ -167,52 +164,6 @@ void evaluate_reward_model(const Arguments& arguments) {
   print_metrics(arguments, metrics, {{"pairs", std::ssize(pairs)}, {"too_long", too_long}});
 }
 
-// What the model answers from notes; nothing without --notes.
-std::vector<world::WorldMetric> open_book_metrics(const Arguments& arguments, world::Split split,
-                                                  const Model& model, const Tokenizer& tokenizer) {
-  if (arguments.notes.empty()) return {};
-  const std::string path = join_path(arguments.world_directory, "open_book_eval.jsonl");
-  MINILLM_CHECK(file_exists(path),
-                "world '{}': no such file (minillm-world --part heldout --out {})", path,
-                arguments.world_directory);
-  const NoteIndex index(arguments.notes);
-  return evaluate_open_book(
-      model, tokenizer, world::load_open_book_eval(path, split),
-      [&](const std::string& question, int64_t limit) { return index.query(question, limit); },
-      {ProgressFunction(), ranks.get()});
-}
-
-void evaluate_world_set(const Arguments& arguments) {
-  const world::Split split =
-      arguments.world_split == "test" ? world::Split::kTest : world::Split::kValidation;
-  const std::string path = join_path(arguments.world_directory, "eval.jsonl");
-  MINILLM_CHECK(file_exists(path),
-                "world '{}': no such file (minillm-world --part heldout --out {})", path,
-                arguments.world_directory);
-  const world::WorldEvalSet set = world::load_world_eval(path, split);
-  const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint, arguments.adapters);
-  const Model model = checkpoint.load_model();
-  const Tokenizer tokenizer = checkpoint.tokenizer();
-  const auto open_book = open_book_metrics(arguments, split, model, tokenizer);
-  auto metrics = evaluate_world(model, tokenizer, set, {ProgressFunction(), ranks.get()});
-  metrics.insert(metrics.end(), open_book.begin(), open_book.end());
-  if (!arguments.policy.empty()) {
-    const auto with_rules = evaluate_policy(model, tokenizer, set, Policy::load(arguments.policy));
-    metrics.insert(metrics.end(), with_rules.begin(), with_rules.end());
-  }
-  if (arguments.json) {
-    Json result;
-    for (const world::WorldMetric& m : metrics)
-      result[m.name] = {
-          {"value", m.of > 0 ? Json(m.value) : Json()}, {"count", m.count}, {"of", m.of}};
-    print("{}\n", result.dump());
-    return;
-  }
-  for (const world::WorldMetric& m : metrics)
-    print("{:<44} {:>8}  {:>7} / {}\n", m.name, m.of > 0 ? fmt::format("{:.4f}", m.value) : "-",
-          m.count, m.of);
-}
-
 // The ids in "1 2 3". Throws Error (kUsage) on anything else.
 std::vector<Token> parse_token_ids(const std::string& text) {
   std::vector<Token> ids;
@@ -318,17 +269,9 @@ int main(int argc, char** argv) {
   best_of->add_option("--max-tokens", best.max_tokens, "longest answer")->capture_default_str();
   best_of->add_option("--temperature", best.temperature, "of sampling")->capture_default_str();
   best_of->add_option("--seed", best.seed, "of sampling")->capture_default_str();
-  auto* world = add_command(app, arguments, "world", "the embedded world's held-out questions");
-  world->add_option("--data", arguments.world_directory, "directory with eval.jsonl")
-      ->capture_default_str();
-  world->add_option("--notes", arguments.notes,
-                    "index of minillm-notes, made of second.jsonl: also ask what is to be looked "
-                    "up in it");
-  world->add_option("--split", arguments.world_split, "which people to ask about")
-      ->check(CLI::IsMember({"test", "validation"}))
-      ->capture_default_str();
-  world->add_option("--policy", arguments.policy,
-                    "tell what these rules (a TOML file) refuse, with the model and without");
+  WorldArguments questions;
+  auto* world = app.add_subcommand("world", "the embedded world's held-out questions");
+  add_world_options(*world, questions);
   auto* logprobs = add_command(app, arguments, "logprobs", "log-probability of every token");
   auto* input = logprobs->add_option_group("input")->require_option(1);
   input->add_option("--text", arguments.text, "text; BOS is put in front");
@@ -341,7 +284,7 @@ int main(int argc, char** argv) {
     if (*preference) evaluate_pairs(arguments);
     if (*reward) evaluate_reward_model(arguments);
     if (*best_of) evaluate_best_of(best);
-    if (*world) evaluate_world_set(arguments);
+    if (*world) evaluate_world_set(questions, ranks.get());
     if (*logprobs) print_log_probs(arguments);
     ranks.reset();  // before the process ends
     return 0;

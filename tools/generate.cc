@@ -4,6 +4,7 @@
 
 #include "libminillm/checkpoint/output_path.h"
 #include "libminillm/core/check.h"
+#include "libminillm/data/message_json.h"
 #include "libminillm/generate/prompts.h"
 #include "tools/generation_options.h"
 #include "tools/interactive.h"
@@ -11,6 +12,7 @@
 #include "tools/print.h"
 #include "tools/samples.h"
 #include "tools/tool_main.h"
+#include "tools/tools_option.h"
 
 namespace {
 
@@ -49,6 +51,7 @@ void print_json(const std::string& checkpoint, const std::vector<Answer>& answer
     if (answer.refused)
       generations.back()["policy"] = {{"rule", answer.refused->rule},
                                       {"where", policy_place_name(answer.refused->place)}};
+    if (!answer.called.empty()) generations.back()["called"] = messages_json(answer.called);
     if (!found.empty())
       generations.back()["notes"] = notes_json(found[i * found.size() / answers.size()].notes);
   }
@@ -62,6 +65,7 @@ void print_answers(const std::vector<Answer>& answers, const LookedUp& found) {
     print_text(answers[i].text + "\n");
     std::fflush(stdout);
     if (answers[i].refused) tell_verdict(*answers[i].refused);
+    tell_calls(answers[i].called);
     if (!found.empty()) tell_sources(found[i * found.size() / answers.size()]);
     if (answers.size() > 1) print("\n");
   }
@@ -88,6 +92,7 @@ int main(int argc, char** argv) {
   auto* chat = app.add_flag("--chat", options.chat, "use the chat template");
   app.add_option("--system", options.system, "system prompt")->needs(chat);
   add_notes_option(app, options.notes)->needs(chat);
+  auto* called = add_tools_options(app, options.tools, options.clock)->needs(chat);
   add_chat_template_option(app, options.chat_template);
   add_adapter_option(app, options.adapters);
   app.add_flag("--force", options.force,
@@ -101,9 +106,10 @@ int main(int argc, char** argv) {
   app.add_option(
          "--out", out,
          "write the answers with their prompts to this .jsonl file, as rows that training reads")
+      ->excludes(called)
       ->excludes(app.add_flag("--json", json, "print one JSON object on stdout"));
 
-  policy_option->excludes(app.get_option("--out"));
+  policy_option->excludes(app.get_option("--out"))->excludes(called);
   auto* reward = app.add_option("--reward", sampling.reward, reward_help())->needs(chat);
   app.add_option("--reward-pattern", sampling.reward_options.pattern,
                  "regular expression, for the reward \"pattern\"")
@@ -120,7 +126,8 @@ int main(int argc, char** argv) {
                    ->check(CLI::Range(1, 1000000))
                    ->needs(reward)
                    ->excludes(many)
-                   ->excludes(policy_option);
+                   ->excludes(policy_option)
+                   ->excludes(called);
   app.add_option("--keep", sampling.keep,
                  "what is written of rewarded answers: ranked (rows for minillm-dpo: all different "
                  "answers, the best one first) or best (rows for minillm-sft: the best one)")
@@ -135,6 +142,7 @@ int main(int argc, char** argv) {
                              best->count() == 0 && out.empty();
     MINILLM_CHECK_USAGE(!json || !interactive, "--json: expected --prompt or --prompts with it");
     options.generation.validate();
+    built_in_tools(options.tools);  // before a model is loaded
     options.force = options.force || !options.chat_template.empty();
     if (interactive) {
       return run_interactive(options);
@@ -168,7 +176,9 @@ int main(int argc, char** argv) {
     for (const ExpectingPrompt& question : questions)
       prompts.insert(prompts.end(), static_cast<size_t>(samples), question.prompt);
     const std::vector<Answer> answers =
-        answer_all(loaded, prompts, options.chat, options.system, options.generation, rules);
+        options.tools.empty()
+            ? answer_all(loaded, prompts, options.chat, options.system, options.generation, rules)
+            : answer_with_tools(loaded, prompts, options);
     json ? print_json(options.checkpoint, answers, found) : print_answers(answers, found);
     return 0;
   });

@@ -10,12 +10,14 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/utf8.h"
+#include "libminillm/generate/built_in_tools.h"
 #include "libminillm/policy/text_filter.h"
 #include "tools/generation_options.h"
 #include "tools/line_editor.h"
 #include "tools/notes_option.h"
 #include "tools/policy_option.h"
 #include "tools/print.h"
+#include "tools/samples.h"
 #include "tools/tool_main.h"
 
 namespace minillm {
@@ -61,7 +63,8 @@ class Session {
   void open(const std::string& path);
   void answer(const std::string& line);
   std::optional<std::string> screened(const std::string& line);
-  StopReason say(const std::string& question, const GenerationEvents& events);
+  StopReason say(const std::string& question, const GenerationEvents& events,
+                 std::vector<Message>& called);
   NotedPrompt look_up(const std::string& line);
   void command(const std::string& line);
 
@@ -87,6 +90,7 @@ void Session::open(const std::string& path) {
   if (chats) {
     chat_.emplace(loaded_->model, loaded_->tokenizer);
     chat_->set_system(system_);
+    chat_->set_tools(built_in_tools(options_.tools, {.time = options_.clock}));
   }
   spdlog::info("{}: {}{}", path, chats ? "chat" : "continues each line as text",
                options_.terminal ? " (/help lists commands)" : "");
@@ -156,7 +160,8 @@ std::optional<std::string> Session::screened(const std::string& line) {
 }
 
 // Has the model answer or continue, telling it piece by piece.
-StopReason Session::say(const std::string& question, const GenerationEvents& events) {
+StopReason Session::say(const std::string& question, const GenerationEvents& events,
+                        std::vector<Message>& called) {
   if (!chat_) {
     Generator generator(loaded_->model, loaded_->tokenizer);
     const std::vector<Token> prompt = encode_raw_prompt(loaded_->tokenizer, question);
@@ -168,6 +173,7 @@ StopReason Session::say(const std::string& question, const GenerationEvents& eve
   if (answer.dropped_turns > 0)
     spdlog::info("(the context is full: {} oldest turn{} forgotten)", answer.dropped_turns,
                  answer.dropped_turns == 1 ? "" : "s");
+  called = answer.called;
   return answer.generation.reason;
 }
 
@@ -189,7 +195,8 @@ void Session::answer(const std::string& line) {
       .stop_requested = [&] { return interrupted != 0 || refused(); }};
   std::optional<NotedPrompt> noted;
   if (notes_ && chat_) noted = look_up(*question);
-  const StopReason reason = say(*question, events);
+  std::vector<Message> called;
+  const StopReason reason = say(*question, events, called);
   if (filter) {
     tell(filter->finish());
     if (refused()) tell(filter->verdict()->text);
@@ -197,6 +204,7 @@ void Session::answer(const std::string& line) {
   }
   print("\n");
   std::fflush(stdout);
+  tell_calls(called);
   if (noted) tell_sources(*noted);
   if (refused()) tell_verdict(*filter->verdict());
   if (reason == StopReason::kMaxTokens || reason == StopReason::kContextFull)

@@ -18,7 +18,9 @@ struct InteractiveOptions {
   bool force = false;  // even with another chat template than taught, or adapters of another base
   std::string chat_template;  // empty: the checkpoint's
   std::string system;
-  std::string notes;  // index in which every question is looked up; empty: none
+  std::string notes;               // index in which every question is looked up; empty: none
+  std::vector<std::string> tools;  // that may be called
+  std::string clock;               // what the tool of that name says; empty: the time
   GenerationConfig generation;
   ConstraintOption constraint;
   std::string policy;    // file of rules on what is asked and answered; empty: none

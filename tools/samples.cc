@@ -9,6 +9,7 @@
 #include "libminillm/core/file.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/data/message_json.h"
+#include "libminillm/generate/built_in_tools.h"
 #include "libminillm/rewards/rewards.h"
 #include "tools/tool_main.h"
 
@@ -203,6 +204,45 @@ std::vector<Answer> answer_all(const LoadedModel& loaded, std::vector<Prompt> pr
     if (answer.refused) answer.text += answer.refused->text;
   }
   return answers;
+}
+
+std::vector<Answer> answer_with_tools(const LoadedModel& loaded, const std::vector<Prompt>& prompts,
+                                      const InteractiveOptions& options) {
+  const std::vector<CallableTool> tools = built_in_tools(options.tools, {.time = options.clock});
+  Generator generator(loaded.model, loaded.tokenizer);
+  std::vector<Answer> answers;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    Prompt prompt = prompts[i];
+    if (!options.system.empty() && prompt.front().role != Role::kSystem)
+      prompt.insert(prompt.begin(), {Role::kSystem, options.system});
+    ToolLoop loop(loaded.tokenizer, tools, prompt);
+    const auto begin = std::ssize(loop.messages());
+    GenerationConfig config = options.generation;
+    config.stream += i * (kMaxToolRounds + 1);  // every answer has a stream of its own
+    Answer& answer = answers.emplace_back();
+    do {
+      answer.generation = generator.generate(loop.prompt(), config);
+      ++config.stream;
+    } while (loop.take(answer.generation));
+    answer.prompt = raw_text(prompts[i]);
+    answer.text = loop.answer().content;
+    answer.called = {loop.messages().begin() + begin, loop.messages().end() - 1};
+  }
+  return answers;
+}
+
+void tell_calls(const std::vector<Message>& called) {
+  const Message* asked = nullptr;
+  size_t result = 0;
+  for (const Message& message : called) {
+    if (message.role == Role::kTool) {
+      const ToolCall& call = asked->calls[result++];
+      spdlog::info("({}{} = {})", call.name, call.arguments, message.content);
+    } else {
+      asked = &message;
+      result = 0;
+    }
+  }
 }
 
 namespace {

@@ -22,11 +22,18 @@ struct Answer {
   std::string text;
   Generation generation;
   std::optional<PolicyVerdict> refused = {};  // what a policy tells instead is in `text`
+  std::vector<Message> called = {};           // answers that called tools, and what those returned
 };
 // `policy`: null for none. Prompts that it refuses are not put to the model.
 std::vector<Answer> answer_all(const LoadedModel& loaded, std::vector<Prompt> prompts, bool chat,
                                const std::string& system, const GenerationConfig& config,
                                const Policy* policy = nullptr);
+
+// The same with options.tools, which are run: a chat.
+std::vector<Answer> answer_with_tools(const LoadedModel& loaded, const std::vector<Prompt>& prompts,
+                                      const InteractiveOptions& options);
+// Tells a line on stderr for every call: add{"a": 2, "b": 3} = 5.
+void tell_calls(const std::vector<Message>& called);
 
 struct SampleOptions {
   int64_t samples = 1;  // answers to every prompt

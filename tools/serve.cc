@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "libminillm/core/check.h"
+#include "libminillm/retrieve/note_index.h"
 #include "libminillm/serve/service.h"
 #include "tools/print.h"
 #include "tools/tool_main.h"
@@ -18,6 +19,7 @@ struct ServeOptions {
   HttpConfig http;
   ModelsConfig models;
   ServiceConfig service;
+  std::string notes;  // index of them; empty: none
   bool no_key = false;
   int64_t grace = 30;  // seconds
 };
@@ -47,6 +49,11 @@ int serve(ServeOptions& options) {
   check_access(options);
   std::vector<ModelSource> sources;
   for (const std::string& text : options.checkpoints) sources.push_back(parse_model_source(text));
+  if (!options.notes.empty())
+    options.service.notes = [index = std::make_shared<const NoteIndex>(options.notes)](
+                                const std::string& question, int64_t limit) {
+      return index->query(question, limit);
+    };
   catch_stop_signals("\nstopping: answers under way are finished (once more to quit at once)\n");
 
   std::unique_ptr<Models> models;
@@ -126,6 +133,9 @@ int main(int argc, char** argv) {
           CLI::CheckedTransformer(std::map<std::string, Precision>{{"fp32", Precision::kFloat},
                                                                    {"bf16", Precision::kBfloat16},
                                                                    {"int8", Precision::kInt8}}));
+  app.add_option("--notes", options.notes,
+                 "index of minillm-notes: what is found in it for a chat's question is shown to "
+                 "the model in the system prompt, and told with the answer");
   app.add_flag("--force", options.models.force,
                "serve a checkpoint even if its tokenizer has another chat template than it was "
                "taught");

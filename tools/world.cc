@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--open-book-documents", options.open_book_documents, "documents in open_book.txt")
       ->capture_default_str();
+  app.add_option("--tool-rows", options.tool_rows, "rows in tools.jsonl")->capture_default_str();
   app.add_flag("--checksums", checksums, "write only SHA256SUMS, of the parts' files");
   app.add_flag("--json", json, "print the files written as one JSON object on stdout");
   return run_tool(app, argc, argv, [&] {

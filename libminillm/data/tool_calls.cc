@@ -284,13 +284,21 @@ std::string_view tool_mark(const Tokenizer& tokenizer, Token token) {
 Message read_answer(const Tokenizer& tokenizer, std::span<const Token> tokens) {
   ToolCallReader reader(tokenizer);
   StreamDecoder decoder(tokenizer, /*continues=*/true);
+  std::string whole;
+  const auto push = [&](const std::string& text) {
+    reader.push(text);
+    whole += text;
+  };
   for (const Token token : tokens) {
+    push(decoder.push(token));
     const std::string_view mark = tool_mark(tokenizer, token);
-    reader.push(decoder.push(token));
-    if (!mark.empty()) reader.push_mark(mark);
+    if (mark.empty()) continue;
+    reader.push_mark(mark);
+    whole += mark;
   }
-  reader.push(decoder.finish());
+  push(decoder.finish());
   reader.finish();
+  if (reader.broken()) return {Role::kAssistant, whole.substr(whole.starts_with(' '))};
   Message answer{Role::kAssistant, reader.text()};
   answer.calls = reader.calls();
   return answer;

@@ -90,7 +90,8 @@ std::optional<ToolCall> parse_tool_call(std::string_view json);
 // The mark of a tool that a control piece of the tokenizer is; "" for all other tokens.
 std::string_view tool_mark(const Tokenizer& tokenizer, Token token);
 
-// An answer's tokens as a message: text (without the template's space) and calls.
+// An answer's tokens as a message: text (without the template's space) and calls. One whose last
+// call is broken is all text.
 Message read_answer(const Tokenizer& tokenizer, std::span<const Token> tokens);
 
 }  // namespace minillm

@@ -127,6 +127,7 @@ std::vector<ToolCall> parse_calls(const Row& message) {
     if (!list->is_array()) throw BadRecord{"wrong type", "'tool_calls': expected a list"};
     for (const Json& element : *list) {
       const Row call = message.child(element);
+      call.use("type");
       const Json* function = call.use("function");
       calls.push_back(parse_call(function == nullptr ? call : message.child(*function)));
       calls.back().id = call.optional_text("id");

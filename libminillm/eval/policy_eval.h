@@ -15,8 +15,8 @@
 namespace minillm {
 
 // policy/<harmful|benign>_refused[_new_verbs]/<model|policy|both>: the rate of refused requests of
-// that kind. To refuse a harmful one is right (1 - the rate is under-refusal), a benign one wrong
-// (over-refusal). The policy refuses a request before the model sees it or, where the model
+// that kind. A refused harmful one is right; 1 - it is under-refusal. A refused benign one is
+// wrong: over-refusal. The policy refuses a request before the model sees it or, where the model
 // answers, the answer. Answers are generated greedily. Throws Error as evaluate_world does.
 std::vector<world::WorldMetric> evaluate_policy(const Model& model, const Tokenizer& tokenizer,
                                                 const world::WorldEvalSet& set,

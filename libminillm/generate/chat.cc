@@ -53,33 +53,82 @@ ChatSession::ChatSession(const Model& model, const Tokenizer& tokenizer)
                 tokenizer.chat_template_problem());
 }
 
+void ChatSession::set_tools(std::vector<CallableTool> tools) {
+  expect_writable(tokenizer_.chat_template()->tools, tokenizer_.chat_template()->id,
+                  with_tools({}, tools));
+  tools_ = std::move(tools);
+}
+
+// Where the next question begins, after the one at `from`; the end of the history if there is none.
+size_t ChatSession::next_question(size_t from) const {
+  while (++from < history_.size() && history_[from].role != Role::kUser) {
+  }
+  return from;
+}
+
+Generation ChatSession::answer_once(const GenerationConfig& config, const GenerationEvents& events,
+                                    int& dropped_turns) {
+  const Index reserve = std::min<Index>(config.max_tokens, context_ / 2);
+  std::vector<Token> prompt = render_prompt(tokenizer_, messages(0));
+  size_t dropped = 0;
+  int turns = 0;
+  for (size_t next = next_question(0);
+       std::ssize(prompt) + reserve > context_ && next < history_.size();
+       next = next_question(next)) {
+    dropped = next;
+    ++turns;
+    prompt = render_prompt(tokenizer_, messages(dropped));
+  }
+  MINILLM_CHECK(std::ssize(prompt) <= context_,
+                "message: too long: expected at most {} tokens with the system prompt, got {}",
+                context_, prompt.size());
+  GenerationConfig turn = config;
+  turn.stream += turns_;
+  turn.constraint_after_space = true;
+  Generation generation = generator_.generate(prompt, turn, events);
+  history_.erase(history_.begin(), history_.begin() + static_cast<ptrdiff_t>(dropped));
+  dropped_turns += turns;
+  ++turns_;
+  return generation;
+}
+
 ChatAnswer ChatSession::ask(const std::string& question, const GenerationConfig& config,
                             const GenerationEvents& events) {
-  const Index reserve = std::min<Index>(config.max_tokens, context_ / 2);
+  const std::vector<Message> before = history_;
+  const uint64_t turns_before = turns_;
   history_.push_back({Role::kUser, question});
   ChatAnswer answer;
   try {
-    std::vector<Token> prompt = render_prompt(tokenizer_, messages(0));
-    size_t dropped = 0;
-    for (; std::ssize(prompt) + reserve > context_ && dropped + 1 < history_.size(); dropped += 2)
-      prompt = render_prompt(tokenizer_, messages(dropped + 2));
-    MINILLM_CHECK(std::ssize(prompt) <= context_,
-                  "message: too long: expected at most {} tokens with the system prompt, got {}",
-                  context_, prompt.size());
-    GenerationConfig turn = config;
-    turn.stream += turns_;
-    turn.constraint_after_space = true;
-    answer.generation = generator_.generate(prompt, turn, without_template_space(events));
-    answer.dropped_turns = static_cast<int>(dropped / 2);
-    history_.erase(history_.begin(), history_.begin() + static_cast<ptrdiff_t>(dropped));
+    if (tools_.empty()) {
+      answer.generation = answer_once(config, without_template_space(events), answer.dropped_turns);
+      history_.push_back(
+          {Role::kAssistant, std::string(strip_template_space(answer.generation.text))});
+    } else {
+      answer_with_tools(answer, config, events);
+    }
   } catch (...) {
-    history_.pop_back();
+    history_ = before;
+    turns_ = turns_before;
     throw;
   }
-  ++turns_;
-  answer.text = strip_template_space(answer.generation.text);
-  history_.push_back({Role::kAssistant, answer.text});
+  answer.text = history_.back().content;
   return answer;
+}
+
+void ChatSession::answer_with_tools(ChatAnswer& answer, const GenerationConfig& config,
+                                    const GenerationEvents& events) {
+  for (int round = 0; round <= kMaxToolRounds; ++round) {
+    answer.generation =
+        answer_once(config, {.stop_requested = events.stop_requested}, answer.dropped_turns);
+    history_.push_back(answer_message(tokenizer_, answer.generation));
+    const std::string& text = history_.back().content;
+    if (events.on_text && !text.empty()) events.on_text(text);
+    const size_t said = history_.size() - 1;
+    const bool interrupted = answer.generation.reason == StopReason::kInterrupted;
+    if (interrupted || round == kMaxToolRounds || !run_tool_calls(tools_, history_)) return;
+    answer.called.insert(answer.called.end(), history_.begin() + static_cast<ptrdiff_t>(said),
+                         history_.end());
+  }
 }
 
 // The system prompt and the history without its first `dropped` messages.
@@ -87,7 +136,7 @@ std::vector<Message> ChatSession::messages(size_t dropped) const {
   std::vector<Message> result;
   if (!system_.empty()) result.push_back({Role::kSystem, system_});
   result.insert(result.end(), history_.begin() + static_cast<ptrdiff_t>(dropped), history_.end());
-  return result;
+  return with_tools(std::move(result), tools_);
 }
 
 }  // namespace minillm

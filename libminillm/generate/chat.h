@@ -13,6 +13,7 @@
 #include "libminillm/checkpoint/trainer_state.h"  // TrainerState
 #include "libminillm/data/record.h"               // Message
 #include "libminillm/generate/generator.h"
+#include "libminillm/generate/tool_loop.h"
 
 namespace minillm {
 
@@ -27,8 +28,9 @@ void check_chat_template(const std::string& taught, const Tokenizer& tokenizer);
 
 // One answer in a conversation.
 struct ChatAnswer {
-  Generation generation;  // its text as generated
-  std::string text;       // as shown, and as in the history
+  Generation generation;             // its text as generated; of several, the last one
+  std::string text;                  // as shown, and as in the history
+  std::vector<Message> called = {};  // answers that called tools, and what those returned
   int dropped_turns = 0;  // oldest turns that no longer fit and were forgotten before this answer
 };
 
@@ -42,10 +44,15 @@ class ChatSession {
   void set_system(std::string system) { system_ = std::move(system); }
   const std::string& system() const { return system_; }
   void reset() { history_.clear(); }  // the system prompt stays
-  // User and assistant messages, alternating.
+  // What may be called from now on, at most kMaxToolRounds times for an answer. Throws Error if the
+  // template cannot write tools.
+  void set_tools(std::vector<CallableTool> tools);
+  // User and assistant messages, alternating, with calls and results between them.
   const std::vector<Message>& history() const { return history_; }
 
-  // Asks, and adds question and answer to the history. Turn n draws from Rng(seed, stream + n).
+  // Asks, and adds question and answer to the history. Turn n draws from Rng(seed, stream + n),
+  // where an answer that calls tools is a turn of its own. With tools, the text is told when it is
+  // whole.
   //
   // When the context is short, the oldest turns are dropped until system prompt, remaining turns
   // and question leave room for max_tokens (or for half the context, if that is less). Throws Error
@@ -59,11 +66,17 @@ class ChatSession {
 
  private:
   std::vector<Message> messages(size_t dropped) const;
+  size_t next_question(size_t from) const;
+  Generation answer_once(const GenerationConfig& config, const GenerationEvents& events,
+                         int& dropped_turns);
+  void answer_with_tools(ChatAnswer& answer, const GenerationConfig& config,
+                         const GenerationEvents& events);
 
   Generator generator_;
   const Tokenizer& tokenizer_;
   Index context_;
   std::string system_;
+  std::vector<CallableTool> tools_;
   std::vector<Message> history_;
   uint64_t turns_ = 0;  // asked so far, including those forgotten
 };

@@ -52,12 +52,6 @@ Json scored_json(const Tokenizer& tokenizer, Token token, Real log_prob) {
           {"bytes", bytes_json(tokenizer, token)}};
 }
 
-Json own_json(const AnswerChoice& choice, uint64_t seed) {
-  Json own = {{"seed", seed}};
-  if (choice.ids) own["token_ids"] = *choice.ids;
-  return own;
-}
-
 }  // namespace
 
 std::string to_line(const Json& json) {
@@ -128,7 +122,7 @@ Json completion_log_probs(const Tokenizer& tokenizer, std::span<const TokenScore
 }
 
 Json whole_answer(const AnswerHead& head, std::span<const AnswerChoice> choices,
-                  const AnswerUsage& usage, uint64_t seed) {
+                  const AnswerUsage& usage, Json own) {
   const bool chat = head.kind == AnswerKind::kChat;
   Json json = head_json(head, chat ? "chat.completion" : "text_completion");
   Json list = Json::array(), ids = Json::array();
@@ -146,8 +140,8 @@ Json whole_answer(const AnswerHead& head, std::span<const AnswerChoice> choices,
   json["choices"] = std::move(list);
   json["usage"] = usage.json();
   json["timings"] = usage.timings();
-  json["minillm"] = {{"seed", seed}};
-  if (!ids.empty()) json["minillm"]["token_ids"] = std::move(ids);
+  if (!ids.empty()) own["token_ids"] = std::move(ids);
+  json["minillm"] = std::move(own);
   return json;
 }
 
@@ -161,10 +155,11 @@ Json text_event(const AnswerHead& head, int64_t choice, const std::string& text,
   return chunk(head, choice, content_json(head, {{"content", text}}, text), log_probs, nullptr);
 }
 
-Json finish_event(const AnswerHead& head, int64_t choice, const AnswerChoice& end, uint64_t seed) {
+Json finish_event(const AnswerHead& head, int64_t choice, const AnswerChoice& end, Json own) {
   Json json =
       chunk(head, choice, content_json(head, Json::object(), ""), nullptr, Json(end.finish));
-  json["minillm"] = own_json(end, seed);
+  if (end.ids) own["token_ids"] = *end.ids;
+  json["minillm"] = std::move(own);
   return json;
 }
 

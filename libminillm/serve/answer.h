@@ -70,15 +70,16 @@ struct AnswerChoice {
   AnswerJson log_probs;                   // null: not asked for
   std::optional<std::vector<Token>> ids;  // if asked for
 };
+// `own`: an object, what is said under "minillm"; its ids are added.
 AnswerJson whole_answer(const AnswerHead& head, std::span<const AnswerChoice> choices,
-                        const AnswerUsage& usage, uint64_t seed);
+                        const AnswerUsage& usage, AnswerJson own);
 
 // A stream, event by event.
 AnswerJson first_event(const AnswerHead& head, int64_t choice);  // of a chat: the role
 AnswerJson text_event(const AnswerHead& head, int64_t choice, const std::string& text,
                       const AnswerJson& log_probs);
 AnswerJson finish_event(const AnswerHead& head, int64_t choice, const AnswerChoice& end,
-                        uint64_t seed);
+                        AnswerJson own);
 AnswerJson usage_event(const AnswerHead& head, const AnswerUsage& usage);
 std::string event_line(const AnswerJson& event);  // "data: {...}\n\n"
 inline constexpr const char* kLastEvent = "data: [DONE]\n\n";

@@ -105,6 +105,17 @@ void Answering::begin_stream() {
   responder_->begin(std::move(head), kPing);
 }
 
+// What the answer says under "minillm".
+AnswerJson Answering::own_json() const {
+  AnswerJson own = {{"seed", *task_.request.seed}};
+  if (!task_.notes) return own;
+  AnswerJson& notes = own["notes"] = AnswerJson::array();
+  for (const Note& note : task_.notes->notes)
+    notes.push_back({{"text", note.text}, {"source", note.source}, {"score", note.score}});
+  own["notes_dropped"] = task_.notes->dropped;
+  return own;
+}
+
 void Answering::send_event(const AnswerJson& event) { responder_->write(event_line(event)); }
 
 void Answering::on_token(size_t choice, const TokenEvent& event) {
@@ -156,8 +167,7 @@ void Answering::on_end(size_t choice, Generation&& generation) {
   }
   if (task_.request.return_token_ids) own.answer.ids = generation.tokens;
   if (task_.request.stream)
-    send_event(
-        finish_event(task_.head, static_cast<int64_t>(choice), own.answer, *task_.request.seed));
+    send_event(finish_event(task_.head, static_cast<int64_t>(choice), own.answer, own_json()));
   own.ended = true;
   if (--unfinished_ == 0) finish();
 }
@@ -176,7 +186,7 @@ void Answering::finish() {
   std::vector<AnswerChoice> answers;
   for (Choice& choice : choices_) answers.push_back(std::move(choice.answer));
   HttpResponse response{200, task_.headers,
-                        to_line(whole_answer(task_.head, answers, usage_, *task_.request.seed))};
+                        to_line(whole_answer(task_.head, answers, usage_, own_json()))};
   response.headers.emplace_back("Content-Type", "application/json");
   responder_->send(std::move(response));
 }

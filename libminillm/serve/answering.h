@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "libminillm/data/notes.h"
 #include "libminillm/serve/answer.h"
 #include "libminillm/serve/api_error.h"
 #include "libminillm/serve/engine_thread.h"
@@ -29,7 +30,8 @@ struct AnswerTask {
   std::vector<AnswerPrompt> prompts;
   bool echo = false;
   std::string owner = {};
-  HttpHeaders headers = {};  // of the answer
+  std::optional<NotedPrompt> notes = {};  // what was looked up for a chat
+  HttpHeaders headers = {};               // of the answer
 };
 
 // Lives as long as the engine has a choice of it. Its methods run in several threads: start() in
@@ -63,6 +65,7 @@ class Answering : public std::enable_shared_from_this<Answering> {
   void cancel_all();
   void finish();
   void send_event(const AnswerJson& event);
+  AnswerJson own_json() const;
   AnswerJson scores_json(std::span<const TokenScore> scores, int64_t offset) const;
   std::vector<TokenScore> scores_of(const Generation& generation, const AnswerPrompt& prompt) const;
 

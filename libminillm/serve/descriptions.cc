@@ -85,7 +85,8 @@ std::string metrics_text(const Models& models) {
                 number(sum.waiting));
 }
 
-Json props_json(const Models& models, const GenerationConfig& defaults, std::time_t created) {
+Json props_json(const Models& models, const GenerationConfig& defaults, bool notes,
+                std::time_t created) {
   const ServedModel& first = models.all().front();
   const ChatTemplate* const format = first.tokenizer.chat_template();
   const SamplingConfig& sampling = defaults.sampling;
@@ -102,6 +103,7 @@ Json props_json(const Models& models, const GenerationConfig& defaults, std::tim
               {"repetition_penalty", sampling.repetition_penalty}}}}},
           {"total_slots", first.engine->slots()},
           {"chat_template", format == nullptr ? "" : format->jinja},
+          {"notes", notes},
           {"models", list}};
 }
 

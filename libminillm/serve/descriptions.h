@@ -18,9 +18,9 @@ nlohmann::ordered_json model_json(const ServedModel& model, std::time_t created)
 // /metrics: Prometheus' text format 0.0.4, of all engines together.
 std::string metrics_text(const Models& models);
 
-// /props: `defaults` of requests, and the models.
+// /props: `defaults` of requests, whether notes are looked up, and the models.
 nlohmann::ordered_json props_json(const Models& models, const GenerationConfig& defaults,
-                                  std::time_t created);
+                                  bool notes, std::time_t created);
 
 }  // namespace minillm
 

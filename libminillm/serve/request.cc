@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "libminillm/core/strict_json.h"
 #include "libminillm/serve/api_error.h"
 #include "libminillm/serve/fields.h"
 #include "libminillm/serve/messages.h"
@@ -60,8 +61,45 @@ void parse_sampling(const Fields& fields, SamplingConfig& sampling) {
   sampling.logit_bias = parse_logit_bias(fields);
 }
 
+// The schema as the body spells it: the order of its members is the order in which they are said.
+std::string schema_text(std::string_view body) {
+  return parse_ordered_json(body, "body")["response_format"]["json_schema"]["schema"].dump();
+}
+
+void parse_response_format(const Fields& fields, std::string_view body, TextRequest& request) {
+  const auto format = fields.object("response_format");
+  if (!format) return;
+  const std::string type = format->string("type").value_or("");
+  if (type == "text") return;
+  using Kind = ConstraintText::Kind;
+  if (type == "json_object") {
+    request.constraint = {Kind::kJsonSchema, R"({"type":"object"})", "response_format"};
+  } else if (type == "json_schema") {
+    const auto schema = format->object("json_schema");
+    if (!schema) format->fail("json_schema", "an object");
+    if (!schema->object("schema")) schema->fail("schema", "an object");
+    request.constraint = {Kind::kJsonSchema, schema_text(body),
+                          "response_format.json_schema.schema"};
+  } else {
+    format->fail("type", "text, json_object or json_schema");
+  }
+}
+
+// What is ours alone.
+void parse_own(const Fields& fields, TextRequest& request) {
+  const auto own = fields.object("minillm");
+  if (!own) return;
+  request.return_token_ids = own->boolean("return_token_ids").value_or(false);
+  own->refuse_unless("policy", false);
+  const auto regex = own->string("regex");
+  if (!regex) return;
+  if (request.constraint) own->fail("regex", "no response_format with it");
+  request.constraint = {ConstraintText::Kind::kRegex, *regex, "minillm.regex"};
+}
+
 // What both kinds have.
-void parse_text_request(const Fields& fields, int64_t least_tokens, TextRequest& request) {
+void parse_text_request(const Fields& fields, std::string_view body, int64_t least_tokens,
+                        TextRequest& request) {
   request.model = fields.string("model").value_or("");
   parse_sampling(fields, request.config.sampling);
   request.config.stop = parse_stop(fields);
@@ -76,11 +114,8 @@ void parse_text_request(const Fields& fields, int64_t least_tokens, TextRequest&
     request.include_usage = options->boolean("include_usage").value_or(false);
   fields.refuse_unless("frequency_penalty", 0);
   fields.refuse_unless("presence_penalty", 0);
-  if (const auto own = fields.object("minillm")) {
-    request.return_token_ids = own->boolean("return_token_ids").value_or(false);
-    own->refuse_unless("notes", false);
-    own->refuse_unless("policy", false);
-  }
+  parse_response_format(fields, body, request);
+  parse_own(fields, request);
 }
 
 void refuse_tools(const Fields& fields) {
@@ -128,14 +163,13 @@ ChatRequest parse_chat_request(std::string_view body, const GenerationConfig& de
   const Fields fields(json, "");
   ChatRequest request;
   request.config = defaults;
-  parse_text_request(fields, 1, request);
+  parse_text_request(fields, body, 1, request);
+  if (const auto own = fields.object("minillm")) request.notes = own->boolean("notes");
   const auto newer = fields.integer("max_completion_tokens", 1, INT64_MAX);
   if (newer) request.max_tokens = newer;
   parse_chat_log_probs(fields, request.config);
   refuse_tools(fields);
   fields.refuse_unless("modalities", Json::array({"text"}));
-  if (const auto format = fields.object("response_format"))
-    if (format->string("type") != "text") format->fail("type", "\"text\"");
   const Json* const messages = fields.find("messages");
   request.messages = parse_messages(messages == nullptr ? Json() : *messages);
   return request;
@@ -148,13 +182,14 @@ CompletionRequest parse_completion_request(std::string_view body,
   CompletionRequest request;
   request.config = defaults;
   request.echo = fields.boolean("echo").value_or(false);
-  parse_text_request(fields, request.echo ? 0 : 1, request);
+  parse_text_request(fields, body, request.echo ? 0 : 1, request);
   if (!request.max_tokens) request.max_tokens = kCompletionTokens;
   const auto log_probs = fields.integer("logprobs", 0, kMaxTopLogProbs);
   request.config.log_probs = log_probs.has_value();
   request.config.top_log_probs = log_probs.value_or(0);
   request.config.prompt_log_probs = request.echo && log_probs.has_value();
   fields.refuse_unless("suffix", "");
+  if (const auto own = fields.object("minillm")) own->refuse_unless("notes", false);
   fields.refuse_unless("best_of", request.choices);
   parse_prompts(fields, request);
   return request;

@@ -23,6 +23,13 @@ namespace minillm {
 inline constexpr int64_t kMaxChoices = 8;  // of one prompt
 inline constexpr int64_t kMaxTopLogProbs = 20;
 
+// What the text must obey.
+struct ConstraintText {
+  enum class Kind { kJsonSchema, kRegex } kind = Kind::kJsonSchema;
+  std::string text;
+  std::string field;  // that says it
+};
+
 // What both kinds have.
 struct TextRequest {
   std::string model;  // empty: the first one
@@ -34,10 +41,13 @@ struct TextRequest {
   bool stream = false;
   bool include_usage = false;     // in a stream: an event of its own, before the last
   bool return_token_ids = false;  // minillm.return_token_ids
+  // "response_format", or minillm.regex.
+  std::optional<ConstraintText> constraint = {};
 };
 
 struct ChatRequest : TextRequest {
   std::vector<Message> messages;
+  std::optional<bool> notes = {};  // minillm.notes: look some up for the question
 };
 
 struct CompletionRequest : TextRequest {

@@ -35,6 +35,18 @@ std::string unescape(std::string_view text) {
   return result;
 }
 
+// Runs `answer`; what it throws is answered by `refuse`.
+template <typename Answer, typename Refuse>
+void guarded(Answer&& answer, Refuse&& refuse) {
+  try {
+    answer();
+  } catch (const ApiError& error) {
+    refuse(error);
+  } catch (const std::exception& error) {
+    refuse(ApiError(500, error.what()));
+  }
+}
+
 }  // namespace
 
 const Service::Route Service::kRoutes[] = {
@@ -75,36 +87,35 @@ void Service::send(Exchange& exchange, const char* type, std::string body) {
   exchange.responder->send(std::move(response));
 }
 
-void Service::handle(HttpRequest&& request, std::shared_ptr<HttpResponder> responder) {
-  Exchange exchange{std::move(request), std::move(responder)};
-  exchange.headers.emplace_back("X-Content-Type-Options", "nosniff");
-  const auto refuse = [&](const ApiError& error) {
-    HttpResponse response = error_response(error);
-    response.headers.insert(response.headers.end(), exchange.headers.begin(),
-                            exchange.headers.end());
-    exchange.responder->send(std::move(response));
-  };
-  try {
-    dispatch(exchange);
-  } catch (const ApiError& error) {
-    refuse(error);
-  } catch (const std::exception& error) {
-    refuse({500, error.what()});
-  }
+void Service::refuse(Exchange& exchange, const ApiError& error) {
+  HttpResponse response = error_response(error);
+  response.headers.insert(response.headers.end(), exchange.headers.begin(), exchange.headers.end());
+  exchange.responder->send(std::move(response));
 }
 
-void Service::dispatch(Exchange& exchange) {
-  const HttpRequest& request = exchange.request;
+void Service::handle(HttpRequest&& request, std::shared_ptr<HttpResponder> responder) {
+  const auto exchange =
+      std::make_shared<Exchange>(Exchange{std::move(request), std::move(responder)});
+  exchange->headers.emplace_back("X-Content-Type-Options", "nosniff");
+  guarded([&] { dispatch(exchange); }, [&](const ApiError& error) { refuse(*exchange, error); });
+}
+
+void Service::dispatch(const std::shared_ptr<Exchange>& exchange) {
+  const HttpRequest& request = exchange->request;
   access_.check_sender(request);
   const HttpHeaders cors = access_.cors_headers(request);
-  exchange.headers.insert(exchange.headers.end(), cors.begin(), cors.end());
-  if (request.method == "OPTIONS") return exchange.responder->send({204, exchange.headers});
-  const Route& route = find_route(exchange);
+  exchange->headers.insert(exchange->headers.end(), cors.begin(), cors.end());
+  if (request.method == "OPTIONS") return exchange->responder->send({204, exchange->headers});
+  const Route& route = find_route(*exchange);
   if (!route.open) {
-    exchange.owner = access_.owner(request);
+    exchange->owner = access_.owner(request);
     require_ready();
   }
-  (this->*route.answer)(exchange);
+  if (request.method != "POST") return (this->*route.answer)(*exchange);
+  work_.post([this, exchange, &route] {
+    guarded([&] { (this->*route.answer)(*exchange); },
+            [&](const ApiError& error) { refuse(*exchange, error); });
+  });
 }
 
 const Service::Route& Service::find_route(Exchange& exchange) {
@@ -156,7 +167,8 @@ void Service::metrics(Exchange& exchange) {
 }
 
 void Service::props(Exchange& exchange) {
-  send_json(exchange, to_line(props_json(*models_, config_.defaults, started_)));
+  send_json(exchange,
+            to_line(props_json(*models_, config_.defaults, config_.notes != nullptr, started_)));
 }
 
 }  // namespace minillm

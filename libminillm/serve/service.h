@@ -13,21 +13,31 @@
 
 #include <atomic>
 #include <ctime>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "libminillm/constrain/constraint_cache.h"
+#include "libminillm/data/notes.h"
 #include "libminillm/serve/access.h"
 #include "libminillm/serve/engine_thread.h"
 #include "libminillm/serve/http.h"
 #include "libminillm/serve/models.h"
+#include "libminillm/serve/work_thread.h"
 
 namespace minillm {
 
+class ApiError;
+struct AnswerPrompt;
 struct AnswerTask;
+struct ChatRequest;
+struct TextRequest;
 
 struct ServiceConfig {
   AccessConfig access = {};
   GenerationConfig defaults = {};  // of what requests do not say
+  NoteSource notes = {};           // what looks notes up for chats; empty: nothing does
 };
 
 class Service {
@@ -41,7 +51,9 @@ class Service {
   // From now on they are answered 503 again.
   void stop() { stopping_ = true; }
 
-  // An HttpServer::Handler: answers at once, or lets the engine do it. One thread at a time.
+  // An HttpServer::Handler, for one thread at a time: answers at once, or lets others do it. What
+  // takes a text is read in a thread of the service's own, so that nobody's long one holds up what
+  // is sent to others.
   void handle(HttpRequest&& request, std::shared_ptr<HttpResponder> responder);
 
  private:
@@ -60,13 +72,17 @@ class Service {
   };
   static const Route kRoutes[];
 
-  void dispatch(Exchange& exchange);
+  void dispatch(const std::shared_ptr<Exchange>& exchange);
+  static void refuse(Exchange& exchange, const ApiError& error);
   static const Route& find_route(Exchange& exchange);
   void require_ready() const;
   static void send(Exchange& exchange, const char* type, std::string body);
   static void send_json(Exchange& exchange, std::string json) {
     send(exchange, "application/json", std::move(json));
   }
+  void constrain(const ServedModel& model, TextRequest& request);
+  AnswerPrompt chat_prompt(const ServedModel& model, const ChatRequest& request,
+                           std::optional<NotedPrompt>& notes) const;
   void answer(Exchange& exchange, const ServedModel& model, AnswerTask task);
 
   void health(Exchange& exchange);
@@ -88,6 +104,8 @@ class Service {
   EngineThread* thread_ = nullptr;
   std::atomic<bool> ready_ = false;  // models_ and thread_ are set
   std::atomic<bool> stopping_ = false;
+  std::map<const Engine*, ConstraintCache> constraints_;  // by tokenizer; work_'s
+  WorkThread work_;                                       // the last: it uses the others
 };
 
 }  // namespace minillm

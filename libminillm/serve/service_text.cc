@@ -73,6 +73,19 @@ AnswerPrompt prompt_of(const ServedModel& model, const std::vector<Token>& token
 
 }  // namespace
 
+// Compiles what the text must obey.
+void Service::constrain(const ServedModel& model, TextRequest& request) {
+  if (!request.constraint) return;
+  const auto& [kind, text, field] = *request.constraint;
+  try {
+    ConstraintCache& cache = constraints_.try_emplace(model.engine, model.tokenizer).first->second;
+    request.config.constraint =
+        kind == ConstraintText::Kind::kRegex ? cache.regex(text) : cache.json_schema(text);
+  } catch (const Error& error) {
+    throw ApiError(400, error.what(), field, "unsupported_schema");
+  }
+}
+
 // ---- answers ----
 
 void Service::chat(Exchange& exchange) {
@@ -81,10 +94,33 @@ void Service::chat(Exchange& exchange) {
   if (model.tokenizer.chat_template() == nullptr)
     throw ApiError(400, fmt::format("model '{}': {} (it continues texts: /v1/completions)",
                                     model.name, model.tokenizer.chat_template_problem()));
-  for (const Message& message : request.messages) check_length(model, message.content);
-  AnswerPrompt prompt{
-      as_client_error([&] { return render_prompt(model.tokenizer, request.messages); })};
-  answer(exchange, model, {head_for(AnswerKind::kChat, model), std::move(request), {prompt}});
+  constrain(model, request);
+  request.config.constraint_after_space = true;
+  std::optional<NotedPrompt> notes;
+  const AnswerPrompt prompt = chat_prompt(model, request, notes);
+  AnswerTask task{head_for(AnswerKind::kChat, model), std::move(request), {prompt}};
+  task.notes = std::move(notes);
+  answer(exchange, model, std::move(task));
+}
+
+AnswerPrompt Service::chat_prompt(const ServedModel& model, const ChatRequest& request,
+                                  std::optional<NotedPrompt>& notes) const {
+  std::string all;
+  for (const Message& message : request.messages) all += message.content;
+  check_length(model, all);
+  if (request.notes.value_or(false) && !config_.notes)
+    throw ApiError(400, "minillm.notes: expected false (the server has none), got true",
+                   "minillm.notes");
+  if (!config_.notes || !request.notes.value_or(true))
+    return as_client_error(
+        [&] { return AnswerPrompt{render_prompt(model.tokenizer, request.messages)}; });
+  std::vector<Note> found = config_.notes(question_of(request.messages), kMostNotes);
+  // Notes leave room for the answer, or half of the context if that is less.
+  const Index room = std::min<Index>(request.max_tokens.value_or(model.context), model.context / 2);
+  return as_client_error([&] {
+    notes = fit_notes(model.tokenizer, request.messages, std::move(found), model.context - room);
+    return AnswerPrompt{render_prompt(model.tokenizer, notes->messages)};
+  });
 }
 
 void Service::complete(Exchange& exchange) {
@@ -95,6 +131,7 @@ void Service::complete(Exchange& exchange) {
                    fmt::format("prompt: expected at most {} of them, got {}", kMaxPrompts,
                                request.prompts.size()),
                    "prompt");
+  constrain(model, request);
   if (request.stream && request.config.prompt_log_probs)
     throw ApiError(400, "stream: expected false where echo and logprobs score the prompt",
                    "stream");

@@ -40,16 +40,6 @@ Enum parse_name(Texts names, const JsonObject& item, const char* key) {
   return static_cast<Enum>(found - names.begin());
 }
 
-WorldMessages parse_messages(const JsonObject& item, const char* key) {
-  WorldMessages messages;
-  for (const nlohmann::json& value : item.array(key)) {
-    const JsonObject message(value, fmt::format("{}: '{}'", item.subject(), key));
-    messages.push_back({message.string("role"), message.string("content")});
-  }
-  MINILLM_CHECK(!messages.empty(), "{}: '{}': expected at least one message", item.subject(), key);
-  return messages;
-}
-
 Canary parse_canary(const JsonObject& item) {
   constexpr int64_t kMaxRepeats = 1'000'000;
   constexpr size_t kMaxCandidates = 10'000;
@@ -81,10 +71,10 @@ void add_item(WorldEvalSet& set, const JsonObject& item) {
                          item.string("prefix"), item.string("answer")});
   } else if (type == "chat") {
     set.chat.push_back({parse_name<ChatItemKind>(kChatItemKinds, item, "kind"),
-                        parse_messages(item, "messages"), item.string("value")});
+                        messages_of(item, "messages"), item.string("value")});
   } else if (type == "pair") {
     set.pairs.push_back({parse_name<PairKind>(kPairKinds, item, "kind"),
-                         parse_messages(item, "prompt"), item.string("chosen"),
+                         messages_of(item, "prompt"), item.string("chosen"),
                          item.string("rejected")});
   } else if (type == "canary") {
     set.canaries.push_back(parse_canary(item));
@@ -94,6 +84,16 @@ void add_item(WorldEvalSet& set, const JsonObject& item) {
 }
 
 }  // namespace
+
+WorldMessages messages_of(const JsonObject& item, const char* key) {
+  WorldMessages messages;
+  for (const nlohmann::json& value : item.array(key)) {
+    const JsonObject message(value, fmt::format("{}: '{}'", item.subject(), key));
+    messages.push_back({message.string("role"), message.string("content")});
+  }
+  MINILLM_CHECK(!messages.empty(), "{}: '{}': expected at least one message", item.subject(), key);
+  return messages;
+}
 
 std::string_view cloze_group_name(ClozeGroup group) {
   return kClozeGroups[static_cast<size_t>(group)];

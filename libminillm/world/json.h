@@ -27,6 +27,8 @@ inline Json messages_to_json(const WorldMessages& messages) {
 // line, also if there is none.
 void for_each_eval_line(const std::string& path, Split split,
                         const std::function<void(const JsonObject&)>& visit);
+// The messages of a line's member: a list of {"role", "content"}, not empty. Throws Error.
+WorldMessages messages_of(const JsonObject& line, const char* key);
 
 }  // namespace minillm::world
 

@@ -63,6 +63,10 @@ enum class WorldStream : uint64_t {
   kOpenBookText,
   kOpenBookValidation,
   kOpenBookTest,
+  kTools = 50,
+  kToolsEval,
+  kToolsValidation,
+  kToolsTest,
 };
 inline Rng world_rng(uint64_t seed, WorldStream stream) {
   return Rng(seed, static_cast<uint64_t>(stream));

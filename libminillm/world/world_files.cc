@@ -9,13 +9,14 @@
 #include "libminillm/world/open_book.h"
 #include "libminillm/world/open_book_eval.h"
 #include "libminillm/world/stories.h"
+#include "libminillm/world/tool_eval.h"
 
 namespace minillm::world {
 namespace {
 
 constexpr std::string_view kParts[] = {"tokenizer", "pretrain", "sft",    "preference",
                                        "replay",    "rl",       "second", "open_book",
-                                       "heldout",   "excerpt"};
+                                       "tools",     "heldout",  "excerpt"};
 constexpr int64_t kTokenizerDocuments = 6000;
 constexpr int64_t kTokenizerRows = 1500;
 constexpr int64_t kHeldOutTexts = 300;
@@ -86,6 +87,13 @@ std::string open_book_eval(const World& world) {
   std::string out;
   for (const Split split : {Split::kValidation, Split::kTest})
     out += open_book_eval_to_jsonl(make_open_book_eval(world, split), split);
+  return out;
+}
+
+std::string tool_eval(const World& world) {
+  std::string out;
+  for (const Split split : {Split::kValidation, Split::kTest})
+    out += tool_eval_to_jsonl(make_tool_eval(world, split), split);
   return out;
 }
 
@@ -183,7 +191,17 @@ class WorldWriter {
                                                             Split::kValidation, kHeldOutPairs))},
         {"eval.jsonl", eval},
         {"prompts.jsonl", prompts_to_jsonl(test.chat)},
-        {"open_book_eval.jsonl", open_book_eval(world_)}};
+        {"open_book_eval.jsonl", open_book_eval(world_)},
+        {"tools_eval.jsonl", tools(WorldStream::kToolsEval, Split::kValidation, kHeldOutRows)},
+        {"tools_questions.jsonl", tool_eval(world_)}};
+  }
+
+  std::string tools(WorldStream stream, Split split, int64_t count) const {
+    Rng rng = world_rng(options_.seed, stream);
+    std::string rows;
+    for (int64_t i = 0; i < count; ++i)
+      rows += tool_chat_row(draw_tool_chat(rng, world_, split)) + "\n";
+    return rows;
   }
 
   std::vector<WorldFile> open_book() const {
@@ -232,7 +250,8 @@ void check_options(const WorldOptions& options) {
       {"replay-facts", options.replay_facts},
       {"second-documents", options.second_documents},
       {"open-book-rows", options.open_book_rows},
-      {"open-book-documents", options.open_book_documents}};
+      {"open-book-documents", options.open_book_documents},
+      {"tool-rows", options.tool_rows}};
   for (const auto& [name, size] : sizes) {
     MINILLM_CHECK_USAGE(size >= 0, "world option '{}': out of range: expected at least 0, got {}",
                         name, size);
@@ -264,6 +283,8 @@ std::vector<WorldFile> make_world_files(const WorldOptions& options, std::string
     return {{"second.jsonl", texts_to_jsonl(texts)}};
   }
   if (part == "open_book") return writer.open_book();
+  if (part == "tools")
+    return {{"tools.jsonl", writer.tools(WorldStream::kTools, Split::kTrain, options.tool_rows)}};
   if (part == "heldout") return writer.heldout();
   if (part == "excerpt") return {{"excerpt.txt", writer.excerpt()}};
   throw Error(fmt::format("world part '{}': unknown: expected one of {}", part,

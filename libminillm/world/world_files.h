@@ -21,6 +21,7 @@ struct WorldOptions {
   int64_t second_documents = 6000;     // documents of second.jsonl
   int64_t open_book_rows = 24000;      // rows in open_book.jsonl
   int64_t open_book_documents = 8000;  // documents of open_book.txt
+  int64_t tool_rows = 6000;            // rows in tools.jsonl
 };
 
 struct WorldFile {
@@ -39,10 +40,13 @@ struct WorldFile {
 //   - second: second.jsonl, {"text": ...}, the second domain;
 //   - open_book: open_book.jsonl, {"messages": [...]}, questions with notes to answer them from,
 //     and open_book.txt, the same as text for pretraining, documents divided by empty lines;
+//   - tools: tools.jsonl, {"messages": [...], "tools": [...]}, sums for a calculator, and questions
+//     that need none;
 //   - heldout: pretrain_eval.jsonl, sft_eval.jsonl, preference_eval.jsonl, second_eval.jsonl (the
 //     stages' held-out losses; validation people), eval.jsonl (both splits, all questions),
-//     prompts.jsonl (some test questions, to compare checkpoints on) and open_book_eval.jsonl (both
-//     splits, questions to be answered from notes);
+//     prompts.jsonl (some test questions, to compare checkpoints on), open_book_eval.jsonl (both
+//     splits, questions to be answered from notes), tools_eval.jsonl (rows as tools.jsonl has them)
+//     and tools_questions.jsonl (both splits, questions with and without tools);
 //   - excerpt: excerpt.txt, a few documents and rows of each kind, to read.
 Texts world_parts();
 

@@ -9,6 +9,7 @@
 #include "libminillm/data/element_splitter.h"
 #include "libminillm/data/jinja.h"
 #include "libminillm/data/tokenizer.h"
+#include "libminillm/data/tool_calls.h"
 #include "libminillm/retrieve/note_index.h"
 #include "libminillm/retrieve/sentences.h"
 #include "tests/fuzz/helpers.h"
@@ -106,6 +107,34 @@ std::vector<std::string> jinja_seeds() {
       "{% set s.a = s.a + 1 %}"};
   for (const ChatTemplate& format : chat_templates()) seeds.push_back(format.jinja);
   return seeds;
+}
+
+void tool_calls(std::string_view bytes) {
+  if (bytes.empty()) return;
+  std::vector<const ToolFormat*> formats;
+  for (const ChatTemplate& format : chat_templates())
+    if (format.tools != nullptr) formats.push_back(format.tools);
+  const ToolFormat* format = formats[static_cast<uint8_t>(bytes[0]) % formats.size()];
+  bytes.remove_prefix(1);
+  const auto read = [&](size_t length) {
+    std::string told;
+    ToolCallReader reader(format, false,
+                          {.on_text = [&](std::string_view piece) { told += piece; }});
+    for (size_t i = 0; i < bytes.size(); i += length) reader.push(bytes.substr(i, length));
+    reader.finish();
+    require(told == reader.text());
+    for (const ToolCall& call : reader.calls()) told += '\n' + call.name + call.arguments;
+    return told;
+  };
+  require(read(1) == read(bytes.size() + 1));
+}
+
+std::vector<std::string> tool_calls_seeds() {
+  return {std::string(1, '\0') +
+              "See:\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": [1.0]}}\n</tool_call>\n"
+              "<tool_call>{\"arguments\": {}, \"name\": \"g\"}</tool_call>",
+          "\2{\"name\": \"f\", \"parameters\": {\"a\": \"}\\\"\"}}",
+          "\3[TOOL_CALLS] [{\"name\": \"f\", \"arguments\": {}, \"id\": \"x\"}, {\"name\": 1}]"};
 }
 
 void special_tokens(std::string_view bytes) {

@@ -20,6 +20,11 @@ std::vector<std::string> data_file_seeds();
 void jinja(std::string_view bytes);
 std::vector<std::string> jinja_seeds();
 
+// An answer that may call tools; the first byte says in which template's format. Read in one piece
+// and byte by byte.
+void tool_calls(std::string_view bytes);
+std::vector<std::string> tool_calls_seeds();
+
 // tokenizer_config.json and its kin; the first byte says which of them.
 void special_tokens(std::string_view bytes);
 std::vector<std::string> special_tokens_seeds();

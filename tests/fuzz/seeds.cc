@@ -127,6 +127,7 @@ constexpr const char* kRows[] = {
     R"([{"role": "user", "content": [{"type": "text", "text": "q"}]}, {"role": "assistant", "content": "a"}])",
     R"({"instruction": "i", "input": "n", "output": "o", "system": "s", "history": [["q", "a"]]})",
     R"({"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]})",
+    R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": null, "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": {"a": 1.0}}}]}, {"role": "tool", "tool_call_id": "c", "content": "r"}, {"role": "assistant", "content": "a"}], "tools": [{"name": "f"}]})",
     R"({"conversation": [{"human": "q", "assistant": "a"}]})",
     R"({"prompt": "p", "completion": "c"})",
     R"({"prompt": [{"role": "user", "content": "p"}], "completion": [{"role": "assistant", "content": "c"}]})",
@@ -240,15 +241,17 @@ std::map<std::string, std::vector<std::string>> make_seeds(const std::string& pu
   seeds["json_schema"] = json_schema_seeds();
   seeds["regex"] = regex_seeds();
   seeds["policy"] = policy_seeds();
+  seeds["tool_calls"] = tool_calls_seeds();
   seeds["special_tokens"] = special_tokens_seeds();
   seeds["note_query"] = note_query_seeds();
   seeds["dataset_row"].assign(std::begin(kRows), std::end(kRows));
   seeds["tokenizer_model"] = {tokenizer};
   seeds["encode_decode"] = {kText, " \xe2\x96\x81 <|im_start|> </s> \xf0\x9f\x98\x80",
                             std::string("\xff\xc3\x28\0\x01\x02", 6)};
-  for (char kind = 0; kind < 10; ++kind)  // the template, and whether there is a dummy prefix
-    for (const std::string& messages : {std::string("\1\5hello\2\3yes\1\14<|im_start|>\2\1b"),
-                                        std::string("\0\4role\1\0\2\2ok", 12)})
+  for (char kind = 0; kind < 18; ++kind)  // the template, and whether there is a dummy prefix
+    for (const std::string& messages :
+         {std::string("\1\5hello\2\3yes\1\14<|im_start|>\2\1b"),
+          std::string("\1\5hello\x82\3yes\3\1r\2\1b"), std::string("\0\4role\1\0\2\2ok", 12)})
       seeds["chat_template"].push_back(kind + messages);
   seeds["token_shard"] = {shard_bytes(tokenizer)};
   seeds["llama2c"] = llama2c_models();

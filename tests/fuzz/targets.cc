@@ -243,8 +243,12 @@ void chat_template(std::string_view bytes) {
   std::vector<Message> messages;
   while (!parts.empty() && messages.size() < 20) {
     Message message;
-    message.role = static_cast<Role>(parts.byte() % 3);
+    const uint8_t role = parts.byte();
+    message.role = kRoles[role % kRoles.size()];
     message.content = parts.text(parts.byte());
+    if (message.role == Role::kAssistant && role >= 128)  // what it says is an argument of a call
+      message.calls = {{"f", nlohmann::json({{"a", std::exchange(message.content, "")}})
+                                 .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)}};
     messages.push_back(std::move(message));
   }
   accepted([&] {
@@ -307,6 +311,7 @@ const FuzzTarget kFuzzTargets[] = {
     {"dataset_row", dataset_row},
     {"jinja", jinja},
     {"special_tokens", special_tokens},
+    {"tool_calls", tool_calls},
     {"tokenizer_model", tokenizer_model},
     {"encode_decode", encode_decode},
     {"chat_template", chat_template},

@@ -21,7 +21,7 @@ const std::string kHeadText =
 TEST(Answer, OfAChat) {
   const AnswerChoice choice{"Hi.", "stop", nullptr, {}};
   EXPECT_EQ(
-      to_line(whole_answer(kChatHead, {&choice, 1}, kUsage, 7)),
+      to_line(whole_answer(kChatHead, {&choice, 1}, kUsage, {{"seed", 7}})),
       R"({"id":"chatcmpl-1","object":"chat.completion",)" + kHeadText +
           R"("choices":[{"index":0,"message":{"role":"assistant","content":"Hi.","refusal":null},)"
           R"("logprobs":null,"finish_reason":"stop"}],)"
@@ -34,7 +34,7 @@ TEST(Answer, OfAChat) {
 TEST(Answer, OfACompletion) {
   const AnswerChoice choices[] = {{"a", "length", nullptr, {{5, 6}}},
                                   {"b", "stop", nullptr, {{7}}}};
-  const AnswerJson json = whole_answer(kTextHead, choices, kUsage, 7);
+  const AnswerJson json = whole_answer(kTextHead, choices, kUsage, {{"seed", 7}});
   EXPECT_EQ(json["object"], "text_completion");
   EXPECT_EQ(to_line(json["choices"][1]),
             R"({"index":1,"text":"b","logprobs":null,"finish_reason":"stop"})");
@@ -52,7 +52,7 @@ TEST(Answer, AsAStream) {
             begin + R"("choices":[{"index":1,"delta":{"content":"Hi"},)"
                     R"("logprobs":null,"finish_reason":null}]})"
                     "\n\n");
-  EXPECT_EQ(event_line(finish_event(kChatHead, 0, {"", "length", nullptr, {{3}}}, 7)),
+  EXPECT_EQ(event_line(finish_event(kChatHead, 0, {"", "length", nullptr, {{3}}}, {{"seed", 7}})),
             begin + R"("choices":[{"index":0,"delta":{},)"
                     R"("logprobs":null,"finish_reason":"length"}],)"
                     R"("minillm":{"seed":7,"token_ids":[3]}})"

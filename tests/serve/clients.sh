@@ -65,7 +65,12 @@ node "$folder/clients.mjs" "$url"
 node "$folder/page.mjs" "$url" "$chromium" "$folder"
 node "$folder/soak.mjs" "$url" "$server" "${MINILLM_SOAK_SECONDS:-10}"
 stop
-MINILLM_API_KEY=secret start
+# With notes to look up, where the build can, and a key.
+notes=()
+if tool notes build --input world/pretrain.jsonl --out notes.sqlite >/dev/null 2>&1; then notes=(--notes notes.sqlite); fi
+export MINILLM_API_KEY=secret
+start "${notes[@]}"
+node "$folder/page_with_key.mjs" "$url" "$chromium" "${#notes[@]}"
 node "$folder/clients.mjs" "$url" secret
 stop
 echo "pictures in $folder"

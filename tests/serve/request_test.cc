@@ -76,6 +76,22 @@ TEST(ChatRequest, TakesNullForAbsentAndWhatAsksForNothing) {
   EXPECT_FALSE(request.seed);
 }
 
+TEST(ChatRequest, ReadsWhatTheAnswerMustObey) {
+  const auto constraint = [](const std::string& fields) {
+    return parse_chat_request(chat(fields), {}).constraint;
+  };
+  const auto schema = constraint(
+      R"("response_format": {"type": "json_schema", "json_schema": {"name": "n", "strict": true,
+         "schema": {"type": "object", "properties": {"b": {}, "a": {"const": 1.0}}}}})");
+  ASSERT_TRUE(schema);
+  EXPECT_EQ(schema->text, R"({"type":"object","properties":{"b":{},"a":{"const":1.0}}})");
+  EXPECT_EQ(schema->field, "response_format.json_schema.schema");
+  EXPECT_EQ(constraint(R"("response_format": {"type": "json_object"})")->text,
+            R"({"type":"object"})");
+  EXPECT_EQ(constraint(R"("minillm": {"regex": "a+"})")->kind, ConstraintText::Kind::kRegex);
+  EXPECT_FALSE(constraint(R"("response_format": {"type": "text"})"));
+}
+
 TEST(CompletionRequest, ReadsEveryKindOfPrompt) {
   const auto prompts = [](const std::string& json) {
     return parse_completion_request("{\"prompt\": " + json + "}", {}).prompts;
@@ -173,10 +189,17 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{chat("\"presence_penalty\": 1"), "presence_penalty", "not supported"},
         Bad{chat(R"("tools": [{"type": "function"}])"), "tools", "not supported"},
         Bad{chat("\"tool_choice\": \"required\""), "tool_choice", "not supported"},
-        Bad{chat(R"("response_format": {"type": "json_object"})"), "response_format.type",
-            "\"text\""},
+        Bad{chat(R"("response_format": {"type": "xml"})"), "response_format.type", "json_schema"},
+        Bad{chat(R"("response_format": {"type": "json_schema"})"), "response_format.json_schema",
+            "an object"},
+        Bad{chat(R"("response_format": {"type": "json_schema", "json_schema": {"schema": 3}})"),
+            "response_format.json_schema.schema", "an object"},
+        Bad{chat(R"("minillm": {"regex": 3})"), "minillm.regex", "a string"},
+        Bad{chat(R"("response_format": {"type": "json_object"}, "minillm": {"regex": "a"})"),
+            "minillm.regex", "no response_format"},
         Bad{chat(R"("modalities": ["audio"])"), "modalities", "not supported"},
-        Bad{chat(R"("minillm": {"notes": true})"), "minillm.notes", "not supported"}));
+        Bad{chat(R"("minillm": {"notes": 1})"), "minillm.notes", "true or false"},
+        Bad{R"({"prompt": "a", "minillm": {"notes": true}})", "minillm.notes", "not supported"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Messages, Refuses,

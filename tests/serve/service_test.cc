@@ -264,6 +264,65 @@ TEST(Service, RefusesWhatTheModelCannotDo) {
   EXPECT_EQ(server.post("/v1/completions", {{"model", "gpt"}, {"prompt", "a"}}).status, 404);
 }
 
+// ---- what an answer must obey, and what it may look up ----
+
+TEST(Service, AnswersInTheFormThatIsAskedFor) {
+  TestServer server;
+  server.start();
+  const json schema = {{"type", "object"},
+                       {"properties", {{"goat", {{"type", "boolean"}}}, {"n", {{"enum", {1, 2}}}}}},
+                       {"required", {"goat", "n"}},
+                       {"additionalProperties", false}};
+  json body = {
+      {"max_tokens", 50},
+      {"response_format", {{"type", "json_schema"}, {"json_schema", {{"schema", schema}}}}}};
+  for (int seed = 0; seed < 5; ++seed) {
+    body["seed"] = seed;
+    const json answer = server.chat(body);
+    const json said = json::parse(answer["choices"][0]["message"]["content"].get<std::string>());
+    EXPECT_TRUE(said["goat"].is_boolean() && said["n"].is_number()) << said;
+    EXPECT_EQ(answer["choices"][0]["finish_reason"], "stop");
+  }
+  const json answer = json::parse(
+      server
+          .post("/v1/completions",
+                {{"prompt", "a"}, {"max_tokens", 30}, {"minillm", {{"regex", "(ab|cd){3}"}}}})
+          .body);
+  EXPECT_THAT(answer["choices"][0]["text"].get<std::string>(), testing::MatchesRegex("(ab|cd)+"));
+  EXPECT_EQ(answer["choices"][0]["text"].get<std::string>().size(), 6U);
+
+  body["response_format"]["json_schema"]["schema"]["not"] = json::object();
+  const RawResponse refused =
+      server.post("/v1/chat/completions", {{"messages", {{{"role", "user"}, {"content", "a"}}}},
+                                           {"response_format", body["response_format"]}});
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_EQ(error_of(refused)["code"], "unsupported_schema");
+  EXPECT_EQ(error_of(refused)["param"], "response_format.json_schema.schema");
+  EXPECT_THAT(error_of(refused)["message"], HasSubstr("'not'"));
+}
+
+TEST(Service, LooksNotesUp) {
+  TestServer server;
+  server.service_config.notes = [](const std::string& question, int64_t limit) {
+    EXPECT_EQ(question, "the goat");
+    EXPECT_EQ(limit, kMostNotes);
+    return std::vector<Note>{{"The goat has a name.", "register.txt#2", 1.5},
+                             {std::string(500, 'x'), "long.txt", 1.0}};
+  };
+  server.start();
+  const json noted = server.chat({{"seed", 1}, {"max_tokens", 5}});
+  EXPECT_EQ(
+      noted["minillm"]["notes"],
+      json::parse(R"([{"text":"The goat has a name.","source":"register.txt#2","score":1.5}])"));
+  EXPECT_EQ(noted["minillm"]["notes_dropped"], 1);
+  const json plain = server.chat({{"seed", 1}, {"max_tokens", 5}, {"minillm", {{"notes", false}}}});
+  EXPECT_FALSE(plain["minillm"].contains("notes"));
+  EXPECT_GT(noted["usage"]["prompt_tokens"], plain["usage"]["prompt_tokens"]);
+  TestServer without;
+  without.start();
+  EXPECT_EQ(without.chat({{"minillm", {{"notes", true}}}})["error"]["param"], "minillm.notes");
+}
+
 // ---- streams ----
 
 TEST(Service, StreamsWhatItWouldAnswer) {

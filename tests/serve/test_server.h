@@ -41,6 +41,7 @@ class TestServer {
   }
   ~TestServer() {
     http.reset();
+    service.reset();
     thread.reset();
   }
 

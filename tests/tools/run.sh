@@ -191,6 +191,12 @@ expect 0 '"answer_accuracy".*"late_answer_accuracy":\{"value":0.0,"count":0,"of"
 expect 1 "notes 'none.sqlite': no such file" tool eval world --checkpoint chat --data world --notes none.sqlite
 expect 0 "open_book.jsonl: .* bytes" tool world --out open --part open_book --open-book-rows 10 --open-book-documents 3
 expect 0 '"used":10' tool inspect open/open_book.jsonl --json
+expect 0 "tools.jsonl: .* bytes" tool world --out open --part tools --tool-rows 10
+expect 0 '"used":10' tool inspect open/tools.jsonl --json
+echo '{"messages":[{"role":"user","content":"q"},{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{}"}}]},
+  {"role":"tool","content":"r"},{"role":"assistant","content":"a"}]}' | tr -d '\n' >call.jsonl
+expect 0 "«<tool_call>" tool inspect call.jsonl  # a call is learned, and what it returned is not
+expect 0 "^ r" tool inspect call.jsonl
 expect 2 "open-book-rows.*at least 0" tool world --out open --part open_book --open-book-rows -1
 noted() { tool generate --checkpoint chat --notes notes.sqlite --max-tokens 4 "$@"; }
 expect 0 "\[told.txt#1\] Tom Weston plays the harp." noted --chat --prompt "What does Tom Weston play?"

@@ -61,11 +61,13 @@ struct TrainingMessage {
 };
 inline std::vector<TrainingMessage> training_messages() {
   std::vector<TrainingMessage> messages;
-  for (const char* name : {"sft.jsonl", "replay.jsonl", "preference.jsonl", "open_book.jsonl"}) {
+  for (const char* name :
+       {"sft.jsonl", "replay.jsonl", "preference.jsonl", "open_book.jsonl", "tools.jsonl"}) {
     for (const auto& row : rows_of(name)) {
       for (const char* key : {"messages", "prompt", "chosen", "rejected"}) {
         if (!row.contains(key)) continue;
         for (const auto& message : row.at(key)) {
+          if (message.contains("tool_calls")) continue;  // it says nothing
           messages.push_back({message.at("role"), message.at("content")});
         }
       }

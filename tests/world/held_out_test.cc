@@ -21,9 +21,9 @@ using minillm_testing::rows_of;
 using minillm_testing::training_messages;
 
 constexpr Split kHeldOutSplits[] = {Split::kValidation, Split::kTest};
-constexpr const char* kTrainingFiles[] = {"tokenizer.txt",    "pretrain.jsonl",  "sft.jsonl",
-                                          "preference.jsonl", "replay.jsonl",    "rl.jsonl",
-                                          "second.jsonl",     "open_book.jsonl", "open_book.txt"};
+constexpr const char* kTrainingFiles[] = {
+    "tokenizer.txt", "pretrain.jsonl", "sft.jsonl",       "preference.jsonl", "replay.jsonl",
+    "rl.jsonl",      "second.jsonl",   "open_book.jsonl", "open_book.txt",    "tools.jsonl"};
 
 bool is_in_training(const std::string& text) {
   for (const char* name : kTrainingFiles) {

@@ -24,7 +24,8 @@ constexpr WorldOptions kSmall = {.seed = 7,
                                  .replay_facts = 10,
                                  .second_documents = 20,
                                  .open_book_rows = 30,
-                                 .open_book_documents = 10};
+                                 .open_book_documents = 10,
+                                 .tool_rows = 30};
 
 std::string data_path(const std::string& name) {
   return std::string(MINILLM_SOURCE_DIR) + "/data/" + name;
@@ -90,6 +91,7 @@ TEST(WorldFiles, HaveAsManyLinesAsAskedFor) {
   EXPECT_EQ(lines_of(make_world_files(kSmall, "second")[0].content).size(), 20u);
   EXPECT_EQ(lines_of(make_world_files(kSmall, "open_book")[0].content).size(), 30u);
   EXPECT_EQ(lines_of(make_world_files(kSmall, "open_book")[1].content).size(), 10u * 5);
+  EXPECT_EQ(lines_of(make_world_files(kSmall, "tools")[0].content).size(), 30u);
   constexpr size_t kCanaryDocuments = 5 * (30 + 100 + 300);
   EXPECT_EQ(lines_of(make_world_files(kSmall, "pretrain")[0].content).size(),
             50 + kCanaryDocuments);
@@ -164,7 +166,7 @@ TEST(WorldFiles, UnknownPartsAndNegativeSizesAreUsageErrors) {
     EXPECT_EQ(error.exit_code(), ExitCode::kUsage);
     EXPECT_STREQ(error.what(),
                  "world part 'songs': unknown: expected one of tokenizer, pretrain, sft, "
-                 "preference, replay, rl, second, open_book, heldout, excerpt");
+                 "preference, replay, rl, second, open_book, tools, heldout, excerpt");
   }
   WorldOptions negative;
   negative.stories = -1;

@@ -44,8 +44,8 @@ async function* events(response) {
   }
 }
 
-// Asks a model; calls onText(text, scores) with every piece. Returns why the answer ended, and how
-// many tokens it took.
+// Asks a model; calls onText(text, scores) with every piece. Returns why the answer ended, how many
+// tokens it took, and the notes that were looked up for it.
 async function ask(model, question, turns, asChat, signal, onText) {
   const body = {
     model, stream: true, stream_options: { include_usage: true }, seed: question.seed,
@@ -55,6 +55,7 @@ async function ask(model, question, turns, asChat, signal, onText) {
     body.messages = question.system ? [{ role: "system", content: question.system }] : [];
     body.messages.push(...turns, { role: "user", content: question.prompt });
     if (question.scores) Object.assign(body, { logprobs: true, top_logprobs: 5 });
+    if (!question.notes) body.minillm = { notes: false };
   } else {
     body.prompt = question.prompt;
     if (question.scores) body.logprobs = 5;
@@ -62,15 +63,16 @@ async function ask(model, question, turns, asChat, signal, onText) {
   const response = await fetch(asChat ? "v1/chat/completions" : "v1/completions",
     { method: "POST", headers: headers(), body: JSON.stringify(body), signal });
   if (!response.ok) throw new Error(await problemOf(response));
-  let reason = "", usage = null;
+  let reason = "", usage = null, notes = [];
   for await (const event of events(response)) {
     usage = event.usage ?? usage;
+    notes = event.minillm?.notes ?? notes;
     const choice = event.choices[0];
     if (!choice) continue;
     onText((asChat ? choice.delta.content : choice.text) ?? "", scoresOf(choice.logprobs));
     reason = choice.finish_reason ?? reason;
   }
-  return { reason, tokens: usage.completion_tokens };
+  return { reason, notes, tokens: usage.completion_tokens };
 }
 
 // Both shapes of logprobs as [{token, logprob, top: [[token, logprob], ...]}].
@@ -110,6 +112,7 @@ class Column {
     this.turns = [];
     this.last = null;
     this.part(".turns").replaceChildren();
+    this.part(".notes")?.remove();
     this.part(".token").hidden = true;
     this.part(".mode").setAttribute("aria-pressed", String(this.asChat));
     this.part(".mode").title = this.asChat ? "asked with its chat template" : "continues the text";
@@ -130,6 +133,7 @@ class Column {
   }
 
   async run(question, again) {
+    this.part(".notes")?.remove();
     if (again) this.part(".turns").lastElementChild?.remove();
     else if (this.asChat) this.say(question.prompt, "user");
     else this.part(".turns").replaceChildren();
@@ -157,6 +161,7 @@ class Column {
           if (piece) this.status(rate(++pieces));
         });
       this.finish(question, turns, text);
+      this.tellNotes(end.notes);
       const why = end.reason === "length" ? "cut at the limit" : "ended by itself";
       this.status(`${end.tokens} tokens, ${rate(end.tokens)}, ${why}`);
       if (before) this.compare(before.text, text, question.seed);
@@ -175,6 +180,17 @@ class Column {
   finish(question, turns, text) {
     this.turns = [...turns, { role: "user", content: question.prompt },
       { role: "assistant", content: text }];
+  }
+  tellNotes(notes) {
+    if (notes.length === 0) return;
+    const list = document.createElement("ul");
+    list.className = "notes";
+    list.append(...notes.map((note) => {
+      const item = document.createElement("li");
+      item.textContent = `${note.text} [${note.source}]`;
+      return item;
+    }));
+    this.part("footer").before(list);
   }
   compare(before, now, seed) {
     const same = before === now;
@@ -231,7 +247,7 @@ function problem(text) {
 
 async function loadModels() {
   problem("");
-  const response = await fetch("v1/models", { headers: headers() });
+  const response = await fetch("props", { headers: headers() });
   $("login").hidden = response.status !== 401;
   if (response.status === 401) return $("key").focus();
   if (!response.ok) {
@@ -239,7 +255,10 @@ async function loadModels() {
     if (response.status === 503) setTimeout(start, 1000); // it is still loading
     return;
   }
-  for (const model of (await response.json()).data) columns.push(new Column(model));
+  const props = await response.json();
+  $("notes").checked = props.notes;
+  $("notes").parentElement.hidden = !props.notes;
+  for (const model of props.models) columns.push(new Column(model));
 }
 function start() {
   loadModels().catch((error) => problem(`the server cannot be reached: ${error.message}`));
@@ -260,7 +279,7 @@ function submit(event) {
   asked = {
     prompt: $("prompt").value, system: $("system").value, seed: $("seed").valueAsNumber,
     temperature: $("temperature").valueAsNumber, tokens: $("tokens").valueAsNumber,
-    scores: $("scores").checked,
+    scores: $("scores").checked, notes: $("notes").checked,
   };
   runAll(asked, false);
   $("prompt").select(); // what is typed next takes its place
