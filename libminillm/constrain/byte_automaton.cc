@@ -90,18 +90,15 @@ ByteAutomaton without_words(const ByteAutomaton& all, std::vector<std::string> w
 }
 
 ByteAutomaton with_length(const ByteAutomaton& text, const ByteAutomaton& character, uint64_t least,
-                          uint64_t most, size_t max_states, bool* too_large) {
-  *too_large = false;
+                          uint64_t most, size_t& states_left) {
   ByteAutomaton result;
   if (text.states.empty()) return result;
   using Key = std::tuple<uint32_t, uint32_t, uint64_t>;  // in the text, in the character, how many
   Numbering<Key> states;
   states.number({0, 0, 0});
   for (size_t i = 0; i < states.keys.size(); ++i) {
-    if (states.keys.size() > max_states) {
-      *too_large = true;
-      return {};
-    }
+    if (states_left == 0) return {};
+    --states_left;
     const uint32_t state = std::get<0>(states.keys[i]), within = std::get<1>(states.keys[i]);
     const uint64_t count = std::get<2>(states.keys[i]);
     ByteAutomaton::State& added = result.states.emplace_back();

@@ -39,10 +39,10 @@ ByteAutomaton automaton_of_words(std::vector<std::string> words);
 ByteAutomaton without_words(const ByteAutomaton& all, std::vector<std::string> words);
 
 // What `text` accepts in `least` to `most` characters. `character` accepts the characters, none of
-// which is a beginning of another; `text` accepts sequences of them only. Empty if that takes more
-// than `max_states` states; then `*too_large` is set.
+// which is a beginning of another; `text` accepts sequences of them only. `states_left` goes down
+// by the states that are tried; nothing at all if it comes to 0.
 ByteAutomaton with_length(const ByteAutomaton& text, const ByteAutomaton& character, uint64_t least,
-                          uint64_t most, size_t max_states, bool* too_large);
+                          uint64_t most, size_t& states_left);
 
 // Removes the states that lead to none that accepts, and those that nothing leads to.
 void trim(ByteAutomaton& automaton);

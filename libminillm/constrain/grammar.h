@@ -20,7 +20,7 @@ class Grammar {
  public:
   using Rule = uint32_t;
   static constexpr uint32_t kUnlimited = UINT32_MAX;
-  static constexpr size_t kMaxRules = 200'000, kMaxStates = 200'000;
+  static constexpr size_t kMaxRules = 200'000, kMaxStates = 100'000;
 
   // What the automaton accepts. The parts of a text between which it changes rules are found
   // without looking ahead: all ways to read it are followed at once.

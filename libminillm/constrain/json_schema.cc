@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -18,7 +19,8 @@
 namespace minillm {
 namespace {
 
-constexpr size_t kMaxLengthStates = 20'000;
+// Of all patterns whose lengths are limited, and of all keys that others must not be.
+constexpr size_t kMaxLengthStates = 20'000, kMaxOtherKeyBytes = 8'192;
 constexpr size_t kMaxReferences = 1'000;
 constexpr uint64_t kMostLeast = 1 << 16;  // of minLength and minItems: a text has to end
 
@@ -163,7 +165,10 @@ class SchemaCompiler {
     const auto [least, most] = object.integer_bounds();
     MINILLM_CHECK(least <= most, "{}: no integer is in its bounds, or none of at most 17 digits",
                   path.text());
-    return grammar_.automaton(json_integer(least, most));
+    const auto [found, added] = integers_.try_emplace({least, most}, 0);
+    if (added)
+      found->second = grammar_.automaton(json_integer(least, most, path.text(), regex_work_));
+    return found->second;
   }
 
   static void check_counts(uint64_t least, uint64_t most, const char* of, const SchemaPath& path) {
@@ -179,37 +184,46 @@ class SchemaCompiler {
     const Json* const pattern = object.find("pattern");
     const Json* const format = object.find("format");
     if (pattern != nullptr && format != nullptr) unsupported(path, "format", "beside 'pattern'");
-    const bool any_length = least == 0 && most == Grammar::kUnlimited;
-    const Rule quote = grammar_.literal("\"");
-    if (pattern == nullptr && format == nullptr) {
-      if (any_length) return text();
-      const Rule characters =
-          grammar_.repeat(grammar_.automaton(json_character()), static_cast<uint32_t>(least),
-                          static_cast<uint32_t>(most));
-      return grammar_.sequence({quote, characters, quote});
-    }
     const SchemaPath where = path / (pattern != nullptr ? "pattern" : "format");
-    const std::string given = expect_string(pattern != nullptr ? *pattern : *format, where);
-    ByteAutomaton content;
-    if (pattern != nullptr) {
-      content = compile_regex(given, RegexMatch::kSearch, RegexText::kJsonString, where.text());
-    } else {
-      const char* const expression = expression_of_format(given);
-      MINILLM_CHECK(expression != nullptr, "{}: '{}': not supported: expected {}", where.text(),
-                    given, known_formats());
-      content = compile_regex(expression);
+    std::string given;
+    if (pattern != nullptr || format != nullptr)
+      given = expect_string(pattern != nullptr ? *pattern : *format, where);
+    else if (least == 0 && most == Grammar::kUnlimited)
+      return text();
+    const auto [found, added] = strings_.try_emplace({pattern != nullptr, given, least, most}, 0);
+    if (!added) return found->second;
+    if (given.empty() && pattern == nullptr) {
+      if (!character_) character_ = grammar_.automaton(json_character());
+      found->second = quoted(
+          grammar_.repeat(*character_, static_cast<uint32_t>(least), static_cast<uint32_t>(most)));
+      return found->second;
     }
-    if (!any_length) content = limited(content, least, most, where);
-    return grammar_.sequence({quote, grammar_.automaton(content), quote});
+    ByteAutomaton content = pattern != nullptr ? matching(given, where) : formatted(given, where);
+    if (least > 0 || most != Grammar::kUnlimited) content = limited(content, least, most, where);
+    found->second = quoted(grammar_.automaton(content));
+    return found->second;
+  }
+  Rule quoted(Rule content) {
+    return grammar_.sequence({grammar_.literal("\""), content, grammar_.literal("\"")});
+  }
+  ByteAutomaton matching(const std::string& pattern, const SchemaPath& where) {
+    return compile_regex(pattern, RegexMatch::kSearch, RegexText::kJsonString, where.text(),
+                         regex_work_);
+  }
+  ByteAutomaton formatted(const std::string& format, const SchemaPath& where) {
+    const char* const expression = expression_of_format(format);
+    MINILLM_CHECK(expression != nullptr, "{}: '{}': not supported: expected {}", where.text(),
+                  short_visible(format), known_formats());
+    return compile_regex(expression, RegexMatch::kWhole, RegexText::kPlain, where.text(),
+                         regex_work_);
   }
 
   ByteAutomaton limited(const ByteAutomaton& content, uint64_t least, uint64_t most,
                         const SchemaPath& where) {
-    bool too_large = false;
     ByteAutomaton both =
         with_length(content, json_character(), least,
-                    most == Grammar::kUnlimited ? UINT64_MAX : most, kMaxLengthStates, &too_large);
-    MINILLM_CHECK(!too_large,
+                    most == Grammar::kUnlimited ? UINT64_MAX : most, length_states_left_);
+    MINILLM_CHECK(length_states_left_ > 0,
                   "{}: together with 'minLength' or 'maxLength' it takes more than {} states",
                   where.text(), kMaxLengthStates);
     MINILLM_CHECK(!both.states.empty(), "{}: matches no text of the length", where.text());
@@ -229,6 +243,19 @@ class SchemaCompiler {
     return listed("[", item, static_cast<uint32_t>(least), static_cast<uint32_t>(most), "]");
   }
 
+  // A key that is none of the declared ones.
+  Rule other_key(const std::vector<std::string>& keys, const SchemaPath& path) {
+    if (keys.empty()) return text();
+    for (const std::string& key : keys) {
+      MINILLM_CHECK(key.size() < other_key_bytes_left_,
+                    "{}: 'additionalProperties' beside 'properties': expected at most {} bytes of "
+                    "keys",
+                    path.text(), kMaxOtherKeyBytes);
+      other_key_bytes_left_ -= key.size() + 1;
+    }
+    return quoted(grammar_.automaton(json_key_other_than(keys)));
+  }
+
   Rule object_rule(const SchemaObject& object, const SchemaPath& path) {
     const std::vector<SchemaObject::Member> members = object.members();
     const Json* const additional = object.find("additionalProperties");
@@ -242,13 +269,8 @@ class SchemaCompiler {
     // one to the first, so that they come in order and each at most once.
     Rule after_some = close, after_none = close;
     if (others != nullptr && *others != false) {
-      const Rule key = keys.empty()
-                           ? text()
-                           : grammar_.sequence({grammar_.literal("\""),
-                                                grammar_.automaton(json_key_other_than(keys)),
-                                                grammar_.literal("\"")});
-      const Rule member = grammar_.sequence(
-          {key, grammar_.literal(":"), value(*others, path / "additionalProperties")});
+      const Rule member = grammar_.sequence({other_key(keys, path), grammar_.literal(":"),
+                                             value(*others, path / "additionalProperties")});
       const Rule more = grammar_.repeat(grammar_.sequence({grammar_.literal(","), member}), 0,
                                         Grammar::kUnlimited);
       after_some = grammar_.sequence({more, close});
@@ -275,7 +297,12 @@ class SchemaCompiler {
   Grammar grammar_;
   std::map<std::string, Rule> referred_;
   std::vector<Pending> pending_;
-  std::optional<Rule> anything_, text_, number_;
+  // What is asked for again and again, once.
+  std::map<std::pair<int64_t, int64_t>, Rule> integers_;
+  std::map<std::tuple<bool, std::string, uint64_t, uint64_t>, Rule> strings_;
+  RegexWork regex_work_;
+  size_t length_states_left_ = kMaxLengthStates, other_key_bytes_left_ = kMaxOtherKeyBytes;
+  std::optional<Rule> anything_, text_, number_, character_;
 };
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "libminillm/constrain/regex.h"
 #include "libminillm/core/alternatives.h"
 
 namespace minillm {
@@ -107,12 +106,13 @@ const ByteAutomaton& json_number() {
   return automaton;
 }
 
-ByteAutomaton json_integer(int64_t least, int64_t most) {
+ByteAutomaton json_integer(int64_t least, int64_t most, const std::string& subject,
+                           RegexWork& work) {
   std::string all;
   if (least < 0) all = "-" + integers_between(std::max<int64_t>(1, -most), -least);
   if (most >= 0)
     all += (all.empty() ? "" : "|") + integers_between(std::max<int64_t>(0, least), most);
-  return compile_regex(all);
+  return compile_regex(all, RegexMatch::kWhole, RegexText::kPlain, subject, work);
 }
 
 const char* expression_of_format(std::string_view format) {

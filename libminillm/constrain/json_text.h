@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "libminillm/constrain/byte_automaton.h"
+#include "libminillm/constrain/regex.h"
 
 namespace minillm {
 
@@ -24,7 +25,8 @@ ByteAutomaton json_key_other_than(const std::vector<std::string>& keys);
 // At most 17 digits, one sign, one point, one exponent of two digits; no integer is "-0".
 const ByteAutomaton& json_number();
 // REQUIRES: -kLargestInteger <= least <= most <= kLargestInteger.
-ByteAutomaton json_integer(int64_t least, int64_t most);
+ByteAutomaton json_integer(int64_t least, int64_t most, const std::string& subject,
+                           RegexWork& work);
 
 // What the characters of a string of this `format` are; nullptr if it is not known.
 const char* expression_of_format(std::string_view format);

@@ -13,7 +13,8 @@ namespace {
 
 constexpr size_t kMaxNodes = 100'000;
 constexpr size_t kMaxStates = 20'000;
-constexpr size_t kMaxWork = 2'000'000;  // nodes looked at, over all states: tens of milliseconds
+// In units of a node that is looked at, some tens of nanoseconds.
+constexpr size_t kWorkOfNode = 10, kWorkOfState = 50;
 
 // A nondeterministic automaton (Thompson 1968). Anchors are edges that only some places let pass.
 struct Node {
@@ -25,10 +26,11 @@ struct Node {
 // Builds from the end to the beginning: what follows a part is there before it.
 class NodeBuilder {
  public:
-  NodeBuilder(RegexText text, const std::string& subject) : text_(text), subject_(subject) {}
+  NodeBuilder(RegexText text, const std::string& subject, RegexWork& work)
+      : text_(text), subject_(subject), work_(work) {}
 
   uint32_t build(const RegexTree& tree, uint32_t next) {
-    check_size(++calls_);
+    work_.take(1, subject_);
     switch (tree.kind) {
       case RegexTree::kCharacters:
         return characters(tree.characters, next);
@@ -52,7 +54,9 @@ class NodeBuilder {
   }
 
   uint32_t add(const Node& node) {
-    check_size(nodes.size());
+    work_.take(kWorkOfNode, subject_);
+    MINILLM_CHECK(nodes.size() < kMaxNodes, "{}: too large: its repeats make more than {} parts",
+                  subject_, kMaxNodes);
     nodes.push_back(node);
     return static_cast<uint32_t>(nodes.size() - 1);
   }
@@ -60,10 +64,6 @@ class NodeBuilder {
   std::vector<Node> nodes;
 
  private:
-  void check_size(size_t size) const {
-    MINILLM_CHECK(size < kMaxNodes, "{}: too large: its repeats make more than {} parts", subject_,
-                  kMaxNodes);
-  }
   uint32_t split(uint32_t next, uint32_t other) {
     return add({.kind = Node::kSplit, .next = next, .other = other});
   }
@@ -109,14 +109,14 @@ class NodeBuilder {
 
   RegexText text_;
   const std::string& subject_;
-  size_t calls_ = 0;
+  RegexWork& work_;
 };
 
 // The subset construction: a state is the set of nodes where one may be.
 class SubsetBuilder {
  public:
-  SubsetBuilder(const std::vector<Node>& nodes, const std::string& subject)
-      : nodes_(nodes), subject_(subject), seen_(nodes.size(), 0) {}
+  SubsetBuilder(const std::vector<Node>& nodes, const std::string& subject, RegexWork& work)
+      : nodes_(nodes), subject_(subject), work_(work), seen_(nodes.size(), 0) {}
 
   ByteAutomaton build(uint32_t start) {
     ByteAutomaton automaton;
@@ -152,8 +152,7 @@ class SubsetBuilder {
       pending_.pop_back();
       if (seen_[at] == epoch_) continue;
       seen_[at] = epoch_;
-      MINILLM_CHECK(++work_ <= kMaxWork, "{}: too large: it can be read in too many ways at once",
-                    subject_);
+      work_.take(1, subject_);
       const Node& node = nodes_[at];
       const bool passes = node.kind == Node::kSplit || (node.kind == Node::kBegin && begins) ||
                           (node.kind == Node::kEnd && ends);
@@ -173,6 +172,7 @@ class SubsetBuilder {
     if (added) {
       MINILLM_CHECK(sets_.size() < kMaxStates, "{}: too large: it takes more than {} states",
                     subject_, kMaxStates);
+      work_.take(kWorkOfState, subject_);
       sets_.push_back(set);
     }
     return found->second;
@@ -180,9 +180,9 @@ class SubsetBuilder {
 
   const std::vector<Node>& nodes_;
   const std::string& subject_;
+  RegexWork& work_;
   std::vector<uint32_t> seen_;
   uint32_t epoch_ = 0;
-  size_t work_ = 0;
   std::vector<uint32_t> pending_;
   std::vector<ByteEdge> bytes_;  // the target is a node
   std::vector<std::vector<uint32_t>> sets_;
@@ -196,26 +196,40 @@ bool has_anchor(const RegexTree& tree) {
 
 }  // namespace
 
+void RegexWork::take(size_t work, const std::string& subject) {
+  MINILLM_CHECK(left >= work,
+                "{}: too large: it has too many parts, or can be read in too many ways at once",
+                subject);
+  left -= work;
+}
+
 ByteAutomaton compile_regex(std::string_view expression, RegexMatch match, RegexText text,
                             const std::string& subject) {
+  RegexWork work;
+  return compile_regex(expression, match, text, subject, work);
+}
+
+ByteAutomaton compile_regex(std::string_view expression, RegexMatch match, RegexText text,
+                            const std::string& subject, RegexWork& work) {
   const RegexTree tree = parse_regex(expression, subject);
-  NodeBuilder builder(text, subject);
+  NodeBuilder builder(text, subject, work);
   uint32_t start = builder.add({.kind = Node::kMatch});
   RegexTree anything{.kind = RegexTree::kRepeat, .characters = {}, .parts = {any_character()}};
   anything.most = kNoLimit;
   if (match == RegexMatch::kSearch) start = builder.build(anything, start);
   start = builder.build(tree, start);
   if (match == RegexMatch::kSearch) start = builder.build(anything, start);
-  return SubsetBuilder(builder.nodes, subject).build(start);
+  return SubsetBuilder(builder.nodes, subject, work).build(start);
 }
 
 ByteAutomaton compile_folded_regex(std::string_view expression, const std::string& subject) {
   const RegexTree tree = parse_regex(expression, subject, RegexSpelling::kAny);
   MINILLM_CHECK(!has_anchor(tree), "{}: the anchors ^ and $: not supported here", subject);
-  NodeBuilder builder(RegexText::kPlain, subject);
+  RegexWork work;
+  NodeBuilder builder(RegexText::kPlain, subject, work);
   const uint32_t end = builder.add({.kind = Node::kMatch});
   const uint32_t start = builder.build(tree, end);
-  return SubsetBuilder(builder.nodes, subject).build(start);
+  return SubsetBuilder(builder.nodes, subject, work).build(start);
 }
 
 }  // namespace minillm

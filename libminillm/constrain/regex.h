@@ -9,6 +9,7 @@
 #ifndef LIBMINILLM_CONSTRAIN_REGEX_H_
 #define LIBMINILLM_CONSTRAIN_REGEX_H_
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -25,11 +26,21 @@ enum class RegexText {
   kJsonString  // as they are spelled within the quotes of a JSON string (append_json_utf8)
 };
 
+// How much work is left for expressions that are compiled together; less than 0.1 s in all.
+struct RegexWork {
+  size_t left = 3'000'000;
+  // Throws Error `<subject>: too large: ...` where there is not so much left.
+  void take(size_t work, const std::string& subject);
+};
+
 // Throws Error `<subject>: ...`: a mistake (with the character where it is), what is not supported,
 // an expression that matches no text at all, or one that takes more states or time than is allowed.
 ByteAutomaton compile_regex(std::string_view expression, RegexMatch match = RegexMatch::kWhole,
                             RegexText text = RegexText::kPlain,
                             const std::string& subject = "regex");
+// The same with shared work.
+ByteAutomaton compile_regex(std::string_view expression, RegexMatch match, RegexText text,
+                            const std::string& subject, RegexWork& work);
 
 // For rules: what `expression` matches from its beginning on, in any spelling (spellings.h). Throws
 // Error, also at an anchor.

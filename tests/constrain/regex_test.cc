@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <regex>
 
 #include "libminillm/core/rng.h"
@@ -106,14 +106,14 @@ TEST(Regex, BombsAreRefusedInTime) {
         std::string("(((){1000}){1000}){1000}"), std::string("(a|b)*a(a|b){20}"),
         std::string("(.{0,1000}x){500}"), std::string("(x+x+)+y") + std::string(60000, 'z'),
         std::string("((a?){100}){100}")}) {
-    const auto begin = std::chrono::steady_clock::now();
+    const std::clock_t begin = std::clock();
     try {
       compile_regex(bomb);
     } catch (const Error& error) {
       EXPECT_NE(std::string(error.what()).find("regex"), std::string::npos) << error.what();
     }
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-    EXPECT_LT(seconds.count(), 2) << bomb.substr(0, 30);  // 50 ms where nothing else runs
+    const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+    EXPECT_LT(seconds, 1) << bomb.substr(0, 30);  // tens of milliseconds without sanitizers
   }
 }
 
