@@ -48,9 +48,10 @@ class AdapterCheckpoint : public testing::Test {
   }
   // Saves its adapter.
   std::string saved(const Model& model, const std::string& name = "adapter") const {
-    const std::vector<Real> moments(model.adapter()->parameters().size(), Real{0.5});
+    std::vector<Real> moments(model.adapter()->parameters().size(), Real{0.5});
     const std::string path = dir_.file(name);
-    write_checkpoint(path, {&model, &toy_tokenizer(), moments, moments, sample_state(3)});
+    write_checkpoint(path, {&model, &toy_tokenizer(), minillm::moments_in_memory(moments, moments),
+                            sample_state(3)});
     return path;
   }
   std::vector<Real> log_probs(const Model& model) const {
