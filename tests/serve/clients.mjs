@@ -91,6 +91,34 @@ await test("a text is scored", async () => {
   assert.ok(token_logprobs.slice(1).every((p) => p < 0));
 });
 
+await test("an answer in the form of a schema", async () => {
+  const schema = { type: "object", properties: { name: { type: "string", maxLength: 9 }, known: { type: "boolean" } },
+    required: ["name", "known"], additionalProperties: false };
+  const answer = await openai.chat.completions.create({ ...question, max_tokens: 100,
+    response_format: { type: "json_schema", json_schema: { name: "person", strict: true, schema } } });
+  const person = JSON.parse(answer.choices[0].message.content);
+  assert.deepEqual(Object.keys(person), ["name", "known"]);
+});
+
+// So small a model calls nothing by itself: an expression makes it say a call.
+await test("a call of a tool, and what it returned", async () => {
+  const tools = [{ type: "function", function: { name: "add", description: "a sum",
+    parameters: { type: "object", properties: { a: { type: "integer" }, b: { type: "integer" } } } } }];
+  const call = String.raw`<tool_call>\n\{"name": "add", "arguments": \{"a": [1-9]{2}, "b": 2\}\}\n</tool_call>`;
+  const asked = { ...question, max_tokens: 200, tools, minillm: { regex: call } };
+  const answer = await openai.chat.completions.create(asked);
+  const streamed = await openai.chat.completions.stream(asked).finalChatCompletion();
+  for (const { choices: [choice] } of [answer, streamed]) {
+    assert.equal(choice.finish_reason, "tool_calls");
+    assert.equal(choice.message.tool_calls[0].function.name, "add");
+    assert.equal(JSON.parse(choice.message.tool_calls[0].function.arguments).b, 2);
+  }
+  const { message } = answer.choices[0];
+  const next = await openai.chat.completions.create({ ...question, tools, messages: [...messages, message,
+    { role: "tool", tool_call_id: message.tool_calls[0].id, content: "14" }] });
+  assert.ok(next.usage.prompt_tokens > answer.usage.prompt_tokens);
+});
+
 await test("errors", async () => {
   const refuses = (body, check) => assert.rejects(openai.chat.completions.create({ ...question, ...body }), check);
   await refuses({ temperature: 3 },
