@@ -85,6 +85,8 @@ TEST(Service, Counts) {
   TestServer server;
   server.start();
   server.post("/v1/completions", {{"prompt", "the goat"}, {"max_tokens", 3}});
+  // An answer is told before the step that made it is counted.
+  EXPECT_TRUE(TestServer::soon([&] { return server.counters().running == 0; }));
   const std::string text = server.ask("GET", "/metrics").body;
   EXPECT_THAT(text, HasSubstr("# TYPE minillm_requests_total counter\nminillm_requests_total 1\n"));
   EXPECT_THAT(text, HasSubstr("minillm_requests_processing 0\n"));
