@@ -48,9 +48,10 @@ std::vector<Real> golden_values(Index size, uint64_t seed) {
 TEST(GoldenCheckpoint, DISABLED_Write) {
   Model model(golden_config());
   std::ranges::copy(golden_values(model.tensors().size(), 1), model.parameters().begin());
-  const std::vector<Real> first = golden_values(model.tensors().size(), 2),
-                          second = golden_values(model.tensors().size(), 3);
-  write_checkpoint(golden(kVersion), {&model, &toy_tokenizer(), first, second, sample_state(7)});
+  std::vector<Real> first = golden_values(model.tensors().size(), 2),
+                    second = golden_values(model.tensors().size(), 3);
+  write_checkpoint(golden(kVersion), {&model, &toy_tokenizer(),
+                                      minillm::moments_in_memory(first, second), sample_state(7)});
 }
 
 TEST(GoldenCheckpoint, OfVersion010LoadsAsItWasWritten) {
