@@ -81,7 +81,7 @@ TEST_P(Soak, MemoryAndDescriptorsStayTheSame) {
       open_descriptors());
   if (kMemoryIsOurs) {
     EXPECT_LT(growth(allocated), 0.01);
-    EXPECT_LT(growth(resident), full ? 0.01 : 0.05);
+    EXPECT_LT(growth(resident), full ? 0.01 : 0.15);  // pages of a small process move by themselves
   }
   EXPECT_EQ(open_descriptors(), descriptors_before);
   EXPECT_LE(most_descriptors, descriptors_before + 4);  // log, lock, token cache

@@ -305,7 +305,7 @@ echo '{"type": "integer", "minimum": 10, "maximum": 99}' >schema.json
 expect 0 '^[1-9][0-9]$' tool generate --checkpoint aligned --chat --prompt "How many?" --schema schema.json
 expect 0 '^(yes|no), [a-z]{3}$' \
   tool generate --checkpoint aligned --prompt "The baker" --regex '(yes|no), [a-z]{3}'
-expect 1 "schema: \$.items: keyword 'not': not supported" \
+expect 1 "schema: \\$.items: keyword 'not': not supported" \
   tool generate --checkpoint aligned --prompt x --schema '{"items": {"not": {}}}'
 expect 1 "regex: character 1: look-ahead" tool generate --checkpoint aligned --prompt x --regex '(?=a)'
 cat >policy.toml <<'END'
