@@ -161,6 +161,7 @@ void OrderedSum::sum_in_background() {
     if (opened < buckets && opened - closed < kOnTheirWay) {
       std::unique_lock lock(mutex_);
       if (opened == closed) changed_.wait(lock, [&] { return ready_from_ <= lowest(opened); });
+      if (given_up_) return;
       more = ready_from_ <= lowest(opened);
     }
     if (more)

@@ -55,6 +55,7 @@ class OrderedSum {
     finish_sum();
   }
   // The same beside other work: elements from `from` on may travel, as they are final.
+  // The sums must outlive it, or finish_sum().
   void begin_sum(std::span<const std::span<Real>> sums);
   void ready(Index from);
   void finish_sum();  // all are ready

@@ -58,8 +58,8 @@ class RankedSum {
   const Slots own_slots_;
   const std::vector<ElementRange> parts_, own_parts_;
   GradientSum sum_;
-  std::optional<OrderedSum> exchange_;
-  std::vector<Arena> nodes_;  // sums of all own nodes but the last
+  std::vector<Arena> nodes_;            // sums of all own nodes but the last
+  std::optional<OrderedSum> exchange_;  // reads them until it is gone
 };
 
 }  // namespace minillm

@@ -138,8 +138,8 @@ TEST(OrderedSum, IsGivenUpWithTheCaller) {
   EXPECT_ERROR(run_loopback(
                    2,
                    [](Communicator& communicator) {
-                     OrderedSum sum(communicator, 2, parts_of(50, 4, false), 8);
                      Values values(50);
+                     OrderedSum sum(communicator, 2, parts_of(50, 4, false), 8);
                      const std::span<Real> views[] = {values};
                      sum.begin_sum(views);
                      if (communicator.rank() == 0) throw Error("disk full");
