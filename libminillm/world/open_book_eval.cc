@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "libminillm/core/check.h"
 #include "libminillm/world/json.h"
@@ -48,8 +49,9 @@ class OpenBookItems {
     for (const Person* player : players_) {
       OpenBookItem item = about_others(OpenBookItemKind::kAmongOthers, *player, 2);
       std::vector<std::string>& notes = *item.notes;
+      std::string news = write_news(rng_, *player);  // drawn before its place
       notes.insert(notes.begin() + static_cast<ptrdiff_t>(rng_.below(notes.size() + 1)),
-                   write_news(rng_, *player));
+                   std::move(news));
       item.value = player->instrument;
       items_.push_back(std::move(item));
     }
