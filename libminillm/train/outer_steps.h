@@ -41,8 +41,6 @@ class OuterSteps : public StepMethod {
   Index stride() const override { return config_.every; }
   OptimizerState state() override;
 
-  const RankedSum& sum() const { return sum_; }  // for what it cost
-
  private:
   // Parameters and gradient are in arenas of their own: those of the task are where passes are
   // computed, one replica after the other.

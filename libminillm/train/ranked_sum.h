@@ -43,10 +43,6 @@ class RankedSum {
   // checkpoint: all ranks read and take it together.
   OptimizerArray array_of_parts(std::string prefix, std::span<Real> own);
 
-  double staging_bytes() const { return exchange_ ? exchange_->staging_bytes() : 0; }
-  double bytes_sent() const { return exchange_ ? exchange_->bytes_sent() : 0; }
-  double seconds_waited() const { return exchange_ ? exchange_->seconds_waited() : 0; }
-
  private:
   bool is_alone() const { return !exchange_.has_value(); }
   void for_each_owned(ElementRange elements,

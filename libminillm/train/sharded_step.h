@@ -34,8 +34,6 @@ class ShardedStep : public StepMethod {
   void settle() override { sum_.finish_gather(); }
   OptimizerState state() override;
 
-  const RankedSum& sum() const { return sum_; }  // for what it cost
-
  private:
   void watch_blocks(Model& model);
 

@@ -19,20 +19,13 @@ std::string held_out_hash(const LineageEntry& run) {
 }
 
 // The part of the other ranks in what the first one writes and reads.
-void hand_over(const TensorTable& tensors, const OptimizerState& optimizer) {
+enum class Part { kHandOver, kReceive };
+void take_part(Part part, const TensorTable& tensors, const OptimizerState& optimizer) {
   std::vector<Real> unused;
   for (const OptimizerArray& array : optimizer)
     for_each_piece(tensors, [&](const OptimizerPiece& piece) {
       unused.resize(static_cast<size_t>(piece.end - piece.begin));
-      array.read(piece.begin, unused);
-    });
-}
-void receive(const TensorTable& tensors, const OptimizerState& optimizer) {
-  std::vector<Real> unused;
-  for (const OptimizerArray& array : optimizer)
-    for_each_piece(tensors, [&](const OptimizerPiece& piece) {
-      unused.resize(static_cast<size_t>(piece.end - piece.begin));
-      array.take(piece.begin, unused);
+      part == Part::kHandOver ? array.read(piece.begin, unused) : array.take(piece.begin, unused);
     });
 }
 
@@ -48,7 +41,7 @@ void Trainer::save(bool best) {
                 ExitCode::kDiverged);
   if (!any_of(ranks_, run_ != nullptr)) return;
   const OptimizerState optimizer = method_->state();
-  if (number_of(ranks_) > 0) return hand_over(*task_.trainable.tensors, optimizer);
+  if (number_of(ranks_) > 0) return take_part(Part::kHandOver, *task_.trainable.tensors, optimizer);
   state_.metrics_offset = record_->sync();
   state_.planned_steps = steps_;
   state_.lineage = task_.ancestors;
@@ -129,7 +122,7 @@ void Trainer::load(const Checkpoint* checkpoint) {
   if (checkpoint != nullptr)
     checkpoint->load_optimizer(tensors, optimizer);
   else
-    receive(tensors, optimizer);
+    take_part(Part::kReceive, tensors, optimizer);
   method_->parameters_taken();
 }
 
