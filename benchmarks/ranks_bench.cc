@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "libminillm/core/arena.h"
 #include "libminillm/core/rng.h"
 #include "libminillm/data/packing.h"
 #include "libminillm/dist/mpi.h"
@@ -46,11 +47,13 @@ double middle(std::vector<double> values) {
 
 // In turn: MPI_Allreduce, and reduce-scatter and all-gather of the ordered sum.
 void bench_sum(Communicator& ranks, Index size) {
-  constexpr int kRepetitions = 11;
+  constexpr int kRepetitions = 51;
   std::vector<ElementRange> parts;
   for (Index p = 0; p < kNormParts; ++p) parts.push_back(norm_part(p, size));
   OrderedSum sum(ranks, ranks.ranks(), parts);
-  std::vector<Real> values(static_cast<size_t>(size), Real{1});
+  Arena memory(size);  // as a gradient's
+  const std::span<Real> values = memory.span();
+  std::ranges::fill(values, Real{1});
   const std::span<Real> views[] = {values};
   std::vector<double> engine, ordered;
   for (int i = 0; i <= kRepetitions; ++i) {
@@ -112,9 +115,10 @@ void bench_steps(Communicator* ranks, const std::string& name, Index tokens, Ind
   Workspace workspace(size.model(), tokens, tokens, Workspace::Mode::kTraining);
   Rng rng(1, static_cast<uint64_t>(number_of(ranks)));
   TokenBatch batch;
-  while (batch.rows() + size.T <= tokens) {
+  while (batch.rows() < tokens) {
     std::vector<Token> text;
-    for (Index t = 0; t <= size.T; ++t)
+    const Index rows = std::min(size.T, tokens - batch.rows());
+    for (Index t = 0; t <= rows; ++t)
       text.push_back(static_cast<Token>(rng.below(static_cast<uint64_t>(size.V))));
     append_text(batch, text);
   }

@@ -55,18 +55,24 @@ class MpiRanks : public Communicator {
   // Tests in a loop: MPI's own wait has no deadline. Nothing moves in Open MPI unless it is called.
   using Communicator::wait;
   void wait(Messages& messages, const std::atomic<bool>& given_up) override {
-    const auto end = Clock::now() + std::chrono::duration<double>(deadline_);
-    for (int idle = 0;; ++idle) {
+    const auto begin = Clock::now();
+    const auto end = begin + std::chrono::duration<double>(deadline_);
+    std::chrono::microseconds pause(20);
+    while (true) {
       const Transfer* open = nullptr;
       for (const auto& message : messages)
         if (auto& transfer = static_cast<Transfer&>(*message); !is_done(transfer) && !open)
           open = &transfer;
       if (open == nullptr) break;
       MINILLM_CHECK(!given_up, "rank {}: gave up", rank_);
-      MINILLM_CHECK(Clock::now() < end, "rank {}: nothing was heard of rank {} for {} s", rank_,
-                    open->other, deadline_);
-      constexpr int kSpins = 1000;  // then others may have the processor
-      if (idle > kSpins) std::this_thread::sleep_for(std::chrono::microseconds(50));
+      const auto now = Clock::now();
+      MINILLM_CHECK(now < end, "rank {}: nothing was heard of rank {} for {} s", rank_, open->other,
+                    deadline_);
+      // Then the passes may have the processor. A line of 10 Gbit/s moves 600 KB in the longest.
+      constexpr std::chrono::microseconds kSpinning(200), kLongest(500);
+      if (now < begin + kSpinning) continue;
+      std::this_thread::sleep_for(pause);
+      pause = std::min(2 * pause, kLongest);
     }
     messages.clear();
   }

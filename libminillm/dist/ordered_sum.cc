@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "libminillm/core/check.h"
+#include "libminillm/core/multiversion.h"
 
 namespace minillm {
 namespace {
@@ -30,6 +31,11 @@ class Stopwatch {
   double& seconds_;
   const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
+
+MINILLM_MULTIVERSION
+void add(Real* __restrict sum, const Real* __restrict values, Index size) {
+  for (Index i = 0; i < size; ++i) sum[i] += values[i];
+}
 
 Index largest_of(std::span<const ElementRange> parts) {
   Index largest = 1;
@@ -59,7 +65,7 @@ OrderedSum::OrderedSum(Communicator& communicator, Index slots, std::vector<Elem
       buckets_per_part_((largest_of(parts_) + bucket_ - 1) / bucket_),
       rounds_((std::ssize(parts_) + communicator.ranks() - 1) / communicator.ranks()),
       nodes_(ranks_),
-      messages_(kOnTheirWay) {
+      on_their_way_(kOnTheirWay) {
   MINILLM_CHECK_USAGE(communicator.ranks() <= slots,
                       "ranks: {} of them: expected at most train.slots = {}, as each has slots of "
                       "its own",
@@ -75,7 +81,7 @@ OrderedSum::OrderedSum(Communicator& communicator, Index slots, std::vector<Elem
 OrderedSum::~OrderedSum() {
   if (!thread_.joinable()) return;  // else the caller is on its way out with an error
   given_up_ = true;
-  ready(0);
+  set_ready(0);
   thread_.join();
 }
 
@@ -94,9 +100,15 @@ double OrderedSum::staging_bytes(Index slots, Index ranks, Index largest_part, I
          sizeof(Real);
 }
 
-// A round is a part of each rank, the last round first.
+// A round is a part of each rank. A sum travels from the last round to the first one, a gather from
+// the first to the last.
 ElementRange OrderedSum::slice(size_t rank, Index bucket) const {
-  const Index round = rounds_ - 1 - bucket / buckets_per_part_, piece = bucket % buckets_per_part_;
+  return slice(rank, rounds_ - 1 - bucket / buckets_per_part_, bucket % buckets_per_part_);
+}
+ElementRange OrderedSum::gathered(size_t rank, Index bucket) const {
+  return slice(rank, bucket / buckets_per_part_, bucket % buckets_per_part_);
+}
+ElementRange OrderedSum::slice(size_t rank, Index round, Index piece) const {
   const Index number = round * static_cast<Index>(ranks_) + static_cast<Index>(rank);
   if (number >= std::ssize(parts_)) return {};
   const ElementRange part = parts_[static_cast<size_t>(number)];
@@ -114,11 +126,11 @@ std::span<Real> OrderedSum::staged(const Held& held, Index bucket, Index size) {
 
 // Receives first, and sends to the next rank first, so that no rank is everybody's first.
 void OrderedSum::open(Index bucket) {
-  Communicator::Messages& messages = messages_[static_cast<size_t>(bucket % kOnTheirWay)];
+  Communicator::Messages& received = on_their_way_[static_cast<size_t>(bucket % kOnTheirWay)];
   const ElementRange own = slice(own_, bucket);
   for (const Held& held : held_)
     if (held.rank != own_ && own.end > own.begin)
-      messages.push_back(
+      received.push_back(
           communicator_.receive(static_cast<Index>(held.rank), tag_of(held.number, bucket),
                                 std::as_writable_bytes(staged(held, bucket, own.end - own.begin))));
   for (size_t k = 1; k < ranks_; ++k) {
@@ -127,14 +139,14 @@ void OrderedSum::open(Index bucket) {
     if (theirs.end == theirs.begin) continue;
     for (size_t number = 0; number < sums_.size(); ++number) {
       const auto bytes = std::as_bytes(part_of(sums_[number], theirs));
-      messages.push_back(communicator_.send(static_cast<Index>(to), tag_of(number, bucket), bytes));
+      sent_.push_back(communicator_.send(static_cast<Index>(to), tag_of(number, bucket), bytes));
       bytes_sent_ += static_cast<double>(bytes.size());
     }
   }
 }
 
 void OrderedSum::close(Index bucket) {
-  communicator_.wait(messages_[static_cast<size_t>(bucket % kOnTheirWay)], given_up_);
+  communicator_.wait(on_their_way_[static_cast<size_t>(bucket % kOnTheirWay)], given_up_);
   const std::span<const Real> sum = value({0, slots_}, bucket);
   const std::span<Real> to = part_of(sums_[0], slice(own_, bucket));
   if (sum.data() != to.data()) std::ranges::copy(sum, to.begin());
@@ -149,16 +161,22 @@ std::span<Real> OrderedSum::value(Slots node, Index bucket) {
                                : staged(*found, bucket, own.end - own.begin);
   const std::span<Real> left = value(left_of(node), bucket);
   const std::span<const Real> right = value(right_of(node), bucket);
-  for (size_t i = 0; i < left.size(); ++i) left[i] += right[i];
+  add(left.data(), right.data(), std::ssize(left));
   return left;
 }
 
-void OrderedSum::sum_in_background() {
+bool OrderedSum::is_ready(Index bucket) {
+  const std::scoped_lock lock(mutex_);
+  return ready_from_ <= lowest(bucket);
+}
+
+void OrderedSum::sum_buckets() {
   const Index buckets = rounds_ * buckets_per_part_;
   Index opened = 0, closed = 0;
   while (closed < buckets) {
     bool more = false;
     if (opened < buckets && opened - closed < kOnTheirWay) {
+      if (opened == closed && !is_ready(opened)) communicator_.wait(sent_, given_up_);
       std::unique_lock lock(mutex_);
       if (opened == closed) changed_.wait(lock, [&] { return ready_from_ <= lowest(opened); });
       if (given_up_) return;
@@ -169,17 +187,34 @@ void OrderedSum::sum_in_background() {
     else
       close(closed++);
   }
+  communicator_.wait(sent_, given_up_);
 }
 
-void OrderedSum::begin_sum(std::span<const std::span<Real>> sums) {
+void OrderedSum::reduce_scatter(std::span<const std::span<Real>> sums) {
   MINILLM_DCHECK(sums.size() == own_nodes().size());
   finish_gather();
   sums_.assign(sums.begin(), sums.end());
-  ready_from_ = kEverything;
-  start([this] { sum_in_background(); });
+  ready_from_ = 0;
+  sum_buckets();
+}
+
+// The thread begins with the first elements that may travel: until then it may still gather.
+void OrderedSum::begin_sum(std::span<const std::span<Real>> sums) {
+  MINILLM_DCHECK(sums.size() == own_nodes().size());
+  sums_.assign(sums.begin(), sums.end());
+  begun_ = false;
 }
 
 void OrderedSum::ready(Index from) {
+  if (!std::exchange(begun_, true)) {
+    finish_gather();
+    ready_from_ = kEverything;
+    start([this] { sum_buckets(); });
+  }
+  set_ready(from);
+}
+
+void OrderedSum::set_ready(Index from) {
   {
     const std::scoped_lock lock(mutex_);
     ready_from_ = std::min(ready_from_, from);
@@ -192,45 +227,44 @@ void OrderedSum::finish_sum() {
   join();
 }
 
-// The first parts first. All of it is on its way at once: nothing is copied on the way.
-void OrderedSum::gather_in_background(std::span<Real> values) {
-  std::vector<Communicator::Messages> messages(parts_.size());
-  for (size_t p = 0; p < parts_.size(); ++p) {
-    if (parts_[p].end == parts_[p].begin) continue;
-    const std::span<Real> part = part_of(values, parts_[p]);
-    const size_t owner = p % ranks_;
-    if (owner != own_) {
-      messages[p].push_back(communicator_.receive(static_cast<Index>(owner), kGatherTag,
-                                                  std::as_writable_bytes(part)));
-      continue;
-    }
-    for (size_t k = 1; k < ranks_; ++k) {
-      messages[p].push_back(communicator_.send(static_cast<Index>((own_ + k) % ranks_), kGatherTag,
-                                               std::as_bytes(part)));
-      bytes_sent_ += static_cast<double>(part.size_bytes());
-    }
+void OrderedSum::open_gather(std::span<Real> values, Index bucket) {
+  Communicator::Messages& messages = on_their_way_[static_cast<size_t>(bucket % kOnTheirWay)];
+  const std::span<const Real> own = part_of(values, gathered(own_, bucket));
+  for (size_t k = 1; k < ranks_; ++k) {
+    const size_t from = (own_ + ranks_ - k) % ranks_, to = (own_ + k) % ranks_;
+    const std::span<Real> theirs = part_of(values, gathered(from, bucket));
+    if (!theirs.empty())
+      messages.push_back(communicator_.receive(static_cast<Index>(from), kGatherTag,
+                                               std::as_writable_bytes(theirs)));
+    if (own.empty()) continue;
+    messages.push_back(communicator_.send(static_cast<Index>(to), kGatherTag, std::as_bytes(own)));
+    bytes_sent_ += static_cast<double>(own.size_bytes());
   }
-  const auto arrived = [&](Index end) {
-    {
-      const std::scoped_lock lock(mutex_);
-      arrived_ = end;
-    }
+}
+
+// Only some buckets are on their way, those that are needed first: on a slow line, whatever else
+// the ranks say to each other waits behind them.
+void OrderedSum::gather_parts(std::span<Real> values) {
+  const Index buckets = rounds_ * buckets_per_part_;
+  for (Index opened = 0, closed = 0; closed < buckets; ++closed) {
+    while (opened < buckets && opened - closed < kOnTheirWay) open_gather(values, opened++);
+    communicator_.wait(on_their_way_[static_cast<size_t>(closed % kOnTheirWay)], given_up_);
+    const std::scoped_lock lock(mutex_);
+    arrived_ = closed + 1 < buckets ? gathered(0, closed + 1).begin : kEverything;
     changed_.notify_all();
-  };
-  for (size_t p = 0; p < parts_.size(); ++p)
-    if (p % ranks_ != own_) {
-      communicator_.wait(messages[p], given_up_);
-      arrived(parts_[p].end);
-    }
-  arrived(kEverything);
-  for (Communicator::Messages& sent : messages) communicator_.wait(sent, given_up_);
+  }
+}
+
+void OrderedSum::all_gather(std::span<Real> values) {
+  finish_gather();
+  gather_parts(values);
 }
 
 void OrderedSum::begin_gather(std::span<Real> values) {
   finish_gather();
   arrived_ = 0;
   gathering_ = true;
-  start([this, values] { gather_in_background(values); });
+  start([this, values] { gather_parts(values); });
 }
 
 void OrderedSum::wait_for(Index end) {

@@ -50,10 +50,7 @@ class OrderedSum {
   // sums[k]: the value of own_nodes()[k], all elements; overwritten. Afterwards sums[0] has the sum
   // over all slots in own_parts(), the bits of which depend on the number of slots alone. All ranks
   // must call it. Throws Error as Communicator::wait does.
-  void reduce_scatter(std::span<const std::span<Real>> sums) {
-    begin_sum(sums);
-    finish_sum();
-  }
+  void reduce_scatter(std::span<const std::span<Real>> sums);
   // The same beside other work: elements from `from` on may travel, as they are final.
   // The sums must outlive it, or finish_sum().
   void begin_sum(std::span<const std::span<Real>> sums);
@@ -61,10 +58,7 @@ class OrderedSum {
   void finish_sum();  // all are ready
 
   // Everybody's parts of `values` to everybody.
-  void all_gather(std::span<Real> values) {
-    begin_gather(values);
-    finish_gather();
-  }
+  void all_gather(std::span<Real> values);
   // The same beside other work, that needs the elements below `end` first. Own parts must not
   // change before finish_gather() has returned, which may be called again.
   void begin_gather(std::span<Real> values);
@@ -88,13 +82,18 @@ class OrderedSum {
     Index place = -1;
   };
   ElementRange slice(size_t rank, Index bucket) const;
+  ElementRange gathered(size_t rank, Index bucket) const;
+  ElementRange slice(size_t rank, Index round, Index piece) const;
   Index lowest(Index bucket) const;
+  void set_ready(Index from);
+  bool is_ready(Index bucket);
   void open(Index bucket);
   void close(Index bucket);
   std::span<Real> value(Slots node, Index bucket);
   std::span<Real> staged(const Held& held, Index bucket, Index size);
-  void sum_in_background();
-  void gather_in_background(std::span<Real> values);
+  void sum_buckets();
+  void gather_parts(std::span<Real> values);
+  void open_gather(std::span<Real> values, Index bucket);
   void start(std::function<void()> work);
   void join();
 
@@ -108,9 +107,12 @@ class OrderedSum {
   std::vector<Held> held_;                 // of all ranks, by the node's beginning
   Index foreign_ = 0;                      // of them, held by others
   std::vector<Arena> staging_;             // [foreign nodes, bucket] for each bucket on its way
-  std::vector<Communicator::Messages> messages_;
+  std::vector<Communicator::Messages> on_their_way_;  // by bucket
+  Communicator::Messages sent_;                       // of a sum
   std::vector<std::span<Real>> sums_;
   double bytes_sent_ = 0, seconds_waited_ = 0;
+
+  bool begun_ = false;  // the sum that begin_sum() announced
 
   // Between the caller and the thread.
   std::thread thread_;

@@ -53,6 +53,7 @@ void block_forward(View out, BlockActivations& a, const BlockParameters<const Re
                     attention_shape(c), w.wqkv.precision);        // 4
   linear_forward_residual(residual, x, attn_out, w.wo, updated);  // 5
   low_rank_forward(residual, attn_in, w.beside_attention, updated, w.wo.precision);
+  if (context.between_halves) context.between_halves();
   rmsnorm_forward(ffn_in, a.ffn_rstd.top(N), residual, w.ffn_norm, epsilon);  // 6
   linear_forward(gate_up, ffn_in, w.w_gate_up, updated);                      // 7
   swiglu_forward(act, gate_up);                                               // 8
@@ -85,6 +86,7 @@ void block_backward(View dx, const BlockParameters<Real>& dw, BlockGradients& d,
   low_rank_backward(dnorm_in, dx, ffn_in, w.beside_ffn, updated, w.w_down.precision);
   // 6 was: ffn_in = rmsnorm(residual).  `residual` was used twice: this branch adds to dx.
   rmsnorm_backward(dx, dw.ffn_norm, dnorm_in, residual, w.ffn_norm, a.ffn_rstd.top(N));
+  if (context.between_halves) context.between_halves();
   // 5 was: residual = x + attn_out wo^T
   linear_backward(dattn_out, dw.wo, dx, attn_out, w.wo, updated);
   // 4 was: attn_out = softmax(q k^T / sqrt(D)) v, causal

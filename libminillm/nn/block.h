@@ -12,6 +12,7 @@
 #ifndef LIBMINILLM_NN_BLOCK_H_
 #define LIBMINILLM_NN_BLOCK_H_
 
+#include <functional>
 #include <span>
 
 #include "libminillm/core/matrix.h"
@@ -33,6 +34,7 @@ struct BlockContext {
   KvCache* cache = nullptr;                         // decoding: prefixes are its rows
   std::span<const LowRankPass::Rows> updated = {};  // rows that have updates
   std::span<const Token> tokens = {};               // [N]
+  std::function<void()> between_halves = {};        // optional: called between 5 and 6
 };
 
 //   out  [N, C]  out  the block's output; may be a.x itself when nothing is kept for backward, or

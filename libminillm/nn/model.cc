@@ -116,24 +116,25 @@ void Model::forward(const TokenBatch& batch, Workspace& ws, const Weights& weigh
   number_positions(positions, batch.segments);
   const size_t adapters = weights.blocks.front().wqkv.updates.size();
   divide_by_adapter(ws.updated, batch.segments, adapters);
-  const BlockContext context{config_, rope_,      batch.segments, positions,
-                             cache,   ws.updated, batch.tokens};
-  const auto reach = [&](Index layer) {
-    if (events_ != nullptr && &weights == &weights_) events_->before_forward(layer);
+  const auto reach = [&](Index part) {
+    if (events_ != nullptr && &weights == &weights_) events_->before_forward(part);
   };
+  Index l = 0;
+  const BlockContext context{config_, rope_,      batch.segments, positions,
+                             cache,   ws.updated, batch.tokens,   [&] { reach(2 * l + 1); }};
 
   reach(-1);
   embedding_forward(ws.block(0).x.top(N), batch.tokens, weights.embed);
   replace_embeddings(ws.block(0).x.top(N), batch.tokens, {ws.updated, weights.embed_rows});
-  for (Index l = 0; l < L; ++l) {
+  for (; l < L; ++l) {
     const size_t i = static_cast<size_t>(l);
     if (ws.mode == Workspace::Mode::kRecompute)
       parallel_copy(ws.inputs[i].view(), ws.block(l).x.top(N));
     const View out = l + 1 < L ? ws.block(l + 1).x.top(N) : ws.final_in.top(N);
-    reach(l);
+    reach(2 * l);
     block_forward(out, ws.block(l), weights.blocks[i], context, l);
   }
-  reach(L);
+  reach(2 * L);
   rmsnorm_forward(ws.final_out.top(N), ws.final_rstd.top(N), ws.final_in.top(N), weights.final_norm,
                   static_cast<Real>(config_.rms_norm_eps));
   if (ws.mode != Workspace::Mode::kInference) parallel_fill(ws.dhidden(N), 0);  // heads add to it
@@ -144,21 +145,27 @@ void Model::backward(const TokenBatch& batch, Workspace& ws, const Gradients& dw
   check_backward(ws);
   const Index N = batch.rows(), L = config_.num_hidden_layers;
   const std::span<const int32_t> positions = std::span(ws.positions).first(static_cast<size_t>(N));
-  const BlockContext context{config_, rope_,      batch.segments, positions,
-                             nullptr, ws.updated, batch.tokens};
+  const auto leave = [&](Index part) {
+    if (events_ != nullptr && &dw == &dweights_) events_->after_backward(part);
+  };
+  const BlockContext again{config_, rope_,      batch.segments, positions,
+                           nullptr, ws.updated, batch.tokens};
+  Index l = L;
+  BlockContext context = again;
+  context.between_halves = [&] { leave(2 * l + 1); };
 
   const View dx = ws.dx.top(N);
   parallel_fill(dx, 0);  // the residual stream: rmsnorm_backward adds to it
   rmsnorm_backward(dx, dw.final_norm, ws.dhidden(N), ws.final_in.top(N), weights_.final_norm,
                    ws.final_rstd.top(N));
-  for (Index l = L; l-- > 0;) {
+  while (l-- > 0) {
     const size_t i = static_cast<size_t>(l);
     if (ws.mode == Workspace::Mode::kRecompute && l + 1 < L) {  // the last one's are still there
       parallel_copy(ws.block(l).x.view(), ws.inputs[i].top(N));
-      block_forward({}, ws.block(l), weights_.blocks[i], context, l);
+      block_forward({}, ws.block(l), weights_.blocks[i], again, l);
     }
     block_backward(dx, dw.blocks[i], ws.block_gradients, ws.block(l), weights_.blocks[i], context);
-    if (events_ != nullptr && &dw == &dweights_) events_->after_backward(l);
+    leave(2 * l);
   }
   embedding_backward(dw.embed, dx, batch.tokens);
   replace_embeddings_backward(dx, batch.tokens, {ws.updated, weights_.embed_rows});

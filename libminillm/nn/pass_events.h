@@ -9,11 +9,11 @@
 
 namespace minillm {
 
-// Both required. Layer l's parameters are those of block l; layer -1 is the embedding, layer L what
-// follows the blocks.
+// Both required. Part -1 is the embedding, parts 2l and 2l + 1 are the halves of block l, attention
+// and feed-forward, and part 2L is what follows the L blocks.
 struct PassEvents {
-  std::function<void(Index layer)> before_forward;  // its parameters are read next
-  std::function<void(Index layer)> after_backward;  // its gradient is complete, of this pass
+  std::function<void(Index part)> before_forward;  // its parameters are read next
+  std::function<void(Index part)> after_backward;  // its gradient is complete, of this pass
 };
 
 }  // namespace minillm

@@ -8,11 +8,14 @@
 namespace minillm {
 namespace {
 
-// Where the parameters of each layer begin: the embedding, the blocks, what follows them; and end.
-std::vector<Index> layer_begins(const TensorTable& table, Index layers) {
+// Where the parameters of each part of a pass (pass_events.h) begin, and end.
+std::vector<Index> part_begins(const TensorTable& table, Index layers) {
   std::vector<Index> begins = {0};
   const auto add = [&](const std::string& name) { begins.push_back(table.find(name)->offset); };
-  for (Index l = 0; l < layers; ++l) add(fmt::format("model.layers.{}.input_layernorm.weight", l));
+  for (Index l = 0; l < layers; ++l) {
+    add(fmt::format("model.layers.{}.input_layernorm.weight", l));
+    add(fmt::format("model.layers.{}.post_attention_layernorm.weight", l));
+  }
   add("model.norm.weight");
   begins.push_back(table.size());
   return begins;
@@ -33,17 +36,17 @@ ShardedStep::ShardedStep(const TrainingTask& task, const TrainConfig& config, Co
 }
 
 ShardedStep::~ShardedStep() {
-  if (!layer_begins_.empty()) trainable_.blocks->watch_passes(nullptr);
+  if (!part_begins_.empty()) trainable_.blocks->watch_passes(nullptr);
 }
 
 void ShardedStep::watch_blocks(Model& model) {
-  layer_begins_ = layer_begins(model.tensors(), model.config().num_hidden_layers);
-  // Layer l's parameters: [begins[l + 1], begins[l + 2]).
-  events_.before_forward = [this](Index layer) {
-    sum_.wait_for(layer_begins_[static_cast<size_t>(layer + 2)]);
+  part_begins_ = part_begins(model.tensors(), model.config().num_hidden_layers);
+  // Part p's parameters: [begins[p + 1], begins[p + 2]).
+  events_.before_forward = [this](Index part) {
+    sum_.wait_for(part_begins_[static_cast<size_t>(part + 2)]);
   };
-  events_.after_backward = [this](Index layer) {
-    if (last_pass_) sum_.finish(layer_begins_[static_cast<size_t>(layer + 1)]);
+  events_.after_backward = [this](Index part) {
+    if (last_pass_) sum_.finish(part_begins_[static_cast<size_t>(part + 1)]);
   };
   model.watch_passes(&events_);
 }
@@ -77,7 +80,7 @@ void ShardedStep::update(double weight, double learning_rate, Index update) {
   adamw_.update(trainable_.parameters, trainable_.gradients,
                 clip_factor(max_grad_norm_, mean_norm_) / weight, learning_rate, update);
   sum_.begin_gather(trainable_.parameters);
-  if (layer_begins_.empty()) settle();
+  if (part_begins_.empty()) settle();
 }
 
 OptimizerState ShardedStep::state() {

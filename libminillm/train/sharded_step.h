@@ -48,8 +48,8 @@ class ShardedStep : public StepMethod {
 
   // Of the blocks, where work and messages go on together.
   PassEvents events_;
-  std::vector<Index> layer_begins_;  // of layers -1 ... L, and the end of all; empty: not watched
-  bool last_pass_ = false;           // the backward pass that completes the gradient
+  std::vector<Index> part_begins_;  // of parts -1 ... 2L, and the end of all; empty: not watched
+  bool last_pass_ = false;          // the backward pass that completes the gradient
 };
 
 }  // namespace minillm

@@ -47,11 +47,10 @@ TrainOutcome Trainer::run(const TrainerEvents& events) {
     const bool last = state_.step == steps_;
     const bool between = !last && (state_.step % task_.steps_per_preparation != 0 ||
                                    state_.step % method_->stride() != 0);
-    const bool stopping = !last && !between && asks(events_.stop_requested);
+    const Requests requests = last || between ? Requests{} : asked();
     const bool evaluating = task_.evaluate && !between && (last || due(config_.eval_every));
-    const bool asked = !between && asks(events_.save_requested);
-    const bool saving = !between && (last || stopping || asked || due(config_.save_every) ||
-                                     any_of(ranks_, save_is_overdue()));
+    const bool saving = last || requests.stop || requests.save || requests.save_is_overdue ||
+                        (!between && due(config_.save_every));
     const bool diverged = state_.consecutive_skips >= kMaxConsecutiveSkips;
     if (saving || evaluating || diverged || due(config_.log_every))
       record_->log_training(report_, epoch());
@@ -65,7 +64,7 @@ TrainOutcome Trainer::run(const TrainerEvents& events) {
     const bool best = evaluating && evaluate_or_save();
     if (due(config_.sample_every)) sample();
     if (saving || best || out_of_patience()) save(best);
-    if (stopping) return TrainOutcome::kInterrupted;
+    if (requests.stop) return TrainOutcome::kInterrupted;
   }
   method_->settle();
   if (state_.step < steps_)
@@ -161,6 +160,21 @@ void Trainer::report_step() {
 
 bool Trainer::out_of_patience() const {
   return config_.patience > 0 && state_.stale_evaluations >= config_.patience;
+}
+
+// Of any rank, in one message.
+Trainer::Requests Trainer::asked() const {
+  const Requests own = {.stop = events_.stop_requested && events_.stop_requested(),
+                        .save = events_.save_requested && events_.save_requested(),
+                        .save_is_overdue = save_is_overdue()};
+  if (count_of(ranks_) == 1) return own;
+  Requests all;
+  for (const Requests& some : all_gather_values(*ranks_, std::span(&own, 1))) {
+    all.stop |= some.stop;
+    all.save |= some.save;
+    all.save_is_overdue |= some.save_is_overdue;
+  }
+  return all;
 }
 
 bool Trainer::save_is_overdue() const {

@@ -77,9 +77,10 @@ class Trainer {
 
   void load(const Checkpoint* checkpoint);
   void share_state();
-  bool asks(const std::function<bool()>& request) const {
-    return any_of(ranks_, request && request());
-  }
+  struct Requests {
+    bool stop = false, save = false, save_is_overdue = false;
+  };
+  Requests asked() const;
   Index next_micro_batch() const;
   Index step_size(Index first) const;
   std::optional<double> epoch() const;

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -24,6 +25,7 @@ namespace minillm {
 namespace {
 
 using minillm_testing::expect_same_bits;
+using testing::Each;
 using Values = std::vector<Real>;
 
 // Numbers of very different sizes, so that every other order of additions gives other bits; zeros
@@ -131,6 +133,34 @@ TEST(OrderedSum, GoesOnBesideOtherWork) {
         for (const Values& own : summed({slots, ranks, 203, 7, unequal, /*beside_work=*/true}))
           expect_same_bits(own, tree_value({0, slots}, 203),
                            fmt::format("{} slots, {} ranks", slots, ranks));
+}
+
+// As a step does whose only pass reads what the step before it gathers: rank 1 takes part in the gather only
+// when rank 0 has announced its next sum.
+TEST(OrderedSum, IsAnnouncedWhileItsParametersStillArrive) {
+  std::atomic<bool> announced = false;
+  run_loopback(
+      2,
+      [&](Communicator& communicator) {
+        OrderedSum sum(communicator, 2, parts_of(50, 4, false), 8);
+        Values values = values_of(communicator.rank(), 50), parameters(50);
+        for (const ElementRange& part : sum.own_parts())
+          std::ranges::fill(part_of(std::span(parameters), part), Real{1});
+        const std::span<Real> views[] = {values};
+        if (communicator.rank() == 1) announced.wait(false);
+        sum.begin_gather(parameters);
+        sum.begin_sum(views);
+        announced = true;
+        announced.notify_all();
+        sum.wait_for(50);
+        EXPECT_THAT(parameters, Each(Real{1}));
+        sum.finish_sum();
+        const Values whole = tree_value({0, 2}, 50);
+        for (const ElementRange& part : sum.own_parts())
+          expect_same_bits(part_of(std::span(values), part), part_of(std::span(whole), part),
+                           "own part");
+      },
+      /*deadline=*/30);
 }
 
 // Who leaves in the middle of a sum waits for nobody.

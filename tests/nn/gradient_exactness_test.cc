@@ -1,9 +1,12 @@
 // Gradients of a step do not depend on how its sequences are batched: same bits on any number of
 // threads, the same sums, up to rounding, however they are packed, accumulated or shared.
 
+#include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <thread>
 #include <vector>
@@ -28,6 +31,7 @@ using minillm_testing::random_tokens;
 using minillm_testing::relative_distance;
 using minillm_testing::run_backward;
 using minillm_testing::ThreadCount;
+using testing::ElementsAre;
 
 constexpr double kTolerance = by_precision(1e-6, 1e-12);
 constexpr Index V = 531;
@@ -95,6 +99,58 @@ TEST(GradientExactness, RecomputedActivationsHaveTheBitsOfKeptOnes) {
     gradients.emplace_back(model.gradients().begin(), model.gradients().end());
   }
   expect_same_bits(gradients[1], gradients[0], "gradient");
+}
+
+// What a part of the forward pass reads is not read before its event, and what a part of the backward
+// pass has left is final: of a model divided over ranks the one arrives and the other leaves.
+TEST(GradientExactness, PassEventsComeBeforeReadingAndAfterTheLastWrite) {
+  ModelConfig config = medium_config();
+  config.num_hidden_layers = 3;
+  Model model = random_model(config);
+  const TokenBatch batch = random_batch({40, 7}, V);
+  std::vector<Real> dlogp(batch.targets.size());
+  next_token_gradient(dlogp, batch.targets);
+  std::vector<Index> begins = {0};
+  for (int l = 0; l < 3; ++l)
+    for (const char* norm : {"input_layernorm", "post_attention_layernorm"})
+      begins.push_back(
+          model.tensors().find(fmt::format("model.layers.{}.{}.weight", l, norm))->offset);
+  begins.push_back(model.tensors().find("model.norm.weight")->offset);
+  begins.push_back(model.tensors().size());
+
+  for (const auto mode : {Workspace::Mode::kTraining, Workspace::Mode::kRecompute}) {
+    Workspace workspace(config, batch.rows(), batch.target_count(), mode);
+    const auto pass = [&] {
+      model.forward(batch, workspace);
+      model.backward(batch, dlogp, workspace);
+    };
+    std::ranges::fill(model.gradients(), Real{0});
+    pass();
+    const std::vector<Real> gradient(model.gradients().begin(), model.gradients().end());
+    const std::vector<Real> kept(model.parameters().begin(), model.parameters().end());
+    std::ranges::fill(model.gradients(), Real{0});
+    std::ranges::fill(model.parameters(), std::numeric_limits<Real>::quiet_NaN());
+    std::vector<Index> forward, backward;
+    PassEvents events;
+    events.before_forward = [&](Index part) {
+      forward.push_back(part);
+      const auto begin = begins[static_cast<size_t>(part + 1)];
+      std::copy_n(kept.begin() + begin, begins[static_cast<size_t>(part + 2)] - begin,
+                  model.parameters().begin() + begin);
+    };
+    events.after_backward = [&](Index part) {
+      backward.push_back(part);
+      const auto begin = static_cast<size_t>(begins[static_cast<size_t>(part + 1)]);
+      expect_same_bits(model.gradients().subspan(begin), std::span(gradient).subspan(begin),
+                       fmt::format("gradient from part {} on", part));
+    };
+    model.watch_passes(&events);
+    pass();
+    model.watch_passes(nullptr);
+    expect_same_bits(model.gradients(), gradient, "gradient");
+    EXPECT_THAT(forward, ElementsAre(-1, 0, 1, 2, 3, 4, 5, 6));
+    EXPECT_THAT(backward, ElementsAre(5, 4, 3, 2, 1, 0));
+  }
 }
 
 // bfloat16 rounds the factors of products, nothing else: the gradient stays near the exact one, and
