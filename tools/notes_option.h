@@ -32,12 +32,7 @@ inline NotedPrompt look_up_notes(const NoteIndex& index, const LoadedModel& load
                                  const Policy* policy = nullptr) {
   const Index context = loaded.model.positions();
   std::vector<Note> found = index.query(question_of(prompt));
-  if (policy != nullptr)
-    std::erase_if(found, [&](Note& note) {
-      Policy::Screened screened = policy->screen(PolicyPlace::kNotes, note.text);
-      note.text = std::move(screened.text);
-      return screened.refused.has_value();
-    });
+  if (policy != nullptr) found = policy->screen_notes(std::move(found));
   return fit_notes(loaded.tokenizer, prompt, found,
                    context - std::min<Index>(config.max_tokens, context / 2));
 }

@@ -19,7 +19,8 @@ struct ServeOptions {
   HttpConfig http;
   ModelsConfig models;
   ServiceConfig service;
-  std::string notes;  // index of them; empty: none
+  std::string notes;   // index of them; empty: none
+  std::string policy;  // file; empty: none
   bool no_key = false;
   int64_t grace = 30;  // seconds
 };
@@ -54,6 +55,8 @@ int serve(ServeOptions& options) {
                                 const std::string& question, int64_t limit) {
       return index->query(question, limit);
     };
+  if (!options.policy.empty())
+    options.service.policy = std::make_shared<const Policy>(Policy::load(options.policy));
   catch_stop_signals("\nstopping: answers under way are finished (once more to quit at once)\n");
 
   std::unique_ptr<Models> models;
@@ -136,6 +139,12 @@ int main(int argc, char** argv) {
   app.add_option("--notes", options.notes,
                  "index of minillm-notes: what is found in it for a chat's question is shown to "
                  "the model in the system prompt, and told with the answer");
+  CLI::Option* const policy = app.add_option(
+      "--policy", options.policy,
+      "rules, as a TOML file, that refuse requests, notes and answers or replace parts of them");
+  app.add_flag("--policy-optional", options.service.policy_is_optional,
+               "let requests do without the policy (\"minillm\": {\"policy\": false})")
+      ->needs(policy);
   app.add_flag("--force", options.models.force,
                "serve a checkpoint even if its tokenizer has another chat template than it was "
                "taught");

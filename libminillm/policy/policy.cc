@@ -51,6 +51,15 @@ Policy::Screened Policy::screen(PolicyPlace place, const std::string& text) cons
   return screened;
 }
 
+std::vector<Note> Policy::screen_notes(std::vector<Note> notes) const {
+  std::erase_if(notes, [&](Note& note) {
+    Screened screened = screen(PolicyPlace::kNotes, note.text);
+    note.text = std::move(screened.text);
+    return screened.refused.has_value();
+  });
+  return notes;
+}
+
 Policy::ScreenedRequest Policy::screen_request(std::vector<Message> messages,
                                                const LogOdds& log_odds) const {
   ScreenedRequest request;

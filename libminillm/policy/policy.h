@@ -34,6 +34,7 @@
 #include <vector>
 
 #include "libminillm/constrain/byte_automaton.h"
+#include "libminillm/data/notes.h"
 #include "libminillm/data/record.h"  // Message
 
 namespace minillm {
@@ -82,6 +83,8 @@ class Policy {
     std::optional<PolicyVerdict> refused;
   };
   Screened screen(PolicyPlace place, const std::string& text) const;
+  // Notes that may be shown, with their replacements; those that a rule refuses are left out.
+  std::vector<Note> screen_notes(std::vector<Note> notes) const;
 
   // A conversation with what the user said in it screened as input. The models' rules judge it as a
   // whole.

@@ -9,26 +9,6 @@
 #include "libminillm/serve/http_text.h"
 
 namespace minillm {
-namespace {
-
-double milliseconds(std::chrono::steady_clock::duration duration) {
-  return std::chrono::duration<double, std::milli>(duration).count();
-}
-
-std::string call_id() {
-  std::random_device device;
-  return fmt::format("call_{:08x}{:08x}{:08x}", device(), device(), device());
-}
-
-// What the API answers when the engine does not take a request.
-ApiError refusal(const Error& error) {
-  const auto* refused = dynamic_cast<const RequestRefused*>(&error);
-  if (refused == nullptr) return {400, error.what()};
-  if (refused->reason() == RequestRefused::Reason::kBusy) return {429, error.what()};
-  return {400, error.what(), "", "context_length_exceeded"};
-}
-
-}  // namespace
 
 Answering::Answering(AnswerTask task, const ServedModel& model, EngineThread& thread,
                      std::shared_ptr<HttpResponder> responder)
@@ -47,14 +27,16 @@ const AnswerPrompt& Answering::prompt_of(size_t choice) const {
 }
 
 void Answering::start() {
+  if (task_.refused) return refuse();
   {
     const std::lock_guard lock(mutex_);  // the first tokens wait until the head is there
+    begin_choices();
     try {
       for (size_t choice = 0; choice < choices_.size(); ++choice) submit(choice);
     } catch (const Error& error) {
       over_ = true;
       cancel_all();
-      throw refusal(error);
+      throw as_api_error(error);
     }
     if (task_.request.stream) begin_stream();
   }
@@ -62,6 +44,24 @@ void Answering::start() {
   responder_->on_client_gone([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->leave();
   });
+}
+
+void Answering::begin_choices() {
+  for (size_t choice = 0; choice < choices_.size(); ++choice) {
+    if (task_.policy != nullptr) choices_[choice].screen.emplace(*task_.policy);
+    if (task_.echo) choices_[choice].answer.text = prompt_of(choice).echo;
+  }
+}
+
+// No model is asked: every choice is what the rule says.
+void Answering::refuse() {
+  const std::lock_guard lock(mutex_);
+  if (task_.request.stream) begin_stream();
+  for (size_t choice = 0; choice < choices_.size(); ++choice) {
+    choices_[choice].text = task_.refused->text;
+    send_piece(choice, nullptr);
+    end_refused(choice, *task_.refused);
+  }
 }
 
 void Answering::submit(size_t choice) {
@@ -77,7 +77,7 @@ void Answering::submit(size_t choice) {
   request.config.max_tokens =
       std::max<int64_t>(1, task_.request.max_tokens.value_or(model_.context));
   RequestEvents events;
-  if (task_.request.stream)
+  if (task_.request.stream || task_.policy != nullptr)
     events.on_token = [self = shared_from_this(), choice](const TokenEvent& event) {
       self->on_token(choice, event);
     };
@@ -114,9 +114,13 @@ void Answering::begin_stream() {
   responder_->begin(std::move(head), kPing);
 }
 
-// What the answer says under "minillm".
-AnswerJson Answering::own_json() const {
+// What the answer says under "minillm", of one choice or of the first one that a rule refused.
+AnswerJson Answering::own_json(const Choice& choice) const {
   AnswerJson own = {{"seed", *task_.request.seed}};
+  own["policy"] = nullptr;
+  if (choice.refused)
+    own["policy"] = {{"rule", choice.refused->rule},
+                     {"where", policy_place_name(choice.refused->place)}};
   if (!task_.notes) return own;
   AnswerJson& notes = own["notes"] = AnswerJson::array();
   for (const Note& note : task_.notes->notes)
@@ -130,8 +134,9 @@ void Answering::send_event(const AnswerJson& event) { responder_->write(event_li
 void Answering::on_token(size_t choice, const TokenEvent& event) {
   const std::lock_guard lock(mutex_);
   if (!first_token_) first_token_ = Clock::now();
-  if (over_ || task_.request.max_tokens == 0) return;
   Choice& own = choices_[choice];
+  if (over_ || own.ended || task_.request.max_tokens == 0) return;
+  ++own.tokens;
   if (own.reader) {
     read_calls(choice, event.text, event.token);
   } else {
@@ -142,6 +147,15 @@ void Answering::on_token(size_t choice, const TokenEvent& event) {
     }
     own.text = text;
   }
+  if (own.screen) {
+    own.text = own.screen->push(own.text);
+    send_piece(choice, nullptr);
+    if (own.screen->verdict()) {
+      model_.engine->cancel(ids_[choice]);
+      end_refused(choice, *own.screen->verdict());
+    }
+    return;
+  }
   AnswerJson scores;
   if (task_.request.config.log_probs && !event.is_end) {
     const TokenScore score{event.token, event.log_prob, event.top};
@@ -151,9 +165,13 @@ void Answering::on_token(size_t choice, const TokenEvent& event) {
   send_piece(choice, scores);
 }
 
-// Sends what has become certain of a choice.
+// Sends what has become certain of a choice, or keeps it for the whole answer.
 void Answering::send_piece(size_t choice, const AnswerJson& scores) {
   Choice& own = choices_[choice];
+  if (!task_.request.stream) {
+    own.answer.text += std::exchange(own.text, "");
+    return;
+  }
   if (!own.text.empty() || !scores.is_null())
     send_event(text_event(task_.head, static_cast<int64_t>(choice), own.text, scores));
   for (const AnswerJson& event : own.calls) send_event(event);
@@ -178,6 +196,11 @@ void Answering::make_reader(size_t choice) {
               }});
 }
 
+std::string Answering::call_id() {
+  std::random_device device;
+  return fmt::format("call_{:08x}{:08x}{:08x}", device(), device(), device());
+}
+
 // Text goes to the reader, and marks of tools, which are none; no token: the answer has ended.
 void Answering::read_calls(size_t choice, std::string_view text, std::optional<Token> token) {
   ToolCallReader& reader = *choices_[choice].reader;
@@ -185,126 +208,6 @@ void Answering::read_calls(size_t choice, std::string_view text, std::optional<T
   if (!token) return reader.finish();
   if (const std::string_view mark = tool_mark(model_.tokenizer, *token); !mark.empty())
     reader.push_mark(mark);
-}
-
-// ---- the end ----
-
-void Answering::on_end(size_t choice, Generation&& generation) {
-  const std::lock_guard lock(mutex_);
-  if (over_) return;
-  if (generation.reason == StopReason::kInterrupted)
-    return fail({503, "server: it is stopping: the answer was broken off"});
-  const bool unsaid = task_.request.max_tokens == 0;
-  if (unsaid) {
-    generation.text.clear();
-    generation.tokens.clear();
-    generation.end_token.reset();
-    generation.reason = StopReason::kMaxTokens;
-  }
-  Choice& own = choices_[choice];
-  const AnswerPrompt& prompt = prompt_of(choice);
-  const bool chat = task_.head.kind == AnswerKind::kChat;
-  usage_.completion_tokens += std::ssize(generation.tokens) + (generation.end_token ? 1 : 0);
-  if (choice % static_cast<size_t>(task_.request.choices) == 0)
-    usage_.cached_tokens += generation.cached_tokens;
-  own.answer.finish = finish_reason(generation.reason);
-  if (task_.reads_calls) end_calls(choice, generation);
-  if (!task_.request.stream) {
-    if (!task_.reads_calls)
-      own.answer.text =
-          chat ? std::string(strip_template_space(generation.text)) : prompt.echo + generation.text;
-    if (task_.request.config.log_probs)
-      own.answer.log_probs = scores_json(scores_of(generation, prompt), 0);
-  }
-  if (task_.request.return_token_ids) own.answer.ids = generation.tokens;
-  if (task_.request.stream)
-    send_event(finish_event(task_.head, static_cast<int64_t>(choice), own.answer, own_json()));
-  own.ended = true;
-  if (--unfinished_ == 0) finish();
-}
-
-// What is said and what is called, once all is there; an answer that is cut calls nothing yet.
-void Answering::end_calls(size_t choice, const Generation& generation) {
-  AnswerChoice& answer = choices_[choice].answer;
-  if (task_.request.stream) {
-    read_calls(choice, "", std::nullopt);
-    send_piece(choice, nullptr);
-    answer.calls = choices_[choice].reader->calls();
-  } else {
-    Message message = read_answer(model_.tokenizer, generation.tokens);
-    answer.text = std::move(message.content);
-    answer.calls = std::move(message.calls);
-    for (ToolCall& call : answer.calls) call.id = call_id();
-  }
-  if (!answer.calls.empty() && answer.finish == "stop") answer.finish = "tool_calls";
-}
-
-void Answering::finish() {
-  over_ = true;
-  const Clock::time_point now = Clock::now(), first = first_token_.value_or(now);
-  usage_.prompt_ms = milliseconds(first - begun_);
-  usage_.completion_ms = milliseconds(now - first);
-  if (task_.request.stream) {
-    if (task_.request.include_usage) send_event(usage_event(task_.head, usage_));
-    responder_->write(kLastEvent);
-    responder_->end();
-    return;
-  }
-  std::vector<AnswerChoice> answers;
-  for (Choice& choice : choices_) answers.push_back(std::move(choice.answer));
-  HttpResponse response{200, task_.headers,
-                        to_line(whole_answer(task_.head, answers, usage_, own_json()))};
-  response.headers.emplace_back("Content-Type", "application/json");
-  responder_->send(std::move(response));
-}
-
-// The scores of what the answer shows: of the prompt, too, where it is part of that.
-std::vector<TokenScore> Answering::scores_of(const Generation& generation,
-                                             const AnswerPrompt& prompt) const {
-  std::vector<TokenScore> scores;
-  if (task_.echo) {
-    scores.push_back({prompt.tokens.front(), {}, {}});
-    for (size_t i = 0; i < generation.prompt_log_probs.size(); ++i) {
-      scores.push_back({prompt.tokens[i + 1], generation.prompt_log_probs[i], {}});
-      if (!generation.prompt_top.empty()) scores.back().top = generation.prompt_top[i];
-    }
-  }
-  for (size_t i = 0; i < generation.tokens.size(); ++i) {
-    scores.push_back({generation.tokens[i], generation.log_probs[i], {}});
-    if (!generation.top.empty()) scores.back().top = generation.top[i];
-  }
-  return scores;
-}
-
-AnswerJson Answering::scores_json(std::span<const TokenScore> scores, int64_t offset) const {
-  return task_.head.kind == AnswerKind::kChat
-             ? chat_log_probs(model_.tokenizer, scores)
-             : completion_log_probs(model_.tokenizer, scores, offset);
-}
-
-void Answering::fail(const ApiError& error) {
-  if (over_) return;
-  over_ = true;
-  if (task_.request.stream) {
-    responder_->write("data: " + error.json() + "\n\n");  // and no [DONE]
-    responder_->break_off();
-  } else {
-    HttpResponse response = error_response(error);
-    response.headers.insert(response.headers.end(), task_.headers.begin(), task_.headers.end());
-    responder_->send(std::move(response));
-  }
-  cancel_all();
-}
-
-void Answering::leave() {
-  const std::lock_guard lock(mutex_);
-  over_ = true;
-  cancel_all();
-}
-
-void Answering::cancel_all() {
-  for (const RequestId id : ids_) model_.engine->cancel(id);
-  thread_.wake();
 }
 
 }  // namespace minillm

@@ -17,6 +17,7 @@
 #include "libminillm/serve/http.h"
 #include "libminillm/serve/models.h"
 #include "libminillm/serve/request.h"
+#include "libminillm/serve/screening.h"
 
 namespace minillm {
 
@@ -32,8 +33,10 @@ struct AnswerTask {
   bool echo = false;
   bool reads_calls = false;  // of tools, in what the model says
   std::string owner = {};
-  std::optional<NotedPrompt> notes = {};  // what was looked up for a chat
-  HttpHeaders headers = {};               // of the answer
+  std::optional<NotedPrompt> notes = {};      // what was looked up for a chat
+  HttpHeaders headers = {};                   // of the answer
+  const Policy* policy = nullptr;             // what screens the answer; null: nothing does
+  std::optional<PolicyVerdict> refused = {};  // what was asked: this is the answer, then
 };
 
 // Lives as long as the engine has a choice of it. Its methods run in several threads: start() in
@@ -57,24 +60,32 @@ class Answering : public std::enable_shared_from_this<Answering> {
     std::string text = {};                        // what the reader takes for text, to be sent
     std::vector<AnswerJson> calls = {};           // ... and for calls: events to be sent
     int64_t offset = 0;                           // characters of the tokens so far
+    int64_t tokens = 0;
+    std::optional<ScreenedAnswer> screen = {};
+    std::optional<PolicyVerdict> refused = {};
     bool ended = false;
   };
 
+  void begin_choices();
+  void refuse();
   void submit(size_t choice);
   const AnswerPrompt& prompt_of(size_t choice) const;
   void begin_stream();
   void on_token(size_t choice, const TokenEvent& event);
   void send_piece(size_t choice, const AnswerJson& scores);
   void make_reader(size_t choice);
+  static std::string call_id();
   void read_calls(size_t choice, std::string_view text, std::optional<Token> token);
   void end_calls(size_t choice, const Generation& generation);
   void on_end(size_t choice, Generation&& generation);
+  void end_refused(size_t choice, const PolicyVerdict& verdict);
+  void end_choice(size_t choice);
   void fail(const ApiError& error);
   void leave();
   void cancel_all();
   void finish();
   void send_event(const AnswerJson& event);
-  AnswerJson own_json() const;
+  AnswerJson own_json(const Choice& choice) const;
   AnswerJson scores_json(std::span<const TokenScore> scores, int64_t offset) const;
   std::vector<TokenScore> scores_of(const Generation& generation, const AnswerPrompt& prompt) const;
 

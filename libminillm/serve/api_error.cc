@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "libminillm/generate/request.h"
+
 namespace minillm {
 
 const char* ApiError::type() const {
@@ -30,6 +32,13 @@ std::string ApiError::json() const {
                        {"param", or_null(param_)},
                        {"code", or_null(code_)}}}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+ApiError as_api_error(const Error& error) {
+  const auto* refused = dynamic_cast<const RequestRefused*>(&error);
+  if (refused == nullptr) return {400, error.what()};
+  if (refused->reason() == RequestRefused::Reason::kBusy) return {429, error.what()};
+  return {400, error.what(), "", "context_length_exceeded"};
 }
 
 }  // namespace minillm

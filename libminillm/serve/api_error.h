@@ -27,6 +27,9 @@ class ApiError : public Error {
   std::string param_, code_;
 };
 
+// What the API answers where an engine has not taken a request: 400, or 429 if it is busy.
+ApiError as_api_error(const Error& error);
+
 }  // namespace minillm
 
 #endif  // LIBMINILLM_SERVE_API_ERROR_H_

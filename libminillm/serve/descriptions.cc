@@ -85,13 +85,15 @@ std::string metrics_text(const Models& models) {
                 number(sum.waiting));
 }
 
-Json props_json(const Models& models, const GenerationConfig& defaults, bool notes,
-                std::time_t created) {
+Json props_json(const Models& models, const ServiceConfig& config, std::time_t created) {
   const ServedModel& first = models.all().front();
   const ChatTemplate* const format = first.tokenizer.chat_template();
-  const SamplingConfig& sampling = defaults.sampling;
+  const SamplingConfig& sampling = config.defaults.sampling;
   Json list = Json::array();
   for (const ServedModel& model : models.all()) list.push_back(model_json(model, created));
+  Json rules = Json::array();  // their names: what they match is nobody's business
+  if (config.policy != nullptr)
+    for (const PolicyRule& rule : config.policy->rules()) rules.push_back(rule.name);
   return {{"build_info", fmt::format("minillm {}", kVersion)},
           {"default_generation_settings",
            {{"n_ctx", first.context},
@@ -103,7 +105,8 @@ Json props_json(const Models& models, const GenerationConfig& defaults, bool not
               {"repetition_penalty", sampling.repetition_penalty}}}}},
           {"total_slots", first.engine->slots()},
           {"chat_template", format == nullptr ? "" : format->jinja},
-          {"notes", notes},
+          {"notes", config.notes != nullptr},
+          {"policy", rules},
           {"models", list}};
 }
 

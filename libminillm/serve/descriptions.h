@@ -9,6 +9,7 @@
 #include <string>
 
 #include "libminillm/serve/models.h"
+#include "libminillm/serve/service.h"
 
 namespace minillm {
 
@@ -18,9 +19,9 @@ nlohmann::ordered_json model_json(const ServedModel& model, std::time_t created)
 // /metrics: Prometheus' text format 0.0.4, of all engines together.
 std::string metrics_text(const Models& models);
 
-// /props: `defaults` of requests, whether notes are looked up, and the models.
-nlohmann::ordered_json props_json(const Models& models, const GenerationConfig& defaults,
-                                  bool notes, std::time_t created);
+// /props: defaults of requests, whether notes are looked up, names of the policy's rules, models.
+nlohmann::ordered_json props_json(const Models& models, const ServiceConfig& config,
+                                  std::time_t created);
 
 }  // namespace minillm
 

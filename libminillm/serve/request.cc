@@ -90,7 +90,8 @@ void parse_own(const Fields& fields, TextRequest& request) {
   const auto own = fields.object("minillm");
   if (!own) return;
   request.return_token_ids = own->boolean("return_token_ids").value_or(false);
-  own->refuse_unless("policy", false);
+  request.policy = own->boolean("policy");
+  request.weights = own->string("weights").value_or("");
   const auto regex = own->string("regex");
   if (!regex) return;
   if (request.constraint) own->fail("regex", "no response_format with it");

@@ -39,8 +39,10 @@ struct TextRequest {
   std::optional<int64_t> max_tokens = {};  // empty: to the end of the context
   int64_t choices = 1;                     // of every prompt: "n"
   bool stream = false;
-  bool include_usage = false;     // in a stream: an event of its own, before the last
-  bool return_token_ids = false;  // minillm.return_token_ids
+  bool include_usage = false;       // in a stream: an event of its own, before the last
+  bool return_token_ids = false;    // minillm.return_token_ids
+  std::optional<bool> policy = {};  // minillm.policy: false: without the server's
+  std::string weights = {};         // minillm.weights: what the model is expected to be rounded to
   // "response_format", or minillm.regex.
   std::optional<ConstraintText> constraint = {};
 };

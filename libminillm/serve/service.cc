@@ -167,8 +167,7 @@ void Service::metrics(Exchange& exchange) {
 }
 
 void Service::props(Exchange& exchange) {
-  send_json(exchange,
-            to_line(props_json(*models_, config_.defaults, config_.notes != nullptr, started_)));
+  send_json(exchange, to_line(props_json(*models_, config_, started_)));
 }
 
 }  // namespace minillm

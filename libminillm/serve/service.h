@@ -20,6 +20,7 @@
 
 #include "libminillm/constrain/constraint_cache.h"
 #include "libminillm/data/notes.h"
+#include "libminillm/policy/policy.h"
 #include "libminillm/serve/access.h"
 #include "libminillm/serve/engine_thread.h"
 #include "libminillm/serve/http.h"
@@ -36,8 +37,10 @@ struct TextRequest;
 
 struct ServiceConfig {
   AccessConfig access = {};
-  GenerationConfig defaults = {};  // of what requests do not say
-  NoteSource notes = {};           // what looks notes up for chats; empty: nothing does
+  GenerationConfig defaults = {};             // of what requests do not say
+  NoteSource notes = {};                      // what looks notes up for chats; empty: nothing does
+  std::shared_ptr<const Policy> policy = {};  // of what is asked, noted and answered; null: none
+  bool policy_is_optional = false;  // requests may do without: "minillm": {"policy": false}
 };
 
 class Service {
@@ -80,9 +83,11 @@ class Service {
   static void send_json(Exchange& exchange, std::string json) {
     send(exchange, "application/json", std::move(json));
   }
+  static void check_weights(const ServedModel& model, const TextRequest& request);
   void constrain(const ServedModel& model, TextRequest& request);
+  const Policy* policy_for(const TextRequest& request, bool chats, bool calls) const;
   AnswerPrompt chat_prompt(const ServedModel& model, const ChatRequest& request,
-                           std::optional<NotedPrompt>& notes) const;
+                           const Policy* policy, std::optional<NotedPrompt>& notes) const;
   void answer(Exchange& exchange, const ServedModel& model, AnswerTask task);
 
   void health(Exchange& exchange);

@@ -80,7 +80,32 @@ AnswerPrompt prompt_of(const ServedModel& model, const std::vector<Token>& token
   return {tokens, echo ? model.tokenizer.decode(tokens) : ""};
 }
 
+// What is to be continued, screened in place as what is asked: the first rule that refuses one.
+std::optional<PolicyVerdict> screen_prompts(
+    const Policy& policy, std::vector<std::variant<std::string, std::vector<Token>>>& prompts) {
+  for (auto& prompt : prompts) {
+    std::string* const text = std::get_if<std::string>(&prompt);
+    if (text == nullptr)
+      throw ApiError(400, "prompt: expected a text: token ids pass by the server's policy",
+                     "prompt");
+    Policy::Screened screened = policy.screen(PolicyPlace::kInput, *text);
+    if (screened.refused) return screened.refused;
+    *text = std::move(screened.text);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
+
+// Weights are rounded when the server starts, not by request.
+void Service::check_weights(const ServedModel& model, const TextRequest& request) {
+  if (!request.weights.empty() && request.weights != model.weights)
+    throw ApiError(400,
+                   fmt::format("minillm.weights: expected \"{}\", as the server was started with "
+                               "(--weights), got \"{}\"",
+                               model.weights, request.weights),
+                   "minillm.weights");
+}
 
 // Compiles what the text must obey.
 void Service::constrain(const ServedModel& model, TextRequest& request) {
@@ -103,20 +128,60 @@ void Service::chat(Exchange& exchange) {
   if (model.tokenizer.chat_template() == nullptr)
     throw ApiError(400, fmt::format("model '{}': {} (it continues texts: /v1/completions)",
                                     model.name, model.tokenizer.chat_template_problem()));
+  check_weights(model, request);
   constrain(model, request);
   request.config.constraint_after_space = true;
   const bool reads_calls = !request.tools.empty();
+  const Policy* const policy = policy_for(request, true, reads_calls);
+  std::optional<PolicyVerdict> refused;
+  if (policy != nullptr) {
+    auto screened = screen_chat(*policy, model, *thread_, exchange.owner, request.messages);
+    request.messages = std::move(screened.messages);
+    refused = std::move(screened.refused);
+  }
   declare(request);
   std::optional<NotedPrompt> notes;
-  const AnswerPrompt prompt = chat_prompt(model, request, notes);
+  const AnswerPrompt prompt = refused ? AnswerPrompt() : chat_prompt(model, request, policy, notes);
   AnswerTask task{head_for(AnswerKind::kChat, model), std::move(request), {prompt}};
   task.notes = std::move(notes);
   task.reads_calls = reads_calls;
+  task.policy = policy;
+  task.refused = std::move(refused);
   answer(exchange, model, std::move(task));
 }
 
+// The policy that the request is under; null: none. What it cannot screen is refused.
+const Policy* Service::policy_for(const TextRequest& request, bool chats, bool calls) const {
+  const Policy* const policy = config_.policy.get();
+  if (policy == nullptr && request.policy.value_or(false))
+    throw ApiError(400, "minillm.policy: expected false (the server has none), got true",
+                   "minillm.policy");
+  if (policy == nullptr) return nullptr;
+  if (!request.policy.value_or(true)) {
+    if (config_.policy_is_optional) return nullptr;
+    throw ApiError(400, "minillm.policy: expected true (nobody may do without the server's policy)",
+                   "minillm.policy");
+  }
+  const auto refuse = [](const char* field, const char* why) {
+    throw ApiError(400, fmt::format("{}: expected none: {}", field, why), field);
+  };
+  if (!chats && policy->asks_model())
+    refuse("prompt",
+           "a rule of the server's policy asks a model that chats (/v1/chat/completions)");
+  if (!std::ranges::any_of(policy->rules(), [](const PolicyRule& rule) {
+        return rule.applies_to(PolicyPlace::kOutput);
+      }))
+    return policy;
+  if (calls) refuse("tools", "the server's policy screens texts, and no calls");
+  if (request.config.log_probs)
+    refuse("logprobs", "they would tell what the server's policy keeps back");
+  if (request.return_token_ids)
+    refuse("minillm.return_token_ids", "they would tell what the server's policy keeps back");
+  return policy;
+}
+
 AnswerPrompt Service::chat_prompt(const ServedModel& model, const ChatRequest& request,
-                                  std::optional<NotedPrompt>& notes) const {
+                                  const Policy* policy, std::optional<NotedPrompt>& notes) const {
   std::string all;
   for (const Message& message : request.messages) all += message.content;
   check_length(model, all);
@@ -127,6 +192,7 @@ AnswerPrompt Service::chat_prompt(const ServedModel& model, const ChatRequest& r
     return as_client_error(
         [&] { return AnswerPrompt{render_prompt(model.tokenizer, request.messages)}; });
   std::vector<Note> found = config_.notes(question_of(request.messages), kMostNotes);
+  if (policy != nullptr) found = policy->screen_notes(std::move(found));
   // Notes leave room for the answer, or half of the context if that is less.
   const Index room = std::min<Index>(request.max_tokens.value_or(model.context), model.context / 2);
   return as_client_error([&] {
@@ -143,19 +209,27 @@ void Service::complete(Exchange& exchange) {
                    fmt::format("prompt: expected at most {} of them, got {}", kMaxPrompts,
                                request.prompts.size()),
                    "prompt");
+  check_weights(model, request);
   constrain(model, request);
   if (request.stream && request.config.prompt_log_probs)
     throw ApiError(400, "stream: expected false where echo and logprobs score the prompt",
                    "stream");
-  std::vector<AnswerPrompt> prompts;
+  const Policy* const policy = policy_for(request, false, false);
+  std::optional<PolicyVerdict> refused;
+  if (policy != nullptr) refused = screen_prompts(*policy, request.prompts);
+  std::vector<AnswerPrompt> prompts(refused ? request.prompts.size() : 0);
   as_client_error([&] {
     for (const auto& prompt : request.prompts)
-      prompts.push_back(
-          std::visit([&](const auto& p) { return prompt_of(model, p, request.echo); }, prompt));
+      if (!refused)
+        prompts.push_back(
+            std::visit([&](const auto& p) { return prompt_of(model, p, request.echo); }, prompt));
   });
   const bool echo = request.echo;
-  answer(exchange, model,
-         {head_for(AnswerKind::kCompletion, model), std::move(request), std::move(prompts), echo});
+  AnswerTask task{head_for(AnswerKind::kCompletion, model), std::move(request), std::move(prompts),
+                  echo};
+  task.policy = policy;
+  task.refused = std::move(refused);
+  answer(exchange, model, std::move(task));
 }
 
 void Service::answer(Exchange& exchange, const ServedModel& model, AnswerTask task) {

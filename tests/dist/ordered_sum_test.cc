@@ -135,8 +135,8 @@ TEST(OrderedSum, GoesOnBesideOtherWork) {
                            fmt::format("{} slots, {} ranks", slots, ranks));
 }
 
-// As a step does whose only pass reads what the step before it gathers: rank 1 takes part in the gather only
-// when rank 0 has announced its next sum.
+// As a step does whose only pass reads what the step before it gathers: rank 1 takes part in the
+// gather only when rank 0 has announced its next sum.
 TEST(OrderedSum, IsAnnouncedWhileItsParametersStillArrive) {
   std::atomic<bool> announced = false;
   run_loopback(

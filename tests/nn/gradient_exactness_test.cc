@@ -101,8 +101,9 @@ TEST(GradientExactness, RecomputedActivationsHaveTheBitsOfKeptOnes) {
   expect_same_bits(gradients[1], gradients[0], "gradient");
 }
 
-// What a part of the forward pass reads is not read before its event, and what a part of the backward
-// pass has left is final: of a model divided over ranks the one arrives and the other leaves.
+// What a part of the forward pass reads is not read before its event, and what a part of the
+// backward pass has left is final: of a model divided over ranks the one arrives and the other
+// leaves.
 TEST(GradientExactness, PassEventsComeBeforeReadingAndAfterTheLastWrite) {
   ModelConfig config = medium_config();
   config.num_hidden_layers = 3;

@@ -65,11 +65,19 @@ node "$folder/clients.mjs" "$url"
 node "$folder/page.mjs" "$url" "$chromium" "$folder"
 node "$folder/soak.mjs" "$url" "$server" "${MINILLM_SOAK_SECONDS:-10}"
 stop
-# With notes to look up, where the build can, and a key.
+# With notes to look up, where the build can, a policy, and a key.
 notes=()
 if tool notes build --input world/pretrain.jsonl --out notes.sqlite >/dev/null 2>&1; then notes=(--notes notes.sqlite); fi
+cat >policy.toml <<'RULES'
+[[rule]]
+name = "secrets"
+where = "input"
+words = ["password"]
+action = "refuse"
+text = "That is nobody's business."
+RULES
 export MINILLM_API_KEY=secret
-start "${notes[@]}"
+start "${notes[@]}" --policy policy.toml
 node "$folder/page_with_key.mjs" "$url" "$chromium" "${#notes[@]}"
 node "$folder/clients.mjs" "$url" secret
 stop

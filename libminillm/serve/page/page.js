@@ -45,7 +45,7 @@ async function* events(response) {
 }
 
 // Asks a model; calls onText(text, scores) with every piece. Returns why the answer ended, how many
-// tokens it took, and the notes that were looked up for it.
+// tokens it took, the notes that were looked up for it, and the rule of the policy that refused.
 async function ask(model, question, turns, asChat, signal, onText) {
   const body = {
     model, stream: true, stream_options: { include_usage: true }, seed: question.seed,
@@ -63,16 +63,17 @@ async function ask(model, question, turns, asChat, signal, onText) {
   const response = await fetch(asChat ? "v1/chat/completions" : "v1/completions",
     { method: "POST", headers: headers(), body: JSON.stringify(body), signal });
   if (!response.ok) throw new Error(await problemOf(response));
-  let reason = "", usage = null, notes = [];
+  let reason = "", usage = null, notes = [], policy = null;
   for await (const event of events(response)) {
     usage = event.usage ?? usage;
     notes = event.minillm?.notes ?? notes;
+    policy = event.minillm?.policy ?? policy;
     const choice = event.choices[0];
     if (!choice) continue;
     onText((asChat ? choice.delta.content : choice.text) ?? "", scoresOf(choice.logprobs));
     reason = choice.finish_reason ?? reason;
   }
-  return { reason, notes, tokens: usage.completion_tokens };
+  return { reason, notes, policy, tokens: usage.completion_tokens };
 }
 
 // Both shapes of logprobs as [{token, logprob, top: [[token, logprob], ...]}].
@@ -162,7 +163,8 @@ class Column {
         });
       this.finish(question, turns, text);
       this.tellNotes(end.notes);
-      const why = end.reason === "length" ? "cut at the limit" : "ended by itself";
+      const why = end.policy ? `refused by the rule \u201c${end.policy.rule}\u201d (${end.policy.where})`
+        : end.reason === "length" ? "cut at the limit" : "ended by itself";
       this.status(`${end.tokens} tokens, ${rate(end.tokens)}, ${why}`);
       if (before) this.compare(before.text, text, question.seed);
       this.last = { text };
