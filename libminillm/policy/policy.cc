@@ -38,6 +38,11 @@ Policy Policy::parse(const std::string& toml, const std::string& name) {
 
 Policy Policy::load(const std::string& path) { return parse(read_file(path, kMaxFileBytes), path); }
 
+bool Policy::has_rules_for(PolicyPlace place) const {
+  return std::ranges::any_of(rules_,
+                             [&](const PolicyRule& rule) { return rule.applies_to(place); });
+}
+
 bool Policy::asks_model() const {
   return std::ranges::any_of(rules_, [](const PolicyRule& rule) { return rule.asks_model(); });
 }

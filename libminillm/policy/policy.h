@@ -74,6 +74,7 @@ class Policy {
   static Policy load(const std::string& path);
 
   const std::vector<PolicyRule>& rules() const { return rules_; }
+  bool has_rules_for(PolicyPlace place) const;
   // Whether a rule for requests asks a model.
   bool asks_model() const;
 

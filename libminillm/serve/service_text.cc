@@ -80,6 +80,11 @@ AnswerPrompt prompt_of(const ServedModel& model, const std::vector<Token>& token
   return {tokens, echo ? model.tokenizer.decode(tokens) : ""};
 }
 
+// Null: answers are told as the model gives them.
+const Policy* screens_answers(const Policy* policy) {
+  return policy != nullptr && policy->has_rules_for(PolicyPlace::kOutput) ? policy : nullptr;
+}
+
 // What is to be continued, screened in place as what is asked: the first rule that refuses one.
 std::optional<PolicyVerdict> screen_prompts(
     const Policy& policy, std::vector<std::variant<std::string, std::vector<Token>>>& prompts) {
@@ -145,7 +150,7 @@ void Service::chat(Exchange& exchange) {
   AnswerTask task{head_for(AnswerKind::kChat, model), std::move(request), {prompt}};
   task.notes = std::move(notes);
   task.reads_calls = reads_calls;
-  task.policy = policy;
+  task.policy = screens_answers(policy);
   task.refused = std::move(refused);
   answer(exchange, model, std::move(task));
 }
@@ -168,10 +173,7 @@ const Policy* Service::policy_for(const TextRequest& request, bool chats, bool c
   if (!chats && policy->asks_model())
     refuse("prompt",
            "a rule of the server's policy asks a model that chats (/v1/chat/completions)");
-  if (!std::ranges::any_of(policy->rules(), [](const PolicyRule& rule) {
-        return rule.applies_to(PolicyPlace::kOutput);
-      }))
-    return policy;
+  if (!policy->has_rules_for(PolicyPlace::kOutput)) return policy;
   if (calls) refuse("tools", "the server's policy screens texts, and no calls");
   if (request.config.log_probs)
     refuse("logprobs", "they would tell what the server's policy keeps back");
@@ -227,7 +229,7 @@ void Service::complete(Exchange& exchange) {
   const bool echo = request.echo;
   AnswerTask task{head_for(AnswerKind::kCompletion, model), std::move(request), std::move(prompts),
                   echo};
-  task.policy = policy;
+  task.policy = screens_answers(policy);
   task.refused = std::move(refused);
   answer(exchange, model, std::move(task));
 }

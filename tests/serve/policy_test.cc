@@ -154,6 +154,11 @@ TEST(ServicePolicy, IsLeftOutOnlyWhereThatIsAllowed) {
       policy_of("where = \"input\"\nwords = [\"goat\"]\naction = \"refuse\"\ntext = \"no\"");
   server.service_config.policy_is_optional = true;
   server.start({"chat"});
+  // Rules of requests leave the scores of answers alone.
+  json scored = {{"logprobs", true}, {"messages", {{{"role", "user"}, {"content", "a cow"}}}}};
+  EXPECT_FALSE(
+      json::parse(server.post("/v1/chat/completions", scored).body)["choices"][0]["logprobs"]
+          .is_null());
   EXPECT_EQ(said(server, json::object(), false).finish, "content_filter");
   EXPECT_NE(said(server, {{"minillm", {{"policy", false}}}}, false).finish, "content_filter");
   TestServer none;
