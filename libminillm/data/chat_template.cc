@@ -40,6 +40,10 @@ class Writer {
   }
   // Marks of tools that the tokenizer has no piece for are letters of the text.
   void body(const TurnBody& body, const TurnFormat& turn) {
+    inside(body, turn.after);
+    control(turn.end);
+  }
+  void inside(const TurnBody& body, const std::string& after = {}) {
     std::string run;
     for (const TurnPart& part : body.parts()) {
       if (!part.control || tokenizer_.control(part.text) < 0) {
@@ -50,8 +54,7 @@ class Writer {
       control(part.text);
     }
     text(run);
-    text(turn.after);
-    control(turn.end);
+    text(after);
   }
 
   std::vector<Token> tokens;
@@ -130,6 +133,15 @@ std::vector<Token> render_answer(const Tokenizer& tokenizer, const Message& answ
   const ChatTemplate& format = template_of(tokenizer);
   Writer writer(tokenizer, answers_continue_text(format));
   writer.body(answer_body(format, answer), format.turn(Role::kAssistant));
+  return writer.tokens;
+}
+
+std::vector<Token> render_answer_beginning(const Tokenizer& tokenizer, const std::string& written) {
+  const ChatTemplate& format = template_of(tokenizer);
+  TurnBody body(format.tools);
+  body.written(written);
+  Writer writer(tokenizer, answers_continue_text(format));
+  writer.inside(body);
   return writer.tokens;
 }
 

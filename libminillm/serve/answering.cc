@@ -194,6 +194,7 @@ void Answering::make_reader(size_t choice) {
               [this, &own, index](size_t call, std::string_view piece) {
                 own.calls.push_back(arguments_event(task_.head, index, call, piece));
               }});
+  if (task_.forced) task_.forced->begin(*own.reader);
 }
 
 std::string Answering::call_id() {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "libminillm/data/forced_call.h"
 #include "libminillm/data/notes.h"
 #include "libminillm/data/tool_calls.h"
 #include "libminillm/serve/answer.h"
@@ -31,7 +32,8 @@ struct AnswerTask {
   TextRequest request;  // with its seed
   std::vector<AnswerPrompt> prompts;
   bool echo = false;
-  bool reads_calls = false;  // of tools, in what the model says
+  bool reads_calls = false;               // of tools, in what the model says
+  std::optional<ForcedCall> forced = {};  // ... which is the JSON of one
   std::string owner = {};
   std::optional<NotedPrompt> notes = {};      // what was looked up for a chat
   HttpHeaders headers = {};                   // of the answer
@@ -78,6 +80,7 @@ class Answering : public std::enable_shared_from_this<Answering> {
   void read_calls(size_t choice, std::string_view text, std::optional<Token> token);
   void end_calls(size_t choice, const Generation& generation);
   void on_end(size_t choice, Generation&& generation);
+  Message forced_answer(const std::string& json, bool whole) const;
   void end_refused(size_t choice, const PolicyVerdict& verdict);
   void end_choice(size_t choice);
   void fail(const ApiError& error);

@@ -71,16 +71,30 @@ void Answering::end_choice(size_t choice) {
 void Answering::end_calls(size_t choice, const Generation& generation) {
   AnswerChoice& answer = choices_[choice].answer;
   if (task_.request.stream) {
+    if (task_.forced && answer.finish == "stop") task_.forced->end(*choices_[choice].reader);
     read_calls(choice, "", std::nullopt);
     send_piece(choice, nullptr);
     answer.calls = choices_[choice].reader->calls();
   } else {
-    Message message = read_answer(model_.tokenizer, generation.tokens);
+    Message message = task_.forced ? forced_answer(generation.text, answer.finish == "stop")
+                                   : read_answer(model_.tokenizer, generation.tokens);
     answer.text = std::move(message.content);
     answer.calls = std::move(message.calls);
     for (ToolCall& call : answer.calls) call.id = call_id();
   }
   if (!answer.calls.empty() && answer.finish == "stop") answer.finish = "tool_calls";
+}
+
+// The JSON of a call as an answer: one that is cut is a text.
+Message Answering::forced_answer(const std::string& json, bool whole) const {
+  ToolCallReader reader(model_.tokenizer);
+  task_.forced->begin(reader);
+  reader.push(json);
+  if (whole) task_.forced->end(reader);
+  reader.finish();
+  Message answer{Role::kAssistant, reader.broken() ? json : reader.text()};
+  if (!reader.broken()) answer.calls = reader.calls();
+  return answer;
 }
 
 void Answering::finish() {

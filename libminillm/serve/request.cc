@@ -119,24 +119,43 @@ void parse_text_request(const Fields& fields, std::string_view body, int64_t lea
   parse_own(fields, request);
 }
 
+// Those of which one has to be called.
+std::vector<Tool> parse_must_call(const Fields& fields, const std::vector<Tool>& tools) {
+  const Json* const choice = fields.find("tool_choice");
+  if (choice == nullptr || *choice == "auto") return {};
+  if (tools.empty()) fields.fail("tool_choice", "\"tools\" with it");
+  if (*choice == "required") return tools;
+  const auto chosen = choice->is_object() ? fields.object("tool_choice") : std::nullopt;
+  if (!chosen || chosen->string("type").value_or("") != "function" || !chosen->object("function"))
+    fields.fail("tool_choice",
+                "\"auto\", \"none\", \"required\", or {\"type\": \"function\", \"function\": "
+                "{\"name\": ...}}");
+  const Fields function = *chosen->object("function");
+  const std::string name = function.string("name").value_or("");
+  for (const Tool& tool : tools)
+    if (tool.name == name) return {tool};
+  function.fail("name", "one of the tools");
+}
+
 // The tools that may be called: none under tool_choice "none".
-std::vector<Tool> parse_tool_choice(const Fields& fields, std::string_view body,
-                                    const TextRequest& request) {
+void parse_tool_choice(const Fields& fields, std::string_view body, ChatRequest& request) {
   for (const char* older : {"functions", "function_call"})
     if (fields.find(older) != nullptr) fields.fail(older, "\"tools\" and \"tool_choice\" instead");
-  fields.refuse_unless("parallel_tool_calls", true);
   std::vector<Tool> tools;
   if (const Json* const list = fields.find("tools")) tools = parse_tools(*list, body);
   const Json* const choice = fields.find("tool_choice");
-  if (choice != nullptr && *choice == "none") return {};
-  if (choice != nullptr && *choice != "auto")
-    fields.fail("tool_choice", "\"auto\" or \"none\" (no model is made to call)");
-  if (tools.empty()) return tools;
+  if (choice != nullptr && *choice == "none") return;
+  request.must_call = parse_must_call(fields, tools);
+  // Who has to call calls once.
+  if (request.must_call.empty()) fields.refuse_unless("parallel_tool_calls", true);
+  request.tools = std::move(tools);
+  if (request.tools.empty()) return;
   // What ends at a stop string may end within a call.
   if (!request.config.stop.empty()) fields.fail("stop", "none where tools may be called");
   if (request.constraint && request.constraint->kind == ConstraintText::Kind::kJsonSchema)
     fields.fail("response_format", "none where tools may be called");
-  return tools;
+  if (request.constraint && !request.must_call.empty())
+    fields.fail("tool_choice", "\"auto\" or \"none\" where the answer matches minillm.regex");
 }
 
 void parse_chat_log_probs(const Fields& fields, GenerationConfig& config) {
@@ -176,7 +195,7 @@ ChatRequest parse_chat_request(std::string_view body, const GenerationConfig& de
   const auto newer = fields.integer("max_completion_tokens", 1, INT64_MAX);
   if (newer) request.max_tokens = newer;
   parse_chat_log_probs(fields, request.config);
-  request.tools = parse_tool_choice(fields, body, request);
+  parse_tool_choice(fields, body, request);
   fields.refuse_unless("modalities", Json::array({"text"}));
   const Json* const messages = fields.find("messages");
   request.messages = parse_messages(messages == nullptr ? Json() : *messages);

@@ -49,7 +49,9 @@ struct TextRequest {
 
 struct ChatRequest : TextRequest {
   std::vector<Message> messages;
-  std::vector<Tool> tools = {};    // that may be called; empty: what looks like a call is text
+  std::vector<Tool> tools = {};  // that may be called; empty: what looks like a call is text
+  // The answer is a call of one of these: "tool_choice" required, or a function's name.
+  std::vector<Tool> must_call = {};
   std::optional<bool> notes = {};  // minillm.notes: look some up for the question
 };
 

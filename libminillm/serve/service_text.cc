@@ -8,6 +8,7 @@
 #include "libminillm/core/utf8.h"
 #include "libminillm/core/version.h"
 #include "libminillm/data/chat_template.h"
+#include "libminillm/data/forced_call.h"
 #include "libminillm/generate/generator.h"  // encode_raw_prompt
 #include "libminillm/serve/answering.h"
 #include "libminillm/serve/api_error.h"
@@ -48,6 +49,19 @@ void declare(ChatRequest& request) {
     request.messages.insert(request.messages.begin(),
                             Message{.role = Role::kSystem, .content = {}});
   request.messages.front().tools = std::move(request.tools);
+}
+
+// Holds the answer to a call of one of the tools that must be called, if there are any.
+std::optional<ForcedCall> force_call(const ServedModel& model, ChatRequest& request) {
+  if (request.must_call.empty()) return std::nullopt;
+  try {
+    const ForcedCall call(model.tokenizer);
+    request.constraint = {ConstraintText::Kind::kJsonSchema, call.schema(request.must_call),
+                          "tools"};
+    return call;
+  } catch (const Error& error) {
+    throw ApiError(400, error.what(), "tool_choice");
+  }
 }
 
 AnswerHead head_for(AnswerKind kind, const ServedModel& model) {
@@ -134,8 +148,9 @@ void Service::chat(Exchange& exchange) {
     throw ApiError(400, fmt::format("model '{}': {} (it continues texts: /v1/completions)",
                                     model.name, model.tokenizer.chat_template_problem()));
   check_weights(model, request);
+  const std::optional<ForcedCall> forced = force_call(model, request);
   constrain(model, request);
-  request.config.constraint_after_space = true;
+  request.config.constraint_after_space = !forced;
   const bool reads_calls = !request.tools.empty();
   const Policy* const policy = policy_for(request, true, reads_calls);
   std::optional<PolicyVerdict> refused;
@@ -146,10 +161,12 @@ void Service::chat(Exchange& exchange) {
   }
   declare(request);
   std::optional<NotedPrompt> notes;
-  const AnswerPrompt prompt = refused ? AnswerPrompt() : chat_prompt(model, request, policy, notes);
+  AnswerPrompt prompt = refused ? AnswerPrompt() : chat_prompt(model, request, policy, notes);
+  if (forced && !refused) std::ranges::copy(forced->beginning(), std::back_inserter(prompt.tokens));
   AnswerTask task{head_for(AnswerKind::kChat, model), std::move(request), {prompt}};
   task.notes = std::move(notes);
   task.reads_calls = reads_calls;
+  if (forced) task.forced.emplace(*forced);
   task.policy = screens_answers(policy);
   task.refused = std::move(refused);
   answer(exchange, model, std::move(task));

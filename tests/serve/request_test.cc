@@ -220,7 +220,13 @@ INSTANTIATE_TEST_SUITE_P(
             "a name"},
         Bad{chat(R"("tools": [{"type": "function", "function": {"name": "a", "parameters": 3}}])"),
             "tools[0].function.parameters", "an object"},
-        Bad{chat("\"tool_choice\": \"required\""), "tool_choice", "\"auto\" or \"none\""},
+        Bad{chat("\"tool_choice\": \"required\""), "tool_choice", "\"tools\" with it"},
+        Bad{chat("\"tool_choice\": \"any\", \"tools\": [{\"type\": \"function\", \"function\": "
+                 "{\"name\": \"f\"}}]"),
+            "tool_choice", "\"required\""},
+        Bad{chat("\"tool_choice\": {\"type\": \"function\", \"function\": {\"name\": \"g\"}}, "
+                 "\"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\"}}]"),
+            "tool_choice.function.name", "one of the tools"},
         Bad{chat(R"("tools": [{"type": "function", "function": {"name": "a"}}], "stop": "x")"),
             "stop", "none where tools"},
         Bad{chat(R"("tools": [{"type": "function", "function": {"name": "a"}}],

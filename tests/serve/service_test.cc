@@ -15,6 +15,7 @@
 namespace minillm {
 namespace {
 
+using minillm_testing::error_of;
 using minillm_testing::events_of;
 using minillm_testing::json;
 using minillm_testing::RawClient;
@@ -23,10 +24,6 @@ using minillm_testing::TestServer;
 using minillm_testing::toy_tokenizer;
 using testing::HasSubstr;
 
-json error_of(const RawResponse& response) {
-  const json body = json::parse(response.body, nullptr, false);
-  return body.is_object() && body.contains("error") ? body["error"] : json("no error");
-}
 json data_of(const std::string& event) { return json::parse(event); }
 
 // ---- routes ----
@@ -301,79 +298,6 @@ TEST(Service, AnswersInTheFormThatIsAskedFor) {
   EXPECT_EQ(error_of(refused)["code"], "unsupported_schema");
   EXPECT_EQ(error_of(refused)["param"], "response_format.json_schema.schema");
   EXPECT_THAT(error_of(refused)["message"], HasSubstr("'not'"));
-}
-
-// A toy model calls no tools by itself, so it is made to say what would be a call.
-TEST(Service, ReadsCallsOfTools) {
-  TestServer server(512);
-  server.start();
-  const json tools = {
-      {{"type", "function"},
-       {"function",
-        {{"name", "add"},
-         {"parameters",
-          {{"type", "object"},
-           {"properties", {{"a", {{"type", "integer"}}}, {"b", {{"type", "integer"}}}}}}}}}}};
-  const std::string call =
-      R"(<tool_call>\n\{"name": "add", "arguments": \{"a": [1-9]{2}, "b": 2\}\}\n</tool_call>)";
-  json body = {{"seed", 1},
-               {"max_tokens", 300},
-               {"tools", tools},
-               {"minillm", {{"regex", "the goat" + call + "\\n" + call}}}};
-  const json answer = server.chat(body);
-  const json& choice = answer["choices"][0];
-  EXPECT_EQ(choice["finish_reason"], "tool_calls") << answer;
-  EXPECT_EQ(choice["message"]["content"], "the goat");
-  ASSERT_EQ(choice["message"]["tool_calls"].size(), 2U);
-  std::set<std::string> ids;
-  for (const json& said : choice["message"]["tool_calls"]) {
-    EXPECT_EQ(said["type"], "function");
-    EXPECT_EQ(said["function"]["name"], "add");
-    const json arguments = json::parse(said["function"]["arguments"].get<std::string>());
-    EXPECT_EQ(arguments["b"], 2);
-    ids.insert(said["id"]);
-    EXPECT_EQ(said["id"].get<std::string>().size(), 29U);
-  }
-  EXPECT_EQ(ids.size(), 2U);
-
-  body["stream"] = true;
-  body["messages"] = {{{"role", "user"}, {"content", "the goat"}}};
-  std::string text, arguments[2], finish;
-  for (const std::string& event : events_of(server.post("/v1/chat/completions", body).body)) {
-    if (event == "[DONE]") continue;
-    const json streamed = data_of(event)["choices"][0];
-    if (!streamed["finish_reason"].is_null()) finish = streamed["finish_reason"];
-    text += streamed["delta"].value("content", "");
-    if (!streamed["delta"].contains("tool_calls")) continue;
-    const json& part = streamed["delta"]["tool_calls"][0];
-    std::string& own = arguments[part["index"].get<size_t>()];
-    if (part.contains("id")) {
-      EXPECT_EQ(own, "");
-      EXPECT_EQ(part["type"], "function");
-      EXPECT_EQ(part["function"]["name"], "add");
-    }
-    own += part["function"]["arguments"].get<std::string>();
-  }
-  EXPECT_EQ(text, "the goat");
-  EXPECT_EQ(finish, "tool_calls");
-  for (size_t i = 0; i < 2; ++i)
-    EXPECT_EQ(json::parse(arguments[i]),
-              json::parse(
-                  choice["message"]["tool_calls"][i]["function"]["arguments"].get<std::string>()));
-
-  // What the tool returned is put into the conversation; without tools all is text.
-  body.erase("stream");
-  body["messages"].push_back({{"role", "assistant"},
-                              {"content", nullptr},
-                              {"tool_calls", choice["message"]["tool_calls"]}});
-  body["messages"].push_back({{"role", "tool"}, {"tool_call_id", *ids.begin()}, {"content", "14"}});
-  body["messages"].push_back({{"role", "tool"}, {"content", "15"}});
-  EXPECT_EQ(server.post("/v1/chat/completions", body).status, 200);
-  body.erase("tools");
-  const json plain = json::parse(server.post("/v1/chat/completions", body).body);
-  EXPECT_EQ(plain["choices"][0]["finish_reason"], "stop");
-  EXPECT_THAT(plain["choices"][0]["message"]["content"].get<std::string>(),
-              HasSubstr("<tool_call>"));
 }
 
 TEST(Service, LooksNotesUp) {

@@ -115,6 +115,12 @@ class TestServer {
   }
 };
 
+// What an answer's body says is wrong.
+inline json error_of(const RawResponse& response) {
+  const json body = json::parse(response.body, nullptr, false);
+  return body.is_object() && body.contains("error") ? body["error"] : json("no error");
+}
+
 // The events of a stream: JSON each, but for the last, "[DONE]".
 inline std::vector<std::string> events_of(const std::string& body) {
   std::vector<std::string> events;
