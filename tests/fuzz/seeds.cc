@@ -20,6 +20,7 @@
 #include "tests/fuzz/constrain_targets.h"
 #include "tests/fuzz/data_targets.h"
 #include "tests/fuzz/run_targets.h"
+#include "tests/fuzz/serve_targets.h"
 #include "tests/testing/temp_dir.h"
 
 namespace minillm_testing {
@@ -241,6 +242,10 @@ std::map<std::string, std::vector<std::string>> make_seeds(const std::string& pu
   seeds["json_schema"] = json_schema_seeds();
   seeds["regex"] = regex_seeds();
   seeds["policy"] = policy_seeds();
+#ifdef MINILLM_FUZZ_SERVER
+  seeds["api_request"] = api_request_seeds();
+  seeds["http_bytes"] = http_bytes_seeds();
+#endif
   seeds["tool_calls"] = tool_calls_seeds();
   seeds["special_tokens"] = special_tokens_seeds();
   seeds["note_query"] = note_query_seeds();

@@ -29,6 +29,7 @@
 #include "tests/fuzz/data_targets.h"
 #include "tests/fuzz/helpers.h"
 #include "tests/fuzz/run_targets.h"
+#include "tests/fuzz/serve_targets.h"
 
 namespace minillm_testing {
 namespace {
@@ -327,6 +328,10 @@ const FuzzTarget kFuzzTargets[] = {
     {"json_schema", json_schema},
     {"regex", regex},
     {"policy", policy},
+#ifdef MINILLM_FUZZ_SERVER
+    {"api_request", api_request},
+    {"http_bytes", http_bytes},
+#endif
 };
 const int kFuzzTargetCount = static_cast<int>(std::size(kFuzzTargets));
 
