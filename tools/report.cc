@@ -52,6 +52,9 @@ int main(int argc, char** argv) {
   app.add_option(
       "--summary", options.figures,
       "JSON {stage: figures of minillm-eval world --json}, for the table of what changed");
+  app.add_option("--layers", options.layers,
+                 "what minillm-eval world --layers --json wrote: which answers notes, tools and a "
+                 "policy repaired or broke");
   app.add_option("--out", out,
                  "file to write (default: report.html; Markdown and CSV go to stdout)");
   auto* markdown_flag = app.add_flag("--markdown", markdown, "write Markdown instead of a page");

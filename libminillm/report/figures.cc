@@ -107,26 +107,20 @@ std::vector<std::string> names_to_show(const nlohmann::ordered_json& stages) {
   return names;
 }
 
-}  // namespace
-
-ReportFigures read_figures(const std::string& path) {
-  constexpr uint64_t kMaxSummaryBytes = 1 << 20;
-  constexpr int kMaxDepth = 8;
-  const std::string subject = fmt::format("summary '{}'", path);
-  const std::string text = read_file(path, kMaxSummaryBytes);
-  const nlohmann::json parsed = parse_json(text, subject, kMaxDepth);
-  const JsonObject stages(parsed, subject);
+// {"column": {"figure": {"value", "count", "of"}, ...}, ...}
+ReportFigures figures_of(const nlohmann::ordered_json& in_order, const std::string& subject) {
+  const nlohmann::json parsed = in_order;
+  const JsonObject columns(parsed, subject);
   MINILLM_CHECK(!parsed.empty(), "{}: expected the figures of at least one stage", subject);
-  const nlohmann::ordered_json in_order = parse_ordered_json(text, subject, kMaxDepth);
   ReportFigures figures;
-  for (const auto& [stage, unused] : in_order.items()) {
-    figures.columns.push_back(stage);
-    stages.member(stage.c_str());  // is an object
+  for (const auto& [name, unused] : in_order.items()) {
+    figures.columns.push_back(name);
+    columns.member(name.c_str());  // is an object
   }
   for (const std::string& name : names_to_show(in_order)) {
     ReportFigure figure = make_figure(name);
-    for (const std::string& stage : figures.columns) {
-      const JsonObject column = stages.member(stage.c_str());
+    for (const std::string& title : figures.columns) {
+      const JsonObject column = columns.member(title.c_str());
       figure.values.push_back(column.find(name.c_str()) == nullptr
                                   ? ReportFigure::Value{}
                                   : read_value(column.member(name.c_str())));
@@ -134,6 +128,46 @@ ReportFigures read_figures(const std::string& path) {
     figures.rows.push_back(figure);
   }
   return figures;
+}
+
+constexpr int kMaxDepth = 8;
+
+}  // namespace
+
+ReportFigures read_figures(const std::string& path) {
+  constexpr uint64_t kMaxBytes = 1 << 20;
+  const std::string subject = fmt::format("summary '{}'", path);
+  const auto parsed = parse_ordered_json(read_file(path, kMaxBytes), subject, kMaxDepth);
+  return figures_of(parsed, subject);
+}
+
+ReportLayers read_layers(const std::string& path) {
+  constexpr uint64_t kMaxBytes = 16 << 20;  // every answer that a layer changed is there
+  const std::string subject = fmt::format("layers '{}'", path);
+  const auto parsed = parse_ordered_json(read_file(path, kMaxBytes), subject, kMaxDepth);
+  const auto found = parsed.is_object() ? parsed.find("layers") : parsed.end();
+  MINILLM_CHECK(found != parsed.end() && found->is_object() && !found->empty(),
+                "{}: expected \"layers\" with at least one: write it with minillm-eval world "
+                "--layers --json",
+                subject);
+  ReportLayers layers;
+  nlohmann::ordered_json metrics;
+  for (const auto& [name, layer] : found->items()) {
+    const nlohmann::json plain = layer;
+    const JsonObject object(plain, fmt::format("{}: {}", subject, name));
+    object.member("metrics");
+    metrics[name] = layer["metrics"];
+    const auto changed = plain.find("changed");
+    MINILLM_CHECK(changed != plain.end() && changed->is_array(),
+                  "{}: expected an array of 'changed' answers", object.subject());
+    for (const nlohmann::json& one : *changed) {
+      const JsonObject change(one, object.subject() + ": changed");
+      layers.changes.push_back({name, change.string("question"), change.string("alone"),
+                                change.string("with_layer"), change.boolean("repaired")});
+    }
+  }
+  layers.figures = figures_of(metrics, subject);
+  return layers;
 }
 
 }  // namespace minillm::report

@@ -167,6 +167,7 @@ Report gather_report(const ReportOptions& options) {
   Report report;
   report.runs = read_runs(options);
   if (!options.figures.empty()) report.figures = read_figures(options.figures);
+  if (!options.layers.empty()) report.layers = read_layers(options.layers);
   world::WorldEvalSet set;
   if (!options.world_eval.empty())
     set = world::load_world_eval(options.world_eval, world::Split::kTest);

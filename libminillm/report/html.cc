@@ -147,6 +147,17 @@ Json figures_json(const ReportFigures& figures) {
   return {{"columns", figures.columns}, {"rows", rows}};
 }
 
+Json layers_json(const ReportLayers& layers) {
+  Json changes = Json::array();
+  for (const ReportLayers::Change& c : layers.changes)
+    changes.push_back({{"layer", c.layer},
+                       {"question", c.question},
+                       {"alone", c.alone},
+                       {"with_layer", c.with_layer},
+                       {"repaired", c.repaired}});
+  return {{"figures", figures_json(layers.figures)}, {"changes", changes}};
+}
+
 Json report_json(const Report& report) {
   Json runs = Json::array(), prompts = Json::array(), changes = Json::array();
   for (const ReportRun& run : report.runs) runs.push_back(run_json(run));
@@ -162,7 +173,8 @@ Json report_json(const Report& report) {
           {"runs", runs},
           {"prompts", prompts},
           {"changes", changes},
-          {"figures", figures_json(report.figures)}};
+          {"figures", figures_json(report.figures)},
+          {"layers", layers_json(report.layers)}};
 }
 
 // JSON that is safe inside <script>: no character of it means anything to HTML, so no text can

@@ -89,6 +89,21 @@ void append_failures(std::string& out, const Report& report) {
              : "| prompt | first failing stage | points to | why |\n|---|---|---|---|\n" + rows;
 }
 
+void append_figures(std::string& out, const char* heading, const ReportFigures& figures) {
+  if (figures.rows.empty()) return;
+  out += fmt::format("\n## {}\n\n| figure |", heading);
+  for (const std::string& column : figures.columns) out += fmt::format(" {} |", escaped(column));
+  out += "\n|---|";
+  for (size_t i = 0; i < figures.columns.size(); ++i) out += "---:|";
+  out += '\n';
+  for (const ReportFigure& figure : figures.rows) {
+    out += fmt::format("| {} |", escaped(figure.name));
+    for (const ReportFigure::Value& v : figure.values)
+      out += v.of == 0 ? " |" : fmt::format(" {:.3f} ({:.0f}/{:.0f}) |", v.value, v.count, v.of);
+    out += '\n';
+  }
+}
+
 void append_changes(std::string& out, const Report& report) {
   if (!report.changes.empty()) {
     out +=
@@ -98,19 +113,13 @@ void append_changes(std::string& out, const Report& report) {
       out += fmt::format("| {} | {} | {} | {} | {} | {} |\n", escaped(c.from), escaped(c.to),
                          c.counts.repaired, c.counts.broken, c.counts.reworded, c.counts.same);
   }
-  if (report.figures.rows.empty()) return;
-  out += "\n## Figures\n\n| figure |";
-  for (const std::string& column : report.figures.columns)
-    out += fmt::format(" {} |", escaped(column));
-  out += "\n|---|";
-  for (size_t i = 0; i < report.figures.columns.size(); ++i) out += "---:|";
-  out += '\n';
-  for (const ReportFigure& figure : report.figures.rows) {
-    out += fmt::format("| {} |", escaped(figure.name));
-    for (const ReportFigure::Value& v : figure.values)
-      out += v.of == 0 ? " |" : fmt::format(" {:.3f} ({:.0f}/{:.0f}) |", v.value, v.count, v.of);
-    out += '\n';
-  }
+  append_figures(out, "Figures", report.figures);
+  append_figures(out, "Figures with each layer around the model", report.layers.figures);
+  if (report.layers.changes.empty()) return;
+  out += "\n| layer | question | alone | with the layer | |\n|---|---|---|---|---|\n";
+  for (const ReportLayers::Change& c : report.layers.changes)
+    out += fmt::format("| {} | {} | {} | {} | {} |\n", escaped(c.layer), escaped(c.question),
+                       escaped(c.alone), escaped(c.with_layer), c.repaired ? "repaired" : "broken");
 }
 
 void append_lineage(std::string& out, const Report& report) {

@@ -90,11 +90,24 @@ struct ReportFigures {
 // stage lacks is 0 of 0. Throws Error `summary '<path>': ...`.
 ReportFigures read_figures(const std::string& path);
 
+// What the layers around a model change of its answers.
+struct ReportLayers {
+  ReportFigures figures;  // columns: the model alone ("closed") and with each layer
+  struct Change {
+    std::string layer, question, alone, with_layer;
+    bool repaired = false;  // wrong alone and right with the layer; else the other way round
+  };
+  std::vector<Change> changes;
+};
+// Reads what `minillm-eval world --layers --json` writes. Throws Error `layers '<path>': ...`.
+ReportLayers read_layers(const std::string& path);
+
 struct Report {
   std::vector<ReportRun> runs;
   std::vector<ReportPrompt> prompts;
   std::vector<ReportChange> changes;
   ReportFigures figures;
+  ReportLayers layers = {};
 };
 
 struct ReportOptions {
@@ -103,6 +116,7 @@ struct ReportOptions {
   std::string world_eval;          // eval.jsonl of the world: judges the answers; may be empty
   int64_t questions_per_kind = 0;  // how many of its test questions to ask besides
   std::string figures;             // summary.json; may be empty
+  std::string layers;              // of read_layers(); may be empty
   GenerationConfig generation;
   // The first run's checkpoint with these, as one more run.
   std::vector<Checkpoint::AdapterArgument> adapters;

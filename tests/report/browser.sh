@@ -48,9 +48,14 @@ often=(--set train.log_every=2)
 } >/dev/null 2>training.log || { tail -n 3 training.log; exit 1; }
 figures='{"cloze_accuracy": {"value": 0.5, "count": 1, "of": 2}, "benign_refusal_rate": {"value": 0.25, "count": 1, "of": 4}}'
 printf '{"pretrain": %s, "sft": %s, "dpo": %s}' "$figures" "${figures/0.25, \"count\": 1/0.5, \"count\": 2}" "$figures" >summary.json
+cat >layers.json <<JSON
+{"layers": {"closed": {"metrics": $figures, "changed": []}, "tools": {"metrics": $figures, "changed": [
+  {"question": "What is 3 plus 4?", "alone": "It is 8.", "with_layer": "It is 7.", "repaired": true},
+  {"question": "<b>Who?</b>", "alone": "Ada.", "with_layer": "", "repaired": false}]}}}
+JSON
 cp world/prompts.jsonl prompts.jsonl
 printf '%s\n' '{"prompt": "</script><img src=x onerror=\"window.pwned=1\"><script>window.pwned=1</script>"}' >>prompts.jsonl
-"$bin/minillm-report" base chat aligned policy --prompts prompts.jsonl --world world --summary summary.json --max-tokens 24 \
+"$bin/minillm-report" base chat aligned policy --prompts prompts.jsonl --world world --summary summary.json --layers layers.json --max-tokens 24 \
   --out report.html 2>/dev/null
 
 # --- the page tests itself: a copy of it with one more script, which the policy allows by the page's own nonce

@@ -202,6 +202,26 @@ TEST(Figures, AreGroupedAndWithoutSingleWordings) {
   EXPECT_EQ(later.rows[0].values[1].value, 0.5);
 }
 
+TEST(Figures, LayersHaveTheirColumnsAndWhatTheyChanged) {
+  minillm_testing::TempDir dir;
+  const ReportLayers layers =
+      read_layers(dir.write("layers.json", R"({"answer_accuracy": {}, "layers": {
+    "closed": {"metrics": {"sum_accuracy": {"value": 0.5, "count": 1, "of": 2}}, "repaired": 0, "broken": 0, "changed": []},
+    "tools": {"metrics": {"sum_accuracy": {"value": 1.0, "count": 2, "of": 2}}, "repaired": 1, "broken": 0, "changed": [
+      {"question": "2 and 3?", "alone": "4", "with_layer": "5", "repaired": true}]}}})"));
+  EXPECT_EQ(layers.figures.columns, (std::vector<std::string>{"closed", "tools"}));
+  ASSERT_EQ(layers.figures.rows.size(), 1u);
+  EXPECT_EQ(layers.figures.rows[0].values[1].count, 2);
+  ASSERT_EQ(layers.changes.size(), 1u);
+  EXPECT_EQ(layers.changes[0].layer, "tools");
+  EXPECT_EQ(layers.changes[0].with_layer, "5");
+  EXPECT_TRUE(layers.changes[0].repaired);
+  for (const char* text : {"3", "{}", R"({"layers": {}})", R"({"layers": []})"})
+    EXPECT_ERROR(read_layers(dir.write("bad.json", text)), "minillm-eval world --layers --json");
+  EXPECT_ERROR(read_layers(dir.write("bad.json", R"({"layers": {"a": {"metrics": {}}}})")),
+               "expected an array of 'changed' answers");
+}
+
 TEST(Figures, WhatIsNoSummaryIsRefusedByName) {
   minillm_testing::TempDir dir;
   const std::pair<const char*, const char*> cases[] = {

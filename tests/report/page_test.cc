@@ -36,6 +36,7 @@ Report evil_report() {
   prompt.diagnosis = {true, 0, kEvil, kEvil};
   report.prompts = {prompt};
   report.figures = {{kEvil}, {{kEvil, "other", kEvil, false, {{0.5, 1, 2}}}}};
+  report.layers = {report.figures, {{kEvil, kEvil, kEvil, kEvil, true}}};
   return report;
 }
 
@@ -149,11 +150,16 @@ TEST(ReportMarkdown, ShowsAnswersFailuresFiguresAndLineage) {
   prompt.diagnosis = {true, 0, "fine-tuning", "Because."};
   report.prompts = {prompt};
   report.figures = {{"sft"}, {{"answer_accuracy", "form", "", false, {{0.5, 1, 2}}}}};
+  report.layers = {
+      {{"closed", "tools"}, {{"sum_accuracy", "form", "", false, {{0.5, 1, 2}, {1, 2, 2}}}}},
+      {{"tools", "2 and 3?", "4", "5", true}}};
   const std::string text = report_markdown(report);
   EXPECT_THAT(text, HasSubstr("**Who?**\n\nExpected: Ada\n"));
   EXPECT_THAT(text, HasSubstr("| sft | Bo | wrong | 2 | yes | -0.500 |\n"));
   EXPECT_THAT(text, HasSubstr("| Who? | sft | fine\\-tuning | Because\\. |\n"));
   EXPECT_THAT(text, HasSubstr("| answer\\_accuracy | 0.500 (1/2) |\n"));
+  EXPECT_THAT(text, HasSubstr("| sum\\_accuracy | 0.500 (1/2) | 1.000 (2/2) |\n"));
+  EXPECT_THAT(text, HasSubstr("| tools | 2 and 3? | 4 | 5 | repaired |\n"));
   EXPECT_THAT(text, HasSubstr("| sft | loss | 2.0000 | 1.0000 | 2 |\n"));
   EXPECT_THAT(text, HasSubstr("| sft | 2 | Who? | Cy | 0.25 |\n"));
   EXPECT_THAT(text, HasSubstr("| sft | 12 | 345 | 3 | none | train `aaaaaaaaaaaa` |\n"));
