@@ -13,6 +13,7 @@
 
   try {
     const data = JSON.parse(document.getElementById('report').textContent);
+    check(!/\bnull\b/.test(document.getElementById('curves').innerText), 'the curves say null');
     check(all('section').length === 6, `expected 6 sections, got ${all('section').length}`);
     check(all('[role=tab]').length === data.runs.length, 'a tab for each stage');
     for (let stage = 0; stage < data.runs.length; ++stage) {
