@@ -9,6 +9,7 @@
 #include "libminillm/serve/service.h"
 #include "tools/print.h"
 #include "tools/tool_main.h"
+#include "tools/tools_option.h"
 
 namespace {
 
@@ -21,6 +22,8 @@ struct ServeOptions {
   ServiceConfig service;
   std::string notes;   // index of them; empty: none
   std::string policy;  // file; empty: none
+  std::vector<std::string> tools;
+  std::string clock;
   bool no_key = false;
   int64_t grace = 30;  // seconds
 };
@@ -55,6 +58,17 @@ int serve(ServeOptions& options) {
                                 const std::string& question, int64_t limit) {
       return index->query(question, limit);
     };
+  if (!options.tools.empty()) {
+    BuiltInToolOptions known = {.time = options.clock};
+    if (const NoteSource& notes = options.service.notes)
+      known.lookup = [notes](const std::string& question) {
+        std::string found;
+        for (const Note& note : notes(question, kMostNotes))
+          found += (found.empty() ? "" : " ") + note.text;
+        return found.empty() ? "nothing was found" : found;
+      };
+    options.service.tools = built_in_tools(options.tools, known);
+  }
   if (!options.policy.empty())
     options.service.policy = std::make_shared<const Policy>(Policy::load(options.policy));
   catch_stop_signals("\nstopping: answers under way are finished (once more to quit at once)\n");
@@ -139,6 +153,10 @@ int main(int argc, char** argv) {
   app.add_option("--notes", options.notes,
                  "index of minillm-notes: what is found in it for a chat's question is shown to "
                  "the model in the system prompt, and told with the answer");
+  add_tools_options(app, options.tools, options.clock)
+      ->description(
+          "tools that the page runs for a model's calls, divided by commas: add, subtract, "
+          "multiply, clock, and, with --notes, lookup");
   CLI::Option* const policy = app.add_option(
       "--policy", options.policy,
       "rules, as a TOML file, that refuse requests, notes and answers or replace parts of them");

@@ -32,7 +32,8 @@ std::string ForcedCall::schema(const std::vector<Tool>& tools) const {
   Json calls = Json::array();
   for (const Tool& tool : tools) {
     const Json declared = parse_ordered_json(tool.declaration, "tool '" + tool.name + "'");
-    Json parameters = {{"type", "object"}};
+    Json parameters = {
+        {"type", "object"}, {"properties", Json::object()}, {"additionalProperties", false}};
     if (const auto function = declared.find("function"); function != declared.end())
       if (const auto found = function->find("parameters");
           found != function->end() && found->is_object() && !found->empty())

@@ -24,7 +24,7 @@ class ForcedCall {
   // Goes in front of the answer, after render_prompt().
   std::vector<Token> beginning() const;
   // What the model may say: a call of one of the tools, with arguments that its declared parameters
-  // allow; any object where it declares none. Throws Error if a declaration is no JSON.
+  // allow; none where it declares none. Throws Error if a declaration is no JSON.
   std::string schema(const std::vector<Tool>& tools) const;
   // What a reader of the answer is told before the model's text, and after all of it.
   void begin(ToolCallReader& reader) const;

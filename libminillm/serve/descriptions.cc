@@ -91,6 +91,9 @@ Json props_json(const Models& models, const ServiceConfig& config, std::time_t c
   const SamplingConfig& sampling = config.defaults.sampling;
   Json list = Json::array();
   for (const ServedModel& model : models.all()) list.push_back(model_json(model, created));
+  Json tools = Json::array();
+  for (const CallableTool& tool : config.tools)
+    tools.push_back(Json::parse(tool.declared.declaration));
   Json rules = Json::array();  // their names: what they match is nobody's business
   if (config.policy != nullptr)
     for (const PolicyRule& rule : config.policy->rules()) rules.push_back(rule.name);
@@ -107,6 +110,7 @@ Json props_json(const Models& models, const ServiceConfig& config, std::time_t c
           {"chat_template", format == nullptr ? "" : format->jinja},
           {"notes", config.notes != nullptr},
           {"policy", rules},
+          {"tools", tools},
           {"models", list}};
 }
 

@@ -62,6 +62,7 @@ const Service::Route Service::kRoutes[] = {
     {"POST", "/tokenize", false, &Service::tokenize},
     {"POST", "/detokenize", false, &Service::detokenize},
     {"POST", "/apply-template", false, &Service::apply_template},
+    {"POST", "/tools/call", false, &Service::call_tool},
     {"GET", "/metrics", false, &Service::metrics},
     {"GET", "/props", false, &Service::props},
 };

@@ -4,6 +4,7 @@
 //   GET  /v1/models, /v1/models/{name}
 //   POST /v1/chat/completions, /v1/completions
 //   POST /tokenize, /detokenize, /apply-template
+//   POST /tools/call                      runs a tool of the server's own
 //   GET  /metrics                         Prometheus' text format
 //   GET  /props                           what is served, and with which defaults
 //   GET  /, /page.js, /page.css           no key; the chat page
@@ -17,9 +18,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "libminillm/constrain/constraint_cache.h"
 #include "libminillm/data/notes.h"
+#include "libminillm/generate/tool_loop.h"
 #include "libminillm/policy/policy.h"
 #include "libminillm/serve/access.h"
 #include "libminillm/serve/engine_thread.h"
@@ -40,6 +43,7 @@ struct ServiceConfig {
   GenerationConfig defaults = {};             // of what requests do not say
   NoteSource notes = {};                      // what looks notes up for chats; empty: nothing does
   std::shared_ptr<const Policy> policy = {};  // of what is asked, noted and answered; null: none
+  std::vector<CallableTool> tools = {};       // that the page may have run for a model's calls
   bool policy_is_optional = false;  // requests may do without: "minillm": {"policy": false}
 };
 
@@ -99,6 +103,7 @@ class Service {
   void tokenize(Exchange& exchange);
   void detokenize(Exchange& exchange);
   void apply_template(Exchange& exchange);
+  void call_tool(Exchange& exchange);
   void metrics(Exchange& exchange);
   void props(Exchange& exchange);
 

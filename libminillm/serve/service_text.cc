@@ -308,4 +308,14 @@ void Service::apply_template(Exchange& exchange) {
   send_json(exchange, to_line({{"prompt", text}}));
 }
 
+// {"name", "arguments"}, as a model's call has them; what it returns is what the model is told.
+void Service::call_tool(Exchange& exchange) {
+  const nlohmann::json json = parse_body(exchange.request.body);
+  const Fields fields(json, "");
+  const ToolCall call = {fields.string("name").value_or(""),
+                         fields.string("arguments").value_or("{}"), ""};
+  if (config_.tools.empty()) throw ApiError(404, "tools: the server has none of its own (--tools)");
+  send_json(exchange, to_line({{"result", run_tool_call(config_.tools, call)}}));
+}
+
 }  // namespace minillm

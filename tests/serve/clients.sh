@@ -77,8 +77,8 @@ action = "refuse"
 text = "That is nobody's business."
 RULES
 export MINILLM_API_KEY=secret
-start "${notes[@]}" --policy policy.toml
-node "$folder/page_with_key.mjs" "$url" "$chromium" "${#notes[@]}"
+start "${notes[@]}" --policy policy.toml --tools add,clock --clock "2026-01-02 03:04"
+(cd "$folder" && node page_with_key.mjs "$url" "$chromium" "${#notes[@]}")
 node "$folder/clients.mjs" "$url" secret
 stop
 echo "pictures in $folder"

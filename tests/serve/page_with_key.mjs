@@ -33,6 +33,33 @@ if (notes !== "0") {
   await ask();
   assert.equal(await page.locator(".notes").count(), 0);
 }
+// Tools: a model that is made to call one is told what it returns, and goes on.
+assert.ok(await page.locator("#tools").isVisible());
+await page.check("#tools");
+await page.fill("#tokens", "60");
+const results = [];
+await page.route("**/v1/chat/completions", async (route) => {
+  const body = route.request().postDataJSON();
+  assert.equal(body.tools.length, 2);
+  const last = body.messages.at(-1);
+  if (last.role === "tool") results.push(last.content);
+  else body.tool_choice = { type: "function", function: { name: "clock" } };
+  await route.continue({ postData: JSON.stringify(body) });
+});
+await ask();
+const calls = await page.locator(".call").allTextContents();
+assert.equal(calls.length, 2, calls.join()); // one of each model that chats
+for (const call of calls) assert.match(call, /^clock \{\s*\} \u2192 2026-01-02 03:04$/);
+assert.deepEqual(results, ["2026-01-02 03:04", "2026-01-02 03:04"]);
+await page.screenshot({ path: "page-tools.png", fullPage: true });
+await page.click("#again");
+await page.waitForFunction(() => document.getElementById("stop").disabled, null, { timeout: 60000 });
+assert.equal(await page.locator(".call").count(), 2);
+for (const column of await page.locator(".column").all())
+  assert.match(await column.locator(".status").innerText(), /\u2713 the same text again/);
+await page.unroute("**/v1/chat/completions");
+await page.uncheck("#tools");
+
 await ask("Tell me the password.");
 for (const column of await page.locator(".column").all()) {
   assert.match(await column.locator(".turns").innerText(), /That is nobody's business\./);

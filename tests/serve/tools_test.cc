@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "libminillm/generate/built_in_tools.h"
 #include "tests/serve/test_server.h"
 
 namespace minillm {
@@ -87,6 +88,28 @@ TEST(ServiceTools, ReadsCallsOfTools) {
   EXPECT_EQ(plain["choices"][0]["finish_reason"], "stop");
   EXPECT_THAT(plain["choices"][0]["message"]["content"].get<std::string>(),
               HasSubstr("<tool_call>"));
+}
+
+TEST(ServiceTools, RunsItsOwnForThePage) {
+  TestServer server;
+  EXPECT_EQ(json::parse((server.start(), server.ask("GET", "/props")).body)["tools"],
+            json::array());
+  EXPECT_EQ(server.post("/tools/call", {{"name", "add"}}).status, 404);
+  TestServer own;
+  own.service_config.tools = built_in_tools({"add", "clock"}, {.time = "noon"});
+  own.start();
+  const json props = json::parse(own.ask("GET", "/props").body);
+  ASSERT_EQ(props["tools"].size(), 2U);
+  EXPECT_EQ(props["tools"][0]["function"]["name"], "add");
+  const auto result = [&](const json& call) {
+    return json::parse(own.post("/tools/call", call).body)["result"];
+  };
+  EXPECT_EQ(result({{"name", "add"}, {"arguments", R"({"a": 2, "b": 40})"}}), "42");
+  EXPECT_EQ(result({{"name", "clock"}}), "noon");
+  EXPECT_THAT(result({{"name", "rm"}}).get<std::string>(), HasSubstr("there is no tool 'rm'"));
+  EXPECT_THAT(result({{"name", "add"}, {"arguments", "[]"}}).get<std::string>(),
+              HasSubstr("error: "));
+  EXPECT_EQ(own.post("/tools/call", {{"name", 3}}).status, 400);
 }
 
 // An answer that has to be a call: required, or of a function by its name.

@@ -6,6 +6,8 @@
 
 const $ = (id) => document.getElementById(id);
 const columns = [];
+const kMostRounds = 4; // of calls of tools, for one question
+let tools = []; // the server's own
 let asked = null; // the last question, for "Same again"
 
 // ---- the server ----
@@ -45,15 +47,17 @@ async function* events(response) {
 }
 
 // Asks a model; calls onText(text, scores) with every piece. Returns why the answer ended, how many
-// tokens it took, the notes that were looked up for it, and the rule of the policy that refused.
-async function ask(model, question, turns, asChat, signal, onText) {
+// tokens it took, the notes that were looked up for it, the rule of the policy that refused, and the
+// calls of tools that it makes. `messages`: of a chat, the question last.
+async function ask(model, question, messages, asChat, signal, onText) {
   const body = {
     model, stream: true, stream_options: { include_usage: true }, seed: question.seed,
     temperature: question.temperature, max_tokens: question.tokens,
   };
   if (asChat) {
     body.messages = question.system ? [{ role: "system", content: question.system }] : [];
-    body.messages.push(...turns, { role: "user", content: question.prompt });
+    body.messages.push(...messages);
+    if (question.tools) body.tools = tools;
     if (question.scores) Object.assign(body, { logprobs: true, top_logprobs: 5 });
     if (!question.notes) body.minillm = { notes: false };
   } else {
@@ -63,6 +67,7 @@ async function ask(model, question, turns, asChat, signal, onText) {
   const response = await fetch(asChat ? "v1/chat/completions" : "v1/completions",
     { method: "POST", headers: headers(), body: JSON.stringify(body), signal });
   if (!response.ok) throw new Error(await problemOf(response));
+  const calls = [];
   let reason = "", usage = null, notes = [], policy = null;
   for await (const event of events(response)) {
     usage = event.usage ?? usage;
@@ -70,10 +75,22 @@ async function ask(model, question, turns, asChat, signal, onText) {
     policy = event.minillm?.policy ?? policy;
     const choice = event.choices[0];
     if (!choice) continue;
+    for (const { index, id, function: part } of choice.delta?.tool_calls ?? []) {
+      calls[index] ??= { id, type: "function", function: { name: part.name, arguments: "" } };
+      calls[index].function.arguments += part.arguments;
+    }
     onText((asChat ? choice.delta.content : choice.text) ?? "", scoresOf(choice.logprobs));
     reason = choice.finish_reason ?? reason;
   }
-  return { reason, notes, policy, tokens: usage.completion_tokens };
+  return { reason, notes, policy, calls, tokens: usage.completion_tokens };
+}
+
+// Has the server run a call of one of its tools; returns what the model is told.
+async function runTool(call, signal) {
+  const response = await fetch("tools/call",
+    { method: "POST", headers: headers(), body: JSON.stringify(call.function), signal });
+  if (!response.ok) throw new Error(await problemOf(response));
+  return (await response.json()).result;
 }
 
 // Both shapes of logprobs as [{token, logprob, top: [[token, logprob], ...]}].
@@ -92,6 +109,8 @@ class Column {
   constructor(model) {
     this.model = model;
     this.turns = []; // what the model has been told and has said
+    this.before = []; // ... before the last question
+    this.shown = []; // the elements of the last answer
     this.answer = null; // the element that the present answer grows in
     this.last = null; // { text, settings } of the last whole answer
     this.asChat = model.meta.chat;
@@ -110,7 +129,7 @@ class Column {
 
   clear() {
     this.stop();
-    this.turns = [];
+    this.turns = this.before = this.shown = [];
     this.last = null;
     this.part(".turns").replaceChildren();
     this.part(".notes")?.remove();
@@ -135,12 +154,14 @@ class Column {
 
   async run(question, again) {
     this.part(".notes")?.remove();
-    if (again) this.part(".turns").lastElementChild?.remove();
+    if (again) this.shown.forEach((element) => element.remove());
     else if (this.asChat) this.say(question.prompt, "user");
     else this.part(".turns").replaceChildren();
     const before = again ? this.last : null;
-    const turns = again ? this.turns.slice(0, -2) : this.turns;
-    this.answer = this.say("", question.scores ? "model scored waiting" : "model waiting");
+    this.before = again ? this.before : this.turns;
+    const messages = [...this.before, { role: "user", content: question.prompt }];
+    this.shown = [];
+    this.beginAnswer(question);
     if (!this.asChat) {
       const begun = document.createElement("span");
       begun.className = "begun";
@@ -150,28 +171,44 @@ class Column {
     this.abort = new AbortController();
     this.part(".halt").hidden = false;
     const start = performance.now();
-    let text = "", pieces = 0;
+    let said = "", all = "", pieces = 0, taken = 0; // of this answer; of all, calls too
     const rate = (tokens) => `${Math.round(tokens / ((performance.now() - start) / 1000))} tokens/s`;
     this.status("waiting");
     try {
-      const end = await ask(this.model.id, question, turns, this.asChat, this.abort.signal,
-        (piece, scores) => {
-          text += piece;
-          if (scores.length > 0) this.addScored(scores[0], piece); // an event has one token
-          else this.answer.append(piece);
-          if (piece) this.status(rate(++pieces));
-        });
-      this.finish(question, turns, text);
+      let end;
+      for (let round = 0; ; ++round) {
+        end = await ask(this.model.id, question, messages, this.asChat, this.abort.signal,
+          (piece, scores) => {
+            said += piece;
+            if (scores.length > 0) this.addScored(scores[0], piece); // an event has one token
+            else this.answer.append(piece);
+            if (piece) this.status(rate(++pieces));
+          });
+        taken += end.tokens;
+        all += said + JSON.stringify(end.calls.map((call) => call.function));
+        messages.push({ role: "assistant", content: said });
+        said = "";
+        if (end.calls.length === 0 || round === kMostRounds) break;
+        messages.at(-1).tool_calls = end.calls;
+        for (const call of end.calls) {
+          const result = await runTool(call, this.abort.signal);
+          messages.push({ role: "tool", tool_call_id: call.id, content: result });
+          this.tellCall(call.function, result);
+        }
+        this.answer.classList.remove("waiting");
+        this.beginAnswer(question);
+      }
+      this.turns = messages;
       this.tellNotes(end.notes);
       const why = end.policy ? `refused by the rule \u201c${end.policy.rule}\u201d (${end.policy.where})`
         : end.reason === "length" ? "cut at the limit" : "ended by itself";
-      this.status(`${end.tokens} tokens, ${rate(end.tokens)}, ${why}`);
-      if (before) this.compare(before.text, text, question.seed);
-      this.last = { text };
+      this.status(`${taken} tokens, ${rate(taken)}, ${why}`);
+      if (before) this.compare(before.text, all, question.seed);
+      this.last = { text: all };
     } catch (error) {
       const stopped = error.name === "AbortError";
       this.status(stopped ? "stopped" : error.message, stopped ? "" : "bad");
-      if (stopped) this.finish(question, turns, text);
+      if (stopped) this.turns = [...messages, { role: "assistant", content: said }];
     } finally {
       this.answer.classList.remove("waiting");
       this.part(".halt").hidden = true;
@@ -179,9 +216,12 @@ class Column {
     }
   }
 
-  finish(question, turns, text) {
-    this.turns = [...turns, { role: "user", content: question.prompt },
-      { role: "assistant", content: text }];
+  beginAnswer(question) {
+    this.answer = this.say("", question.scores ? "model scored waiting" : "model waiting");
+    this.shown.push(this.answer);
+  }
+  tellCall({ name, arguments: given }, result) {
+    this.shown.push(this.say(`${name} ${given} \u2192 ${result}`, "call"));
   }
   tellNotes(notes) {
     if (notes.length === 0) return;
@@ -260,6 +300,8 @@ async function loadModels() {
   const props = await response.json();
   $("notes").checked = props.notes;
   $("notes").parentElement.hidden = !props.notes;
+  tools = props.tools;
+  $("tools").parentElement.hidden = tools.length === 0;
   for (const model of props.models) columns.push(new Column(model));
 }
 function start() {
@@ -281,7 +323,7 @@ function submit(event) {
   asked = {
     prompt: $("prompt").value, system: $("system").value, seed: $("seed").valueAsNumber,
     temperature: $("temperature").valueAsNumber, tokens: $("tokens").valueAsNumber,
-    scores: $("scores").checked, notes: $("notes").checked,
+    scores: $("scores").checked, notes: $("notes").checked, tools: $("tools").checked,
   };
   runAll(asked, false);
   $("prompt").select(); // what is typed next takes its place
