@@ -13,8 +13,8 @@ namespace minillm_testing {
 void api_request(std::string_view bytes);
 std::vector<std::string> api_request_seeds();
 
-// What a client sends, on a socket, before it leaves: the server answers in HTTP, or not at all, and
-// serves the next one.
+// What a client sends, on a socket, before it leaves: the server answers in HTTP, or not at all,
+// and serves the next one.
 void http_bytes(std::string_view bytes);
 std::vector<std::string> http_bytes_seeds();
 
