@@ -61,7 +61,7 @@ print(f'one rank: $alone_rate tokens/s; sending $sending s; break-even {found:.0
     done
   done ;;
 outer)  # bytes a step with and without replicas that meet every hundred steps
-  on 2 1 step xxs 256 201
-  on 2 1 step xxs 256 201 replicas 2 100 ;;
+  on 2 1 step xxs 256 200
+  on 2 1 step xxs 256 200 replicas 2 100 ;;
 *) echo "ranks.sh: expected sum, threads, memory, network or outer, got $what" >&2; exit 2 ;;
 esac
