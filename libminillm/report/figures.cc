@@ -146,10 +146,11 @@ ReportLayers read_layers(const std::string& path) {
   const std::string subject = fmt::format("layers '{}'", path);
   const auto parsed = parse_ordered_json(read_file(path, kMaxBytes), subject, kMaxDepth);
   const auto found = parsed.is_object() ? parsed.find("layers") : parsed.end();
-  MINILLM_CHECK(found != parsed.end() && found->is_object() && !found->empty(),
-                "{}: expected \"layers\" with at least one: write it with minillm-eval world "
-                "--layers --json",
-                subject);
+  MINILLM_CHECK(
+      found != parsed.end() && found->is_object() && !found->empty(),
+      "{}: expected \"layers\", with at least one: expected a world evaluation with layers, "
+      "as JSON",
+      subject);
   ReportLayers layers;
   nlohmann::ordered_json metrics;
   for (const auto& [name, layer] : found->items()) {

@@ -99,7 +99,7 @@ struct ReportLayers {
   };
   std::vector<Change> changes;
 };
-// Reads what `minillm-eval world --layers --json` writes. Throws Error `layers '<path>': ...`.
+// Reads the JSON of a world evaluation with layers (tools.md). Throws Error `layers '<path>': ...`.
 ReportLayers read_layers(const std::string& path);
 
 struct Report {

@@ -119,11 +119,12 @@ std::optional<PolicyVerdict> screen_prompts(
 // Weights are rounded when the server starts, not by request.
 void Service::check_weights(const ServedModel& model, const TextRequest& request) {
   if (!request.weights.empty() && request.weights != model.weights)
-    throw ApiError(400,
-                   fmt::format("minillm.weights: expected \"{}\", as the server was started with "
-                               "(--weights), got \"{}\"",
-                               model.weights, request.weights),
-                   "minillm.weights");
+    throw ApiError(
+        400,
+        fmt::format("minillm.weights: expected \"{}\", which the server rounds them to, got "
+                    "\"{}\"",
+                    model.weights, request.weights),
+        "minillm.weights");
 }
 
 // Compiles what the text must obey.
@@ -314,7 +315,7 @@ void Service::call_tool(Exchange& exchange) {
   const Fields fields(json, "");
   const ToolCall call = {fields.string("name").value_or(""),
                          fields.string("arguments").value_or("{}"), ""};
-  if (config_.tools.empty()) throw ApiError(404, "tools: the server has none of its own (--tools)");
+  if (config_.tools.empty()) throw ApiError(404, "tools: the server has none of its own");
   send_json(exchange, to_line({{"result", run_tool_call(config_.tools, call)}}));
 }
 

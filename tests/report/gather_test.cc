@@ -217,7 +217,8 @@ TEST(Figures, LayersHaveTheirColumnsAndWhatTheyChanged) {
   EXPECT_EQ(layers.changes[0].with_layer, "5");
   EXPECT_TRUE(layers.changes[0].repaired);
   for (const char* text : {"3", "{}", R"({"layers": {}})", R"({"layers": []})"})
-    EXPECT_ERROR(read_layers(dir.write("bad.json", text)), "minillm-eval world --layers --json");
+    EXPECT_ERROR(read_layers(dir.write("bad.json", text)),
+                 "expected a world evaluation with layers");
   EXPECT_ERROR(read_layers(dir.write("bad.json", R"({"layers": {"a": {"metrics": {}}}})")),
                "expected an array of 'changed' answers");
 }
