@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes what the built programs are made of as a bill of materials (SPDX 2.3, tag-value form): every library that they
 # are linked with, its version on this machine, and its licence.
-#   tools/sbom.sh VERSION
+#   tools/sbom.sh VERSION [mpi]     mpi: they are linked with Open MPI
 set -euo pipefail
 version=$1
 
@@ -21,6 +21,7 @@ libraries=(
   "libgomp|GPL-3.0-or-later WITH GCC-exception-3.1|libgomp1"
   "libstdc++|GPL-3.0-or-later WITH GCC-exception-3.1|libstdc++6"
 )
+[[ ${2:-} == mpi ]] && libraries+=("libmpi|BSD-3-Clause|libopenmpi3")
 
 version_of() { # PACKAGES...
   local package found

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -29,10 +30,12 @@ class RankedStages : public Stages {
     write_file_atomic(world_->file("questions.jsonl"),
                       "{\"prompt\": \"Who is it?\"}\n{\"prompt\": \"Where?\"}\n");
   }
+  static inline Index slots_ = 4;
+  void TearDown() override { slots_ = 4; }
   static TrainConfig in_slots(TrainConfig train) {
     train.steps = 3;
-    train.accumulation_steps = 4;
-    train.slots = 4;
+    train.accumulation_steps = slots_;
+    train.slots = slots_;
     train.log_every = 1;
     return train;
   }
@@ -128,6 +131,21 @@ TEST_P(EveryRankedStage, EndsWithTheBytesOfOneRank) {
   EXPECT_EQ(Checkpoint::open(world_->file(stopped)).state()->step, 1);
   train(stage, stopped, 3, true);
   EXPECT_EQ(bytes(stopped), bytes(one)) << "resumed";
+}
+// The long tier: every number of ranks, at slots that are a power of two and at some that are not.
+TEST_P(EveryRankedStage, EndsWithTheBytesOfOneRankForEveryNumberOfThem) {
+  if (std::getenv("MINILLM_LONG_TESTS") == nullptr) GTEST_SKIP() << "long (MINILLM_LONG_TESTS=1)";
+  const std::string stage = GetParam();
+  for (const Index slots : {8, 13}) {
+    slots_ = slots;
+    const std::string one = fmt::format("one-{}-of-{}", stage, slots);
+    train(stage, one, 1);
+    for (const Index ranks : {2, 3, 4, 5, 7, 8}) {
+      const std::string several = fmt::format("{}-{}-of-{}", stage, ranks, slots);
+      train(stage, several, ranks);
+      EXPECT_EQ(bytes(several), bytes(one)) << ranks << " ranks, " << slots << " slots";
+    }
+  }
 }
 INSTANTIATE_TEST_SUITE_P(Stages, EveryRankedStage,
                          testing::Values("pretrain", "sft", "lora", "bf16", "dpo", "reward", "rl",
