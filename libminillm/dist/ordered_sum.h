@@ -112,7 +112,7 @@ class OrderedSum {
   std::vector<std::span<Real>> sums_;
   double bytes_sent_ = 0, seconds_waited_ = 0;
 
-  bool begun_ = false;  // the sum that begin_sum() announced
+  bool begun_ = true;  // the sum that begin_sum() announced last
 
   // Between the caller and the thread.
   std::thread thread_;
