@@ -243,7 +243,7 @@ void OrderedSum::open_gather(std::span<Real> values, Index bucket) {
 }
 
 // Only some buckets are on their way, those that are needed first: on a slow line, whatever else
-// the ranks say to each other waits behind them.
+// the ranks send each other has to queue after them.
 void OrderedSum::gather_parts(std::span<Real> values) {
   const Index buckets = rounds_ * buckets_per_part_;
   for (Index opened = 0, closed = 0; closed < buckets; ++closed) {

@@ -1,4 +1,4 @@
-// Policy: rules before and behind a model: what may be asked, what notes may say, what is answered.
+// Policy: rules before and after a model: what may be asked, what notes may say, what is answered.
 //
 // A TOML file:
 //
