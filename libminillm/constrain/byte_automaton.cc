@@ -1,8 +1,11 @@
 #include "libminillm/constrain/byte_automaton.h"
 
+#include <algorithm>
 #include <map>
 #include <tuple>
 #include <utility>
+
+#include "libminillm/core/check.h"
 
 namespace minillm {
 namespace {
@@ -120,6 +123,56 @@ ByteAutomaton with_length(const ByteAutomaton& text, const ByteAutomaton& charac
     });
   }
   trim(result);
+  return result;
+}
+
+ByteAutomaton without_part(const ByteAutomaton& all, const std::string& part) {
+  MINILLM_DCHECK(!part.empty());
+  if (all.states.empty()) return all;
+  // How much of the part a text ends with: one letter more, or what its own beginning allows
+  // (Knuth, Morris and Pratt 1977). Parts are short: each step looks for it anew.
+  const auto next_length = [&](uint32_t length, uint8_t byte) {
+    const std::string text = part.substr(0, length) + static_cast<char>(byte);
+    size_t longest = std::min(text.size(), part.size());
+    while (!text.ends_with(std::string_view(part).substr(0, longest))) --longest;
+    return static_cast<uint32_t>(longest);
+  };
+  std::vector<ByteEdge> letters;
+  for (const char c : part) letters.push_back({static_cast<uint8_t>(c), static_cast<uint8_t>(c)});
+  ByteAutomaton result;
+  Numbering<std::pair<uint32_t, uint32_t>> states;  // of `all`, and the length
+  states.number({0, 0});
+  for (size_t i = 0; i < states.keys.size(); ++i) {
+    const auto [state, length] = states.keys[i];
+    ByteAutomaton::State& added = result.states.emplace_back();
+    added.accepts = all.states[state].accepts;
+    std::vector<ByteEdge> both = all.states[state].edges;
+    both.insert(both.end(), letters.begin(), letters.end());
+    const uint32_t from = length;
+    for_each_byte_range(both, [&](uint8_t low, uint8_t high, std::span<const ByteEdge>) {
+      const ByteEdge* const next = find_edge(all.states[states.keys[i].first].edges, low);
+      const uint32_t longer = next_length(from, low);
+      if (next != nullptr && longer < part.size())
+        append_edge(added.edges, low, high, states.number({next->target, longer}));
+    });
+  }
+  trim(result);
+  return result;
+}
+
+ByteAutomaton without_space(const ByteAutomaton& text) {
+  ByteAutomaton result;
+  result.states.emplace_back();
+  for (ByteAutomaton::State state : text.states) {
+    for (ByteEdge& edge : state.edges) ++edge.target;
+    result.states.push_back(std::move(state));
+  }
+  std::vector<ByteEdge> edges = result.states[1].edges;
+  edges.push_back({' ', ' ', 1});
+  for_each_byte_range(edges, [&](uint8_t low, uint8_t high, std::span<const ByteEdge> here) {
+    append_edge(result.states[0].edges, low, high, here.back().target);
+  });
+  result.states[0].accepts = text.states[0].accepts;
   return result;
 }
 

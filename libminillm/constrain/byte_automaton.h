@@ -38,6 +38,11 @@ ByteAutomaton automaton_of_words(std::vector<std::string> words);
 // What `all` accepts and `words` has not.
 ByteAutomaton without_words(const ByteAutomaton& all, std::vector<std::string> words);
 
+// What `all` accepts and has `part` nowhere in it. REQUIRES: it is not empty.
+ByteAutomaton without_part(const ByteAutomaton& all, const std::string& part);
+// What `text` accepts; if the first byte is a space, without that.
+ByteAutomaton without_space(const ByteAutomaton& text);
+
 // What `text` accepts in `least` to `most` characters. `character` accepts the characters, none of
 // which is a beginning of another; `text` accepts sequences of them only. `states_left` goes down
 // by the states that are tried; nothing at all if it comes to 0.

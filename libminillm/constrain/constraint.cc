@@ -14,23 +14,6 @@ namespace {
 // When more states are kept, all are made anew: a few megabytes, and the masks' bits.
 constexpr size_t kMaxKeptStates = 2048;
 
-// What `text` accepts; if the first byte is a space, without that.
-ByteAutomaton after_space(const ByteAutomaton& text) {
-  ByteAutomaton result;
-  result.states.emplace_back();
-  for (ByteAutomaton::State state : text.states) {
-    for (ByteEdge& edge : state.edges) ++edge.target;
-    result.states.push_back(std::move(state));
-  }
-  std::vector<ByteEdge> edges = result.states[1].edges;
-  edges.push_back({' ', ' ', 1});
-  for_each_byte_range(edges, [&](uint8_t low, uint8_t high, std::span<const ByteEdge> here) {
-    append_edge(result.states[0].edges, low, high, here.back().target);
-  });
-  result.states[0].accepts = text.states[0].accepts;
-  return result;
-}
-
 }  // namespace
 
 std::shared_ptr<const CompiledConstraint> CompiledConstraint::of_json_schema(
@@ -43,7 +26,13 @@ std::shared_ptr<const CompiledConstraint> CompiledConstraint::of_regex(
   const ByteAutomaton text = compile_regex(expression);
   Grammar grammar;
   const Grammar::Rule start = grammar.automaton(text);
-  grammar.finish(start, grammar.automaton(after_space(text)));
+  grammar.finish(start, grammar.automaton(without_space(text)));
+  return std::make_shared<const CompiledConstraint>(std::move(grammar), std::move(trie));
+}
+
+std::shared_ptr<const CompiledConstraint> CompiledConstraint::of_tool_answer(
+    const ToolAnswer& answer, std::shared_ptr<const TokenTrie> trie) {
+  Grammar grammar = tool_answer_grammar(trie->tokenizer(), answer);
   return std::make_shared<const CompiledConstraint>(std::move(grammar), std::move(trie));
 }
 
@@ -112,7 +101,6 @@ const TokenMask& TokenConstraint::allowed() {
 }
 
 void TokenConstraint::accept(Token token) {
-  const Tokenizer& tokenizer = constraint_->trie().tokenizer();
   allowed_ = nullptr;
   const auto refuse = [&](const char* why) {
     throw Error(fmt::format("constraint: token {}: {}", token, why));
@@ -122,8 +110,8 @@ void TokenConstraint::accept(Token token) {
     stacks_ = {kNothingLeft};
     return;
   }
-  const std::string& bytes = tokenizer.token_bytes(token);
-  if (bytes.empty() || tokenizer.is_control(token)) refuse("not a piece of text");
+  const std::string_view bytes = constraint_->trie().bytes(token);
+  if (bytes.empty()) refuse("not a piece of text");
   for (const char c : bytes) {
     bool overflow = false;
     stacks_ = pool_.after(stacks_, static_cast<uint8_t>(c), &overflow);

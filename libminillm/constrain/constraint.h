@@ -18,6 +18,7 @@
 #include "libminillm/constrain/pushdown.h"
 #include "libminillm/constrain/token_mask.h"
 #include "libminillm/constrain/token_trie.h"
+#include "libminillm/constrain/tool_answer.h"
 
 namespace minillm {
 
@@ -31,6 +32,10 @@ class CompiledConstraint {
   // The whole text matches; the syntax is in constrain/regex.h. Throws Error.
   static std::shared_ptr<const CompiledConstraint> of_regex(std::string_view expression,
                                                             std::shared_ptr<const TokenTrie> trie);
+
+  // Throws Error as tool_answer_grammar.
+  static std::shared_ptr<const CompiledConstraint> of_tool_answer(
+      const ToolAnswer& answer, std::shared_ptr<const TokenTrie> trie);
 
   // `grammar` is finished.
   CompiledConstraint(Grammar grammar, std::shared_ptr<const TokenTrie> trie);

@@ -4,6 +4,7 @@
 #define LIBMINILLM_CONSTRAIN_CONSTRAINT_CACHE_H_
 
 #include <cstddef>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -20,16 +21,17 @@ class ConstraintCache {
   // Throws Error as TokenTrie does.
   explicit ConstraintCache(const Tokenizer& tokenizer, size_t capacity = 16);
 
-  // As CompiledConstraint::of_json_schema and of_regex; the same one for the same text, unless it
-  // is the least recently used of more than `capacity`.
+  // As CompiledConstraint::of_json_schema, of_regex and of_tool_answer; the same one for the same,
+  // unless it is the least recently used of more than `capacity`.
   std::shared_ptr<const CompiledConstraint> json_schema(const std::string& schema);
   std::shared_ptr<const CompiledConstraint> regex(const std::string& expression);
+  std::shared_ptr<const CompiledConstraint> of(const ConstraintText& text);
+  std::shared_ptr<const CompiledConstraint> tool_answer(const ToolAnswer& answer);
 
  private:
-  using Compile = std::shared_ptr<const CompiledConstraint> (*)(std::string_view,
-                                                                std::shared_ptr<const TokenTrie>);
-  std::shared_ptr<const CompiledConstraint> get(std::string key, const std::string& text,
-                                                Compile compile);
+  using Compile =
+      std::function<std::shared_ptr<const CompiledConstraint>(std::shared_ptr<const TokenTrie>)>;
+  std::shared_ptr<const CompiledConstraint> get(std::string key, const Compile& compile);
 
   std::shared_ptr<const TokenTrie> trie_;
   size_t capacity_;

@@ -32,6 +32,8 @@ class Grammar {
   Rule choice(std::span<const Rule> alternatives);
   Rule sequence(std::initializer_list<Rule> parts) { return sequence(std::span(parts)); }
   Rule choice(std::initializer_list<Rule> parts) { return choice(std::span(parts)); }
+  // The part with or without a space in front of it.
+  Rule after_space(Rule part) { return sequence({words({"", " "}), part}); }
   // `part` `least` to `most` times. REQUIRES: `part` does not allow the empty text.
   Rule repeat(Rule part, uint32_t least, uint32_t most);
   // A rule that is defined later, by define(): for what refers to itself.

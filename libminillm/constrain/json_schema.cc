@@ -29,19 +29,17 @@ using Rule = Grammar::Rule;
 
 class SchemaCompiler {
  public:
-  explicit SchemaCompiler(const SchemaDocument& document) : document_(document) {}
+  SchemaCompiler(const SchemaDocument& document, JsonSpacing spacing, Grammar& grammar)
+      : document_(document), spacing_(spacing), grammar_(grammar) {}
 
-  Grammar compile() {
+  Rule compile() {
     const Rule start = referred("#", SchemaPath());
     while (!pending_.empty()) {
       const auto [rule, schema, path] = std::move(pending_.back());
       pending_.pop_back();
       grammar_.define(rule, value(*schema, path));
     }
-    const Rule space = grammar_.choice({grammar_.empty(), grammar_.literal(" ")});
-    MINILLM_CHECK(grammar_.finish(start, grammar_.sequence({space, start})),
-                  "schema: no finite text can satisfy it");
-    return std::move(grammar_);
+    return start;
   }
 
  private:
@@ -103,11 +101,22 @@ class SchemaCompiler {
     return grammar_.empty();
   }
 
+  // A text that begins or ends with a comma or a colon, after which a space may come.
+  Rule punctuated(const std::string& text) {
+    std::vector<std::string> words = {text};
+    if (spacing_ == JsonSpacing::kSpaced) {
+      if (text.front() == ',') words.push_back(", " + text.substr(1));
+      if (text.back() == ':')
+        for (size_t i = words.size(); i > 0; --i) words.push_back(words[i - 1] + " ");
+    }
+    return grammar_.words(std::move(words));
+  }
+
   // Any JSON at all.
   Rule anything() {
     if (anything_) return *anything_;
     anything_ = grammar_.reserve();
-    const Rule member = grammar_.sequence({text(), grammar_.literal(":"), *anything_});
+    const Rule member = grammar_.sequence({text(), punctuated(":"), *anything_});
     grammar_.define(*anything_,
                     grammar_.choice({listed("{", member, 0, Grammar::kUnlimited, "}"),
                                      listed("[", *anything_, 0, Grammar::kUnlimited, "]"), text(),
@@ -127,7 +136,7 @@ class SchemaCompiler {
   Rule listed(const char* open, Rule part, uint32_t least, uint32_t most, const char* close) {
     const Rule before = grammar_.literal(open), after = grammar_.literal(close);
     if (most == 0) return grammar_.sequence({before, after});
-    const Rule another = grammar_.sequence({grammar_.literal(","), part});
+    const Rule another = grammar_.sequence({punctuated(","), part});
     const uint32_t more = most == Grammar::kUnlimited ? most : most - 1;
     const Rule some =
         grammar_.sequence({part, grammar_.repeat(another, least == 0 ? 0 : least - 1, more)});
@@ -269,10 +278,10 @@ class SchemaCompiler {
     // one to the first, so that they come in order and each at most once.
     Rule after_some = close, after_none = close;
     if (others != nullptr && *others != false) {
-      const Rule member = grammar_.sequence({other_key(keys, path), grammar_.literal(":"),
-                                             value(*others, path / "additionalProperties")});
-      const Rule more = grammar_.repeat(grammar_.sequence({grammar_.literal(","), member}), 0,
-                                        Grammar::kUnlimited);
+      const Rule member = grammar_.sequence(
+          {other_key(keys, path), punctuated(":"), value(*others, path / "additionalProperties")});
+      const Rule more =
+          grammar_.repeat(grammar_.sequence({punctuated(","), member}), 0, Grammar::kUnlimited);
       after_some = grammar_.sequence({more, close});
       after_none = grammar_.choice({grammar_.sequence({member, more, close}), close});
     }
@@ -285,8 +294,8 @@ class SchemaCompiler {
       const Json* const of_value = schema != nullptr ? schema : others;
       const Rule inner = of_value == nullptr ? anything() : value(*of_value, member_path);
       const std::string text = Json(key).dump() + ":";
-      const Rule next = grammar_.sequence({grammar_.literal("," + text), inner, after_some});
-      const Rule first = grammar_.sequence({grammar_.literal(text), inner, after_some});
+      const Rule next = grammar_.sequence({punctuated("," + text), inner, after_some});
+      const Rule first = grammar_.sequence({punctuated(text), inner, after_some});
       after_none = required ? first : grammar_.choice({first, after_none});
       after_some = required ? next : grammar_.choice({next, after_some});
     }
@@ -294,7 +303,8 @@ class SchemaCompiler {
   }
 
   const SchemaDocument& document_;
-  Grammar grammar_;
+  JsonSpacing spacing_;
+  Grammar& grammar_;
   std::map<std::string, Rule> referred_;
   std::vector<Pending> pending_;
   // What is asked for again and again, once.
@@ -307,9 +317,17 @@ class SchemaCompiler {
 
 }  // namespace
 
-Grammar json_schema_grammar(std::string_view schema) {
+Grammar::Rule add_json_schema(Grammar& grammar, std::string_view schema, JsonSpacing spacing) {
   const SchemaDocument document(schema);
-  return SchemaCompiler(document).compile();
+  return SchemaCompiler(document, spacing, grammar).compile();
+}
+
+Grammar json_schema_grammar(std::string_view schema) {
+  Grammar grammar;
+  const Rule start = add_json_schema(grammar, schema, JsonSpacing::kCompact);
+  MINILLM_CHECK(grammar.finish(start, grammar.after_space(start)),
+                "schema: no finite text can satisfy it");
+  return grammar;
 }
 
 }  // namespace minillm

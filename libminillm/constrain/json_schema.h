@@ -1,7 +1,7 @@
 // JSON Schema (draft 2020-12, and earlier ones where they agree) as a grammar.
 //
 // The texts of the grammar are JSON that the schema accepts, written in one way: without white
-// space, the members of an object in the order of `properties`, escapes of keys as our own JSON has
+// space (but see JsonSpacing), the members of an object in the order of `properties`, escapes of keys as our own JSON has
 // them, numbers of at most 17 digits. Every such text is valid; not every valid value has one: an
 // object with `properties` has no others unless `additionalProperties` is there and not false, and
 // without `type` the keywords tell the type. What is not supported is refused by name, never
@@ -26,9 +26,16 @@
 
 namespace minillm {
 
+enum class JsonSpacing {
+  kCompact,  // no white space
+  kSpaced    // a space may follow each comma and colon, as chat templates write calls of tools
+};
+
 // Throws Error `schema: $.properties.a: ...` with the path of what is wrong or not supported, also
 // if no finite text can satisfy it or it is too large.
 Grammar json_schema_grammar(std::string_view schema);
+// The same as a rule of a grammar that is not finished yet; that some text satisfies it shows then.
+Grammar::Rule add_json_schema(Grammar& grammar, std::string_view schema, JsonSpacing spacing);
 
 }  // namespace minillm
 

@@ -6,23 +6,23 @@
 #include <utility>
 
 #include "libminillm/core/check.h"
+#include "libminillm/data/chat_template.h"
 
 namespace minillm {
 namespace {
 
+constexpr char kMarkByte = '\xff';  // of no UTF-8: a piece for this byte alone forges no mark
+
 using Piece = std::pair<std::string_view, Token>;
 
-std::vector<Piece> text_pieces(const Tokenizer& tokenizer) {
-  std::vector<Piece> pieces;
-  for (Token id = 0; id < tokenizer.vocab_size(); ++id) {
-    const PieceType type = tokenizer.pieces()[static_cast<size_t>(id)].type;
-    if (type == PieceType::kControl || type == PieceType::kUnknown || type == PieceType::kUnused)
-      continue;
-    const std::string& bytes = tokenizer.token_bytes(id);
-    if (!bytes.empty()) pieces.push_back({bytes, id});
-  }
-  std::ranges::sort(pieces);
-  return pieces;
+const std::vector<std::string>& marks_of(const Tokenizer& tokenizer) {
+  static const std::vector<std::string> kNone;
+  const ChatTemplate* const format = tokenizer.chat_template();
+  return format == nullptr || format->tools == nullptr ? kNone : format->tools->marks;
+}
+
+bool is_text(PieceType type) {
+  return type != PieceType::kControl && type != PieceType::kUnknown && type != PieceType::kUnused;
 }
 
 void expect_all_bytes(const std::vector<Piece>& pieces) {
@@ -40,8 +40,28 @@ void expect_all_bytes(const std::vector<Piece>& pieces) {
 
 }  // namespace
 
+std::string TokenTrie::mark_bytes(const Tokenizer& tokenizer, const std::string& mark) {
+  if (tokenizer.control(mark) < 0) return mark;
+  const std::vector<std::string>& marks = marks_of(tokenizer);
+  return {kMarkByte, static_cast<char>(std::ranges::find(marks, mark) - marks.begin())};
+}
+
+std::string_view TokenTrie::bytes(Token token) const {
+  if (const auto mark = marks_.find(token); mark != marks_.end()) return mark->second;
+  if (token < 0 || token >= tokenizer_.vocab_size()) return {};
+  if (!is_text(tokenizer_.pieces()[static_cast<size_t>(token)].type)) return {};
+  const std::string& bytes = tokenizer_.token_bytes(token);
+  return bytes.find(kMarkByte) == bytes.npos ? std::string_view(bytes) : std::string_view();
+}
+
 TokenTrie::TokenTrie(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {
-  const std::vector<Piece> pieces = text_pieces(tokenizer_);
+  for (const std::string& mark : marks_of(tokenizer_))
+    if (const Token token = tokenizer_.control(mark); token >= 0)
+      marks_[token] = mark_bytes(tokenizer_, mark);
+  std::vector<Piece> pieces;
+  for (Token id = 0; id < tokenizer_.vocab_size(); ++id)
+    if (!bytes(id).empty()) pieces.push_back({bytes(id), id});
+  std::ranges::sort(pieces);
   expect_all_bytes(pieces);
   std::vector<uint32_t> path;  // the nodes that the last piece leads through
   std::string_view last;

@@ -136,15 +136,6 @@ std::vector<Token> render_answer(const Tokenizer& tokenizer, const Message& answ
   return writer.tokens;
 }
 
-std::vector<Token> render_answer_beginning(const Tokenizer& tokenizer, const std::string& written) {
-  const ChatTemplate& format = template_of(tokenizer);
-  TurnBody body(format.tools);
-  body.written(written);
-  Writer writer(tokenizer, answers_continue_text(format));
-  writer.inside(body);
-  return writer.tokens;
-}
-
 RenderedPair render_pair(const Tokenizer& tokenizer, const PreferencePair& pair) {
   const auto answer = [&](const std::string& content) {
     return content.empty() ? std::vector<Token>() : render_answer(tokenizer, content);

@@ -113,9 +113,6 @@ std::vector<Token> render_prompt(const Tokenizer& tokenizer, const std::vector<M
 std::vector<Token> render_answer(const Tokenizer& tokenizer, const std::string& content);
 std::vector<Token> render_answer(const Tokenizer& tokenizer, const Message& answer);
 
-// How an answer begins that begins with this, which the template writes, marks of tools and all.
-std::vector<Token> render_answer_beginning(const Tokenizer& tokenizer, const std::string& written);
-
 struct RenderedPair {
   std::vector<Token> prompt;  // render_prompt
   std::vector<Token> chosen;  // render_answer; empty if there is no such answer

@@ -49,6 +49,7 @@ void Answering::start() {
 void Answering::begin_choices() {
   for (size_t choice = 0; choice < choices_.size(); ++choice) {
     if (task_.policy != nullptr) choices_[choice].screen.emplace(*task_.policy);
+    if (task_.reads_calls) make_reader(choice);
     if (task_.echo) choices_[choice].answer.text = prompt_of(choice).echo;
   }
 }
@@ -77,7 +78,7 @@ void Answering::submit(size_t choice) {
   request.config.max_tokens =
       std::max<int64_t>(1, task_.request.max_tokens.value_or(model_.context));
   RequestEvents events;
-  if (task_.request.stream || task_.policy != nullptr)
+  if (task_.request.stream || task_.policy != nullptr || task_.reads_calls)
     events.on_token = [self = shared_from_this(), choice](const TokenEvent& event) {
       self->on_token(choice, event);
     };
@@ -105,7 +106,6 @@ void Answering::begin_stream() {
   head.headers.emplace_back("X-Accel-Buffering", "no");  // nginx: pass every event on at once
   for (size_t choice = 0; choice < choices_.size(); ++choice) {
     const auto index = static_cast<int64_t>(choice);
-    if (task_.reads_calls) make_reader(choice);
     if (task_.head.kind == AnswerKind::kChat)
       head.body += event_line(first_event(task_.head, index));
     else if (task_.echo)
@@ -174,9 +174,12 @@ void Answering::send_piece(size_t choice, const AnswerJson& scores) {
   }
   if (!own.text.empty() || !scores.is_null())
     send_event(text_event(task_.head, static_cast<int64_t>(choice), own.text, scores));
-  for (const AnswerJson& event : own.calls) send_event(event);
   own.text.clear();
-  own.calls.clear();
+  if (!own.screen) send_calls(choice);
+}
+
+void Answering::send_calls(size_t choice) {
+  for (const AnswerJson& event : std::exchange(choices_[choice].calls, {})) send_event(event);
 }
 
 void Answering::make_reader(size_t choice) {
@@ -194,7 +197,6 @@ void Answering::make_reader(size_t choice) {
               [this, &own, index](size_t call, std::string_view piece) {
                 own.calls.push_back(arguments_event(task_.head, index, call, piece));
               }});
-  if (task_.forced) task_.forced->begin(*own.reader);
 }
 
 std::string Answering::call_id() {

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "libminillm/data/forced_call.h"
 #include "libminillm/data/notes.h"
 #include "libminillm/data/tool_calls.h"
 #include "libminillm/serve/answer.h"
@@ -32,8 +31,7 @@ struct AnswerTask {
   TextRequest request;  // with its seed
   std::vector<AnswerPrompt> prompts;
   bool echo = false;
-  bool reads_calls = false;               // of tools, in what the model says
-  std::optional<ForcedCall> forced = {};  // ... which is the JSON of one
+  bool reads_calls = false;  // of tools, in what the model says
   std::string owner = {};
   std::optional<NotedPrompt> notes = {};      // what was looked up for a chat
   HttpHeaders headers = {};                   // of the answer
@@ -58,7 +56,7 @@ class Answering : public std::enable_shared_from_this<Answering> {
   struct Choice {
     AnswerChoice answer;
     bool spoke = false;                           // some text has been sent
-    std::unique_ptr<ToolCallReader> reader = {};  // of a stream in which tools may be called
+    std::unique_ptr<ToolCallReader> reader = {};  // where tools may be called
     std::string text = {};                        // what the reader takes for text, to be sent
     std::vector<AnswerJson> calls = {};           // ... and for calls: events to be sent
     int64_t offset = 0;                           // characters of the tokens so far
@@ -75,12 +73,12 @@ class Answering : public std::enable_shared_from_this<Answering> {
   void begin_stream();
   void on_token(size_t choice, const TokenEvent& event);
   void send_piece(size_t choice, const AnswerJson& scores);
+  void send_calls(size_t choice);
   void make_reader(size_t choice);
   static std::string call_id();
   void read_calls(size_t choice, std::string_view text, std::optional<Token> token);
-  void end_calls(size_t choice, const Generation& generation);
+  std::optional<PolicyVerdict> end_calls(size_t choice, const Generation& generation);
   void on_end(size_t choice, Generation&& generation);
-  Message forced_answer(const std::string& json, bool whole) const;
   void end_refused(size_t choice, const PolicyVerdict& verdict);
   void end_choice(size_t choice);
   void fail(const ApiError& error);

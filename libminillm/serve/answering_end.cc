@@ -35,12 +35,16 @@ void Answering::on_end(size_t choice, Generation&& generation) {
   if (choice % static_cast<size_t>(task_.request.choices) == 0)
     usage_.cached_tokens += generation.cached_tokens;
   own.answer.finish = finish_reason(generation.reason);
+  if (own.reader) read_calls(choice, "", std::nullopt);
+  std::optional<PolicyVerdict> refused;
   if (own.screen) {
-    own.text = own.screen->finish();
-    send_piece(choice, nullptr);
-    if (own.screen->verdict()) return end_refused(choice, *own.screen->verdict());
+    own.text = own.screen->push(own.text);
+    own.text += own.screen->finish();
+    refused = own.screen->verdict();
   }
-  if (task_.reads_calls) end_calls(choice, generation);
+  if (own.screen || own.reader) send_piece(choice, nullptr);
+  if (own.reader && !refused) refused = end_calls(choice, generation);
+  if (refused) return end_refused(choice, *refused);
   if (!task_.request.stream) {
     if (!task_.reads_calls && !own.screen)
       own.answer.text +=
@@ -67,34 +71,30 @@ void Answering::end_choice(size_t choice) {
   if (--unfinished_ == 0) finish();
 }
 
-// What is said and what is called, once all is there; an answer that is cut calls nothing yet.
-void Answering::end_calls(size_t choice, const Generation& generation) {
-  AnswerChoice& answer = choices_[choice].answer;
-  if (task_.request.stream) {
-    if (task_.forced && answer.finish == "stop") task_.forced->end(*choices_[choice].reader);
-    read_calls(choice, "", std::nullopt);
-    send_piece(choice, nullptr);
-    answer.calls = choices_[choice].reader->calls();
-  } else {
-    Message message = task_.forced ? forced_answer(generation.text, answer.finish == "stop")
-                                   : read_answer(model_.tokenizer, generation.tokens);
-    answer.text = std::move(message.content);
-    answer.calls = std::move(message.calls);
-    for (ToolCall& call : answer.calls) call.id = call_id();
+// What is called, once all is there. An answer that is cut calls nothing: as a whole it is a text.
+std::optional<PolicyVerdict> Answering::end_calls(size_t choice, const Generation& generation) {
+  Choice& own = choices_[choice];
+  AnswerChoice& answer = own.answer;
+  std::optional<PolicyVerdict> refused;
+  if (!task_.request.stream && own.reader->broken()) {
+    answer.text = read_answer(model_.tokenizer, generation.tokens).content;
+    if (!own.screen) return refused;
+    Policy::Screened screened = task_.policy->screen(PolicyPlace::kOutput, answer.text);
+    answer.text = screened.refused ? screened.refused->text : std::move(screened.text);
+    return screened.refused;
   }
-  if (!answer.calls.empty() && answer.finish == "stop") answer.finish = "tool_calls";
-}
-
-// The JSON of a call as an answer: one that is cut is a text.
-Message Answering::forced_answer(const std::string& json, bool whole) const {
-  ToolCallReader reader(model_.tokenizer);
-  task_.forced->begin(reader);
-  reader.push(json);
-  if (whole) task_.forced->end(reader);
-  reader.finish();
-  Message answer{Role::kAssistant, reader.broken() ? json : reader.text()};
-  if (!reader.broken()) answer.calls = reader.calls();
-  return answer;
+  std::vector<ToolCall> calls = own.reader->calls();
+  if (own.screen) refused = screen_calls(*task_.policy, calls);
+  if (refused) {
+    own.text = refused->text;
+    send_piece(choice, nullptr);
+    return refused;
+  }
+  if (task_.request.stream) send_calls(choice);
+  for (ToolCall& call : calls) call.id = call_id();
+  if (!calls.empty() && answer.finish == "stop") answer.finish = "tool_calls";
+  answer.calls = std::move(calls);
+  return refused;
 }
 
 void Answering::finish() {

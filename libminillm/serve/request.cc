@@ -73,13 +73,14 @@ void parse_response_format(const Fields& fields, std::string_view body, TextRequ
   if (type == "text") return;
   using Kind = ConstraintText::Kind;
   if (type == "json_object") {
-    request.constraint = {Kind::kJsonSchema, R"({"type":"object"})", "response_format"};
+    request.constraint = {Kind::kJsonSchema, R"({"type":"object"})"};
+    request.constraint_field = "response_format";
   } else if (type == "json_schema") {
     const auto schema = format->object("json_schema");
     if (!schema) format->fail("json_schema", "an object");
     if (!schema->object("schema")) schema->fail("schema", "an object");
-    request.constraint = {Kind::kJsonSchema, schema_text(body),
-                          "response_format.json_schema.schema"};
+    request.constraint = {Kind::kJsonSchema, schema_text(body)};
+    request.constraint_field = "response_format.json_schema.schema";
   } else {
     format->fail("type", "text, json_object or json_schema");
   }
@@ -95,7 +96,8 @@ void parse_own(const Fields& fields, TextRequest& request) {
   const auto regex = own->string("regex");
   if (!regex) return;
   if (request.constraint) own->fail("regex", "no response_format with it");
-  request.constraint = {ConstraintText::Kind::kRegex, *regex, "minillm.regex"};
+  request.constraint = {ConstraintText::Kind::kRegex, *regex};
+  request.constraint_field = "minillm.regex";
 }
 
 // What both kinds have.
@@ -146,16 +148,11 @@ void parse_tool_choice(const Fields& fields, std::string_view body, ChatRequest&
   const Json* const choice = fields.find("tool_choice");
   if (choice != nullptr && *choice == "none") return;
   request.must_call = parse_must_call(fields, tools);
-  // Who has to call calls once.
-  if (request.must_call.empty()) fields.refuse_unless("parallel_tool_calls", true);
+  request.parallel_calls = fields.boolean("parallel_tool_calls").value_or(true);
   request.tools = std::move(tools);
   if (request.tools.empty()) return;
   // What ends at a stop string may end within a call.
   if (!request.config.stop.empty()) fields.fail("stop", "none where tools may be called");
-  if (request.constraint && request.constraint->kind == ConstraintText::Kind::kJsonSchema)
-    fields.fail("response_format", "none where tools may be called");
-  if (request.constraint && !request.must_call.empty())
-    fields.fail("tool_choice", "\"auto\" or \"none\" where the answer matches minillm.regex");
 }
 
 void parse_chat_log_probs(const Fields& fields, GenerationConfig& config) {

@@ -15,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "libminillm/constrain/tool_answer.h"
 #include "libminillm/data/record.h"
 #include "libminillm/generate/generation.h"
 
@@ -22,13 +23,6 @@ namespace minillm {
 
 inline constexpr int64_t kMaxChoices = 8;  // of one prompt
 inline constexpr int64_t kMaxTopLogProbs = 20;
-
-// What the text must obey.
-struct ConstraintText {
-  enum class Kind { kJsonSchema, kRegex } kind = Kind::kJsonSchema;
-  std::string text;
-  std::string field;  // that says it
-};
 
 // What both kinds have.
 struct TextRequest {
@@ -43,8 +37,9 @@ struct TextRequest {
   bool return_token_ids = false;    // minillm.return_token_ids
   std::optional<bool> policy = {};  // minillm.policy: false: without the server's
   std::string weights = {};         // minillm.weights: what the model is expected to be rounded to
-  // "response_format", or minillm.regex.
+  // "response_format", or minillm.regex; and which of them.
   std::optional<ConstraintText> constraint = {};
+  std::string constraint_field = {};
 };
 
 struct ChatRequest : TextRequest {
@@ -52,6 +47,7 @@ struct ChatRequest : TextRequest {
   std::vector<Tool> tools = {};  // that may be called; empty: what looks like a call is text
   // The answer is a call of one of these: "tool_choice" required, or a function's name.
   std::vector<Tool> must_call = {};
+  bool parallel_calls = true;      // else at most one
   std::optional<bool> notes = {};  // minillm.notes: look some up for the question
 };
 

@@ -68,6 +68,16 @@ Policy::ScreenedRequest screen_chat(const Policy& policy, const ServedModel& mod
       });
 }
 
+std::optional<PolicyVerdict> screen_calls(const Policy& policy,
+                                          const std::vector<ToolCall>& calls) {
+  for (const ToolCall& call : calls)
+    for (const PolicyRule& rule : policy.rules())
+      if (rule.applies_to(PolicyPlace::kOutput) &&
+          contains_match(rule, call.name + " " + call.arguments))
+        return PolicyVerdict{rule.name, PolicyPlace::kOutput, rule.text};
+  return std::nullopt;
+}
+
 std::string ScreenedAnswer::push(std::string_view piece) {
   if (verdict_) return "";
   return with_verdict(filter_.push(piece));

@@ -89,7 +89,9 @@ class Service {
   }
   static void check_weights(const ServedModel& model, const TextRequest& request);
   void constrain(const ServedModel& model, TextRequest& request);
-  const Policy* policy_for(const TextRequest& request, bool chats, bool calls) const;
+  void constrain_calls(const ServedModel& model, ChatRequest& request);
+  ConstraintCache& cache_of(const ServedModel& model);
+  const Policy* policy_for(const TextRequest& request, bool chats) const;
   AnswerPrompt chat_prompt(const ServedModel& model, const ChatRequest& request,
                            const Policy* policy, std::optional<NotedPrompt>& notes) const;
   void answer(Exchange& exchange, const ServedModel& model, AnswerTask task);

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <random>
 
+#include "libminillm/core/strict_json.h"
 #include "libminillm/core/utf8.h"
 #include "libminillm/core/version.h"
 #include "libminillm/data/chat_template.h"
-#include "libminillm/data/forced_call.h"
 #include "libminillm/generate/generator.h"  // encode_raw_prompt
 #include "libminillm/serve/answering.h"
 #include "libminillm/serve/api_error.h"
@@ -51,17 +51,10 @@ void declare(ChatRequest& request) {
   request.messages.front().tools = std::move(request.tools);
 }
 
-// Holds the answer to a call of one of the tools that must be called, if there are any.
-std::optional<ForcedCall> force_call(const ServedModel& model, ChatRequest& request) {
-  if (request.must_call.empty()) return std::nullopt;
-  try {
-    const ForcedCall call(model.tokenizer);
-    request.constraint = {ConstraintText::Kind::kJsonSchema, call.schema(request.must_call),
-                          "tools"};
-    return call;
-  } catch (const Error& error) {
-    throw ApiError(400, error.what(), "tool_choice");
-  }
+bool is_strict(const Tool& tool) {
+  const auto declared = parse_ordered_json(tool.declaration, tool.name);
+  const auto function = declared.find("function");
+  return function != declared.end() && function->value("strict", Json()) == true;
 }
 
 AnswerHead head_for(AnswerKind kind, const ServedModel& model) {
@@ -130,14 +123,34 @@ void Service::check_weights(const ServedModel& model, const TextRequest& request
 // Compiles what the text must obey.
 void Service::constrain(const ServedModel& model, TextRequest& request) {
   if (!request.constraint) return;
-  const auto& [kind, text, field] = *request.constraint;
   try {
-    ConstraintCache& cache = constraints_.try_emplace(model.engine, model.tokenizer).first->second;
-    request.config.constraint =
-        kind == ConstraintText::Kind::kRegex ? cache.regex(text) : cache.json_schema(text);
+    request.config.constraint = cache_of(model).of(*request.constraint);
   } catch (const Error& error) {
-    throw ApiError(400, error.what(), field, "unsupported_schema");
+    throw ApiError(400, error.what(), request.constraint_field, "unsupported_schema");
   }
+}
+
+// The same of an answer that may be a call. What nobody asked to be held stays as the model says
+// it.
+void Service::constrain_calls(const ServedModel& model, ChatRequest& request) {
+  const bool must = !request.must_call.empty();
+  if (!must && !request.constraint && request.parallel_calls &&
+      std::ranges::none_of(request.tools, is_strict))
+    return;
+  try {
+    request.config.constraint =
+        cache_of(model).tool_answer({must ? request.must_call : request.tools, must,
+                                     request.parallel_calls, request.constraint});
+  } catch (const Error& error) {
+    const bool of_tools = std::string_view(error.what()).starts_with("tool '");
+    throw ApiError(400, error.what(),
+                   of_tools || !request.constraint ? "tools" : request.constraint_field,
+                   "unsupported_schema");
+  }
+}
+
+ConstraintCache& Service::cache_of(const ServedModel& model) {
+  return constraints_.try_emplace(model.engine, model.tokenizer).first->second;
 }
 
 // ---- answers ----
@@ -149,11 +162,10 @@ void Service::chat(Exchange& exchange) {
     throw ApiError(400, fmt::format("model '{}': {} (it continues texts: /v1/completions)",
                                     model.name, model.tokenizer.chat_template_problem()));
   check_weights(model, request);
-  const std::optional<ForcedCall> forced = force_call(model, request);
-  constrain(model, request);
-  request.config.constraint_after_space = !forced;
   const bool reads_calls = !request.tools.empty();
-  const Policy* const policy = policy_for(request, true, reads_calls);
+  reads_calls ? constrain_calls(model, request) : constrain(model, request);
+  request.config.constraint_after_space = true;
+  const Policy* const policy = policy_for(request, true);
   std::optional<PolicyVerdict> refused;
   if (policy != nullptr) {
     auto screened = screen_chat(*policy, model, *thread_, exchange.owner, request.messages);
@@ -163,18 +175,16 @@ void Service::chat(Exchange& exchange) {
   declare(request);
   std::optional<NotedPrompt> notes;
   AnswerPrompt prompt = refused ? AnswerPrompt() : chat_prompt(model, request, policy, notes);
-  if (forced && !refused) std::ranges::copy(forced->beginning(), std::back_inserter(prompt.tokens));
   AnswerTask task{head_for(AnswerKind::kChat, model), std::move(request), {prompt}};
   task.notes = std::move(notes);
   task.reads_calls = reads_calls;
-  if (forced) task.forced.emplace(*forced);
   task.policy = screens_answers(policy);
   task.refused = std::move(refused);
   answer(exchange, model, std::move(task));
 }
 
 // The policy that the request is under; null: none. What it cannot screen is refused.
-const Policy* Service::policy_for(const TextRequest& request, bool chats, bool calls) const {
+const Policy* Service::policy_for(const TextRequest& request, bool chats) const {
   const Policy* const policy = config_.policy.get();
   if (policy == nullptr && request.policy.value_or(false))
     throw ApiError(400, "minillm.policy: expected false (the server has none), got true",
@@ -192,7 +202,6 @@ const Policy* Service::policy_for(const TextRequest& request, bool chats, bool c
     refuse("prompt",
            "a rule of the server's policy asks a model that chats (/v1/chat/completions)");
   if (!policy->has_rules_for(PolicyPlace::kOutput)) return policy;
-  if (calls) refuse("tools", "the server's policy screens texts, and no calls");
   if (request.config.log_probs)
     refuse("logprobs", "they would tell what the server's policy keeps back");
   if (request.return_token_ids)
@@ -234,7 +243,7 @@ void Service::complete(Exchange& exchange) {
   if (request.stream && request.config.prompt_log_probs)
     throw ApiError(400, "stream: expected false where echo and logprobs score the prompt",
                    "stream");
-  const Policy* const policy = policy_for(request, false, false);
+  const Policy* const policy = policy_for(request, false);
   std::optional<PolicyVerdict> refused;
   if (policy != nullptr) refused = screen_prompts(*policy, request.prompts);
   std::vector<AnswerPrompt> prompts(refused ? request.prompts.size() : 0);

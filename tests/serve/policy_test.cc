@@ -145,7 +145,39 @@ TEST(ServicePolicy, RefusesWhatWouldPassByIt) {
   EXPECT_EQ(param({{"logprobs", true}}), "logprobs");
   EXPECT_EQ(param({{"minillm", {{"return_token_ids", true}}}}), "minillm.return_token_ids");
   EXPECT_EQ(param({{"minillm", {{"policy", false}}}}), "minillm.policy");
-  EXPECT_EQ(param({{"tools", {{{"type", "function"}, {"function", {{"name", "f"}}}}}}}), "tools");
+}
+
+// Arguments pass the rules as texts do, and none of a refused call is told.
+TEST(ServicePolicy, ScreensCallsOfTools) {
+  const json tools = {{{"type", "function"},
+                       {"function",
+                        {{"name", "find"},
+                         {"parameters",
+                          {{"type", "object"},
+                           {"properties", {{"kind", {{"enum", {"goat"}}}}}},
+                           {"required", {"kind"}},
+                           {"additionalProperties", false}}}}}}};
+  const json fields = {{"tools", tools}, {"tool_choice", "required"}, {"max_tokens", 200}};
+  for (const char* word : {"goat", "find", "cow"})
+    for (const char* action : {"refuse", "replace"}) {
+      TestServer server(512);
+      server.service_config.policy = policy_of(fmt::format(
+          "where = \"output\"\nwords = [\"{}\"]\naction = \"{}\"\ntext = \"no\"", word, action));
+      server.start({"chat"});
+      const bool refused = std::string_view(word) != "cow";
+      const json choice = server.chat(fields)["choices"][0];
+      EXPECT_EQ(choice["finish_reason"], refused ? "content_filter" : "tool_calls") << choice;
+      EXPECT_EQ(choice["message"].contains("tool_calls"), !refused);
+      if (refused) {
+        EXPECT_EQ(choice["message"]["content"], "no");
+      }
+      json streamed = fields;
+      streamed["stream"] = true;
+      streamed["messages"] = {{{"role", "user"}, {"content", "the goat"}}};
+      const std::string body = server.post("/v1/chat/completions", streamed).body;
+      EXPECT_EQ(body.find("tool_calls\":[") == std::string::npos, refused) << body;
+      EXPECT_EQ(body.find("content_filter") != std::string::npos, refused);
+    }
 }
 
 TEST(ServicePolicy, IsLeftOutOnlyWhereThatIsAllowed) {

@@ -85,7 +85,11 @@ TEST(ChatRequest, ReadsWhatTheAnswerMustObey) {
          "schema": {"type": "object", "properties": {"b": {}, "a": {"const": 1.0}}}}})");
   ASSERT_TRUE(schema);
   EXPECT_EQ(schema->text, R"({"type":"object","properties":{"b":{},"a":{"const":1.0}}})");
-  EXPECT_EQ(schema->field, "response_format.json_schema.schema");
+  EXPECT_EQ(
+      parse_chat_request(
+          chat(R"("response_format": {"type": "json_schema", "json_schema": {"schema": {}}})"), {})
+          .constraint_field,
+      "response_format.json_schema.schema");
   EXPECT_EQ(constraint(R"("response_format": {"type": "json_object"})")->text,
             R"({"type":"object"})");
   EXPECT_EQ(constraint(R"("minillm": {"regex": "a+"})")->kind, ConstraintText::Kind::kRegex);
@@ -230,9 +234,8 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{chat(R"("tools": [{"type": "function", "function": {"name": "a"}}], "stop": "x")"),
             "stop", "none where tools"},
         Bad{chat(R"("tools": [{"type": "function", "function": {"name": "a"}}],
-                    "response_format": {"type": "json_object"})"),
-            "response_format", "none where tools"},
-        Bad{chat("\"parallel_tool_calls\": false"), "parallel_tool_calls", "not supported"},
+                    "parallel_tool_calls": 1)"),
+            "parallel_tool_calls", "true or false"},
         Bad{chat("\"functions\": []"), "functions", "\"tools\""},
         Bad{chat(R"("response_format": {"type": "xml"})"), "response_format.type", "json_schema"},
         Bad{chat(R"("response_format": {"type": "json_schema"})"), "response_format.json_schema",

@@ -175,6 +175,35 @@ TEST(ServiceTools, MakesAModelCall) {
     EXPECT_EQ(finish, "tool_calls");
   }
   EXPECT_EQ(called.size(), 2U) << "all seeds call the same";
+  // A text in the form of a schema, or at most one call, of any arguments unless it is strict.
+  body["stream"] = false;
+  body.erase("tool_choice");
+  body["tools"][0]["function"]["strict"] = true;
+  body["response_format"] = {{"type", "json_schema"},
+                             {"json_schema", {{"name", "x"}, {"schema", {{"enum", {"a", 12}}}}}}};
+  body["parallel_tool_calls"] = false;
+  std::set<std::string> kinds;
+  for (int seed = 1; seed <= 24; ++seed) {
+    body["seed"] = seed;
+    const json answer = json::parse(server.post("/v1/chat/completions", body).body);
+    ASSERT_TRUE(answer.contains("choices")) << answer;
+    const json& choice = answer["choices"][0];
+    const std::string finish = choice["finish_reason"];
+    kinds.insert(finish);
+    if (finish == "stop") {
+      EXPECT_THAT(choice["message"]["content"].get<std::string>(), testing::AnyOf("\"a\"", "12"));
+    } else if (finish == "tool_calls") {
+      ASSERT_EQ(choice["message"]["tool_calls"].size(), 1U) << answer;
+      const json& function = choice["message"]["tool_calls"][0]["function"];
+      if (function["name"] == "add") {
+        EXPECT_GE(json::parse(function["arguments"].get<std::string>())["a"].get<int>(), 3);
+      }
+    }
+  }
+  EXPECT_THAT(kinds, testing::IsSupersetOf({"stop", "tool_calls"})) << "too few seeds";
+  body.erase("response_format");
+  body.erase("parallel_tool_calls");
+  body["tool_choice"] = {{"type", "function"}, {"function", {{"name", "find"}}}};
   // One that is cut calls nothing.
   body["stream"] = false;
   body["max_tokens"] = 3;
