@@ -19,7 +19,7 @@ parts=("$@")
 [[ ${#parts[@]} -gt 0 ]] || parts=(release gradcheck asan tsan fuzz)
 
 packages=(libgtest-dev libgmock-dev libeigen3-dev libbenchmark-dev clang-format python3-numpy dpkg-dev file pkg-config zsh
-  doxygen libopenmpi-dev openmpi-bin)
+  doxygen libopenmpi-dev openmpi-bin json-schema-test-suite)
 [[ ${parts[*]} =~ asan|tsan|fuzz ]] && packages+=(clang libclang-rt-14-dev libomp-dev)
 if [[ $install == true ]]; then
   tools/install_dependencies.sh "${packages[@]}"
