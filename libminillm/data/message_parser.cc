@@ -35,7 +35,9 @@ constexpr std::array<std::pair<std::string_view, Role>, 19> kRoleNames = {
 
 std::string known_role(const std::string& text, const RowMapping& mapping) {
   const auto mapped = mapping.roles.find(text);
-  return lower_case(mapped == mapping.roles.end() ? text : mapped->second);
+  std::string role = lower_case(mapped == mapping.roles.end() ? text : mapped->second);
+  std::replace(role.begin(), role.end(), '-', '_');
+  return role;
 }
 
 Role parse_role(const std::string& text, const RowMapping& mapping) {

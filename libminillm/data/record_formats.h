@@ -62,11 +62,13 @@ void add_row_reasoning(const Row& row, std::vector<Message>& messages);
 // --- Tools (tool_rows.cc) ---
 // The calls of {tool_calls: [...]} or {function_call: {...}}; none if there are none.
 std::vector<ToolCall> parse_calls(const Row& message);
-// ShareGPT's: {"name": ..., "arguments": {...}}, or a list of them.
+// ShareGPT's: {"name": ..., "arguments": {...}}, or a list of them, in JSON or as Python writes it.
 std::vector<ToolCall> parse_calls_text(const std::string& text, const RowMapping& mapping);
 // What {tools | functions: [...]} declares, which may also be a text; nothing if it is something
 // else.
 std::vector<Tool> parse_tools(const Row& row);
+// The tools of a list, or of objects one after another. Throws BadRecord.
+std::vector<Tool> parse_tools_text(const std::string& text);
 // The row's tools become those of the system message, which is added where there is none.
 void declare_tools(const Row& row, std::vector<Message>& messages);
 // Merges neighbouring messages that are nothing but calls, and puts results in the order of the

@@ -1,29 +1,15 @@
 // Tools in rows: what is declared, what is called, what is returned, in the spellings of data sets.
 
 #include <algorithm>
+#include <optional>
 
 #include "libminillm/core/check.h"
-#include "libminillm/core/json_spelling.h"
-#include "libminillm/core/strict_json.h"
 #include "libminillm/data/bad_record.h"
-#include "libminillm/data/element_splitter.h"
 #include "libminillm/data/record_formats.h"
+#include "libminillm/data/tool_json.h"
 
 namespace minillm {
 namespace {
-
-constexpr size_t kMaxDepth = 32;
-
-// The text of a JSON value that begins with `bracket`. Throws BadRecord of this reason.
-std::string spelled(const std::string& text, char bracket, const char* reason) {
-  try {
-    std::string json = spelled_json(text, kMaxDepth);
-    if (json.front() == bracket) return json;
-  } catch (const JsonFault&) {  // told below
-  }
-  throw BadRecord{reason, fmt::format("expected a JSON {}, got '{}'",
-                                      bracket == '{' ? "object" : "list", text.substr(0, 60))};
-}
 
 // {"name": ..., "arguments": {...}}; the arguments may be a text.
 ToolCall parse_call(const Row& call) {
@@ -36,22 +22,13 @@ ToolCall parse_call(const Row& call) {
   if (!arguments->is_string())
     throw BadRecord{kBadArguments, fmt::format("got {}", arguments->type_name())};
   const auto& text = arguments->get_ref<const std::string&>();
-  if (!is_blank(text)) parsed.arguments = spelled(text, '{', kBadArguments);
+  if (is_blank(text)) return parsed;
+  const std::optional<std::string> spelled = spelled_value(text);
+  if (!spelled || !spelled->starts_with('{'))
+    throw BadRecord{kBadArguments,
+                    fmt::format("expected a JSON object, got '{}'", text.substr(0, 60))};
+  parsed.arguments = *spelled;
   return parsed;
-}
-
-// The elements of a list as spelled_json writes it.
-std::vector<std::string> elements_of(const std::string& list) {
-  std::vector<std::string> elements;
-  for (std::string_view rest = std::string_view(list).substr(1); !rest.empty();) {
-    const size_t length = first_value_length(rest);
-    if (length == 0) break;
-    elements.emplace_back(trim(rest.substr(0, length)));
-    rest.remove_prefix(length);
-    if (!rest.starts_with(',')) break;
-    rest.remove_prefix(1);
-  }
-  return elements;
 }
 
 Tool parse_tool(const std::string& text) {
@@ -144,7 +121,9 @@ std::vector<ToolCall> parse_calls_text(const std::string& text, const RowMapping
   try {
     json = parse_json_record(text);
   } catch (const BadRecord& bad) {
-    throw BadRecord{"tool call that is no JSON", bad.detail};
+    const std::optional<std::string> spelled = spelled_value(text);  // of Python
+    if (!spelled) throw BadRecord{"tool call that is no JSON", bad.detail};
+    json = parse_json_record(*spelled);
   }
   RowReading reading{mapping};  // of a value that ends here
   std::vector<ToolCall> calls;
@@ -160,9 +139,16 @@ std::vector<Tool> parse_tools(const Row& row) {
   const auto& text = row.value().at(key).get_ref<const std::string&>();
   if (!trim(text).starts_with('[')) return {};  // it is named as unused
   row.use(key);
+  return parse_tools_text(text);
+}
+
+std::vector<Tool> parse_tools_text(const std::string& text) {
+  const std::optional<std::string> list = spelled_list(text);
+  if (!list)
+    throw BadRecord{"declared tools are no JSON list",
+                    fmt::format("expected a JSON list, got '{}'", text.substr(0, 60))};
   std::vector<Tool> tools;
-  for (const std::string& tool : elements_of(spelled(text, '[', "declared tools are no JSON list")))
-    tools.push_back(parse_tool(tool));
+  for (const std::string& tool : elements_of(*list)) tools.push_back(parse_tool(tool));
   return tools;
 }
 

@@ -69,6 +69,19 @@ TEST(ToolRows, ShareGptCallsAndObservations) {
                   "assistant: b"));
 }
 
+// Trap: apostrophes that end no string.
+TEST(ToolRows, CallsMayBeSpelledAsPythonDoesAndRolesWithHyphens) {
+  EXPECT_THAT(
+      shown(R"x({"conversations":[{"from":"human","value":"a"},{"from":"function-call","value":)x"
+            R"x("{\"name\": \"f\", \"arguments\": '{\"z\": 1.0, \"a\": \"it's\"}'}"},)x"
+            R"x({"from":"function-response","value":"5"},{"from":"gpt","value":"b"}]})x"),
+      ElementsAre(R"(user: a | assistant:  f({"z": 1.0, "a": "it's"}) | tool: 5 | assistant: b)"));
+  EXPECT_THAT(shown(openai(kAsk + R"(,{"role":"assistant","tool_calls":[{"function":)"
+                                  R"({"name":"f","arguments":"{'z': True}"}}]})",
+                           R"("tools":"[{'name': 'f', 'a': None}]")")),
+              ElementsAre(R"(system: [f] | user: 2+3? | assistant:  f({"z": true}))"));
+}
+
 TEST(ToolRows, DeclarationsAreOfOneForm) {
   const auto declared = [](const std::string& row) {
     return conversations(row).records.at(0).messages.at(0).tools.at(0).declaration;
