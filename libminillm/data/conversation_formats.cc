@@ -18,6 +18,7 @@ const char* answer_key(const Row& row) {
 
 Conversation finished(const Row& row, std::vector<Message> messages) {
   apply_row_mask(row, messages);
+  read_tool_marks(row, messages);  // a mask counts the messages of the row
   add_row_reasoning(row, messages);
   return make_conversation(std::move(messages));
 }
@@ -51,7 +52,9 @@ const char* message_list_key(const Row& row) {
 }
 
 std::vector<Conversation> parse_bare_array(const Row& row) {
-  return {make_conversation(parse_messages(row, row.value()))};
+  std::vector<Message> messages = parse_messages(row, row.value());
+  read_tool_marks(row, messages);
+  return {make_conversation(std::move(messages))};
 }
 
 // {"instruction": ..., "instances": [{"input": ..., "output": ...}, ...]}: one per instance.
@@ -124,12 +127,20 @@ bool has_turns(const Row& row) {
          row.value().at(key)[0].is_object() && !is_message(row.value().at(key)[0]);
 }
 
-constexpr std::array<ConversationFormat, 9> kFormats = {{
+constexpr std::array<ConversationFormat, 11> kFormats = {{
     {"openai messages", [](const Row& row) { return has_list(row, "messages"); },
      [](const Row& row) { return parse_message_list(row, "messages"); }},
     {"message arrays", [](const Row& row) { return row.value().is_array(); }, parse_bare_array},
     {"sharegpt", [](const Row& row) { return has_list(row, "conversations"); },
      [](const Row& row) { return parse_message_list(row, "conversations"); }},
+    {"glaive chats", is_glaive_row,
+     [](const Row& row) -> std::vector<Conversation> {
+       return {finished(row, parse_glaive_row(row))};
+     }},
+    {"xlam", is_xlam_row,
+     [](const Row& row) -> std::vector<Conversation> {
+       return {finished(row, parse_xlam_row(row))};
+     }},
     {"human and assistant turns", has_turns,
      [](const Row& row) { return parse_message_list(row, message_list_key(row)); }},
     {"conversation lists", [](const Row& row) { return message_list_key(row) != nullptr; },

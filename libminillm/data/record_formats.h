@@ -76,6 +76,15 @@ void declare_tools(const Row& row, std::vector<Message>& messages);
 // belong together.
 void settle_tools(std::vector<Message>& messages);
 
+// What texts say of tools between marks (marked_tools.cc), <tool_call> and the like: calls and
+// results become those of messages, declarations those of the system message.
+void read_tool_marks(const Row& row, std::vector<Message>& messages);
+// Glaive's chats in one text (glaive_rows.cc), and xLAM's questions with calls (xlam_rows.cc).
+bool is_glaive_row(const Row& row);
+std::vector<Message> parse_glaive_row(const Row& row);
+bool is_xlam_row(const Row& row);
+std::vector<Message> parse_xlam_row(const Row& row);
+
 // --- What is learned (learning_marks.cc) ---
 // Whether a message says that it is to be learned, or not; nothing where it does not say.
 std::optional<bool> message_mark(const Row& message);

@@ -13,13 +13,13 @@ namespace minillm {
 namespace {
 
 // Keys that say where a record comes from, not what it says.
-constexpr std::array<std::string_view, 54> kMetadata = {
+constexpr std::array<std::string_view, 55> kMetadata = {
     "id", "uid", "uuid", "index", "source", "sources", "origin", "dataset", "subset", "split",
-    "category", "topic", "subtopic", "domain", "task", "tags", "tag", "type", "language", "lang",
-    "model", "models", "generator", "url", "link", "title", "name", "author", "date", "created",
-    "timestamp", "license", "meta", "metadata", "hash", "file", "path", "filename", "annotator",
-    "user_name", "user_type", "difficulty", "principle", "reason", "level", "quality",
-    "input_quality", "intent",
+    "category", "subcategory", "topic", "subtopic", "domain", "task", "tags", "tag", "type",
+    "language", "lang", "model", "models", "generator", "url", "link", "title", "name", "author",
+    "date", "created", "timestamp", "license", "meta", "metadata", "hash", "file", "path",
+    "filename", "annotator", "user_name", "user_type", "difficulty", "principle", "reason", "level",
+    "quality", "input_quality", "intent",
     // of well-known data sets: UltraFeedback, MetaMath, Magpie, Argilla
     "correct_answers", "incorrect_answers", "original_question", "labelling_prompt",
     "labelling_model", "generation_prompt"};
