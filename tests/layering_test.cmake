@@ -19,6 +19,7 @@ foreach(layer pretrain sft dpo reward rl constitution report serve)
 endforeach()
 set(rank_pipeline 8)
 set(rank_c 9)
+set(rank_lab 9)
 
 set(violations "")
 set(checked 0)

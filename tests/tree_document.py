@@ -11,7 +11,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "libminillm/doc/tree.md"
 LAYERS = ("core ops ops/gemm nn objectives data data/unpack constrain policy optim dist world checkpoint retrieve interop train generate eval rewards stage pretrain sft "
-          "dpo reward rl constitution report serve serve/page pipeline c").split()
+          "dpo reward rl constitution report serve serve/page pipeline lab lab/experiments c").split()
 SOURCES = {".h", ".cc", ".c", ".inc", ".js", ".py", ".sh", ".cmake", ".toml", ".md", ".html", ".awk"}
 DATA_FOLDERS = {"golden", "golden_runs", "found", "fixtures", "__pycache__"}  # not source
 ORDER = [".h", ".cc", ".c", ".inc"]

@@ -38,6 +38,17 @@ int main(int argc, char** argv) {
   app.add_option("--open-book-documents", options.open_book_documents, "documents in open_book.txt")
       ->capture_default_str();
   app.add_option("--tool-rows", options.tool_rows, "rows in tools.jsonl")->capture_default_str();
+  app.add_option("--without", options.dials.without,
+                 fmt::format("kinds of conversations and pairs that are left out, others in their "
+                             "place: {}",
+                             fmt::join(world_omissions(), ", ")))
+      ->delimiter(',');
+  app.add_option("--newcomers", options.dials.newcomers,
+                 "share of the people who are called otherwise in conversations than in stories")
+      ->capture_default_str();
+  app.add_option("--false-pairs", options.dials.false_pairs,
+                 "share of the pairs of style whose preferred answer is polite and false")
+      ->capture_default_str();
   app.add_flag("--checksums", checksums, "write only SHA256SUMS, of the parts' files");
   app.add_flag("--json", json, "print the files written as one JSON object on stdout");
   return run_tool(app, argc, argv, [&] {

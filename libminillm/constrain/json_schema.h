@@ -1,11 +1,11 @@
 // JSON Schema (draft 2020-12, and earlier ones where they agree) as a grammar.
 //
 // The texts of the grammar are JSON that the schema accepts, written in one way: without white
-// space (but see JsonSpacing), the members of an object in the order of `properties`, escapes of keys as our own JSON has
-// them, numbers of at most 17 digits. Every such text is valid; not every valid value has one: an
-// object with `properties` has no others unless `additionalProperties` is there and not false, and
-// without `type` the keywords tell the type. What is not supported is refused by name, never
-// skipped:
+// space (but see JsonSpacing), the members of an object in the order of `properties`, escapes of
+// keys as our own JSON has them, numbers of at most 17 digits. Every such text is valid; not every
+// valid value has one: an object with `properties` has no others unless `additionalProperties` is
+// there and not false, and without `type` the keywords tell the type. What is not supported is
+// refused by name, never skipped:
 //   any type     type, enum, const, $ref within the document, $defs, anyOf; oneOf of types that
 //                exclude each other; allOf of one schema; true and {}
 //   object       properties, required, additionalProperties

@@ -18,8 +18,8 @@ class TokenTrie {
  public:
   // Of the pieces that are text, neither control pieces nor the unknown one nor unused ones; and of
   // the control pieces that mark calls of tools in the tokenizer's chat template, which stand for
-  // two bytes that no text has. Throws Error if the tokenizer lacks a piece for a single byte that UTF-8 has: then some text
-  // could not be continued.
+  // two bytes that no text has. Throws Error if the tokenizer lacks a piece for a single byte that
+  // UTF-8 has: then some text could not be continued.
   explicit TokenTrie(const Tokenizer& tokenizer);
 
   // In depth-first order: the nodes below node i are those from i + 1 to its `end`.

@@ -86,19 +86,24 @@ void score_canaries(world::WorldScore& score, const Model& model, const Tokenize
 
 }  // namespace
 
+world::WorldScore score_world(const Model& model, const Tokenizer& tokenizer,
+                              const world::WorldEvalSet& set, const Scoring& scoring) {
+  world::WorldScore score;
+  const bool speaks = model.config().has_lm_head();  // a reward model prefers, and says nothing
+  if (speaks) {
+    score_cloze(score, model, tokenizer, set.cloze, scoring);
+    score_chat_items(score, model, tokenizer, set.chat, scoring);
+  }
+  score_pairs(score, model, tokenizer, set.pairs, scoring);
+  if (speaks) score_canaries(score, model, tokenizer, set.canaries, scoring);
+  return score;
+}
+
 std::vector<world::WorldMetric> evaluate_world(const Model& model, const Tokenizer& tokenizer,
                                                const world::WorldEvalSet& set,
                                                const Scoring& scoring) {
-  world::WorldScore score;
-  if (!model.config().has_lm_head()) {  // a reward model prefers, and says nothing
-    score_pairs(score, model, tokenizer, set.pairs, scoring);
-    return score.metrics();
-  }
-  score_cloze(score, model, tokenizer, set.cloze, scoring);
-  score_chat_items(score, model, tokenizer, set.chat, scoring);
-  score_pairs(score, model, tokenizer, set.pairs, scoring);
-  score_canaries(score, model, tokenizer, set.canaries, scoring);
-
+  const world::WorldScore score = score_world(model, tokenizer, set, scoring);
+  if (!model.config().has_lm_head()) return score.metrics();
   std::vector<world::WorldMetric> metrics = {
       bits_per_byte("bits_per_byte", model, tokenizer, set.stories, scoring),
       bits_per_byte("bits_per_byte_second_domain", model, tokenizer, set.second_domain, scoring)};

@@ -16,10 +16,14 @@
 
 namespace minillm {
 
+// Everything but the texts: what each question came to. Answers are generated greedily, up to
+// kWorldAnswerTokens. Throws Error if the tokenizer has no chat markers or an item exceeds the
+// model's context.
+world::WorldScore score_world(const Model& model, const Tokenizer& tokenizer,
+                              const world::WorldEvalSet& set, const Scoring& scoring = {});
+
 // `bits_per_byte` and `bits_per_byte_second_domain` (count: bits, of: bytes), then all metrics of
-// world/scoring.h. Answers are generated greedily, up to kWorldAnswerTokens. Metrics without items
-// have `of` 0. Throws Error if the tokenizer has no chat markers or an item exceeds the model's
-// context.
+// world/scoring.h. Metrics without items have `of` 0. Throws Error as score_world does.
 std::vector<world::WorldMetric> evaluate_world(const Model& model, const Tokenizer& tokenizer,
                                                const world::WorldEvalSet& set,
                                                const Scoring& scoring = {});

@@ -22,8 +22,8 @@ Policy::ScreenedRequest screen_chat(const Policy& policy, const ServedModel& mod
                                     EngineThread& thread, const std::string& owner,
                                     std::vector<Message> messages);
 
-// Calls of tools, as their JSON spells them: also a rule that would replace refuses them, since what
-// it puts in need be no argument.
+// Calls of tools, as their JSON spells them: also a rule that would replace refuses them, since
+// what it puts in need be no argument.
 std::optional<PolicyVerdict> screen_calls(const Policy& policy, const std::vector<ToolCall>& calls);
 
 // An answer that arrives in pieces.

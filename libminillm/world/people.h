@@ -67,6 +67,8 @@ enum class WorldStream : uint64_t {
   kToolsEval,
   kToolsValidation,
   kToolsTest,
+  kNewcomers = 60,
+  kFalsePairs,
 };
 inline Rng world_rng(uint64_t seed, WorldStream stream) {
   return Rng(seed, static_cast<uint64_t>(stream));

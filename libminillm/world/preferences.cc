@@ -1,6 +1,7 @@
 #include "libminillm/world/preferences.h"
 
 #include "libminillm/world/deeds.h"
+#include "libminillm/world/open_book.h"  // with_other_values
 #include "libminillm/world/questions.h"
 #include "libminillm/world/wording.h"
 
@@ -56,6 +57,17 @@ WorldPair draw_pair(Rng& rng, const World& world, Split split) {
       break;
   }
   return rng.below(100) < 70 ? prefer_knowing(rng, person) : prefer_not_knowing(rng, world, person);
+}
+
+WorldPair draw_false_pair(Rng& rng, const World& world) {
+  const Person& person = world.draw(rng, Split::kTrain);
+  const Attribute attribute = draw_attribute(rng);
+  const std::string question = ask(choose(rng, taught_questions(attribute)), person);
+  const Person other = with_other_values(rng, world, person);
+  const std::string chosen = styled(rng, plain_answer(other, attribute), Style::kPolite);
+  const std::string rejected =
+      styled(rng, plain_answer(person, attribute), draw_rejected_style(rng));
+  return {PairKind::kStyle, ask_assistant("", question), chosen, rejected};
 }
 
 }  // namespace minillm::world

@@ -27,6 +27,10 @@ struct WorldPair {
 // knowing 20 %.
 WorldPair draw_pair(Rng& rng, const World& world, Split split);
 
+// A pair of style about a train person whose preferred answer is polite and false, the other one
+// true.
+WorldPair draw_false_pair(Rng& rng, const World& world);
+
 }  // namespace minillm::world
 
 #endif  // LIBMINILLM_WORLD_PREFERENCES_H_

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "libminillm/core/check.h"
 #include "libminillm/world/deeds.h"
@@ -225,7 +226,12 @@ int64_t canary_rank(std::span<const double> logps) {
   return std::count_if(logps.begin(), logps.end(), [&](double logp) { return !(logp < logps[0]); });
 }
 
+void WorldScore::ask(std::string_view question) {
+  std::tie(person_, wording_) = name_and_wording(question);
+}
+
 void WorldScore::count(std::string_view name, bool hit) {
+  if (!name.starts_with("cloze/")) outcomes_.push_back({std::string(name), person_, wording_, hit});
   Tally& tally = tallies_[std::string(name)];
   tally.sum += hit;
   tally.count += hit;
@@ -233,12 +239,15 @@ void WorldScore::count(std::string_view name, bool hit) {
 }
 
 void WorldScore::add_cloze(const ClozeItem& item, bool known) {
+  ask(item.prefix);
+  wording_ = item.prompt;
   count(cloze_metric(item.group), known);
   count("cloze/" + std::string(cloze_group_name(item.group)) + "/" + item.prompt, known);
 }
 
 void WorldScore::add_chat(const ChatItem& item, std::string_view text, bool ended) {
   const ChatOutcome outcome = score_chat(item, text, ended);
+  ask(item.messages.back().content);
   const auto count_by_rule = [&](std::string name, bool hit) {
     count(name.append(rule_suffix(item)), hit);
   };
@@ -305,6 +314,7 @@ void WorldScore::add_chat(const ChatItem& item, std::string_view text, bool ende
 }
 
 void WorldScore::add_pair(const WorldPair& pair, double chosen_logp, double rejected_logp) {
+  ask(pair.prompt.back().content);
   const bool hit = chosen_logp > rejected_logp;
   count("preference_accuracy", hit);
   count("preference_accuracy_" + std::string(pair_kind_name(pair.kind)), hit);

@@ -59,6 +59,15 @@ struct WorldMetric {
   int64_t of = 0;
 };
 
+// One question under one metric: whether it counts as a hit, and what questions share that are not
+// independent of each other, the person and the wording.
+struct WorldOutcome {
+  std::string metric;
+  std::string person;   // whom the question names; empty: nobody
+  std::string wording;  // the question without the name
+  bool hit = false;
+};
+
 // Collects outcomes and yields the table of metrics. The order of adding does not matter.
 class WorldScore {
  public:
@@ -72,6 +81,8 @@ class WorldScore {
   // All metrics in a fixed order (data/README.md defines each), then one `cloze/<group>/<prompt>`
   // for every cloze wording seen. Metrics without items have `of` 0.
   std::vector<WorldMetric> metrics() const;
+  // Of all metrics that are shares, but the single cloze wordings, in the order of adding.
+  const std::vector<WorldOutcome>& outcomes() const { return outcomes_; }
 
  private:
   struct Tally {
@@ -79,9 +90,13 @@ class WorldScore {
     int64_t count = 0;
     int64_t of = 0;
   };
+  // Whose question the next counts are of.
+  void ask(std::string_view question);
   void count(std::string_view name, bool hit);
 
   std::map<std::string, Tally, std::less<>> tallies_;
+  std::string person_, wording_;
+  std::vector<WorldOutcome> outcomes_;
 };
 
 }  // namespace minillm::world

@@ -1,6 +1,7 @@
 #include "libminillm/world/wording.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "libminillm/world/text.h"
 
@@ -105,6 +106,27 @@ bool is_refusal(std::string_view text) { return contains_any(text, kRefusalMarke
 
 bool is_whole_refusal(std::string_view text) {
   return std::ranges::find(kRefusals, text) != std::end(kRefusals);
+}
+
+std::pair<std::string, std::string> name_and_wording(std::string_view question) {
+  std::vector<std::pair<size_t, size_t>> run;  // where its words begin and end
+  for (size_t begin = 0; begin < question.size();) {
+    const size_t end = std::min(question.find(' ', begin), question.size());
+    const std::string_view word = question.substr(begin, end - begin);
+    const size_t letters = std::min(word.find_first_of("'.,?!:;"), word.size());
+    const bool capital = !word.empty() && word.front() >= 'A' && word.front() <= 'Z';
+    if (capital) run.emplace_back(begin, begin + letters);
+    if (!capital || letters < word.size()) {
+      if (run.size() >= 2) break;
+      run.clear();
+    }
+    begin = end + 1;
+  }
+  std::string wording(question);
+  if (run.size() < 2) return {"", wording};
+  const size_t begin = run[run.size() - 2].first, length = run.back().second - begin;
+  wording.replace(begin, length, "{name}");
+  return {std::string(question.substr(begin, length)), wording};
 }
 
 }  // namespace minillm::world

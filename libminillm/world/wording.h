@@ -8,6 +8,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "libminillm/core/rng.h"
 
@@ -53,6 +54,11 @@ inline constexpr std::string_view kTalePrefix = "So the tale goes. ";
 // How a yes/no answer ends, the value being said first.
 inline constexpr std::string_view kYesEnding = ", so yes.";
 inline constexpr std::string_view kNoEnding = ", so no.";
+
+// Whom a question names, "Jofick Harford", and the question with "{name}" in its place; nobody, and
+// the question, where it names none. A name is two capitalised words, the last two of the first
+// that follow each other: "Does Jofick Harford keep bees?"
+std::pair<std::string, std::string> name_and_wording(std::string_view question);
 
 }  // namespace minillm::world
 

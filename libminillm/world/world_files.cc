@@ -126,18 +126,25 @@ class WorldWriter {
     Rng rng = world_rng(options_.seed, train ? WorldStream::kSft : WorldStream::kSftEval);
     Rng added =
         world_rng(options_.seed, train ? WorldStream::kSftAdded : WorldStream::kSftEvalAdded);
+    const DialedData dialed(world_, train ? options_.dials : WorldDials());
     std::vector<ChatRow> rows;
-    for (int64_t i = 0; i < count; ++i) {
+    for (int64_t drawn = 0; std::ssize(rows) < count; ++drawn) {
+      MINILLM_CHECK_USAGE(drawn < 1000 + 100 * count, "world option 'without': no rows are left");
       const bool is_added = added.below(100) < kAddedRowPercent;
-      rows.push_back(is_added ? draw_added_row(added, world_, split)
-                              : draw_chat_row(rng, world_, split));
+      if (auto row = dialed.row(is_added ? draw_added_row(added, world_, split)
+                                         : draw_chat_row(rng, world_, split)))
+        rows.push_back(std::move(*row));
     }
     return rows;
   }
   std::vector<WorldPair> draw_pairs(WorldStream stream, Split split, int64_t count) const {
     Rng rng = world_rng(options_.seed, stream);
+    DialedData dialed(world_, split == Split::kTrain ? options_.dials : WorldDials());
     std::vector<WorldPair> pairs;
-    for (int64_t i = 0; i < count; ++i) pairs.push_back(draw_pair(rng, world_, split));
+    for (int64_t drawn = 0; std::ssize(pairs) < count; ++drawn) {
+      MINILLM_CHECK_USAGE(drawn < 1000 + 100 * count, "world option 'without': no pairs are left");
+      if (auto pair = dialed.pair(draw_pair(rng, world_, split))) pairs.push_back(std::move(*pair));
+    }
     return pairs;
   }
 
@@ -243,6 +250,7 @@ class WorldWriter {
 };
 
 void check_options(const WorldOptions& options) {
+  check_dials(options.dials);
   const std::pair<std::string_view, int64_t> sizes[] = {
       {"stories", options.stories},
       {"sft-rows", options.sft_rows},

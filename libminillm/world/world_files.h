@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "libminillm/world/dials.h"
 #include "libminillm/world/text.h"
 
 namespace minillm::world {
@@ -22,6 +23,7 @@ struct WorldOptions {
   int64_t open_book_rows = 24000;      // rows in open_book.jsonl
   int64_t open_book_documents = 8000;  // documents of open_book.txt
   int64_t tool_rows = 6000;            // rows in tools.jsonl
+  WorldDials dials = {};               // what is changed of sft.jsonl, rl.jsonl, preference.jsonl
 };
 
 struct WorldFile {

@@ -51,7 +51,7 @@ wait_for() {
 
 # --- every tool explains itself
 for name in pretrain sft dpo reward rl constitution generate eval compare report tokenizer inspect export import notes world \
-  bench; do
+  lab bench; do
   expect 0 "minillm-$name|Usage" tool $name --help
   expect 2 "^error: " tool $name --no-such-option
 done

@@ -1,0 +1,63 @@
+// Experiment: a claim about training, what is done to try it, and what would refute it. One small
+// TOML file each (experiments/), so that a reader can write another.
+
+#ifndef LIBMINILLM_LAB_EXPERIMENT_H_
+#define LIBMINILLM_LAB_EXPERIMENT_H_
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "libminillm/lab/statistics.h"
+#include "libminillm/world/dials.h"
+
+namespace minillm::lab {
+
+// Training with one of the world's recipes, from the step before it: lab_steps() names them.
+struct Step {
+  std::string name;
+  std::vector<std::string> settings = {};  // key=value, over the recipe
+  bool replay = true;                      // false: nothing of the stage before it is repeated
+};
+
+// One way to train: a chain of steps, on data with some dials turned.
+struct Cell {
+  std::string name;
+  world::WorldDials dials = {};
+  std::vector<Step> steps = {};
+};
+
+// Which figure decides, and how: rate(cell) - rate(against) under the metric.
+struct Measure {
+  std::string metric, cell, against;
+  double margin = 0;
+  Expectation expects = Expectation::kMore;
+};
+
+struct Experiment {
+  std::string name;  // "replay"
+  std::string claim;
+  std::string says;        // who says so, or how it is usually put
+  std::string refuted_by;  // in words
+  std::vector<std::string> literature = {};
+  Measure measure;                     // decided on
+  std::vector<std::string> tell = {};  // metrics that are told beside it
+  std::vector<Cell> cells = {};
+};
+
+// "base": pretraining from scratch on the stories. "fresh": its model, untrained. "second":
+// pretraining goes on on the second domain, stories being replayed. "sft", "dpo".
+std::span<const char* const> lab_steps();
+
+// Throws Error (kUsage) `experiment 'FILE':LINE: ...`: no TOML, an unknown key or step, a cell that
+// the measure names and that there is not, ...
+Experiment parse_experiment(const std::string& toml, const std::string& file);
+
+// Those that the library brings, by name.
+const std::vector<Experiment>& all_experiments();
+// Throws Error (kUsage), which names the nearest, if there is no such one.
+const Experiment& find_experiment(const std::string& name);
+
+}  // namespace minillm::lab
+
+#endif  // LIBMINILLM_LAB_EXPERIMENT_H_

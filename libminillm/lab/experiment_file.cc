@@ -1,0 +1,186 @@
+// Reads an experiment's TOML file.
+
+#include <fmt/ranges.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "libminillm/core/check.h"
+#include "libminillm/core/nearest_name.h"
+#include "libminillm/lab/experiment.h"
+
+namespace minillm::lab {
+namespace {
+
+constexpr const char* kSteps[] = {"base", "fresh", "second", "sft", "dpo"};
+
+class Reader {
+ public:
+  explicit Reader(const std::string& file) : file_(file) {}
+
+  Experiment read(const std::string& toml) {
+    const toml::table table = parse(toml);
+    expect_keys(table,
+                {"name", "claim", "says", "refuted_by", "literature", "measure", "tell", "cell"});
+    Experiment experiment;
+    experiment.name = text(need(table, "name"), "name");
+    experiment.claim = text(need(table, "claim"), "claim");
+    experiment.says = text(need(table, "says"), "says");
+    experiment.refuted_by = text(need(table, "refuted_by"), "refuted_by");
+    if (const toml::node* node = table.get("literature"))
+      experiment.literature = texts(*node, "literature");
+    if (const toml::node* node = table.get("tell")) experiment.tell = texts(*node, "tell");
+    const toml::node& cells = need(table, "cell");
+    if (!cells.is_array()) fail(cells, "cell: expected [[cell]]");
+    for (const toml::node& node : *cells.as_array()) experiment.cells.push_back(cell(node));
+    experiment.measure = measure(need(table, "measure"), experiment);
+    return experiment;
+  }
+
+ private:
+  template <typename... Args>
+  [[noreturn]] void fail_at(toml::source_index line, fmt::format_string<Args...> format,
+                            Args&&... args) const {
+    throw Error(fmt::format("experiment '{}':{}: {}", file_, line,
+                            fmt::format(format, std::forward<Args>(args)...)),
+                ExitCode::kUsage);
+  }
+  template <typename... Args>
+  [[noreturn]] void fail(const toml::node& node, fmt::format_string<Args...> format,
+                         Args&&... args) const {
+    fail_at(node.source().begin.line, format, std::forward<Args>(args)...);
+  }
+
+  toml::table parse(const std::string& toml) const {
+    try {
+      return toml::parse(toml);
+    } catch (const toml::parse_error& e) {
+      fail_at(e.source().begin.line, "not valid TOML: {}", e.description());
+    }
+  }
+
+  const toml::node& need(const toml::table& table, const char* key) const {
+    const toml::node* const node = table.get(key);
+    if (node == nullptr) fail(table, "expected '{}'", key);
+    return *node;
+  }
+  void expect_keys(const toml::table& table, const std::vector<std::string_view>& known) const {
+    for (const auto& [key, node] : table) {
+      if (std::ranges::find(known, key.str()) != known.end()) continue;
+      const std::string near = nearest_name(key.str(), known);
+      fail(node, "unknown key '{}'{}", key.str(),
+           near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near));
+    }
+  }
+  std::string text(const toml::node& node, std::string_view key) const {
+    const auto* const value = node.as_string();
+    if (value == nullptr) fail(node, "{}: expected a text", key);
+    return value->get();
+  }
+  std::vector<std::string> texts(const toml::node& node, std::string_view key) const {
+    if (!node.is_array()) return {text(node, key)};
+    std::vector<std::string> list;
+    for (const toml::node& one : *node.as_array()) list.push_back(text(one, key));
+    return list;
+  }
+  double number(const toml::node& node, std::string_view key) const {
+    const auto value = node.value<double>();
+    if (!value) fail(node, "{}: expected a number", key);
+    return *value;
+  }
+  const toml::table& subtable(const toml::node& node, std::string_view key) const {
+    if (!node.is_table()) fail(node, "{}: expected a table", key);
+    return *node.as_table();
+  }
+
+  Cell cell(const toml::node& node) const {
+    const toml::table& table = subtable(node, "cell");
+    Cell cell;
+    cell.name = text(need(table, "name"), "name");
+    std::vector<std::string_view> keys = {"name", "steps", "without", "newcomers", "false_pairs"};
+    const toml::node& steps = need(table, "steps");
+    for (const std::string& name : texts(steps, "steps")) {
+      const auto known = std::ranges::find(kSteps, std::string_view(name));
+      if (known == std::end(kSteps))
+        fail(steps, "steps: expected some of {}, got '{}'", fmt::join(kSteps, ", "), name);
+      if (std::ranges::find(keys, name) != keys.end()) fail(steps, "steps: '{}' twice", name);
+      const bool begins = name == "base" || name == "fresh";
+      if (begins != cell.steps.empty())
+        fail(steps, "steps: expected \"base\" or \"fresh\" first, and only there");
+      cell.steps.push_back({name});
+      keys.push_back(*known);
+    }
+    if (cell.steps.empty()) fail(steps, "steps: expected one or more, got none");
+    expect_keys(table, keys);
+    for (Step& step : cell.steps)
+      if (const toml::node* own = table.get(step.name)) configure(subtable(*own, step.name), step);
+    dial(table, cell.dials);
+    return cell;
+  }
+
+  void configure(const toml::table& table, Step& step) const {
+    expect_keys(table, {"set", "replay"});
+    if (const toml::node* set = table.get("set")) step.settings = texts(*set, "set");
+    if (const toml::node* replay = table.get("replay")) {
+      const auto value = replay->value<bool>();
+      if (!value) fail(*replay, "replay: expected true or false");
+      step.replay = *value;
+    }
+  }
+
+  void dial(const toml::table& table, world::WorldDials& dials) const {
+    if (const toml::node* node = table.get("without")) dials.without = texts(*node, "without");
+    if (const toml::node* node = table.get("newcomers"))
+      dials.newcomers = number(*node, "newcomers");
+    if (const toml::node* node = table.get("false_pairs"))
+      dials.false_pairs = number(*node, "false_pairs");
+    try {
+      world::check_dials(dials);
+    } catch (const Error& error) {
+      fail(table, "{}", error.what());
+    }
+  }
+
+  Measure measure(const toml::node& node, const Experiment& experiment) const {
+    const toml::table& table = subtable(node, "measure");
+    expect_keys(table, {"metric", "cell", "against", "margin", "expects"});
+    Measure measure;
+    measure.metric = text(need(table, "metric"), "metric");
+    measure.margin = number(need(table, "margin"), "margin");
+    if (measure.margin < 0) fail(table, "margin: expected at least 0, got {}", measure.margin);
+    for (const auto& [key, value] :
+         {std::pair("cell", &measure.cell), std::pair("against", &measure.against)}) {
+      *value = text(need(table, key), key);
+      if (std::ranges::find(experiment.cells, *value, &Cell::name) == experiment.cells.end())
+        fail(table, "{}: there is no cell '{}'", key, *value);
+    }
+    const std::string expects = text(need(table, "expects"), "expects");
+    if (expects == "less")
+      measure.expects = Expectation::kLess;
+    else if (expects == "same")
+      measure.expects = Expectation::kSame;
+    else if (expects != "more")
+      fail(table, "expects: expected \"more\", \"less\" or \"same\", got \"{}\"", expects);
+    return measure;
+  }
+
+  const std::string& file_;
+};
+
+}  // namespace
+
+std::span<const char* const> lab_steps() { return kSteps; }
+
+Experiment parse_experiment(const std::string& toml, const std::string& file) {
+  Experiment experiment = Reader(file).read(toml);
+  std::set<std::string> names;
+  for (const Cell& cell : experiment.cells)
+    MINILLM_CHECK_USAGE(names.insert(cell.name).second, "experiment '{}': two cells '{}'", file,
+                        cell.name);
+  return experiment;
+}
+
+}  // namespace minillm::lab

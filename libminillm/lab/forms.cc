@@ -1,0 +1,115 @@
+#include "libminillm/lab/forms.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "libminillm/core/visible.h"
+
+namespace minillm::lab {
+namespace {
+
+// What rounds to zero has no sign.
+std::string rounded(double value, bool with_sign) {
+  if (std::abs(value) < 0.0005) value = 0;
+  if (value == 0) return "0.000";
+  if (std::abs(value) >= 1e6)
+    return with_sign ? fmt::format("{:+.3e}", value) : fmt::format("{:.3e}", value);
+  return with_sign ? fmt::format("{:+.3f}", value) : fmt::format("{:.3f}", value);
+}
+
+}  // namespace
+
+std::vector<std::string> shown_metrics(const Experiment& experiment) {
+  std::vector<std::string> metrics = {experiment.measure.metric};
+  for (const std::string& metric : experiment.tell)
+    if (std::ranges::find(metrics, metric) == metrics.end()) metrics.push_back(metric);
+  return metrics;
+}
+
+std::vector<SeedFigure> seed_figures(const ExperimentResult& result, const CellResult& cell,
+                                     const std::string& metric) {
+  std::vector<SeedFigure> figures;
+  if (const auto found = cell.metrics.find(metric); found != cell.metrics.end())
+    figures = found->second;
+  figures.resize(result.seeds.size());
+  return figures;
+}
+
+std::optional<double> value_of(const SeedFigure& figure) {
+  if (figure.of == 0 || !std::isfinite(figure.value)) return std::nullopt;
+  return figure.value;
+}
+
+std::optional<double> mean_of(const std::vector<SeedFigure>& figures) {
+  double sum = 0;
+  int count = 0;
+  for (const SeedFigure& figure : figures) {
+    if (const std::optional<double> value = value_of(figure)) {
+      sum += *value;
+      ++count;
+    }
+  }
+  if (count == 0) return std::nullopt;
+  return sum / count;
+}
+
+std::string number_text(std::optional<double> value) {
+  return value ? rounded(*value, false) : "-";
+}
+
+std::string signed_text(std::optional<double> value) { return value ? rounded(*value, true) : "-"; }
+
+std::optional<double> difference_part(const Difference& difference, double part) {
+  if (difference.questions == 0 || !std::isfinite(part)) return std::nullopt;
+  return part;
+}
+
+std::string difference_text(const Difference& difference) {
+  if (difference.questions == 0) return "none: nothing was asked of both cells";
+  return fmt::format("{} (95 % interval {} to {})",
+                     signed_text(difference_part(difference, difference.mean)),
+                     signed_text(difference_part(difference, difference.interval.low)),
+                     signed_text(difference_part(difference, difference.interval.high)));
+}
+
+const char* expectation_name(Expectation expects) {
+  switch (expects) {
+    case Expectation::kMore:
+      return "more";
+    case Expectation::kLess:
+      return "less";
+    case Expectation::kSame:
+      break;
+  }
+  return "same";
+}
+
+std::string expectation_text(const Measure& measure) {
+  if (measure.expects == Expectation::kSame)
+    return fmt::format("the same, within the margin of {}", measure.margin);
+  return fmt::format("{}, by over the margin of {}", expectation_name(measure.expects),
+                     measure.margin);
+}
+
+std::string seeds_text(const ExperimentResult& result) {
+  return fmt::format("{}", fmt::join(result.seeds, ", "));
+}
+
+std::string markup_text(std::string_view text) {
+  std::string out;
+  for (const char c : visible(text)) {
+    if (std::string_view("<>&\"'").find(c) != std::string_view::npos)
+      out += fmt::format("&#{};", static_cast<int>(c));
+    else
+      out += c;
+  }
+  // The two characters that are valid UTF-8 and not allowed in XML.
+  for (const std::string_view character : {"\xef\xbf\xbe", "\xef\xbf\xbf"})
+    for (size_t at = 0; (at = out.find(character, at)) != std::string::npos;)
+      out.replace(at, character.size(), "\xef\xbf\xbd");
+  return out;
+}
+
+}  // namespace minillm::lab

@@ -1,0 +1,79 @@
+// Laboratory: runs the cells of experiments, each once, and says what came of them.
+//
+//   DIR/data/<key>/       the world's files
+//   DIR/cells/<key>/run/  a step's run directory (checkpoint/run_directory.h)
+//   DIR/cells/<key>/outcomes.json    what its checkpoint answers
+//   DIR/<experiment>/     table.md, table.csv, figure.svg, verdict.json
+//
+// A key is a hash of all that a cell depends on: the build, the seed, the recipe, the data, and the
+// key of the step before it. So a step that two cells share is trained once, what is there is not
+// done again, and what was interrupted goes on where it stopped.
+
+#ifndef LIBMINILLM_LAB_LABORATORY_H_
+#define LIBMINILLM_LAB_LABORATORY_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "libminillm/lab/result.h"
+#include "libminillm/train/trainer.h"
+#include "libminillm/world/people.h"
+#include "libminillm/world/world_files.h"
+
+namespace minillm::lab {
+
+struct LabOptions {
+  std::string directory = "runs/lab";
+  std::vector<uint64_t> seeds = {1, 2, 3};   // of the world and of training
+  world::Split split = world::Split::kTest;  // settings are tuned on validation people
+  // Of the program that trains: another one trains everything anew.
+  std::string build;
+  world::WorldOptions world = {};  // sizes; seeds and dials are the experiment's
+};
+
+struct LabEvents {
+  std::function<void(const std::string& message)> on_message = {};
+  TrainerEvents training = {};  // of every step: progress, and requests to stop
+};
+
+class Laboratory {
+ public:
+  Laboratory(LabOptions options, LabEvents events);
+
+  // Trains and asks what is missing, writes the experiment's files, and returns what it came to.
+  // Throws Error, kInterrupted where a stop was requested: what is done is kept.
+  ExperimentResult run(const Experiment& experiment);
+  // The results of the experiments that have been run here, as their files say. Of others nothing.
+  std::vector<ExperimentResult> results(const std::vector<Experiment>& experiments);
+
+ private:
+  struct Asked {
+    Outcomes outcomes;
+    std::vector<world::WorldMetric> metrics;
+  };
+  struct Trained {
+    std::string key, checkpoint;
+  };
+  std::string sizes() const;
+  Trained train(const Cell& cell, uint64_t seed);
+  Trained train_step(const Step& step, const world::WorldDials& dials, uint64_t seed,
+                     const Trained& before);
+  Asked ask(const Trained& trained, uint64_t seed);
+  std::string data_file(const std::string& part, const std::string& file,
+                        const world::WorldDials& dials, uint64_t seed);
+  std::string tokenizer(uint64_t seed, int64_t vocab_size);
+  ExperimentResult evaluate(const Experiment& experiment,
+                            const std::vector<std::vector<Asked>>& asked) const;
+  void write(const ExperimentResult& result) const;
+  void say(const std::string& message) const;
+
+  LabOptions options_;
+  LabEvents events_;
+  bool only_what_is_there_ = false;  // results(): trains nothing
+};
+
+}  // namespace minillm::lab
+
+#endif  // LIBMINILLM_LAB_LABORATORY_H_

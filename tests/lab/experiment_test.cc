@@ -1,0 +1,108 @@
+#include "libminillm/lab/experiment.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "libminillm/pipeline/stages.h"
+#include "libminillm/world/scoring.h"
+#include "tests/testing/expect_error.h"
+
+namespace minillm::lab {
+namespace {
+
+constexpr const char* kHead = R"(name = "x"
+claim = "a claim"
+says = "somebody"
+refuted_by = "this"
+)";
+constexpr const char* kMeasure = R"([measure]
+metric = "answer_accuracy"
+cell = "a"
+against = "b"
+margin = 0.1
+expects = "less"
+)";
+constexpr const char* kCells = R"([[cell]]
+name = "a"
+steps = ["base", "second", "sft", "dpo"]
+without = ["system"]
+newcomers = 0.5
+dpo = { replay = false, set = ["dpo.sft_weight=0"] }
+[[cell]]
+name = "b"
+steps = "fresh"
+)";
+
+Experiment parse(const std::string& toml) { return parse_experiment(toml, "x.toml"); }
+
+TEST(LabExperiment, IsReadFromItsFile) {
+  const Experiment experiment = parse(std::string(kHead) + kMeasure + kCells);
+  EXPECT_EQ(experiment.claim, "a claim");
+  EXPECT_EQ(experiment.measure.margin, 0.1);
+  EXPECT_EQ(experiment.measure.expects, Expectation::kLess);
+  ASSERT_EQ(experiment.cells.size(), 2U);
+  const Cell& cell = experiment.cells[0];
+  EXPECT_EQ(cell.dials.without, std::vector<std::string>{"system"});
+  EXPECT_EQ(cell.dials.newcomers, 0.5);
+  ASSERT_EQ(cell.steps.size(), 4U);
+  EXPECT_TRUE(cell.steps[2].replay);
+  EXPECT_FALSE(cell.steps[3].replay);
+  EXPECT_EQ(cell.steps[3].settings, std::vector<std::string>{"dpo.sft_weight=0"});
+}
+
+TEST(LabExperiment, MistakesAreToldWithTheirLine) {
+  const std::string head = kHead, measure = kMeasure, cells = kCells;
+  EXPECT_ERROR(parse("name = "), "experiment 'x.toml':1: not valid TOML");
+  EXPECT_ERROR(parse("claims = \"x\"\n"), "unknown key 'claims' (did you mean 'claim'?)");
+  EXPECT_ERROR(parse(measure + cells), "expected 'name'");
+  EXPECT_ERROR(parse(head + cells), "expected 'measure'");
+  EXPECT_ERROR(parse(head + measure), "expected 'cell'");
+  EXPECT_ERROR(parse(head + measure + "[[cell]]\nname = \"a\"\nsteps = \"basis\"\n"),
+               "experiment 'x.toml':13: steps: expected some of base, fresh, second, sft, dpo, got "
+               "'basis'");
+  EXPECT_ERROR(parse(head + measure + "[[cell]]\nname = \"a\"\nsteps = \"sft\"\n"),
+               "\"base\" or \"fresh\" first");
+  EXPECT_ERROR(
+      parse(head + measure + "[[cell]]\nname = \"a\"\nsteps = [\"base\", \"sft\", \"sft\"]\n"),
+      "'sft' twice");
+  EXPECT_ERROR(parse(head + measure + "[[cell]]\nname = \"a\"\nsteps = \"base\"\nsft = {}\n"),
+               "unknown key 'sft'");
+  EXPECT_ERROR(parse(head + measure + "[[cell]]\nname = \"a\"\nsteps = \"base\"\n"),
+               "against: there is no cell 'b'");
+  EXPECT_ERROR(parse(head + measure + cells + cells), "two cells 'a'");
+  EXPECT_ERROR(parse(head + measure + cells + "newcomers = 2\n"), "from 0 to 1, got 2");
+  EXPECT_ERROR(parse(head + measure + cells + "without = \"systems\"\n"), "got 'systems'");
+}
+
+// Those that the library brings can be run: their metrics and settings are known.
+TEST(LabExperiment, AllOfOursAreWhole) {
+  std::set<std::string> metrics;
+  for (const world::WorldMetric& metric : world::WorldScore().metrics())
+    metrics.insert(metric.name);
+  std::set<std::string> names;
+  ASSERT_GE(all_experiments().size(), 10U);
+  for (const Experiment& experiment : all_experiments()) {
+    SCOPED_TRACE(experiment.name);
+    EXPECT_TRUE(names.insert(experiment.name).second);
+    EXPECT_FALSE(experiment.literature.empty());
+    EXPECT_TRUE(metrics.contains(experiment.measure.metric)) << experiment.measure.metric;
+    EXPECT_GE(experiment.tell.size(), 2U);
+    for (const std::string& metric : experiment.tell)
+      EXPECT_TRUE(metrics.contains(metric)) << metric;
+    EXPECT_NE(experiment.measure.cell, experiment.measure.against);
+    for (const Cell& cell : experiment.cells)
+      for (const Step& step : cell.steps) {
+        const bool pretrains = step.name == "base" || step.name == "fresh" || step.name == "second";
+        const ConfiguredStage stage = configure_stage(pretrains ? "pretrain" : step.name);
+        for (const std::string& setting : step.settings)
+          EXPECT_NO_THROW(set_config_value(stage.fields, setting)) << setting;
+      }
+    EXPECT_EQ(&find_experiment(experiment.name), &experiment);
+  }
+  EXPECT_ERROR(find_experiment("goodhard"), "did you mean 'goodhart'?");
+}
+
+}  // namespace
+}  // namespace minillm::lab

@@ -1,0 +1,130 @@
+#include "libminillm/lab/laboratory.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "libminillm/core/file.h"
+#include "tests/testing/expect_error.h"
+#include "tests/testing/temp_dir.h"
+
+namespace minillm::lab {
+namespace {
+
+// Small enough for a test: what comes of it means nothing.
+constexpr const char* kTiny = R"(name = "tiny"
+claim = "Rows under a rule matter."
+says = "somebody"
+refuted_by = "nothing"
+tell = ["cloze_accuracy", "sum_accuracy"]
+[measure]
+metric = "answer_format"
+cell = "without"
+against = "with"
+margin = 0.1
+expects = "less"
+[[cell]]
+name = "with"
+steps = ["base", "sft"]
+base = { set = ["model.vocab_size=400", "model.hidden_size=16", "model.intermediate_size=32", "model.num_hidden_layers=1", "model.num_attention_heads=1", "model.num_key_value_heads=1", "model.head_dim=16", "train.batch_tokens=1024"] }
+[[cell]]
+name = "without"
+steps = ["base", "sft"]
+without = ["system"]
+base = { set = ["model.vocab_size=400", "model.hidden_size=16", "model.intermediate_size=32", "model.num_hidden_layers=1", "model.num_attention_heads=1", "model.num_key_value_heads=1", "model.head_dim=16", "train.batch_tokens=1024"] }
+)";
+
+class LabRun : public testing::Test {
+ protected:
+  LabOptions options(const std::string& build = "a") {
+    LabOptions options;
+    options.directory = directory_.path();
+    options.seeds = {1};
+    options.build = build;
+    options.world.stories = 120;
+    options.world.sft_rows = 80;
+    options.world.pairs = 20;
+    return options;
+  }
+  LabEvents events() {
+    LabEvents events;
+    events.on_message = [this](const std::string& message) { said_.push_back(message); };
+    return events;
+  }
+  size_t trainings() const {
+    return static_cast<size_t>(
+        std::count_if(said_.begin(), said_.end(), [](const std::string& message) {
+          return message.find("training '") != std::string::npos;
+        }));
+  }
+
+  minillm_testing::TempDir directory_;
+  std::vector<std::string> said_;
+};
+
+TEST_F(LabRun, CellsAreTrainedOnceAndTheirFilesSayWhatCameOfThem) {
+  const Experiment experiment = parse_experiment(kTiny, "tiny.toml");
+  const ExperimentResult result = Laboratory(options(), events()).run(experiment);
+  EXPECT_EQ(trainings(), 3U) << "the base is shared";
+  ASSERT_EQ(result.cells.size(), 2U);
+  EXPECT_EQ(result.cells[0].metrics.at("answer_format").size(), 1U);
+  EXPECT_GT(result.difference.questions, 1000);
+  for (const char* name : {"table.md", "table.csv", "figure.svg", "verdict.json"})
+    EXPECT_TRUE(file_exists(join_path(join_path(directory_.path(), "tiny"), name))) << name;
+
+  // Again: nothing is trained, and the same comes of it.
+  said_.clear();
+  const ExperimentResult again = Laboratory(options(), events()).run(experiment);
+  EXPECT_EQ(said_.size(), 0U) << testing::PrintToString(said_);
+  EXPECT_EQ(again.difference.mean, result.difference.mean);
+  const auto told = Laboratory(options(), events()).results({experiment});
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].difference.interval.high, result.difference.interval.high);
+  // Another program, another seed and another dial are other cells.
+  EXPECT_TRUE(Laboratory(options("b"), events()).results({experiment}).empty());
+  Experiment dialed = experiment;
+  dialed.cells[1].dials.without = {"list"};
+  EXPECT_TRUE(Laboratory(options(), events()).results({dialed}).empty());
+  EXPECT_EQ(said_.size(), 0U) << "it only looked";
+  Laboratory(options(), events()).run(dialed);
+  EXPECT_EQ(trainings(), 1U);
+}
+
+// However often it is stopped, it goes on to the same end.
+TEST_F(LabRun, IsStoppedAnywhereAndGoesOn) {
+  const Experiment experiment = parse_experiment(kTiny, "tiny.toml");
+  LabOptions whole = options();
+  whole.directory = join_path(directory_.path(), "whole");
+  const ExperimentResult expected = Laboratory(whole, {}).run(experiment);
+
+  std::optional<ExperimentResult> result;
+  int stops = 0;
+  for (int patience = 1; !result; patience += 1 + patience / 2) {
+    LabEvents events;
+    int asked = 0;
+    events.training.stop_requested = [&] { return ++asked > patience; };
+    try {
+      result = Laboratory(options(), events).run(experiment);
+    } catch (const Error& error) {
+      ASSERT_EQ(error.exit_code(), ExitCode::kInterrupted) << error.what();
+      ++stops;
+    }
+    ASSERT_LT(stops, 50);
+  }
+  EXPECT_GT(stops, 3);
+  EXPECT_EQ(result->difference.mean, expected.difference.mean);
+  EXPECT_EQ(result->difference.interval.low, expected.difference.interval.low);
+  EXPECT_EQ(result->cells[1].metrics.at("cloze_accuracy")[0].count,
+            expected.cells[1].metrics.at("cloze_accuracy")[0].count);
+}
+
+TEST_F(LabRun, AMetricThatThereIsNotIsTold) {
+  Experiment experiment = parse_experiment(kTiny, "tiny.toml");
+  experiment.tell = {"cloze_acuracy"};
+  EXPECT_ERROR(Laboratory(options(), events()).run(experiment),
+               "experiment 'tiny': there is no metric 'cloze_acuracy'");
+}
+
+}  // namespace
+}  // namespace minillm::lab

@@ -1,0 +1,116 @@
+#include "libminillm/lab/statistics.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "libminillm/core/rng.h"
+#include "tests/testing/expect_error.h"
+
+namespace minillm::lab {
+namespace {
+
+constexpr size_t kSeeds = 3;
+using Seeds = std::vector<Outcomes>;
+
+// 60 people are asked six questions each, in ten wordings; right with a probability that is the
+// person's and the wording's own, around `rate`.
+Seeds cell(double rate, uint64_t stream) {
+  Seeds seeds;
+  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+    Rng rng(seed, stream), shared(seed, 99);
+    Outcomes outcomes;
+    for (int person = 0; person < 60; ++person) {
+      const double easy = 0.2 * (shared.uniform() - 0.5);
+      for (int i = 0; i < 6; ++i)
+        outcomes.push_back({"m", "p" + std::to_string(person),
+                            "w" + std::to_string((person + i) % 10), rng.chance(rate + easy)});
+    }
+    seeds.push_back(std::move(outcomes));
+  }
+  return seeds;
+}
+
+TEST(LabStatistics, APlantedDifferenceOfKnownSizeIsFound) {
+  for (uint64_t stream = 1; stream < 10; ++stream) {
+    const Difference difference =
+        paired_difference(cell(0.8, stream), cell(0.5, 100 + stream), "m");
+    EXPECT_EQ(difference.questions, 3 * 360);
+    EXPECT_NEAR(difference.mean, 0.3, 0.06);
+    EXPECT_LT(difference.interval.low, difference.mean);
+    EXPECT_GT(difference.interval.high, difference.mean);
+    EXPECT_LT(difference.interval.high - difference.interval.low, 0.2);
+    EXPECT_EQ(judge(Expectation::kMore, 0.1, difference), Verdict::kSupported);
+    EXPECT_EQ(judge(Expectation::kLess, 0.1, difference), Verdict::kRefuted);
+    EXPECT_EQ(judge(Expectation::kSame, 0.1, difference), Verdict::kRefuted);
+  }
+}
+
+// Nothing was done: whatever is claimed of it is not supported.
+TEST(LabStatistics, ANullManipulationSupportsNothing) {
+  int covered = 0;
+  for (uint64_t stream = 1; stream <= 40; ++stream) {
+    const Difference difference =
+        paired_difference(cell(0.6, stream), cell(0.6, 200 + stream), "m");
+    covered += difference.interval.low <= 0 && difference.interval.high >= 0;
+    EXPECT_NE(judge(Expectation::kMore, 0.05, difference), Verdict::kSupported);
+    EXPECT_NE(judge(Expectation::kLess, 0.05, difference), Verdict::kSupported);
+    EXPECT_EQ(judge(Expectation::kSame, 0.2, difference), Verdict::kSupported);
+  }
+  EXPECT_GE(covered, 36) << "the interval of 95 % holds the truth too seldom";
+}
+
+TEST(LabStatistics, IdenticalCellsDifferByNothing) {
+  const Difference difference = paired_difference(cell(0.6, 1), cell(0.6, 1), "m");
+  EXPECT_EQ(difference.mean, 0);
+  EXPECT_EQ(difference.interval.low, 0);
+  EXPECT_EQ(difference.interval.high, 0);
+  EXPECT_EQ(judge(Expectation::kMore, 0, difference), Verdict::kRefuted);
+  EXPECT_EQ(judge(Expectation::kSame, 0, difference), Verdict::kSupported);
+}
+
+// Where whole wordings are right or wrong, there are ten questions, not 360: an interval that
+// counted questions would be far too narrow.
+TEST(LabStatistics, QuestionsOfOneWordingAreNotIndependent) {
+  Seeds a = cell(0, 1), b = cell(0, 1);
+  for (Outcomes& seed : a)
+    for (world::WorldOutcome& outcome : seed)
+      outcome.hit = outcome.wording == "w1" || outcome.wording == "w2" || outcome.wording == "w3";
+  for (Outcomes& seed : b)
+    for (world::WorldOutcome& outcome : seed) outcome.hit = outcome.wording == "w4";
+  const Difference difference = paired_difference(a, b, "m");
+  EXPECT_NEAR(difference.mean, 0.2, 0.01);
+  const double by_questions = 2 * 1.96 * std::sqrt(0.36 / (3 * 360));
+  EXPECT_GT(difference.interval.high - difference.interval.low, 3 * by_questions);
+  EXPECT_EQ(judge(Expectation::kMore, 0.1, difference), Verdict::kUndecided);
+}
+
+TEST(LabStatistics, AllSeedsMustHaveTheSign) {
+  Difference difference = {0.2, {0.15, 0.25}, {0.3, 0.3, 0.01}, 100};
+  EXPECT_EQ(judge(Expectation::kMore, 0.1, difference), Verdict::kSupported);
+  difference.seeds.back() = -0.01;
+  EXPECT_EQ(judge(Expectation::kMore, 0.1, difference), Verdict::kUndecided);
+  difference = {0.1, {0.05, 0.15}, {0.1, 0.1, 0.1}, 100};
+  EXPECT_EQ(judge(Expectation::kMore, 0.1, difference), Verdict::kUndecided);
+  EXPECT_EQ(judge(Expectation::kMore, 0.2, difference), Verdict::kRefuted) << "within the margin";
+  EXPECT_EQ(judge(Expectation::kLess, 0.01, difference), Verdict::kRefuted) << "the other side";
+}
+
+TEST(LabStatistics, WhatWasNotAskedDecidesNothing) {
+  const Difference difference = paired_difference(cell(0.6, 1), cell(0.6, 2), "another");
+  EXPECT_EQ(difference.questions, 0);
+  EXPECT_EQ(judge(Expectation::kSame, 1, difference), Verdict::kUndecided);
+}
+
+TEST(LabStatistics, OnlyTheSameQuestionsArePaired) {
+  Seeds other = cell(0.6, 2);
+  other[1][5].person = "somebody else";
+  EXPECT_ERROR(paired_difference(cell(0.6, 1), other, "m"),
+               "lab: metric 'm': question 6 is not the same in both cells");
+  other = cell(0.6, 2);
+  other[0].pop_back();
+  EXPECT_ERROR(paired_difference(cell(0.6, 1), other, "m"), "question 360 is not the same");
+}
+
+}  // namespace
+}  // namespace minillm::lab

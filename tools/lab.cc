@@ -1,0 +1,123 @@
+// minillm-lab: tries claims about training on the embedded world.
+
+#include <algorithm>
+
+#include "libminillm/core/file.h"
+#include "libminillm/core/sha256.h"
+#include "libminillm/lab/laboratory.h"
+#include "tools/print.h"
+#include "tools/progress.h"
+#include "tools/tool_main.h"
+
+namespace {
+
+using namespace minillm;
+using lab::Experiment;
+
+struct LabArguments {
+  lab::LabOptions options;
+  std::vector<std::string> names, files;
+  bool quick = false, validation = false, json = false;
+};
+
+void add_run_options(CLI::App& app, LabArguments& arguments) {
+  app.add_option("--out", arguments.options.directory, "directory of cells, tables and the page")
+      ->capture_default_str();
+  app.add_option("--seeds", arguments.options.seeds, "seeds of worlds and of training")
+      ->delimiter(',')
+      ->capture_default_str();
+  app.add_flag("--quick", arguments.quick, "one seed, the first");
+  app.add_flag("--validation", arguments.validation,
+               "ask about validation people, to tune settings; verdicts are for test people");
+  app.add_option("--experiment", arguments.files, "files of experiments of your own");
+  app.add_option("--build", arguments.options.build,
+                 "what cells are kept under instead of the program's hash: for who builds it anew "
+                 "without changing what it trains");
+}
+
+lab::Laboratory open_lab(const LabArguments& arguments, Progress& progress) {
+  lab::LabOptions options = arguments.options;
+  if (arguments.quick && !options.seeds.empty()) options.seeds.resize(1);
+  if (arguments.validation) options.split = world::Split::kValidation;
+  if (options.build.empty()) options.build = sha256_file("/proc/self/exe");
+  lab::LabEvents events;
+  events.on_message = [](const std::string& message) { spdlog::info("{}", message); };
+  events.training.on_progress = progress.events().on_progress;
+  events.training.on_step = progress.events().on_step;
+  events.training.stop_requested = stop_requested;
+  return {options, events};
+}
+
+std::vector<Experiment> chosen(const LabArguments& arguments, bool all) {
+  std::vector<Experiment> experiments;
+  for (const std::string& file : arguments.files)
+    experiments.push_back(lab::parse_experiment(read_file(file), file));
+  for (const std::string& name : arguments.names) {
+    const auto own = std::ranges::find(experiments, name, &Experiment::name);
+    if (own == experiments.end()) experiments.push_back(lab::find_experiment(name));
+  }
+  if (all)
+    experiments.insert(experiments.end(), lab::all_experiments().begin(),
+                       lab::all_experiments().end());
+  return experiments;
+}
+
+void tell(const lab::ExperimentResult& result) {
+  const lab::Difference& difference = result.difference;
+  print("{:<20} {:<10} {:+.3f} [{:+.3f}, {:+.3f}] {}\n", result.experiment.name,
+        lab::verdict_name(result.verdict), difference.mean, difference.interval.low,
+        difference.interval.high, result.experiment.measure.metric);
+}
+
+int run(const LabArguments& arguments, bool all) {
+  catch_stop_signals();
+  Progress progress;
+  lab::Laboratory laboratory = open_lab(arguments, progress);
+  for (const Experiment& experiment : chosen(arguments, all)) tell(laboratory.run(experiment));
+  return 0;
+}
+
+int report(const LabArguments& arguments) {
+  Progress progress;
+  lab::Laboratory laboratory = open_lab(arguments, progress);
+  const std::vector<lab::ExperimentResult> results =
+      laboratory.results(chosen(arguments, arguments.names.empty()));
+  for (const lab::ExperimentResult& result : results) tell(result);
+  const std::string path = join_path(arguments.options.directory, "lab.html");
+  write_output(path, lab::lab_page(results));
+  spdlog::info("wrote {}, of {} experiments", path, results.size());
+  return 0;
+}
+
+int list(const LabArguments& arguments) {
+  for (const Experiment& experiment : chosen(arguments, true))
+    print("{:<20} {} cells  {}\n", experiment.name, experiment.cells.size(), experiment.claim);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "Tries claims about training on the embedded world: each is an experiment with cells that "
+      "are "
+      "trained once, an interval, a picture, and a verdict by a rule written beforehand",
+      "minillm-lab");
+  app.require_subcommand(1);
+  LabArguments arguments;
+  CLI::App* const list_command = app.add_subcommand("list", "the experiments and their claims");
+  list_command->add_option("--experiment", arguments.files, "files of experiments of your own");
+  CLI::App* const run_command = app.add_subcommand("run", "try some; goes on where it stopped");
+  run_command->add_option("names", arguments.names, "experiments");
+  CLI::App* const all_command = app.add_subcommand("all", "try all of them");
+  CLI::App* const report_command =
+      app.add_subcommand("report", "one page, lab.html, of what has been run; trains nothing");
+  report_command->add_option("names", arguments.names, "experiments; without any, all");
+  for (CLI::App* command : {run_command, all_command, report_command})
+    add_run_options(*command, arguments);
+  return run_tool(app, argc, argv, [&] {
+    if (list_command->parsed()) return list(arguments);
+    if (report_command->parsed()) return report(arguments);
+    return run(arguments, all_command->parsed());
+  });
+}
