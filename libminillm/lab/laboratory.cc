@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 #include "libminillm/checkpoint/checkpoint.h"
@@ -22,6 +23,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr size_t kKeyDigits = 16;
+constexpr const char* kDone = "done";  // the file that a step leaves, with its seconds
 
 // What a step trains, on which files; part and file of the world (world/world_files.h).
 struct Recipe {
@@ -90,6 +92,10 @@ std::string Laboratory::sizes() const {
                      world.replay_facts, world.second_documents);
 }
 
+std::string Laboratory::cell_directory(const std::string& key) const {
+  return join_path(join_path(options_.directory, "cells"), key);
+}
+
 // The path of a file of the world, which is written where it is not there yet.
 std::string Laboratory::data_file(const std::string& part, const std::string& file,
                                   const world::WorldDials& dials, uint64_t seed) {
@@ -143,9 +149,11 @@ Laboratory::Trained Laboratory::train_step(const Step& step, const world::WorldD
   trained.key =
       key_of({"cell", options_.build, before.key, recipe.stage, config_to_toml(stage.fields),
               dials_json(own), sizes(), seed, recipe.file, replays});
-  const std::string directory = join_path(join_path(options_.directory, "cells"), trained.key);
+  trained.chain = before.chain;
+  trained.chain.push_back(trained.key);
+  const std::string directory = cell_directory(trained.key);
   trained.checkpoint = join_path(directory, "run");
-  const std::string done = join_path(directory, "done");
+  const std::string done = join_path(directory, kDone);
   if (file_exists(done)) return trained;
   if (only_what_is_there_) return {};
 
@@ -182,7 +190,7 @@ Laboratory::Trained Laboratory::train(const Cell& cell, uint64_t seed) {
 
 Laboratory::Asked Laboratory::ask(const Trained& trained, uint64_t seed) {
   const std::string path =
-      join_path(join_path(join_path(options_.directory, "cells"), trained.key),
+      join_path(cell_directory(trained.key),
                 fmt::format("outcomes_{}.json", world::split_name(options_.split)));
   if (!file_exists(path)) {
     if (only_what_is_there_) return {};
@@ -199,6 +207,7 @@ Laboratory::Asked Laboratory::ask(const Trained& trained, uint64_t seed) {
   }
   const nlohmann::json json = parse_json(read_file(path), path);
   Asked asked;
+  asked.chain = trained.chain;
   for (const auto& [name, figure] : json.at("metrics").items())
     asked.metrics.push_back({name, figure.at(0).is_null() ? 0 : figure.at(0).get<double>(),
                              figure.at(1).get<int64_t>(), figure.at(2).get<int64_t>()});
@@ -232,21 +241,25 @@ ExperimentResult Laboratory::evaluate(const Experiment& experiment,
     }
     result.cells.push_back(std::move(cell));
   }
+  std::set<std::string> steps;
+  for (const std::vector<Asked>& seeds : asked)
+    for (const Asked& one : seeds) steps.insert(one.chain.begin(), one.chain.end());
+  for (const std::string& key : steps) {
+    const std::string done = join_path(cell_directory(key), kDone);
+    result.seconds += parse_json(read_file(done), done).value("seconds", 0.0);
+  }
   result.difference = paired_difference(of_cell, of_other, experiment.measure.metric);
   result.verdict = judge(experiment.measure.expects, experiment.measure.margin, result.difference);
   return result;
 }
 
 ExperimentResult Laboratory::run(const Experiment& experiment) {
-  const auto begun = std::chrono::steady_clock::now();
   std::vector<std::vector<Asked>> asked(experiment.cells.size());
   // Seed by seed: after the first one there is something to see.
   for (const uint64_t seed : options_.seeds)
     for (size_t c = 0; c < experiment.cells.size(); ++c)
       asked[c].push_back(ask(train(experiment.cells[c], seed), seed));
   ExperimentResult result = evaluate(experiment, asked);
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begun;
-  result.seconds = seconds.count();
   write(result);
   return result;
 }

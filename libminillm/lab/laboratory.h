@@ -52,9 +52,11 @@ class Laboratory {
   struct Asked {
     Outcomes outcomes;
     std::vector<world::WorldMetric> metrics;
+    std::vector<std::string> chain;  // of whom was asked
   };
   struct Trained {
     std::string key, checkpoint;
+    std::vector<std::string> chain = {};  // keys of all its steps
   };
   std::string sizes() const;
   Trained train(const Cell& cell, uint64_t seed);
@@ -66,6 +68,7 @@ class Laboratory {
   std::string tokenizer(uint64_t seed, int64_t vocab_size);
   ExperimentResult evaluate(const Experiment& experiment,
                             const std::vector<std::vector<Asked>>& asked) const;
+  std::string cell_directory(const std::string& key) const;
   void write(const ExperimentResult& result) const;
   void say(const std::string& message) const;
 

@@ -187,20 +187,20 @@ std::string section(const ExperimentResult& result, const std::string& id) {
   std::string says;
   if (!experiment.says.empty())
     says = fmt::format("<p>Who says so: {}</p>\n", markup_text(experiment.says));
-  return filled(kSection,
-                {{"ID", id},
-                 {"NAME", markup_text(experiment.name)},
-                 {"CLAIM", markup_text(experiment.claim)},
-                 {"VERDICT", badge(result.verdict)},
-                 {"EXPECTED", expected},
-                 {"SAYS", says},
-                 {"FIGURE", figure_without_style(result)},
-                 {"DIFFERENCE", difference_table(result)},
-                 {"REFUTED_BY", markup_text(experiment.refuted_by)},
-                 {"LITERATURE", literature(experiment.literature)},
-                 {"TOOK", fmt::format("Seeds {}. It took {:.1f} minutes of training and asking.",
-                                      seeds_text(result), result.seconds / 60)},
-                 {"TABLE", table(result)}});
+  return filled(kSection, {{"ID", id},
+                           {"NAME", markup_text(experiment.name)},
+                           {"CLAIM", markup_text(experiment.claim)},
+                           {"VERDICT", badge(result.verdict)},
+                           {"EXPECTED", expected},
+                           {"SAYS", says},
+                           {"FIGURE", figure_without_style(result)},
+                           {"DIFFERENCE", difference_table(result)},
+                           {"REFUTED_BY", markup_text(experiment.refuted_by)},
+                           {"LITERATURE", literature(experiment.literature)},
+                           {"TOOK", fmt::format("Seeds {}. Training took {:.1f} minutes, steps "
+                                                "that other experiments share counted in.",
+                                                seeds_text(result), result.seconds / 60)},
+                           {"TABLE", table(result)}});
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ struct ExperimentResult {
   std::vector<CellResult> cells;  // as the experiment has them
   Difference difference;          // of its measure
   Verdict verdict = Verdict::kUndecided;
-  double seconds = 0;   // of training and asking, where nothing was kept of earlier runs
+  double seconds = 0;   // of training all its steps, each once
   std::string version;  // of the library
 };
 

@@ -107,6 +107,10 @@ std::string flaw(const std::string& xml) {
     if (xml.compare(i, 3, "\xef\xbf\xbf") == 0) return "U+FFFF";
     if (c == '&' && xml.compare(i, 2, "&#") != 0) return "bare & at " + xml.substr(i, 40);
     if (c != '<') continue;
+    if (xml.compare(i, 4, "<!--") == 0) {
+      i = xml.find("-->", i) + 2;
+      continue;
+    }
     if (!std::regex_search(begin, xml.end(), match, tag, std::regex_constants::match_continuous))
       return "no tag: " + xml.substr(i, 40);
     const std::string name = match[2];
