@@ -50,6 +50,7 @@
 #include "libminillm/data/tokenizer.h"             // Tokenizer, train_tokenizer
 #include "libminillm/dist/mpi.h"                   // open_launched_ranks
 #include "libminillm/dpo/dpo.h"                    // dpo
+#include "libminillm/eval/choice_eval.h"           // score_items, evaluate_choices
 #include "libminillm/eval/compare.h"               // compare_checkpoints
 #include "libminillm/eval/diagnosis.h"             // judge_answer, diagnose
 #include "libminillm/eval/preference_eval.h"       // evaluate_preferences, evaluate_rewards

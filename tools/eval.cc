@@ -20,6 +20,7 @@
 #include "tools/adapter_option.h"
 #include "tools/chat_template_option.h"
 #include "tools/eval_best_of.h"
+#include "tools/eval_choice.h"
 #include "tools/eval_world.h"
 #include "tools/print.h"
 #include "tools/progress.h"
@@ -272,6 +273,13 @@ int main(int argc, char** argv) {
   WorldArguments questions;
   auto* world = app.add_subcommand("world", "the embedded world's held-out questions");
   add_world_options(*world, questions);
+  ChoiceArguments choices, continuations;
+  auto* choice = app.add_subcommand(
+      "choice", "multiple choice by log-likelihood: ARC, BLiMP, HellaSwag, TruthfulQA, ...");
+  add_choice_options(*choice, choices);
+  auto* continuation = app.add_subcommand(
+      "continuation", "last words and other continuations by log-likelihood: LAMBADA, ...");
+  add_choice_options(*continuation, continuations);
   auto* logprobs = add_command(app, arguments, "logprobs", "log-probability of every token");
   auto* input = logprobs->add_option_group("input")->require_option(1);
   input->add_option("--text", arguments.text, "text; BOS is put in front");
@@ -285,6 +293,8 @@ int main(int argc, char** argv) {
     if (*reward) evaluate_reward_model(arguments);
     if (*best_of) evaluate_best_of(best);
     if (*world) evaluate_world_set(questions, ranks.get());
+    if (*choice) evaluate_choice_files(choices, ranks.get());
+    if (*continuation) evaluate_continuation_files(continuations, ranks.get());
     if (*logprobs) print_log_probs(arguments);
     ranks.reset();  // before the process ends
     return 0;

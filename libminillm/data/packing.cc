@@ -82,6 +82,24 @@ void append_answers(TokenBatch& batch, std::span<const Token> prompt, Answers an
     append_answer(batch, answer, shared.begin, shared.end);
 }
 
+bool fed_alike(const Tail& before, const Tail& tail) {
+  return std::ranges::equal(before.tokens.first(before.tokens.size() - 1),
+                            tail.tokens.first(tail.tokens.size() - 1));
+}
+
+void append_tails(TokenBatch& batch, std::span<const Token> prefix, std::span<const Tail> tails) {
+  const Segment shared = append_beginning(batch, prefix);
+  Index begin = shared.end;
+  for (size_t t = 0; t < tails.size(); ++t) {
+    const auto& [tokens, first] = tails[t];
+    if (t == 0 || !fed_alike(tails[t - 1], tails[t]))
+      begin = append_continuation(batch, tokens.first(tokens.size() - 1), shared.begin, shared.end);
+    for (Index i = first; i < std::ssize(tokens); ++i)
+      batch.targets.push_back(
+          {i == 0 ? shared.end - 1 : begin + i - 1, tokens[static_cast<size_t>(i)], 1});
+  }
+}
+
 void append_scored_answers(TokenBatch& batch, std::span<const Token> prompt, Answers answers) {
   const Segment shared = append_beginning(batch, prompt);
   for (const std::span<const Token> answer : answers) {

@@ -27,6 +27,18 @@ void append_answers(TokenBatch& batch, std::span<const Token> prompt, Answers an
 // The same answers to be scored: their last tokens are fed, too, and those rows are the targets.
 void append_scored_answers(TokenBatch& batch, std::span<const Token> prompt, Answers answers);
 
+// A text that goes on from a prefix; its tokens from `first` on are targets.
+struct Tail {
+  std::span<const Token> tokens;
+  Index first = 0;
+};
+// Appends a prefix and texts that go on from it, each a segment, so that the prefix is computed
+// once; a tail that is fed the same tokens as the one before it is computed with that one. The last
+// token of a tail is not fed. REQUIRES: no tail is empty, nor is the prefix.
+void append_tails(TokenBatch& batch, std::span<const Token> prefix, std::span<const Tail> tails);
+// Whether `tail` is computed with `before`; then it adds no rows.
+bool fed_alike(const Tail& before, const Tail& tail);
+
 // Appends prompt, chosen and rejected as three segments: both answers have the prompt as their
 // prefix, so it is computed once. Its last row predicts the first token of both. An answer without
 // tokens is not there; throws Error if neither is.

@@ -128,6 +128,18 @@ TEST(Packing, AnAnswerOfOneTokenNeedsNoSegment) {
 
 // Trap: truncation that changes the prompt or cuts off the answer. Whole items are dropped instead,
 // and they are counted.
+TEST(Packing, TailsShareTheirPrefixAndWhatTheyAreFed) {
+  TokenBatch batch;
+  const std::vector<Token> prefix = {1, 10}, a = {20, 30}, b = {20, 31}, c = {40, 41, 42}, d = {50};
+  const Tail tails[] = {{a, 1}, {b, 0}, {c, 2}, {d, 0}};
+  EXPECT_TRUE(fed_alike(tails[0], tails[1]));
+  EXPECT_FALSE(fed_alike(tails[1], tails[2]));
+  append_tails(batch, prefix, tails);
+  EXPECT_THAT(batch.tokens, ElementsAre(1, 10, 20, 40, 41));
+  EXPECT_EQ(segments(batch), (Segments{{0, 2, 0, 0}, {2, 3, 0, 2}, {3, 5, 0, 2}}));
+  EXPECT_EQ(targets(batch), (Targets{{2, 30}, {1, 20}, {2, 31}, {4, 42}, {1, 50}}));
+}
+
 TEST(Packing, TooLongItemsAreRemovedWholeAndCounted) {
   std::vector<RenderedSequence> sequences = {{{1, 2, 3}, {0, 0, 1}}, {{1, 2, 3, 4}, {0, 0, 0, 1}}};
   EXPECT_EQ(remove_too_long(sequences, 2), 1);

@@ -10,6 +10,9 @@
 #include "libminillm/data/jinja.h"
 #include "libminillm/data/tokenizer.h"
 #include "libminillm/data/tool_calls.h"
+#include "libminillm/eval/choice_eval.h"
+#include "libminillm/eval/choice_items.h"
+#include "libminillm/eval/choice_log.h"
 #include "libminillm/retrieve/note_index.h"
 #include "libminillm/retrieve/sentences.h"
 #include "tests/fuzz/helpers.h"
@@ -83,6 +86,52 @@ std::vector<std::string> data_file_seeds() {
                  "\x28\xb5\x2f\xfd\x04\x58\x6d\x01\x00\x64\x02\x7b\x22\x74\x65\x78\x74\x22\x3a\x20"
                  "\x22\x61\x20\x66\x6f\x78\x22\x7d\x0a\x62\x20\x3c\x7c\x65\x6e\x64\x6f\x66\x74\x65"
                  "\x78\x74\x7c\x3e\x20\x63\x22\x7d\x0a\x01\x00\x6a\x9b\x61\x5b\x1a\xb9\xe6")};
+}
+
+void choice_items(std::string_view bytes) {
+  constexpr const char* kNames[] = {"x.jsonl", "x.csv", "x.txt", "x.requests.jsonl.gz"};
+  if (bytes.empty()) return;
+  const auto kind = static_cast<uint8_t>(bytes.front());
+  bytes.remove_prefix(1);
+  const std::string path = fuzz_file(kNames[kind % std::size(kNames)], bytes);
+  const auto check = [](const ChoiceTask& task, size_t fewest) {
+    require(!task.items.empty() && !task.form.empty());
+    for (const ChoiceItem& item : task.items) {
+      require(item.choices.size() >= fewest && item.right < item.choices.size());
+      for (const Choice& choice : item.choices) require(character_count(answer_text(choice)) > 0);
+    }
+  };
+  accepted([&] { check(read_choice_items(path), 2); });
+  accepted([&] { check(read_continuation_items(path), 1); });
+  accepted([&] {
+    ChoiceTask task{"f", "f", "questions", "h", {}};
+    task.items.assign(2, {"a", {{"", "b"}, {"", "c"}}, 1});
+    for (const auto& score : ChoiceLog(path, "m", /*reads_only=*/true).begin(task))
+      require(!score || !score->problem.empty() || score->choices.size() == 2);
+  });
+  std::filesystem::remove(path);
+}
+
+std::vector<std::string> choice_items_seeds() {
+  const std::string number(1, '\0');
+  return {
+      number + R"({"sentence_good": "A b.", "sentence_bad": "A c.", "pairID": "0"})" + "\n",
+      number +
+          R"({"request": {"context": "a", "continuation": " b"}, "doc_id": 0, "idx": 0, "label": 1})"
+          "\n"
+          R"({"request": {"context": "a", "continuation": " c"}, "doc_id": 0, "idx": 1, "label": 1})",
+      number + R"({"question": "a", "choices": ["b", "c"], "answer": "B"})" + "\n",
+      number +
+          R"({"query": "a", "choices": {"text": ["b", "c"], "label": ["1", "2"]}, "answerKey": "2"})",
+      number + R"({"context": "a", "continuation": " b"})" + "\n" + R"({"text": "a b"})",
+      "\x01Question,Best Answer,Incorrect Answers\na?,b,\"c; d;\"\n",
+      "\x02the goat has a name\n\nalone\n",
+      number + R"({"task": "f", "kind": "choice", "file": "f", "sha256": "h", "model": "m"})"
+               "\n"
+               R"({"item": 0, "logp": [-1, -2.5], "tokens": [1, 2], "most_probable": [0, 0]})"
+               "\n"
+               R"({"item": 1, "not_asked": "no room"})"
+               "\n"};
 }
 
 void jinja(std::string_view bytes) {

@@ -16,6 +16,11 @@ namespace minillm_testing {
 void data_file(std::string_view bytes);
 std::vector<std::string> data_file_seeds();
 
+// A public benchmark to be chosen from and to be continued; and a file of scored items. The first
+// byte says what it is called.
+void choice_items(std::string_view bytes);
+std::vector<std::string> choice_items_seeds();
+
 // A chat template: rendered, and compared with ours.
 void jinja(std::string_view bytes);
 std::vector<std::string> jinja_seeds();

@@ -240,6 +240,7 @@ std::map<std::string, std::vector<std::string>> make_seeds(const std::string& pu
       config_seed(1, "train.learning_rate=1e-3", toml_of<SftConfig>()),
       config_seed(2, "dpo.beta=0.1", toml_of<DpoConfig>()),
       config_seed(0, "data.sample_prompts=[\"a\", 'b']", "[train]\nsteps = 0x10 # comment\n")};
+  seeds["choice_items"] = choice_items_seeds();
   seeds["data_file"] = data_file_seeds();
   seeds["jinja"] = jinja_seeds();
   seeds["json_schema"] = json_schema_seeds();

@@ -308,6 +308,7 @@ const FuzzTarget kFuzzTargets[] = {
     {"trainer_state", trainer_state},
     {"manifest", manifest},
     {"config_toml", config_toml},
+    {"choice_items", choice_items},
     {"data_file", data_file},
     {"dataset_row", dataset_row},
     {"jinja", jinja},

@@ -377,6 +377,25 @@ expect 2 "." export_aligned
 expect 2 "." export_aligned --gguf refused.gguf --hf refused_hf
 ensure "a refused export left files" none . -name '*refused*' -o -name '*.tmp-*'
 
+# Public benchmarks: a table, one line for every item, and nothing is asked twice.
+cat >questions.jsonl <<'EOF'
+{"question": "Who lives here?", "choices": ["a baker", "a fisher", "a smith"], "answer": "B"}
+{"question": "Who sings?", "choices": ["a goat", "a cat"], "answer": 0}
+EOF
+printf 'A stranger asked the baker\nThe baker has a goat\n' >passages.txt
+expect 0 "^questions +2 +[01]\.[0-9]{4} \[" \
+  tool eval choice --checkpoint base --data questions.jsonl --items items.jsonl
+ensure "not a line for the task and each item" test "$(wc -l <items.jsonl)" -eq 3
+cp items.jsonl items.before
+expect 0 '"chance":0.41666.*"tokens_computed":0,' \
+  tool eval choice --checkpoint base --data questions.jsonl --items items.jsonl --json
+ensure "items were asked twice" cmp items.jsonl items.before
+expect 0 '"perplexity":[0-9]' tool eval continuation --checkpoint base --data passages.txt --json
+expect 1 "items 'items.jsonl': another model was asked" \
+  tool eval choice --checkpoint aligned --data questions.jsonl --items items.jsonl
+expect 1 "passages.txt': it is plain text: expected" \
+  tool eval choice --checkpoint base --data passages.txt
+
 # --- in from other programs
 expect 0 '"tokenizer":false' tool import --llama2c mine.bin --out back --json
 expect 0 "" tool inspect aligned back
