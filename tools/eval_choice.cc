@@ -100,22 +100,22 @@ void tell(const ChoiceTask& task, const Result& result, const Scores& scores) {
   }
 }
 
-constexpr const char* kChoiceRow = "{:<32} {:>6} {:>23} {:>23} {:>9} {:>9} {:>7} {:>8} {:>9}\n";
-constexpr const char* kContinuationRow = "{:<32} {:>6} {:>23} {:>12} {:>9}\n";
+constexpr const char* kChoiceRow = "{:<{}} {:>6} {:>23} {:>23} {:>9} {:>9} {:>7} {:>8} {:>9}\n";
+constexpr const char* kContinuationRow = "{:<{}} {:>6} {:>23} {:>12} {:>9}\n";
 
-void print_header(const ChoiceResult*) {
-  print(kChoiceRow, "task", "items", "acc [95 %]", "acc_norm [95 %]", "acc_bytes", "acc_tok",
+void print_header(size_t width, const ChoiceResult*) {
+  print(kChoiceRow, "task", width, "items", "acc [95 %]", "acc_norm [95 %]", "acc_bytes", "acc_tok",
         "chance", "centred", "bits/byte");
 }
-void print_row(const std::string& name, const ChoiceResult& r) {
-  print(kChoiceRow, name, r.items, cell(r.acc), cell(r.acc_norm), cell(r.acc_bytes.value()),
+void print_row(const std::string& name, size_t width, const ChoiceResult& r) {
+  print(kChoiceRow, name, width, r.items, cell(r.acc), cell(r.acc_norm), cell(r.acc_bytes.value()),
         cell(r.acc_tokens.value()), cell(r.chance), cell(r.centred(r.acc)), cell(r.bits_per_byte));
 }
-void print_header(const ContinuationResult*) {
-  print(kContinuationRow, "task", "items", "acc [95 %]", "perplexity", "bits/byte");
+void print_header(size_t width, const ContinuationResult*) {
+  print(kContinuationRow, "task", width, "items", "acc [95 %]", "perplexity", "bits/byte");
 }
-void print_row(const std::string& name, const ContinuationResult& r) {
-  print(kContinuationRow, name, r.items, cell(r.acc),
+void print_row(const std::string& name, size_t width, const ContinuationResult& r) {
+  print(kContinuationRow, name, width, r.items, cell(r.acc),
         r.perplexity ? fmt::format("{:.4g}", *r.perplexity) : "-", cell(r.bits_per_byte));
 }
 
@@ -144,14 +144,14 @@ class Means {
   std::map<std::string, double> sums_, counts_;
 };
 
-void print_means(const Means& means, size_t tasks, const ChoiceResult*) {
-  print(kChoiceRow, fmt::format("mean of {} tasks", tasks), "", cell(means.of("acc")),
+void print_means(const Means& means, size_t tasks, size_t width, const ChoiceResult*) {
+  print(kChoiceRow, fmt::format("mean of {} tasks", tasks), width, "", cell(means.of("acc")),
         cell(means.of("acc_norm")), cell(means.of("acc_bytes")), cell(means.of("acc_tokens")),
         cell(means.of("chance")), cell(means.of("acc_centred")), cell(means.of("bits_per_byte")));
 }
-void print_means(const Means& means, size_t tasks, const ContinuationResult*) {
-  print(kContinuationRow, fmt::format("mean of {} tasks", tasks), "", cell(means.of("acc")), "",
-        cell(means.of("bits_per_byte")));
+void print_means(const Means& means, size_t tasks, size_t width, const ContinuationResult*) {
+  print(kContinuationRow, fmt::format("mean of {} tasks", tasks), width, "", cell(means.of("acc")),
+        "", cell(means.of("bits_per_byte")));
 }
 
 // Whatever the scores depend on beside the data.
@@ -179,7 +179,9 @@ void evaluate_files(const ChoiceArguments& arguments, Communicator* ranks, bool 
   double seconds = 0;
   Json json = Json::array();
   Means means;
-  if (!arguments.json) print_header(static_cast<Result*>(nullptr));
+  size_t width = 16;
+  for (const ChoiceTask& task : tasks) width = std::max(width, task.name.size());
+  if (!arguments.json) print_header(width, static_cast<Result*>(nullptr));
   for (const ChoiceTask& task : tasks) {
     Scores scores = log.begin(task);
     ScoreOptions options{finds_most_probable,
@@ -199,7 +201,7 @@ void evaluate_files(const ChoiceArguments& arguments, Communicator* ranks, bool 
     tell(task, result, scores);
     json.push_back(to_json(task, result));
     means.add(json.back());
-    if (!arguments.json) print_row(task.name, result);
+    if (!arguments.json) print_row(task.name, width, result);
   }
   const std::optional<double> rate =
       work.rows > 0 ? std::optional(static_cast<double>(work.rows) / seconds) : std::nullopt;
@@ -212,7 +214,7 @@ void evaluate_files(const ChoiceArguments& arguments, Communicator* ranks, bool 
                       .dump());
     return;
   }
-  if (tasks.size() > 1) print_means(means, tasks.size(), static_cast<Result*>(nullptr));
+  if (tasks.size() > 1) print_means(means, tasks.size(), width, static_cast<Result*>(nullptr));
   if (rate) print("{} tokens, {} computed, {:.0f} a second\n", work.tokens, work.rows, *rate);
 }
 

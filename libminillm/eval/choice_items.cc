@@ -17,11 +17,21 @@ namespace {
 
 // --- Requests: several records an item ---------------------------------------------------------
 
+// From this doc_id on, oe-eval asks for the same answers without the question, for a metric that is
+// not here; OLMo leaves these out, too (OEEvalTask, olmo/eval/downstream.py).
+constexpr int64_t kFirstUnconditional = 1'000'000;
+
+bool is_unconditional(const Json& record) {
+  const Json* doc = find_field(record, "doc_id");
+  return doc != nullptr && doc->is_number_integer() && doc->get<int64_t>() >= kFirstUnconditional;
+}
+
 class Requests {
  public:
   void add(const Json& record, int64_t line) {
     const Json* request = find_field(record, "request");
     if (request == nullptr) fail_field("request", "an object", nullptr);
+    if (is_unconditional(record)) return;
     Choice choice{text_of(*request, "context"), text_of(*request, "continuation")};
     check_choice(choice);
     const std::string doc = id_of(record, "doc_id");

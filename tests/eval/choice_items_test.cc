@@ -61,6 +61,16 @@ TEST(ChoiceItems, OfRequestsAreGroupedByDocument) {
   EXPECT_EQ(task.items[1].choices[0].context, "Q: b?");
 }
 
+// WinoGrande: what is filled in is in the context, and all continuations are one.
+TEST(ChoiceItems, OfRequestsMayDifferInTheirContexts) {
+  const ChoiceTask task =
+      read(request(0, 0, 1, "The goat", " bleats.") + request(0, 1, 1, "The mason", " bleats.") +
+           request(1000000, 0, 1, "Answer:", " bleats."));
+  ASSERT_EQ(task.items.size(), 1u) << "the request without its question is left out";
+  EXPECT_EQ(task.items[0].choices[0].context, "The goat");
+  EXPECT_EQ(task.items[0].choices[1].context, "The mason");
+}
+
 TEST(ChoiceItems, OfRequestsThatDoNotFitTogetherAreNamed) {
   EXPECT_ERROR(read(request(0, 0, 1, "a", " b") + request(0, 2, 1, "a", " c")),
                "task.jsonl:1: the right answer is missing: expected a request with 'idx' 1");

@@ -167,5 +167,18 @@ TEST(ScoreItems, ComputeTheBeginningThatQuestionsShareOnce) {
   EXPECT_GT(work.tokens, 8 * shared);
 }
 
+TEST(ScoreItems, ShareABeginningThatIsLongerThanABatch) {
+  const Index context = kEvaluationRows + 400;
+  const Model model = toy_model(1, context);
+  std::string examples;
+  while (std::ssize(with_bos(examples)) < kEvaluationRows + 10) examples += "the goat has a name. ";
+  const std::vector<ChoiceItem> items = {
+      {"", {{examples + "the", " goat and a mason"}, {examples + "the", " name"}}, 0}};
+  Scores scores(1);
+  const ScoringWork work = score_items(model, toy_tokenizer(), items, scores);
+  EXPECT_LT(work.rows, std::ssize(with_bos(examples)) + 20);
+  EXPECT_FALSE(scores[0]->truncated);
+}
+
 }  // namespace
 }  // namespace minillm
