@@ -13,6 +13,7 @@
 #include "libminillm/eval/world_eval.h"
 #include "libminillm/generate/built_in_tools.h"
 #include "libminillm/retrieve/note_index.h"
+#include "libminillm/retrieve/question.h"
 #include "tools/print.h"
 
 namespace minillm {
@@ -57,7 +58,10 @@ Metrics all_metrics(const WorldArguments& arguments, const Subject& subject) {
     add(evaluate_open_book(
         subject.model, subject.tokenizer,
         world::load_open_book_eval(file_of(arguments, "open_book_eval.jsonl"), subject.split),
-        subject.note_source(), subject.scoring));
+        subject.note_source(), subject.scoring,
+        [](const std::string& question, const std::string& note) {
+          return may_answer(question_words(question), note);
+        }));
   if (arguments.tools)
     add(evaluate_tools(
         subject.model, subject.tokenizer,

@@ -113,28 +113,40 @@ std::vector<world::WorldMetric> evaluate_world(const Model& model, const Tokeniz
 
 std::vector<world::WorldMetric> evaluate_open_book(const Model& model, const Tokenizer& tokenizer,
                                                    const std::vector<world::OpenBookItem>& items,
-                                                   const NoteSource& source,
-                                                   const Scoring& scoring) {
+                                                   const NoteSource& source, const Scoring& scoring,
+                                                   const NoteRule& rule) {
+  using Kind = world::OpenBookItemKind;
   MINILLM_CHECK(model.config().has_lm_head(), "open book: a reward model says nothing");
-  std::vector<std::vector<std::string>> shown;
-  std::vector<std::vector<Token>> prompts;
+  struct Shown {
+    const world::OpenBookItem& item;
+    std::vector<std::string> notes;
+    bool by_name;
+  };
+  std::vector<Shown> shown;
   for (const world::OpenBookItem& item : items) {
-    std::vector<Note> notes;
+    std::vector<std::string> notes;
     if (item.notes) {
-      for (const std::string& text : *item.notes) notes.push_back({text, "", 0});
+      notes = *item.notes;
     } else {
-      notes = source(item.question, kMostNotes);
+      for (Note& note : source(item.question, kMostNotes)) notes.push_back(std::move(note.text));
     }
-    std::vector<Message> prompt = {{Role::kUser, item.question}};
-    if (item.kind != world::OpenBookItemKind::kClosed)
-      prompt = with_notes(std::move(prompt), notes);
+    shown.push_back({item, notes, false});
+    if (!rule || (item.kind != Kind::kAmongOthers && item.kind != Kind::kNotTold)) continue;
+    std::erase_if(notes, [&](const std::string& note) { return !rule(item.question, note); });
+    shown.push_back({item, notes, true});
+  }
+  std::vector<std::vector<Token>> prompts;
+  for (const Shown& one : shown) {
+    std::vector<Message> prompt = {{Role::kUser, one.item.question}};
+    std::vector<Note> notes;
+    for (const std::string& text : one.notes) notes.push_back({text, "", 0});
+    if (one.item.kind != Kind::kClosed) prompt = with_notes(std::move(prompt), notes);
     prompts.push_back(render_prompt(tokenizer, prompt));
-    std::vector<std::string>& texts = shown.emplace_back();
-    for (Note& note : notes) texts.push_back(std::move(note.text));
   }
   const std::vector<Generation> answers = answer_greedily(model, tokenizer, prompts, scoring);
   world::OpenBookScore score;
-  for (size_t i = 0; i < items.size(); ++i) score.add(items[i], shown[i], answers[i].text);
+  for (size_t i = 0; i < shown.size(); ++i)
+    score.add(shown[i].item, shown[i].notes, answers[i].text, shown[i].by_name);
   return score.metrics();
 }
 

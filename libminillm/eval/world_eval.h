@@ -4,6 +4,8 @@
 #ifndef LIBMINILLM_EVAL_WORLD_EVAL_H_
 #define LIBMINILLM_EVAL_WORLD_EVAL_H_
 
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "libminillm/data/notes.h"
@@ -28,13 +30,18 @@ std::vector<world::WorldMetric> evaluate_world(const Model& model, const Tokeniz
                                                const world::WorldEvalSet& set,
                                                const Scoring& scoring = {});
 
+// Whether a note may answer a question (retrieve/question.h has the rule of names).
+using NoteRule = std::function<bool(const std::string& question, const std::string& note)>;
+
 // All metrics of world/open_book_eval.h: the questions that are to be looked up are looked up in
 // `source`, and every answer is generated greedily from a prompt with its notes (data/notes.h).
+// With a `rule`, items that show notes about others are asked again with those that it admits.
 // Throws Error as evaluate_world does, and if the model has no language head.
 std::vector<world::WorldMetric> evaluate_open_book(const Model& model, const Tokenizer& tokenizer,
                                                    const std::vector<world::OpenBookItem>& items,
                                                    const NoteSource& source,
-                                                   const Scoring& scoring = {});
+                                                   const Scoring& scoring = {},
+                                                   const NoteRule& rule = {});
 
 }  // namespace minillm
 

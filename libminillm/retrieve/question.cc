@@ -112,4 +112,11 @@ std::string match_expression(const QuestionWords& question) {
   return out + ')';
 }
 
+bool may_answer(const QuestionWords& question, std::string_view note) {
+  std::set<std::string> held;
+  for (const std::string& word : question_words(note).words) held.insert(lower_case(word));
+  const auto holds = [&](const std::string& word) { return held.contains(lower_case(word)); };
+  return std::ranges::all_of(question.names, holds) && std::ranges::any_of(question.words, holds);
+}
+
 }  // namespace minillm

@@ -32,6 +32,10 @@ inline constexpr size_t kMostQuestionWords = 64;
 // told finds what others are told of in the same words.
 std::string match_expression(const QuestionWords& question);
 
+// The same rule for notes that something else has found: whether one holds every name and any of
+// the words.
+bool may_answer(const QuestionWords& question, std::string_view note);
+
 }  // namespace minillm
 
 #endif  // LIBMINILLM_RETRIEVE_QUESTION_H_

@@ -22,7 +22,10 @@ constexpr std::string_view kMetricNames[] = {"late_known_rate_closed",
                                              "late_answer_accuracy_among_others",
                                              "late_admitted_rate",
                                              "note_over_memory_rate",
-                                             "distractor_taken_rate"};
+                                             "distractor_taken_rate",
+                                             "late_answer_accuracy_among_others_by_name",
+                                             "late_admitted_rate_by_name",
+                                             "distractor_taken_rate_by_name"};
 
 std::string about(std::string_view question, const Person& person) {
   return fill_pattern(question, {{"name", person.name}});
@@ -183,7 +186,10 @@ void OpenBookScore::count(std::string_view name, bool hit) {
 }
 
 void OpenBookScore::add(const OpenBookItem& item, const std::vector<std::string>& notes,
-                        std::string_view text) {
+                        std::string_view text, bool by_name) {
+  const auto count_shown = [&](std::string metric, bool hit) {
+    count(metric.append(by_name ? "_by_name" : ""), hit);
+  };
   const std::string said = trimmed(text);
   const bool denied = admits_not_knowing(said);
   const bool right = !denied && contains_words(said, item.value);
@@ -204,12 +210,12 @@ void OpenBookScore::add(const OpenBookItem& item, const std::vector<std::string>
       count("late_answer_accuracy_new_wording", right);
       break;
     case OpenBookItemKind::kAmongOthers:
-      count("late_answer_accuracy_among_others", right);
-      count("distractor_taken_rate", wrong);
+      count_shown("late_answer_accuracy_among_others", right);
+      count_shown("distractor_taken_rate", wrong);
       break;
     case OpenBookItemKind::kNotTold:
-      count("late_admitted_rate", denied);
-      if (!item.wrong.empty()) count("distractor_taken_rate", wrong);
+      count_shown("late_admitted_rate", denied);
+      if (!item.wrong.empty()) count_shown("distractor_taken_rate", wrong);
       break;
     case OpenBookItemKind::kAgainstMemory:
       count("note_over_memory_rate", right);

@@ -49,8 +49,10 @@ std::vector<OpenBookItem> load_open_book_eval(const std::string& path, Split spl
 class OpenBookScore {
  public:
   // `notes`: what the model was shown; `text`: what it said, of which white space around it does
-  // not count.
-  void add(const OpenBookItem& item, const std::vector<std::string>& notes, std::string_view text);
+  // not count. `by_name`: the notes were first put through the rule of names, as what is looked up
+  // is: metrics of their own, of the items that are shown others' notes.
+  void add(const OpenBookItem& item, const std::vector<std::string>& notes, std::string_view text,
+           bool by_name = false);
   // In a fixed order; those without items have `of` 0.
   std::vector<WorldMetric> metrics() const;
 

@@ -156,6 +156,21 @@ TEST_F(WorldEval, AnOpenBookIsAskedForWhatIsToBeLookedUp) {
         "late_answer_accuracy_among_others", "late_admitted_rate", "distractor_taken_rate"})
     EXPECT_EQ(metrics.at(name).of, 1) << name;
   EXPECT_EQ(metrics.at("note_over_memory_rate").of, 0);
+  EXPECT_EQ(metrics.at("late_admitted_rate_by_name").of, 0) << "there was no rule";
+
+  // With a rule, those with notes about others are asked again, with the notes that it admits.
+  std::vector<std::string> ruled;
+  const NoteRule rule = [&](const std::string& question, const std::string& note) {
+    ruled.push_back(question + ": " + note);
+    return false;
+  };
+  for (const WorldMetric& metric :
+       evaluate_open_book(model_, toy_tokenizer(), items, source, {}, rule))
+    metrics[metric.name] = metric;
+  EXPECT_EQ(ruled, std::vector<std::string>{"others: the mason"});
+  EXPECT_EQ(metrics.at("late_admitted_rate_by_name").of, 1);
+  EXPECT_EQ(metrics.at("late_answer_accuracy_among_others_by_name").of, 1);
+  EXPECT_EQ(metrics.at("late_answer_accuracy_among_others").of, 1);
 }
 
 // The model sees the notes in front of the question, and nothing where it is asked by heart.

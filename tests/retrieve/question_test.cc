@@ -51,6 +51,17 @@ TEST(Question, EveryWordIsQuoted) {
             "\"Mary\" AND \"Ashford\" AND (\"Mary\" OR \"Ashford\" OR \"lives\")");
 }
 
+TEST(Question, ANoteMayAnswerIfItHoldsEveryName) {
+  const QuestionWords asked = question_words("Which instrument does Mary Ashford play?");
+  EXPECT_TRUE(may_answer(asked, "mary ASHFORD plays the fiddle."));
+  EXPECT_TRUE(may_answer(asked, "The fiddle of Ashford, Mary."));
+  EXPECT_FALSE(may_answer(asked, "Tom Ashford plays the fiddle."));
+  EXPECT_FALSE(may_answer(asked, "Mary Ashfordson plays the fiddle."));
+  EXPECT_FALSE(may_answer(asked, ""));
+  EXPECT_TRUE(may_answer(question_words("who plays the fiddle"), "Tom plays."));
+  EXPECT_FALSE(may_answer(question_words("who plays the fiddle"), "Tom sings."));
+}
+
 TEST(Question, OfAnyLengthIsBounded) {
   std::string many;
   for (int i = 0; many.size() < size_t{10} << 20; ++i) many += "w" + std::to_string(i) + " ";

@@ -168,7 +168,7 @@ TEST_F(OpenBookScores, ANoteCountsMoreThanMemory) {
 
 TEST_F(OpenBookScores, WhatWasNotAskedHasNothingToCount) {
   const std::vector<WorldMetric> metrics = OpenBookScore().metrics();
-  EXPECT_EQ(metrics.size(), 8u);
+  EXPECT_EQ(metrics.size(), 11u);
   for (const WorldMetric& found : metrics) EXPECT_EQ(found.of, 0) << found.name;
 }
 
