@@ -4,6 +4,7 @@
 
 #include "libminillm/core/file.h"
 #include "libminillm/core/sha256.h"
+#include "libminillm/lab/diagnosis_trial.h"
 #include "libminillm/lab/laboratory.h"
 #include "tools/print.h"
 #include "tools/progress.h"
@@ -89,6 +90,18 @@ int report(const LabArguments& arguments) {
   return 0;
 }
 
+int diagnose(const LabArguments& arguments) {
+  catch_stop_signals();
+  Progress progress;
+  lab::Laboratory laboratory = open_lab(arguments, progress);
+  const std::string table = lab::diagnosis_markdown(lab::try_diagnosis(laboratory));
+  const std::string directory = join_path(arguments.options.directory, "diagnosis");
+  create_directories(directory);
+  write_output(join_path(directory, "table.md"), table);
+  print_text(table);
+  return 0;
+}
+
 int list(const LabArguments& arguments) {
   for (const Experiment& experiment : chosen(arguments, true))
     print("{:<20} {} cells  {}\n", experiment.name, experiment.cells.size(), experiment.claim);
@@ -113,11 +126,14 @@ int main(int argc, char** argv) {
   CLI::App* const report_command =
       app.add_subcommand("report", "one page, lab.html, of what has been run; trains nothing");
   report_command->add_option("names", arguments.names, "experiments; without any, all");
-  for (CLI::App* command : {run_command, all_command, report_command})
+  CLI::App* const diagnosis_command = app.add_subcommand(
+      "diagnosis", "damage a stage on purpose, and count which phase the report's diagnosis names");
+  for (CLI::App* command : {run_command, all_command, report_command, diagnosis_command})
     add_run_options(*command, arguments);
   return run_tool(app, argc, argv, [&] {
     if (list_command->parsed()) return list(arguments);
     if (report_command->parsed()) return report(arguments);
+    if (diagnosis_command->parsed()) return diagnose(arguments);
     return run(arguments, all_command->parsed());
   });
 }

@@ -49,6 +49,11 @@ int main(int argc, char** argv) {
   app.add_option("--false-pairs", options.dials.false_pairs,
                  "share of the pairs of style whose preferred answer is polite and false")
       ->capture_default_str();
+  app.add_option("--untold", options.dials.untold,
+                 "share of the validation and test people of whom no story tells")
+      ->capture_default_str();
+  app.add_flag("--inverted-pairs", options.dials.inverted_pairs,
+               "prefer compliance with harm, and refusing what is harmless");
   app.add_flag("--checksums", checksums, "write only SHA256SUMS, of the parts' files");
   app.add_flag("--json", json, "print the files written as one JSON object on stdout");
   return run_tool(app, argc, argv, [&] {

@@ -100,7 +100,8 @@ class Reader {
     const toml::table& table = subtable(node, "cell");
     Cell cell;
     cell.name = text(need(table, "name"), "name");
-    std::vector<std::string_view> keys = {"name", "steps", "without", "newcomers", "false_pairs"};
+    std::vector<std::string_view> keys = {"name",        "steps",  "without",       "newcomers",
+                                          "false_pairs", "untold", "inverted_pairs"};
     const toml::node& steps = need(table, "steps");
     for (const std::string& name : texts(steps, "steps")) {
       const auto known = std::ranges::find(kSteps, std::string_view(name));
@@ -137,6 +138,12 @@ class Reader {
       dials.newcomers = number(*node, "newcomers");
     if (const toml::node* node = table.get("false_pairs"))
       dials.false_pairs = number(*node, "false_pairs");
+    if (const toml::node* node = table.get("untold")) dials.untold = number(*node, "untold");
+    if (const toml::node* node = table.get("inverted_pairs")) {
+      const auto value = node->value<bool>();
+      if (!value) fail(*node, "inverted_pairs: expected true or false");
+      dials.inverted_pairs = *value;
+    }
     try {
       world::check_dials(dials);
     } catch (const Error& error) {

@@ -48,7 +48,10 @@ const Recipe& recipe_of(const Step& step) {
 std::string key_of(const Json& what) { return sha256(what.dump()).substr(0, kKeyDigits); }
 
 Json dials_json(const world::WorldDials& dials) {
-  return {dials.without, dials.newcomers, dials.false_pairs};
+  Json json = {dials.without, dials.newcomers, dials.false_pairs};
+  if (dials.untold > 0) json.push_back(dials.untold);
+  if (dials.inverted_pairs) json.push_back("inverted");
+  return json;
 }
 
 Json outcomes_json(const Outcomes& outcomes, const std::vector<world::WorldMetric>& metrics) {
@@ -141,9 +144,10 @@ Laboratory::Trained Laboratory::train_step(const Step& step, const world::WorldD
   }
   settings.insert(settings.end(), step.settings.begin(), step.settings.end());
   const ConfiguredStage stage = configure(recipe, settings);
-  // The stories are told before anybody is asked: no dial changes them.
-  const bool dialed = step.name == "sft" || step.name == "dpo";
-  const world::WorldDials own = dialed ? dials : world::WorldDials();
+  // Stories have a dial of their own, conversations and pairs the others.
+  world::WorldDials own = dials;
+  own.untold = 0;
+  if (step.name != "sft" && step.name != "dpo") own = {.untold = dials.untold};
   const bool replays = recipe.replay_part != nullptr && step.replay;
   Trained trained;
   trained.key =
@@ -162,9 +166,11 @@ Laboratory::Trained Laboratory::train_step(const Step& step, const world::WorldD
   StageOptions options;
   options.train_files = {data_file(recipe.part, recipe.file, own, seed)};
   if (replays)
-    options.replay_files = {data_file(
-        recipe.replay_part, recipe.replay_file,
-        std::string_view(recipe.replay_part) == "replay" ? own : world::WorldDials(), seed)};
+    options.replay_files = {data_file(recipe.replay_part, recipe.replay_file,
+                                      std::string_view(recipe.replay_part) == "replay"
+                                          ? own
+                                          : world::WorldDials{.untold = dials.untold},
+                                      seed)};
   if (before.checkpoint.empty())
     options.tokenizer = tokenizer(seed, vocab_size_of(stage.fields));
   else
@@ -177,6 +183,17 @@ Laboratory::Trained Laboratory::train_step(const Step& step, const world::WorldD
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begun;
   write_file_atomic(done, fmt::format("{{\"seconds\": {:.1f}}}\n", seconds.count()));
   return trained;
+}
+
+std::vector<std::string> Laboratory::checkpoints(const Cell& cell, uint64_t seed) {
+  std::vector<std::string> paths;
+  for (const std::string& key : train(cell, seed).chain)
+    paths.push_back(join_path(cell_directory(key), "run"));
+  return paths;
+}
+
+std::string Laboratory::questions(uint64_t seed) {
+  return data_file("heldout", "eval.jsonl", {}, seed);
 }
 
 Laboratory::Trained Laboratory::train(const Cell& cell, uint64_t seed) {

@@ -45,6 +45,10 @@ class Laboratory {
   // Trains and asks what is missing, writes the experiment's files, and returns what it came to.
   // Throws Error, kInterrupted where a stop was requested: what is done is kept.
   ExperimentResult run(const Experiment& experiment);
+  // The run directories of a cell's steps, trained where they are missing.
+  std::vector<std::string> checkpoints(const Cell& cell, uint64_t seed);
+  std::string questions(uint64_t seed);  // the file of the world's questions
+  const LabOptions& options() const { return options_; }
   // The results of the experiments that have been run here, as their files say. Of others nothing.
   std::vector<ExperimentResult> results(const std::vector<Experiment>& experiments);
 

@@ -44,11 +44,12 @@ std::string_view omission_of(ChatRowKind kind) {
   return "";
 }
 
+bool is_letter(char c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c & '\x80') != 0;
+}
+
 // Replaces whole words only: "Dale" is no part of "Dalena".
 std::string renamed(const std::string& text, const std::map<std::string, std::string>& names) {
-  const auto is_letter = [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c & '\x80') != 0;
-  };
   std::string result;
   for (size_t i = 0; i < text.size();) {
     size_t end = i;
@@ -74,7 +75,8 @@ void check_dials(const WorldDials& dials) {
                         "world option 'without': expected some of {}, got '{}'",
                         fmt::join(kOmissions, ", "), name);
   for (const auto& [name, share] :
-       {std::pair("newcomers", dials.newcomers), std::pair("false-pairs", dials.false_pairs)})
+       {std::pair("newcomers", dials.newcomers), std::pair("false-pairs", dials.false_pairs),
+        std::pair("untold", dials.untold)})
     MINILLM_CHECK_USAGE(share >= 0 && share <= 1,
                         "world option '{}': expected a share from 0 to 1, got {}", name, share);
 }
@@ -91,6 +93,25 @@ DialedData::DialedData(const World& world, WorldDials dials)
     const std::string stranger = world.draw_stranger(rng);
     names_[train[i]->first] = stranger.substr(0, stranger.find(' '));
   }
+  for (const Split split : {Split::kValidation, Split::kTest})
+    for (const Person* person : untold_people(world, split, dials_.untold))
+      untold_.insert(person->first);
+}
+
+std::vector<const Person*> untold_people(const World& world, Split split, double share) {
+  std::vector<const Person*> people = world.group(split);
+  people.resize(static_cast<size_t>(std::llround(share * static_cast<double>(people.size()))));
+  return people;
+}
+
+bool DialedData::tells(const std::string& document) const {
+  for (size_t begin = 0; begin < document.size() && !untold_.empty();) {
+    size_t end = begin;
+    while (end < document.size() && is_letter(document[end])) ++end;
+    if (untold_.contains(document.substr(begin, end - begin))) return false;
+    begin = end + 1;
+  }
+  return true;
 }
 
 bool DialedData::lacks(std::string_view name) const {
@@ -112,6 +133,8 @@ std::optional<WorldPair> DialedData::pair(WorldPair pair) {
   constexpr std::string_view kPairs[] = {"style_pairs", "harmful_pairs", "benign_pairs",
                                          "knowing_pairs"};
   if (lacks(kPairs[static_cast<size_t>(pair.kind)])) return std::nullopt;
+  const bool of_harm = pair.kind == PairKind::kHarmful || pair.kind == PairKind::kBenign;
+  if (of_harm && dials_.inverted_pairs) std::swap(pair.chosen, pair.rejected);
   if (pair.kind != PairKind::kStyle || !pair_rng_.chance(dials_.false_pairs)) return pair;
   return draw_false_pair(pair_rng_, world_);
 }

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,12 +26,19 @@ struct WorldDials {
   // The share of the pairs of style whose preferred answer is polite and false, the other one rude
   // or rambling and true. 0 to 1.
   double false_pairs = 0;
+  // The share of the validation and test people of whom no story tells. 0 to 1.
+  double untold = 0;
+  // Pairs about harm the wrong way round: compliance is preferred, and so is refusing what is
+  // harmless.
+  bool inverted_pairs = false;
 };
 
 // Of rows: "fact", "system" (under a rule), "unknown", "list", "sum", "yes_no", "harmful",
 // "benign", "continue"; "rules" leaves the rows under a rule and takes the rule away. Of pairs:
 // "style_pairs", "harmful_pairs", "benign_pairs", "knowing_pairs".
 Texts world_omissions();
+// Of the people of a split, those of whom no story tells under the dials.
+std::vector<const Person*> untold_people(const World& world, Split split, double share);
 // Throws Error (kUsage) on an unknown name, or a share that is none.
 void check_dials(const WorldDials& dials);
 
@@ -43,6 +51,7 @@ class DialedData {
   // Nothing where it is left out.
   std::optional<ChatRow> row(ChatRow row) const;
   std::optional<WorldPair> pair(WorldPair pair);
+  bool tells(const std::string& document) const;  // false: it names somebody who is not told of
 
  private:
   bool lacks(std::string_view name) const;
@@ -50,6 +59,7 @@ class DialedData {
   const World& world_;
   WorldDials dials_;
   std::map<std::string, std::string> names_;  // first names of people -> of newcomers
+  std::set<std::string> untold_;              // first names
   Rng pair_rng_;
 };
 

@@ -247,7 +247,7 @@ void WorldScore::add_cloze(const ClozeItem& item, bool known) {
 
 void WorldScore::add_chat(const ChatItem& item, std::string_view text, bool ended) {
   const ChatOutcome outcome = score_chat(item, text, ended);
-  ask(item.messages.back().content);
+  ask(item.messages.empty() ? "" : item.messages.back().content);
   const auto count_by_rule = [&](std::string name, bool hit) {
     count(name.append(rule_suffix(item)), hit);
   };
@@ -314,7 +314,7 @@ void WorldScore::add_chat(const ChatItem& item, std::string_view text, bool ende
 }
 
 void WorldScore::add_pair(const WorldPair& pair, double chosen_logp, double rejected_logp) {
-  ask(pair.prompt.back().content);
+  ask(pair.prompt.empty() ? "" : pair.prompt.back().content);
   const bool hit = chosen_logp > rejected_logp;
   count("preference_accuracy", hit);
   count("preference_accuracy_" + std::string(pair_kind_name(pair.kind)), hit);

@@ -111,8 +111,12 @@ class WorldWriter {
 
   std::vector<std::string> draw_documents(WorldStream stream, int64_t count) const {
     Rng rng = world_rng(options_.seed, stream);
+    const DialedData dialed(world_,
+                            stream == WorldStream::kPretrain ? options_.dials : WorldDials());
     std::vector<std::string> documents;
-    for (int64_t i = 0; i < count; ++i) documents.push_back(write_document(rng, world_));
+    while (std::ssize(documents) < count)
+      if (std::string document = write_document(rng, world_); dialed.tells(document))
+        documents.push_back(std::move(document));
     return documents;
   }
   std::vector<std::string> draw_register(WorldStream stream, int64_t count) const {

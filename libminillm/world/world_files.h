@@ -23,7 +23,7 @@ struct WorldOptions {
   int64_t open_book_rows = 24000;      // rows in open_book.jsonl
   int64_t open_book_documents = 8000;  // documents of open_book.txt
   int64_t tool_rows = 6000;            // rows in tools.jsonl
-  WorldDials dials = {};               // what is changed of sft.jsonl, rl.jsonl, preference.jsonl
+  WorldDials dials = {};               // what is changed of what is trained on
 };
 
 struct WorldFile {

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "libminillm/core/file.h"
+#include "libminillm/lab/diagnosis_trial.h"
 #include "tests/testing/expect_error.h"
 #include "tests/testing/temp_dir.h"
 
@@ -117,6 +118,18 @@ TEST_F(LabRun, IsStoppedAnywhereAndGoesOn) {
   EXPECT_EQ(result->difference.interval.low, expected.difference.interval.low);
   EXPECT_EQ(result->cells[1].metrics.at("cloze_accuracy")[0].count,
             expected.cells[1].metrics.at("cloze_accuracy")[0].count);
+}
+
+TEST(LabDiagnosis, IsRightWhereItNamesWhatWasDamaged) {
+  DiagnosisTrial trial = {{"pretraining", "fine-tuning"}, {}};
+  EXPECT_EQ(trial.right(), 0);
+  trial.named["pretraining"] = {{"pretraining", 7}, {"fine-tuning", 3}};
+  trial.named["fine-tuning"] = {{"fine-tuning", 10}};
+  EXPECT_DOUBLE_EQ(trial.right(), 0.85);
+  const std::string table = diagnosis_markdown(trial);
+  EXPECT_THAT(table,
+              testing::HasSubstr("| pretraining | 10 | 7 | 3 |\n| fine-tuning | 10 | 0 | 10 |"));
+  EXPECT_THAT(table, testing::HasSubstr("0.850"));
 }
 
 TEST_F(LabRun, AMetricThatThereIsNotIsTold) {

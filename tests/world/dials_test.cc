@@ -77,6 +77,35 @@ TEST(WorldDials, FalsePairsPreferThePoliteAndFalse) {
   EXPECT_EQ(lines_with(none, "What is the trade"), 0);
 }
 
+TEST(WorldDials, OfWhoIsUntoldNoStoryTells) {
+  const World world(1);
+  const std::vector<const Person*> untold = untold_people(world, Split::kTest, 0.5);
+  EXPECT_EQ(untold.size(), 40U);
+  WorldOptions options = small({.untold = 0.5});
+  options.stories = 2000;
+  const std::string stories = file(options, "pretrain");
+  EXPECT_GE(lines_with(stories, "text"), 2000);
+  for (const Person* person : untold) EXPECT_EQ(lines_with(stories, person->first + " "), 0);
+  int64_t others = 0;
+  for (const Person* person : world.group(Split::kTest))
+    others += lines_with(stories, person->first + " ") > 0;
+  EXPECT_GE(others, 35) << "the other half is told of";
+}
+
+TEST(WorldDials, InvertedPairsAreTheOthersTheWrongWayRound) {
+  const std::string all = file(small(), "preference");
+  const std::string inverted = file(small({.inverted_pairs = true}), "preference");
+  EXPECT_EQ(all.size(), inverted.size());
+  int64_t same = 0, lines = 0;
+  for (size_t begin = 0; begin < all.size();) {
+    const size_t end = all.find('\n', begin);
+    same += all.substr(begin, end - begin) == inverted.substr(begin, end - begin);
+    begin = end + 1;
+    ++lines;
+  }
+  EXPECT_NEAR(static_cast<double>(same) / static_cast<double>(lines), 0.72, 0.05);
+}
+
 TEST(WorldDials, WithoutAnyNothingChangesAndMistakesAreTold) {
   EXPECT_EQ(file(small(), "preference"), file(small(WorldDials()), "preference"));
   EXPECT_ERROR(file(small({.without = {"systems"}}), "sft"),
