@@ -50,10 +50,13 @@
 #include "libminillm/data/tokenizer.h"             // Tokenizer, train_tokenizer
 #include "libminillm/dist/mpi.h"                   // open_launched_ranks
 #include "libminillm/dpo/dpo.h"                    // dpo
+#include "libminillm/eval/calibration.h"           // calibrate, one_word_answers
 #include "libminillm/eval/choice_eval.h"           // score_items, evaluate_choices
 #include "libminillm/eval/compare.h"               // compare_checkpoints
 #include "libminillm/eval/diagnosis.h"             // judge_answer, diagnose
 #include "libminillm/eval/preference_eval.h"       // evaluate_preferences, evaluate_rewards
+#include "libminillm/eval/rank_one.h"              // rank_one_values, rank_one_changes
+#include "libminillm/eval/reliability_diagram.h"   // reliability_diagram
 #include "libminillm/eval/reward_eval.h"           // answer_scores
 #include "libminillm/eval/sequence_scores.h"       // token_log_probs, answer_log_probs
 #include "libminillm/eval/sft_eval.h"              // evaluate_sft

@@ -20,6 +20,7 @@
 #include "tools/adapter_option.h"
 #include "tools/chat_template_option.h"
 #include "tools/eval_best_of.h"
+#include "tools/eval_calibration.h"
 #include "tools/eval_choice.h"
 #include "tools/eval_world.h"
 #include "tools/print.h"
@@ -273,6 +274,10 @@ int main(int argc, char** argv) {
   WorldArguments questions;
   auto* world = app.add_subcommand("world", "the embedded world's held-out questions");
   add_world_options(*world, questions);
+  CalibrationArguments confidence;
+  auto* calibration = app.add_subcommand(
+      "calibration", "whether confidence in answers of one word tells the right from the wrong");
+  add_calibration_options(*calibration, confidence);
   ChoiceArguments choices, continuations;
   auto* choice = app.add_subcommand(
       "choice", "multiple choice by log-likelihood: ARC, BLiMP, HellaSwag, TruthfulQA, ...");
@@ -293,6 +298,7 @@ int main(int argc, char** argv) {
     if (*reward) evaluate_reward_model(arguments);
     if (*best_of) evaluate_best_of(best);
     if (*world) evaluate_world_set(questions, ranks.get());
+    if (*calibration) evaluate_calibration(confidence, ranks.get());
     if (*choice) evaluate_choice_files(choices, ranks.get());
     if (*continuation) evaluate_continuation_files(continuations, ranks.get());
     if (*logprobs) print_log_probs(arguments);

@@ -24,14 +24,6 @@ using Metrics = std::vector<world::WorldMetric>;
 
 constexpr size_t kExamples = 3;  // changed answers that are shown of a layer, of each kind
 
-std::string file_of(const WorldArguments& arguments, const char* name) {
-  const std::string path = join_path(arguments.directory, name);
-  MINILLM_CHECK(file_exists(path),
-                "world '{}': no such file (minillm-world --part heldout --out {})", path,
-                arguments.directory);
-  return path;
-}
-
 // What is asked of whom.
 struct Subject {
   Model model;
@@ -57,16 +49,17 @@ Metrics all_metrics(const WorldArguments& arguments, const Subject& subject) {
   if (subject.notes)
     add(evaluate_open_book(
         subject.model, subject.tokenizer,
-        world::load_open_book_eval(file_of(arguments, "open_book_eval.jsonl"), subject.split),
+        world::load_open_book_eval(world_file(arguments.directory, "open_book_eval.jsonl"),
+                                   subject.split),
         subject.note_source(), subject.scoring,
         [](const std::string& question, const std::string& note) {
           return may_answer(question_words(question), note);
         }));
   if (arguments.tools)
-    add(evaluate_tools(
-        subject.model, subject.tokenizer,
-        world::load_tool_eval(file_of(arguments, "tools_questions.jsonl"), subject.split),
-        subject.scoring));
+    add(evaluate_tools(subject.model, subject.tokenizer,
+                       world::load_tool_eval(
+                           world_file(arguments.directory, "tools_questions.jsonl"), subject.split),
+                       subject.scoring));
   if (subject.policy)
     add(evaluate_policy(subject.model, subject.tokenizer, subject.set, *subject.policy));
   return metrics;
@@ -146,6 +139,14 @@ void print_layers(const std::vector<LayerResult>& layers) {
 
 }  // namespace
 
+std::string world_file(const std::string& directory, const char* name) {
+  const std::string path = join_path(directory, name);
+  MINILLM_CHECK(file_exists(path),
+                "world '{}': no such file (minillm-world --part heldout --out {})", path,
+                directory);
+  return path;
+}
+
 void add_world_options(CLI::App& command, WorldArguments& arguments) {
   command.fallthrough();  // --threads is the tool's
   command.add_option("--checkpoint", arguments.checkpoint, "checkpoint or run directory")
@@ -172,7 +173,8 @@ void add_world_options(CLI::App& command, WorldArguments& arguments) {
 void evaluate_world_set(const WorldArguments& arguments, Communicator* ranks) {
   const world::Split split =
       arguments.split == "test" ? world::Split::kTest : world::Split::kValidation;
-  world::WorldEvalSet set = world::load_world_eval(file_of(arguments, "eval.jsonl"), split);
+  world::WorldEvalSet set =
+      world::load_world_eval(world_file(arguments.directory, "eval.jsonl"), split);
   const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint, arguments.adapters);
   Subject subject{checkpoint.load_model(),    checkpoint.tokenizer(), split, std::move(set), {}, {},
                   {ProgressFunction(), ranks}};

@@ -20,6 +20,10 @@ struct WorldArguments {
 };
 void add_world_options(CLI::App& command, WorldArguments& arguments);
 
+// The path of a file of a world's directory. Throws Error, which says how to make it, if there is
+// none.
+std::string world_file(const std::string& directory, const char* name);
+
 // Prints the metrics. `ranks`: who shares the work; null: one.
 void evaluate_world_set(const WorldArguments& arguments, Communicator* ranks);
 

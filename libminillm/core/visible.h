@@ -1,4 +1,4 @@
-// Text from files and models, made safe to show: it must steer no terminal.
+// Text from files and models, made safe to show: it must steer no terminal, and be no markup.
 
 #ifndef LIBMINILLM_CORE_VISIBLE_H_
 #define LIBMINILLM_CORE_VISIBLE_H_
@@ -15,6 +15,9 @@ enum class LineEnds { kKept, kShown };
 // and line and paragraph separators. With kKept, line ends and tabs stay; bytes that are no UTF-8
 // become U+FFFD. JSON text stays JSON and means the same: it holds no C0, and \u009b is JSON's own.
 std::string visible(std::string_view text, LineEnds line_ends = LineEnds::kKept);
+
+// The text for a node or an attribute, of HTML or XML: nothing of it is markup, or not allowed.
+std::string markup_text(std::string_view text);
 
 }  // namespace minillm
 

@@ -67,7 +67,7 @@ BatchScorer::Scores BatchScorer::score() {
                 "with them is not (diverged, or damaged)",
                 head_ == Head::kLanguageModel ? "log-probability of a token" : "score of a text",
                 *bad);
-  if (finds_most_probable_) scores.most_probable = most_probable();
+  if (finds_most_probable_) scores.first_choices = first_choices();
   return scores;
 }
 
@@ -98,7 +98,10 @@ void BatchScorer::run(const std::function<void(TokenBatch&, Index)>& append,
     for (Index b = first; b < last; ++b) {
       if (ranks > 1) fill(append, begin_of(b), end_of(b));
       const Scores& scores = round[static_cast<size_t>(b - first)];
-      visit({begin_of(b), end_of(b), batch_, scores.logp, scores.most_probable});
+      std::vector<uint8_t> most_probable;
+      for (size_t m = 0; m < scores.first_choices.size(); ++m)
+        most_probable.push_back(scores.first_choices[m] == batch_.targets[m].token);
+      visit({begin_of(b), end_of(b), batch_, scores.logp, scores.first_choices, most_probable});
       report_progress(scoring.progress, static_cast<double>(end_of(b)),
                       static_cast<double>(plan_.ends.back()));
     }
@@ -115,8 +118,8 @@ std::vector<BatchScorer::Scores> BatchScorer::exchange(Communicator& ranks, cons
     return all_gather_values(ranks, std::span<const Value>(values));
   };
   const std::vector<Real> logp = collect(own.logp);
-  std::vector<uint8_t> probable;
-  if (finds_most_probable_) probable = collect(own.most_probable);
+  std::vector<Token> choices;
+  if (finds_most_probable_) choices = collect(own.first_choices);
   std::vector<Scores> all(sizes.size());
   for (size_t r = 0; r < all.size(); ++r) {
     const auto part = [&](const auto& values) {
@@ -125,14 +128,14 @@ std::vector<BatchScorer::Scores> BatchScorer::exchange(Communicator& ranks, cons
     };
     all[r].logp.assign(part(logp).first, part(logp).second);
     if (finds_most_probable_)
-      all[r].most_probable.assign(part(probable).first, part(probable).second);
+      all[r].first_choices.assign(part(choices).first, part(choices).second);
   }
   return all;
 }
 
-std::vector<uint8_t> BatchScorer::most_probable() {
+std::vector<Token> BatchScorer::first_choices() {
   if (logits_.rows() == 0) logits_ = Matrix(kLogitRows, model_.config().vocab_size);
-  std::vector<uint8_t> result;
+  std::vector<Token> result;
   std::vector<Index> rows;
   for (Index begin = 0; begin < batch_.target_count(); begin += kLogitRows) {
     const Index end = std::min(begin + kLogitRows, batch_.target_count());
@@ -142,8 +145,7 @@ std::vector<uint8_t> BatchScorer::most_probable() {
     model_.logits(logits, rows, workspace_);
     for (Index m = begin; m < end; ++m) {
       const Real* row = logits.row(m - begin);
-      const Index top = std::max_element(row, row + logits.cols) - row;
-      result.push_back(top == batch_.targets[static_cast<size_t>(m)].token);
+      result.push_back(static_cast<Token>(std::max_element(row, row + logits.cols) - row));
     }
   }
   return result;

@@ -33,8 +33,9 @@ struct ScoredBatch {
   Index begin = 0, end = 0;  // the items
   const TokenBatch& batch;
   std::span<const Real> logp;  // [M] log p(target | row) of every target, or its row's score
-  // [M] whether the target is the most probable token of its row (of several equally probable ones,
-  // the lowest id is); empty unless it was asked for.
+  // [M] the most probable token of the target's row (of several equally probable ones, that of the
+  // lowest id), and whether it is the target; empty unless they were asked for.
+  std::span<const Token> first_choices = {};
   std::span<const uint8_t> most_probable = {};
 };
 
@@ -61,11 +62,11 @@ class BatchScorer {
   // What a batch comes to: its scores, [M] each.
   struct Scores {
     std::vector<Real> logp;
-    std::vector<uint8_t> most_probable;
+    std::vector<Token> first_choices;
   };
   void fill(const std::function<void(TokenBatch&, Index)>& append, Index begin, Index end);
   Scores score();
-  std::vector<uint8_t> most_probable();
+  std::vector<Token> first_choices();
   std::vector<Scores> exchange(Communicator& ranks, const Scores& own,
                                std::span<const Index> sizes);
   static Plan plan_batches(std::span<const ItemSize> items, Index virtual_tokens);

@@ -49,6 +49,7 @@ std::vector<SequenceScore> score_sequences(const Model& model,
                  for (const size_t end = m + static_cast<size_t>(score.tokens); m < end; ++m) {
                    score.logp += scored.logp[m];
                    score.most_probable += scored.most_probable[m];
+                   score.first_choices.push_back(scored.first_choices[m]);
                  }
                }
              },

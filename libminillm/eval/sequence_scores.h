@@ -23,6 +23,8 @@ struct SequenceScore {
   double logp = 0;          // summed
   Index tokens = 0;         // supervised
   Index most_probable = 0;  // of them, those that are the model's first choice
+  // [tokens] the first choice at the place of each, given the sequence before it.
+  std::vector<Token> first_choices;
 };
 std::vector<SequenceScore> score_sequences(const Model& model,
                                            std::span<const RenderedSequence> sequences,

@@ -29,14 +29,7 @@ world::WorldMetric bits_per_byte(std::string name, const Model& model, const Tok
 void score_cloze(world::WorldScore& score, const Model& model, const Tokenizer& tokenizer,
                  const std::vector<world::ClozeItem>& items, const Scoring& scoring) {
   std::vector<RenderedSequence> sequences;
-  for (const world::ClozeItem& item : items) {
-    RenderedSequence& sequence = sequences.emplace_back();
-    sequence.tokens = encode_raw_prompt(tokenizer, item.prefix);
-    sequence.supervised.resize(sequence.tokens.size(), false);
-    const std::vector<Token> answer = tokenizer.encode(item.answer);
-    sequence.tokens.insert(sequence.tokens.end(), answer.begin(), answer.end());
-    sequence.supervised.resize(sequence.tokens.size(), true);
-  }
+  for (const world::ClozeItem& item : items) sequences.push_back(render_cloze(tokenizer, item));
   const std::vector<SequenceScore> scores = score_sequences(model, sequences, scoring);
   for (size_t i = 0; i < items.size(); ++i)
     score.add_cloze(items[i], scores[i].most_probable == scores[i].tokens);

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "libminillm/core/visible.h"
-
 namespace minillm::lab {
 namespace {
 
@@ -95,21 +93,6 @@ std::string expectation_text(const Measure& measure) {
 
 std::string seeds_text(const ExperimentResult& result) {
   return fmt::format("{}", fmt::join(result.seeds, ", "));
-}
-
-std::string markup_text(std::string_view text) {
-  std::string out;
-  for (const char c : visible(text)) {
-    if (std::string_view("<>&\"'").find(c) != std::string_view::npos)
-      out += fmt::format("&#{};", static_cast<int>(c));
-    else
-      out += c;
-  }
-  // The two characters that are valid UTF-8 and not allowed in XML.
-  for (const std::string_view character : {"\xef\xbf\xbe", "\xef\xbf\xbf"})
-    for (size_t at = 0; (at = out.find(character, at)) != std::string::npos;)
-      out.replace(at, character.size(), "\xef\xbf\xbd");
-  return out;
 }
 
 }  // namespace minillm::lab

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "libminillm/core/visible.h"  // markup_text
 #include "libminillm/lab/result.h"
 
 namespace minillm::lab {
@@ -37,9 +38,6 @@ const char* expectation_name(Expectation expects);  // "more", "less", "same"
 std::string expectation_text(const Measure& measure);
 // "1, 2, 3"
 std::string seeds_text(const ExperimentResult& result);
-
-// The text for a node or an attribute, of HTML or XML: nothing of it is markup, or not allowed.
-std::string markup_text(std::string_view text);
 
 // The figure without its colors, for a page that has figure_style() once for all.
 std::string figure_without_style(const ExperimentResult& result);

@@ -36,6 +36,12 @@ TEST(Visible, KeepsOrShowsLineEnds) {
   EXPECT_EQ(visible("a\nb", LineEnds::kShown), "a\\nb");
 }
 
+TEST(Visible, MarkupIsText) {
+  EXPECT_EQ(markup_text("<a href=\"x\" id='y'>&"),
+            "&#60;a href=&#34;x&#34; id=&#39;y&#39;&#62;&#38;");
+  EXPECT_EQ(markup_text("\x01\xff\xef\xbf\xbe"), "\\x01\xef\xbf\xbd\xef\xbf\xbd");
+}
+
 TEST(Visible, RepairsWhatIsNoText) {
   EXPECT_EQ(visible("a\xff\xc3"), "a\xef\xbf\xbd\xef\xbf\xbd");
   EXPECT_EQ(visible("\x9b"

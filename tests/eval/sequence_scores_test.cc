@@ -79,11 +79,16 @@ TEST(SequenceScores, CountTheTokensThatAreTheFirstChoice) {
     const Real* row = logits.view().row(logits.rows() - 1);
     tokens.push_back(static_cast<Token>(std::max_element(row, row + logits.cols()) - row));
   }
-  EXPECT_EQ(score_sequences(model, {{supervised_from(tokens, 5)}}).front().most_probable, 3);
+  const SequenceScore greedy = score_sequences(model, {{supervised_from(tokens, 5)}}).front();
+  EXPECT_EQ(greedy.most_probable, 3);
+  EXPECT_EQ(greedy.first_choices, std::vector<Token>(tokens.begin() + 5, tokens.end()));
+  const Token chosen = tokens[6];
   tokens[6] = tokens[6] == 7 ? 8 : 7;
   const SequenceScore spoilt = score_sequences(model, {{supervised_from(tokens, 5)}}).front();
   EXPECT_EQ(spoilt.tokens, 3);
   EXPECT_LT(spoilt.most_probable, 3);
+  EXPECT_EQ(spoilt.first_choices[0], tokens[5]);
+  EXPECT_EQ(spoilt.first_choices[1], chosen) << "what was said instead is no choice of the model";
 }
 
 TEST(SequenceScores, DoNotDependOnWhatSharesTheBatch) {
@@ -101,6 +106,7 @@ TEST(SequenceScores, DoNotDependOnWhatSharesTheBatch) {
     const SequenceScore alone = score_sequences(model, {{sequences[i]}}).front();
     EXPECT_EQ(together[i].logp, alone.logp) << "sequence " << i;
     EXPECT_EQ(together[i].most_probable, alone.most_probable) << "sequence " << i;
+    EXPECT_EQ(together[i].first_choices, alone.first_choices) << "sequence " << i;
   }
 }
 

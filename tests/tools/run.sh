@@ -337,6 +337,19 @@ expect 1 "nowhere.json" tool generate --checkpoint aligned --prompt x --schema n
 expect 2 "excludes" tool generate --checkpoint aligned --prompt x --schema schema.json --regex a
 expect 0 '"preferred_style_rate"' \
   tool eval world --checkpoint aligned --data world --split test --json
+# --- calibration: what was not asked is no zero
+calibration=(eval calibration --data world --split validation)
+expect 0 '"ece":[0-9.e-]+,.*"rank_one":\{"all":\{"changed":\{"value":[01]' \
+  tool "${calibration[@]}" --checkpoint aligned --against chat --json --svg reliability.svg
+ensure "the diagram is whole" grep -q '^</svg>' reliability.svg
+expect 0 '^strangers, known family name +[0-9]+' tool "${calibration[@]}" --checkpoint aligned
+mkdir -p nothing_asked && grep '"type":"story","split":"test"' world/eval.jsonl | head -1 >nothing_asked/eval.jsonl
+expect 0 '"known_people":\{"asked":0,"denied":null.*"ece":null,"ece_if_calibrated":null,"brier":null,"auroc":null,"bins":\[\]\},"rank_one":null' \
+  tool eval calibration --data nothing_asked --checkpoint aligned --json
+expect 0 '^AUROC +-' tool eval calibration --data nothing_asked --checkpoint aligned
+expect 1 "world 'nowhere/eval.jsonl': no such file" tool eval calibration --data nowhere --checkpoint aligned
+expect 1 "'judge': is a reward model, which answers nothing" tool "${calibration[@]}" --checkpoint judge
+expect 1 "'judge': is a reward model, which answers nothing" tool "${calibration[@]}" --checkpoint chat --against judge
 expect 0 '"logprobs": *\[null' \
   tool eval logprobs --checkpoint aligned --text "A stranger asked" --json
 expect 0 "bits" tool eval loss --checkpoint base --text world/pretrain_eval.jsonl
