@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/core/sha256.h"
 #include "libminillm/lab/diagnosis_trial.h"
@@ -71,6 +72,8 @@ void tell(const lab::ExperimentResult& result) {
 }
 
 int run(const LabArguments& arguments, bool all) {
+  MINILLM_CHECK_USAGE(all || !arguments.names.empty() || !arguments.files.empty(),
+                      "lab: expected the name of an experiment (minillm-lab list), got none");
   catch_stop_signals();
   Progress progress;
   lab::Laboratory laboratory = open_lab(arguments, progress);
@@ -84,9 +87,14 @@ int report(const LabArguments& arguments) {
   const std::vector<lab::ExperimentResult> results =
       laboratory.results(chosen(arguments, arguments.names.empty()));
   for (const lab::ExperimentResult& result : results) tell(result);
-  const std::string path = join_path(arguments.options.directory, "lab.html");
-  write_output(path, lab::lab_page(results));
-  spdlog::info("wrote {}, of {} experiments", path, results.size());
+  std::string tables;
+  for (const lab::ExperimentResult& result : results) tables += lab::result_markdown(result) + "\n";
+  for (const auto& [name, content] :
+       {std::pair("lab.html", lab::lab_page(results)), std::pair("lab.md", tables)}) {
+    const std::string path = join_path(arguments.options.directory, name);
+    write_output(path, content);
+    spdlog::info("wrote {}, of {} experiments", path, results.size());
+  }
   return 0;
 }
 
@@ -123,8 +131,9 @@ int main(int argc, char** argv) {
   CLI::App* const run_command = app.add_subcommand("run", "try some; goes on where it stopped");
   run_command->add_option("names", arguments.names, "experiments");
   CLI::App* const all_command = app.add_subcommand("all", "try all of them");
-  CLI::App* const report_command =
-      app.add_subcommand("report", "one page, lab.html, of what has been run; trains nothing");
+  CLI::App* const report_command = app.add_subcommand(
+      "report",
+      "one page, lab.html, and its tables as lab.md, of what has been run; trains nothing");
   report_command->add_option("names", arguments.names, "experiments; without any, all");
   CLI::App* const diagnosis_command = app.add_subcommand(
       "diagnosis", "damage a stage on purpose, and count which phase the report's diagnosis names");

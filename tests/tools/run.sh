@@ -485,6 +485,18 @@ ensure "report: a refused run left a page" test ! -e torn/report.html
 ids=$(tool tokenizer encode --tokenizer tok.model --text "A stranger asked." 2>/dev/null)
 expect 0 '^A stranger asked\.$' tool tokenizer decode --tokenizer tok.model --ids "$ids"
 
+# --- the laboratory: what it can try, and a page of what has been tried
+expect 0 "goodhart +3 cells" tool lab list
+expect 0 "" tool lab report --out lab --seeds 1
+ensure "the laboratory's page has no heading" grep -q "<h1>" lab/lab.html
+expect 2 "there is no such one \(did you mean 'goodhart'" tool lab run goodhard --out lab
+expect 1 "mine.toml" tool lab run --experiment mine.toml --out lab
+expect 2 "expected the name of an experiment" tool lab run --out lab
+printf 'claims = "x"\n' >mine.toml
+expect 2 "'mine.toml':1: unknown key 'claims' \(did you mean 'claim'" tool lab run --experiment mine.toml --out lab
+expect 2 "expected some of fact, system" tool world --out dialed --without systems
+expect 2 "expected a share from 0 to 1, got 2" tool world --out dialed --newcomers 2
+
 # --- Ctrl-C saves and says so; --resume gives the run that was never stopped
 # The log of 800 steps is more than a pipe holds, so the run cannot end before it is stopped.
 long=("${texts[@]}" --set train.steps=800)
