@@ -87,6 +87,7 @@ int report(const LabArguments& arguments) {
   const std::vector<lab::ExperimentResult> results =
       laboratory.results(chosen(arguments, arguments.names.empty()));
   for (const lab::ExperimentResult& result : results) tell(result);
+  create_directories(arguments.options.directory);
   std::string tables;
   for (const lab::ExperimentResult& result : results) tables += lab::result_markdown(result) + "\n";
   for (const auto& [name, content] :

@@ -18,14 +18,10 @@ std::shared_ptr<const CompiledConstraint> ConstraintCache::regex(const std::stri
   return get("regex " + expression,
              [&](auto trie) { return CompiledConstraint::of_regex(expression, trie); });
 }
-std::shared_ptr<const CompiledConstraint> ConstraintCache::of(const ConstraintText& text) {
-  return text.kind == ConstraintText::Kind::kRegex ? regex(text.text) : json_schema(text.text);
-}
 std::shared_ptr<const CompiledConstraint> ConstraintCache::tool_answer(const ToolAnswer& answer) {
   std::string key = fmt::format("tools {} {}", answer.must_call, answer.takes_many);
   for (const Tool& tool : answer.tools) key += '\0' + tool.name + '\0' + tool.declaration;
-  if (answer.text)
-    key += fmt::format("\1{} {}", static_cast<int>(answer.text->kind), answer.text->text);
+  if (answer.schema) key += '\1' + *answer.schema;
   return get(std::move(key),
              [&](auto trie) { return CompiledConstraint::of_tool_answer(answer, trie); });
 }

@@ -25,7 +25,6 @@ class ConstraintCache {
   // unless it is the least recently used of more than `capacity`.
   std::shared_ptr<const CompiledConstraint> json_schema(const std::string& schema);
   std::shared_ptr<const CompiledConstraint> regex(const std::string& expression);
-  std::shared_ptr<const CompiledConstraint> of(const ConstraintText& text);
   std::shared_ptr<const CompiledConstraint> tool_answer(const ToolAnswer& answer);
 
  private:

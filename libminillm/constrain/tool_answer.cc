@@ -37,7 +37,7 @@ class ToolAnswerRules {
     Texts answers = {calls, grammar_.after_space(calls)};
     if (!answer_.must_call) {
       const Texts text = this->text();
-      const bool both = format_->takes_text && !answer_.text;
+      const bool both = format_->takes_text && !answer_.schema;
       const auto answer = [&](Rule text_rule, Rule calls_rule) {
         return both ? grammar_.sequence({text_rule, grammar_.choice({grammar_.empty(), calls})})
                     : grammar_.choice({text_rule, calls_rule});
@@ -119,24 +119,19 @@ class ToolAnswerRules {
 
   // That is not read as a call.
   Texts text() {
-    if (answer_.text && answer_.text->kind == ConstraintText::Kind::kJsonSchema) {
-      const Rule rule = add_json_schema(grammar_, answer_.text->text, JsonSpacing::kCompact);
+    if (answer_.schema) {
+      const Rule rule = add_json_schema(grammar_, *answer_.schema, JsonSpacing::kCompact);
       return {rule, grammar_.after_space(rule)};
     }
-    ByteAutomaton text;
-    if (answer_.text) {
-      text = compile_regex(answer_.text->text);
-    } else {
-      text = compile_regex("[\\s\\S]*");
-      const std::string begin = format_->calls_begin + format_->call_begin;
-      const auto mark = std::ranges::find_if(format_->marks, [&](const std::string& candidate) {
-        return begin.find(candidate) != begin.npos;
-      });
-      if (mark != format_->marks.end())
-        text = without_part(text, TokenTrie::mark_bytes(tokenizer_, *mark));
-      else
-        text = compile_regex("\\s*([^\\s{][\\s\\S]*)?");  // an answer of JSON is a call
-    }
+    ByteAutomaton text = compile_regex("[\\s\\S]*");
+    const std::string begin = format_->calls_begin + format_->call_begin;
+    const auto mark = std::ranges::find_if(format_->marks, [&](const std::string& candidate) {
+      return begin.find(candidate) != begin.npos;
+    });
+    if (mark != format_->marks.end())
+      text = without_part(text, TokenTrie::mark_bytes(tokenizer_, *mark));
+    else
+      text = compile_regex("\\s*([^\\s{][\\s\\S]*)?");  // an answer of JSON is a call
     return {grammar_.automaton(text), grammar_.automaton(without_space(text))};
   }
 

@@ -17,20 +17,15 @@
 
 namespace minillm {
 
-// What a text must obey.
-struct ConstraintText {
-  enum class Kind { kJsonSchema, kRegex } kind = Kind::kJsonSchema;
-  std::string text;
-};
-
 struct ToolAnswer {
   std::vector<Tool> tools;  // that may be called
   // Exactly one call and no text: then arguments are such as its declared parameters allow. Else
   // only those of a tool that is declared `"strict": true` are; of others, any JSON object.
   bool must_call = false;
   bool takes_many = true;  // calls, where the answer need not be one
-  // An answer without calls obeys this; then no text comes before calls. Empty: any text.
-  std::optional<ConstraintText> text = {};
+  // What an answer without calls obeys (constrain/json_schema.h); then no text comes before calls.
+  // Empty: any text.
+  std::optional<std::string> schema = {};
 };
 
 // Of the answers in the tokenizer's chat template. Throws Error if the template cannot write tools;

@@ -73,14 +73,13 @@ void parse_response_format(const Fields& fields, std::string_view body, TextRequ
   if (type == "text") return;
   using Kind = ConstraintText::Kind;
   if (type == "json_object") {
-    request.constraint = {Kind::kJsonSchema, R"({"type":"object"})"};
-    request.constraint_field = "response_format";
+    request.constraint = {Kind::kJsonSchema, R"({"type":"object"})", "response_format"};
   } else if (type == "json_schema") {
     const auto schema = format->object("json_schema");
     if (!schema) format->fail("json_schema", "an object");
     if (!schema->object("schema")) schema->fail("schema", "an object");
-    request.constraint = {Kind::kJsonSchema, schema_text(body)};
-    request.constraint_field = "response_format.json_schema.schema";
+    request.constraint = {Kind::kJsonSchema, schema_text(body),
+                          "response_format.json_schema.schema"};
   } else {
     format->fail("type", "text, json_object or json_schema");
   }
@@ -96,8 +95,7 @@ void parse_own(const Fields& fields, TextRequest& request) {
   const auto regex = own->string("regex");
   if (!regex) return;
   if (request.constraint) own->fail("regex", "no response_format with it");
-  request.constraint = {ConstraintText::Kind::kRegex, *regex};
-  request.constraint_field = "minillm.regex";
+  request.constraint = {ConstraintText::Kind::kRegex, *regex, "minillm.regex"};
 }
 
 // What both kinds have.
@@ -153,6 +151,10 @@ void parse_tool_choice(const Fields& fields, std::string_view body, ChatRequest&
   if (request.tools.empty()) return;
   // What ends at a stop string may end within a call.
   if (!request.config.stop.empty()) fields.fail("stop", "none where tools may be called");
+  const bool matches =
+      request.constraint && request.constraint->kind == ConstraintText::Kind::kRegex;
+  if (matches && !request.must_call.empty())
+    fields.fail("tool_choice", "\"auto\" or \"none\" where the answer matches minillm.regex");
 }
 
 void parse_chat_log_probs(const Fields& fields, GenerationConfig& config) {

@@ -15,7 +15,6 @@
 #include <variant>
 #include <vector>
 
-#include "libminillm/constrain/tool_answer.h"
 #include "libminillm/data/record.h"
 #include "libminillm/generate/generation.h"
 
@@ -23,6 +22,13 @@ namespace minillm {
 
 inline constexpr int64_t kMaxChoices = 8;  // of one prompt
 inline constexpr int64_t kMaxTopLogProbs = 20;
+
+// What the text must obey.
+struct ConstraintText {
+  enum class Kind { kJsonSchema, kRegex } kind = Kind::kJsonSchema;
+  std::string text;
+  std::string field;  // that says it
+};
 
 // What both kinds have.
 struct TextRequest {
@@ -37,9 +43,8 @@ struct TextRequest {
   bool return_token_ids = false;    // minillm.return_token_ids
   std::optional<bool> policy = {};  // minillm.policy: false: without the server's
   std::string weights = {};         // minillm.weights: what the model is expected to be rounded to
-  // "response_format", or minillm.regex; and which of them.
+  // "response_format", or minillm.regex.
   std::optional<ConstraintText> constraint = {};
-  std::string constraint_field = {};
 };
 
 struct ChatRequest : TextRequest {

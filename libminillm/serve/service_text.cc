@@ -123,28 +123,31 @@ void Service::check_weights(const ServedModel& model, const TextRequest& request
 // Compiles what the text must obey.
 void Service::constrain(const ServedModel& model, TextRequest& request) {
   if (!request.constraint) return;
+  const auto& [kind, text, field] = *request.constraint;
   try {
-    request.config.constraint = cache_of(model).of(*request.constraint);
+    ConstraintCache& cache = cache_of(model);
+    request.config.constraint =
+        kind == ConstraintText::Kind::kRegex ? cache.regex(text) : cache.json_schema(text);
   } catch (const Error& error) {
-    throw ApiError(400, error.what(), request.constraint_field, "unsupported_schema");
+    throw ApiError(400, error.what(), field, "unsupported_schema");
   }
 }
 
 // The same of an answer that may be a call. What nobody asked to be held stays as the model says
-// it.
+// it; an expression is of the whole answer, calls and all.
 void Service::constrain_calls(const ServedModel& model, ChatRequest& request) {
+  const std::optional<ConstraintText>& text = request.constraint;
+  if (text && text->kind == ConstraintText::Kind::kRegex) return constrain(model, request);
   const bool must = !request.must_call.empty();
-  if (!must && !request.constraint && request.parallel_calls &&
-      std::ranges::none_of(request.tools, is_strict))
+  if (!must && !text && request.parallel_calls && std::ranges::none_of(request.tools, is_strict))
     return;
+  ToolAnswer answer = {must ? request.must_call : request.tools, must, request.parallel_calls};
+  if (text) answer.schema = text->text;
   try {
-    request.config.constraint =
-        cache_of(model).tool_answer({must ? request.must_call : request.tools, must,
-                                     request.parallel_calls, request.constraint});
+    request.config.constraint = cache_of(model).tool_answer(answer);
   } catch (const Error& error) {
     const bool of_tools = std::string_view(error.what()).starts_with("tool '");
-    throw ApiError(400, error.what(),
-                   of_tools || !request.constraint ? "tools" : request.constraint_field,
+    throw ApiError(400, error.what(), of_tools || !text ? "tools" : text->field,
                    "unsupported_schema");
   }
 }

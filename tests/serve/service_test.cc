@@ -225,11 +225,13 @@ TEST(Service, ScoresAPrompt) {
     EXPECT_LE(scores["top_logprobs"][i].size(), 2U);
   }
   EXPECT_EQ(scores["text_offset"][1], 0);
-  const json generated = json::parse(
-      server
-          .post("/v1/completions",
-                {{"prompt", "the goat"}, {"echo", true}, {"logprobs", 0}, {"max_tokens", 2}})
-          .body)["choices"][0];
+  const json generated = json::parse(server
+                                         .post("/v1/completions", {{"prompt", "the goat"},
+                                                                   {"echo", true},
+                                                                   {"logprobs", 0},
+                                                                   {"max_tokens", 2},
+                                                                   {"seed", 7}})
+                                         .body)["choices"][0];
   EXPECT_EQ(generated["logprobs"]["tokens"].size(), ids.size() + 2);
   EXPECT_THAT(generated["text"].get<std::string>(), testing::StartsWith("the goat"));
 }
