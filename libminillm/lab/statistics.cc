@@ -123,7 +123,7 @@ const char* verdict_name(Verdict verdict) {
 
 Verdict judge(Expectation expected, double margin, const Difference& difference) {
   if (difference.questions == 0) return Verdict::kUndecided;
-  const auto [low, high] = difference.interval;
+  const double low = difference.interval.low, high = difference.interval.high;
   const bool within = low >= -margin && high <= margin;
   const auto beyond = [&](double sign) {
     const double nearest = sign > 0 ? low : -high;
