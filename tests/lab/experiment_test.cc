@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "libminillm/core/file.h"
 #include "libminillm/pipeline/stages.h"
 #include "libminillm/world/scoring.h"
 #include "tests/testing/expect_error.h"
@@ -74,6 +75,15 @@ TEST(LabExperiment, MistakesAreToldWithTheirLine) {
   EXPECT_ERROR(parse(head + measure + cells + cells), "two cells 'a'");
   EXPECT_ERROR(parse(head + measure + cells + "newcomers = 2\n"), "from 0 to 1, got 2");
   EXPECT_ERROR(parse(head + measure + cells + "without = \"systems\"\n"), "got 'systems'");
+}
+
+TEST(LabExperiment, TheDocumentsExampleIsOne) {
+  const std::string document = read_file(MINILLM_SOURCE_DIR "/libminillm/doc/lab.md");
+  const size_t begin = document.find("```toml\n") + 8;
+  const Experiment experiment =
+      parse_experiment(document.substr(begin, document.find("```", begin) - begin), "lab.md");
+  EXPECT_EQ(experiment.name, "without-lists");
+  EXPECT_EQ(experiment.cells[1].steps[1].settings.size(), 1U);
 }
 
 // Those that the library brings can be run: their metrics and settings are known.
