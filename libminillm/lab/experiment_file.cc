@@ -1,15 +1,13 @@
 // Reads an experiment's TOML file.
 
 #include <fmt/ranges.h>
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <set>
 #include <string_view>
 #include <utility>
 
 #include "libminillm/core/check.h"
-#include "libminillm/core/nearest_name.h"
+#include "libminillm/core/toml_reader.h"
 #include "libminillm/lab/experiment.h"
 
 namespace minillm::lab {
@@ -17,9 +15,9 @@ namespace {
 
 constexpr const char* kSteps[] = {"base", "fresh", "second", "sft", "dpo"};
 
-class Reader {
+class Reader : private TomlReader {
  public:
-  explicit Reader(const std::string& file) : file_(file) {}
+  explicit Reader(const std::string& file) : TomlReader("experiment '" + file + "'") {}
 
   Experiment read(const std::string& toml) {
     const toml::table table = parse(toml);
@@ -41,50 +39,10 @@ class Reader {
   }
 
  private:
-  template <typename... Args>
-  [[noreturn]] void fail_at(toml::source_index line, fmt::format_string<Args...> format,
-                            Args&&... args) const {
-    throw Error(fmt::format("experiment '{}':{}: {}", file_, line,
-                            fmt::format(format, std::forward<Args>(args)...)),
-                ExitCode::kUsage);
-  }
-  template <typename... Args>
-  [[noreturn]] void fail(const toml::node& node, fmt::format_string<Args...> format,
-                         Args&&... args) const {
-    fail_at(node.source().begin.line, format, std::forward<Args>(args)...);
-  }
-
-  toml::table parse(const std::string& toml) const {
-    try {
-      return toml::parse(toml);
-    } catch (const toml::parse_error& e) {
-      fail_at(e.source().begin.line, "not valid TOML: {}", e.description());
-    }
-  }
-
   const toml::node& need(const toml::table& table, const char* key) const {
     const toml::node* const node = table.get(key);
     if (node == nullptr) fail(table, "expected '{}'", key);
     return *node;
-  }
-  void expect_keys(const toml::table& table, const std::vector<std::string_view>& known) const {
-    for (const auto& [key, node] : table) {
-      if (std::ranges::find(known, key.str()) != known.end()) continue;
-      const std::string near = nearest_name(key.str(), known);
-      fail(node, "unknown key '{}'{}", key.str(),
-           near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near));
-    }
-  }
-  std::string text(const toml::node& node, std::string_view key) const {
-    const auto* const value = node.as_string();
-    if (value == nullptr) fail(node, "{}: expected a text", key);
-    return value->get();
-  }
-  std::vector<std::string> texts(const toml::node& node, std::string_view key) const {
-    if (!node.is_array()) return {text(node, key)};
-    std::vector<std::string> list;
-    for (const toml::node& one : *node.as_array()) list.push_back(text(one, key));
-    return list;
   }
   double number(const toml::node& node, std::string_view key) const {
     const auto value = node.value<double>();
@@ -173,8 +131,6 @@ class Reader {
       fail(table, "expects: expected \"more\", \"less\" or \"same\", got \"{}\"", expects);
     return measure;
   }
-
-  const std::string& file_;
 };
 
 }  // namespace

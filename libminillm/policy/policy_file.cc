@@ -1,7 +1,5 @@
 #include "libminillm/policy/policy_file.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -9,7 +7,7 @@
 #include <utility>
 
 #include "libminillm/core/check.h"
-#include "libminillm/core/nearest_name.h"
+#include "libminillm/core/toml_reader.h"
 #include "libminillm/policy/rule_automata.h"
 #include "libminillm/policy/text_filter.h"
 
@@ -18,9 +16,9 @@ namespace {
 
 constexpr size_t kMaxRules = 1000;
 
-class Reader {
+class Reader : private TomlReader {
  public:
-  explicit Reader(std::string name) : name_(std::move(name)) {}
+  explicit Reader(const std::string& name) : TomlReader("policy '" + name + "'") {}
 
   std::vector<PolicyRule> read(const std::string& toml) {
     const toml::table table = parse(toml);
@@ -42,58 +40,19 @@ class Reader {
   }
 
  private:
-  template <typename... Args>
-  [[noreturn]] void fail_at(toml::source_index line, fmt::format_string<Args...> format,
-                            Args&&... args) const {
-    throw Error(fmt::format("policy '{}':{}: {}{}", name_, line, subject_,
-                            fmt::format(format, std::forward<Args>(args)...)),
-                ExitCode::kUsage);
-  }
-  template <typename... Args>
-  [[noreturn]] void fail(const toml::node& node, fmt::format_string<Args...> format,
-                         Args&&... args) const {
-    fail_at(node.source().begin.line, format, std::forward<Args>(args)...);
-  }
-
-  toml::table parse(const std::string& toml) const {
-    try {
-      return toml::parse(toml);
-    } catch (const toml::parse_error& e) {
-      fail_at(e.source().begin.line, "not valid TOML: {}", e.description());
-    }
-  }
-
-  std::string text(const toml::node& node, std::string_view key) const {
-    const auto* const value = node.as_string();
-    if (value == nullptr) fail(node, "{}: expected a text", key);
-    return value->get();
-  }
-  // A text, or an array of them.
-  std::vector<std::string> texts(const toml::node& node, std::string_view key) const {
-    if (!node.is_array()) return {text(node, key)};
-    std::vector<std::string> list;
-    for (const toml::node& one : *node.as_array()) list.push_back(text(one, key));
-    return list;
-  }
-
   PolicyRule rule(const toml::table& table) {
     static const std::vector<std::string_view> kKeys = {"name",  "where",  "words", "pattern",
                                                         "model", "action", "text"};
     PolicyRule rule;
-    subject_.clear();
+    within_.clear();
     if (const toml::node* name = table.get("name")) rule.name = text(*name, "name");
     if (rule.name.empty()) fail(table, "rule: expected a name");
-    subject_ = fmt::format("rule '{}': ", rule.name);
-    for (const auto& [key, node] : table) {
-      if (std::ranges::find(kKeys, key.str()) != kKeys.end()) continue;
-      const std::string near = nearest_name(key.str(), kKeys);
-      fail(node, "unknown key '{}'{}", key.str(),
-           near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near));
-    }
+    within_ = fmt::format("rule '{}': ", rule.name);
+    expect_keys(table, kKeys);
     places(table, rule);
     action(table, rule);
     matches(table, rule);
-    subject_.clear();
+    within_.clear();
     return rule;
   }
 
@@ -184,7 +143,6 @@ class Reader {
     }
   }
 
-  std::string name_, subject_;
   std::vector<toml::source_index> lines_;  // of the rules
 };
 
