@@ -20,7 +20,7 @@ namespace minillm {
 // not. Numbers are written so that they are read back to the same bits.
 class ChoiceLog {
  public:
-  // Reads what stands in the file already; an empty path is no file. `model` names all that scores
+  // Reads what is in the file already; an empty path is no file. `model` names all that scores
   // depend on. With `reads_only` nothing is written: for all ranks but the first. Throws Error
   // `items '<path>'...` on a line that is none of these, except for a last one that was cut off,
   // and if the file cannot be written.

@@ -8,6 +8,7 @@
 
 #include "libminillm/core/visible.h"
 #include "libminillm/lab/forms.h"
+#include "libminillm/report/report.h"
 
 namespace minillm::lab {
 namespace {
@@ -59,18 +60,6 @@ std::string difference_seeds(const ExperimentResult& result) {
     out += fmt::format("{}{} (seed {})", s == 0 ? "" : ", ", signed_text(value), result.seeds[s]);
   }
   return out;
-}
-
-// A spreadsheet takes a cell for a formula by its first character, quoted or not: an apostrophe
-// before it says that it is text.
-std::string csv_text(const std::string& text) {
-  std::string field = visible(text);
-  if (!field.empty() && std::string_view("=+-@\t\n").find(field[0]) != std::string_view::npos)
-    field.insert(0, 1, '\'');
-  if (field.find_first_of(",\"\r\n") == std::string::npos) return field;
-  std::string out = "\"";
-  for (const char c : field) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + '"';
 }
 
 Json json_number(std::optional<double> value) {
@@ -150,8 +139,8 @@ std::string result_csv(const ExperimentResult& result) {
       const std::vector<SeedFigure> figures = seed_figures(result, cell, metric);
       for (size_t s = 0; s < figures.size(); ++s) {
         const std::optional<double> value = value_of(figures[s]);
-        out += fmt::format("{},{},{},{},{},{},{}\n", csv_text(result.experiment.name),
-                           csv_text(cell.name), result.seeds[s], csv_text(metric),
+        out += fmt::format("{},{},{},{},{},{},{}\n", report::csv_text(result.experiment.name),
+                           report::csv_text(cell.name), result.seeds[s], report::csv_text(metric),
                            value ? fmt::format("{}", *value) : std::string(), figures[s].count,
                            figures[s].of);
       }

@@ -9,11 +9,7 @@
 #include "libminillm/report/report.h"
 
 namespace minillm::report {
-namespace {
-
-// A spreadsheet takes a cell for a formula by its first character, quoted or not: an apostrophe
-// before it says that it is text.
-std::string text_cell(const std::string& text) {
+std::string csv_text(const std::string& text) {
   std::string field = visible(text);
   if (!field.empty() && std::string_view("=+-@\t\n").find(field[0]) != std::string_view::npos)
     field.insert(0, 1, '\'');
@@ -23,8 +19,6 @@ std::string text_cell(const std::string& text) {
   return out + '"';
 }
 
-}  // namespace
-
 std::string report_csv(const std::vector<ReportRun>& runs) {
   std::set<std::string> names;  // sorted: the columns do not depend on which line came first
   for (const ReportRun& run : runs)
@@ -32,11 +26,11 @@ std::string report_csv(const std::vector<ReportRun>& runs) {
       for (const auto& [name, value] : line.values) names.insert(name);
 
   std::string out = "run,stage,step";
-  for (const std::string& name : names) out += "," + text_cell(name);
+  for (const std::string& name : names) out += "," + csv_text(name);
   out += '\n';
   for (const ReportRun& run : runs) {
     for (const MetricsLine& line : run.metrics) {
-      out += fmt::format("{},{},{}", text_cell(run.path), text_cell(run.stage), line.step);
+      out += fmt::format("{},{},{}", csv_text(run.path), csv_text(run.stage), line.step);
       for (const std::string& name : names) {
         out += ',';
         for (const auto& [other, value] : line.values)

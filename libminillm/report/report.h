@@ -137,6 +137,9 @@ std::string report_markdown(const Report& report);
 // empty where the line lacks the metric or has null. RFC 4180, with LF as line end. Texts that a
 // spreadsheet would take for formulas begin with an apostrophe.
 std::string report_csv(const std::vector<ReportRun>& runs);
+// A text as a field of CSV. A spreadsheet takes a cell for a formula by its first character, quoted
+// or not: an apostrophe before it says that it is text.
+std::string csv_text(const std::string& text);
 // Writes DIRECTORY/<run>/events.out.tfevents.<seconds>.minillm for every run that has metrics, and
 // returns the paths. Training metrics are tagged train/<name>, held-out ones eval/<name>.
 std::vector<std::string> write_tensorboard(const std::vector<ReportRun>& runs,

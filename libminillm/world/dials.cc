@@ -120,8 +120,7 @@ bool DialedData::lacks(std::string_view name) const {
 
 std::optional<ChatRow> DialedData::row(ChatRow row) const {
   const std::string_view kind = omission_of(row.kind);
-  if (lacks(kind) ||
-      (kind == "system" && lacks("unknown") && row.kind == ChatRowKind::kUnknownUnderRule))
+  if (lacks(kind) || (row.kind == ChatRowKind::kUnknownUnderRule && lacks("unknown")))
     return std::nullopt;
   if (lacks("rules"))
     std::erase_if(row.messages, [](const WorldMessage& m) { return m.role == "system"; });
