@@ -17,10 +17,10 @@
 #include <string>
 #include <vector>
 
+#include "libminillm/lab/lab_data.h"
 #include "libminillm/lab/result.h"
 #include "libminillm/train/trainer.h"
 #include "libminillm/world/people.h"
-#include "libminillm/world/world_files.h"
 
 namespace minillm::lab {
 
@@ -62,14 +62,10 @@ class Laboratory {
     std::string key, checkpoint;
     std::vector<std::string> chain = {};  // keys of all its steps
   };
-  std::string sizes() const;
   Trained train(const Cell& cell, uint64_t seed);
   Trained train_step(const Step& step, const world::WorldDials& dials, uint64_t seed,
                      const Trained& before);
   Asked ask(const Trained& trained, uint64_t seed);
-  std::string data_file(const std::string& part, const std::string& file,
-                        const world::WorldDials& dials, uint64_t seed);
-  std::string tokenizer(uint64_t seed, int64_t vocab_size);
   ExperimentResult evaluate(const Experiment& experiment,
                             const std::vector<std::vector<Asked>>& asked) const;
   std::string cell_directory(const std::string& key) const;
@@ -78,6 +74,7 @@ class Laboratory {
 
   LabOptions options_;
   LabEvents events_;
+  LabData data_;
   bool only_what_is_there_ = false;  // results(): trains nothing
 };
 

@@ -1,0 +1,75 @@
+#include "libminillm/lab/lab_data.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "libminillm/core/file.h"
+#include "libminillm/core/sha256.h"
+#include "libminillm/data/tokenizer.h"
+
+namespace minillm::lab {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kKeyDigits = 16;
+
+}  // namespace
+
+std::string key_of(const Json& what) { return sha256(what.dump()).substr(0, kKeyDigits); }
+
+Json dials_json(const world::WorldDials& dials) {
+  Json json = {dials.without, dials.newcomers, dials.false_pairs};
+  if (dials.untold > 0) json.push_back(dials.untold);
+  if (dials.inverted_pairs) json.push_back("inverted");
+  return json;
+}
+
+std::string sizes_text(const world::WorldOptions& sizes) {
+  return fmt::format("{} {} {} {} {}", sizes.stories, sizes.sft_rows, sizes.pairs,
+                     sizes.replay_facts, sizes.second_documents);
+}
+
+LabData::LabData(std::string directory, std::string build, world::WorldOptions sizes,
+                 std::function<void(const std::string& message)> say)
+    : directory_(std::move(directory)),
+      build_(std::move(build)),
+      sizes_(std::move(sizes)),
+      say_(std::move(say)) {}
+
+std::string LabData::file(const std::string& part, const std::string& name,
+                          const world::WorldDials& dials, uint64_t seed) const {
+  world::WorldOptions options = sizes_;
+  options.seed = seed;
+  options.dials = dials;
+  const Json what = {"data", build_, part, seed, dials_json(dials), sizes_text(options)};
+  const std::string directory = join_path(directory_, key_of(what));
+  const std::string path = join_path(directory, name);
+  if (file_exists(path)) return path;
+  create_directories(directory);
+  for (const world::WorldFile& written : world::make_world_files(options, part))
+    write_file_atomic(join_path(directory, written.name), written.content);
+  return path;
+}
+
+std::string LabData::tokenizer(uint64_t seed, int64_t vocab_size) const {
+  const std::string text = file("tokenizer", "tokenizer.txt", {}, seed);
+  const std::string path = fmt::format("{}.{}.model", text, vocab_size);
+  if (file_exists(path)) return path;
+  if (say_) say_(fmt::format("seed {}: training the tokenizer", seed));
+  const std::string all = read_file(text);
+  size_t at = 0;
+  const auto next_line = [&](std::string& line) {
+    if (at >= all.size()) return false;
+    const size_t end = std::min(all.find('\n', at), all.size());
+    line = all.substr(at, end - at);
+    at = end + 1;
+    return true;
+  };
+  write_file_atomic(path, train_tokenizer(next_line, {.vocab_size = vocab_size}));
+  return path;
+}
+
+}  // namespace minillm::lab

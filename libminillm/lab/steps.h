@@ -1,0 +1,46 @@
+// The steps that cells are made of: the recipe and the files of each, and how one is trained. Which
+// step another begins from, and where both are kept: laboratory.h.
+
+#ifndef LIBMINILLM_LAB_STEPS_H_
+#define LIBMINILLM_LAB_STEPS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "libminillm/lab/experiment.h"
+#include "libminillm/lab/lab_data.h"
+#include "libminillm/pipeline/stages.h"
+#include "libminillm/train/trainer.h"
+
+namespace minillm::lab {
+
+// What a step trains, on which files; part and file of the world (world/world_files.h).
+struct Recipe {
+  const char* step;
+  const char* stage;
+  const char* config;
+  const char *part, *file;
+  const char *replay_part, *replay_file;  // null: nothing is replayed
+};
+
+// A step with all that its training depends on, but the model that it begins from.
+struct PlannedStep {
+  const Recipe* recipe;
+  ConfiguredStage stage;  // the recipe under the step's settings
+  uint64_t seed;
+  // Stories have a dial of their own, conversations and pairs the others.
+  world::WorldDials dials, replay_dials;
+  bool replays;
+};
+// REQUIRES a name of lab_steps(). Throws Error (kUsage) on a setting that there is not.
+PlannedStep plan_step(const Step& step, const world::WorldDials& dials, uint64_t seed);
+
+// Trains it in `directory`/run, or goes on there. `before`: the checkpoint that it begins from;
+// empty: from scratch. Throws as stages do.
+TrainOutcome run_step(const PlannedStep& planned, const std::string& before,
+                      const std::string& directory, const LabData& data,
+                      const TrainerEvents& events);
+
+}  // namespace minillm::lab
+
+#endif  // LIBMINILLM_LAB_STEPS_H_
