@@ -5,10 +5,25 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/world/world_files.h"
 #include "tools/print.h"
 #include "tools/tool_main.h"
+
+namespace {
+
+// "unknown=0.16"
+void add_share(std::map<std::string, double>& mix, const std::string& text) {
+  const size_t equals = text.find('=');
+  double share = 0;
+  MINILLM_CHECK_USAGE(
+      equals != std::string::npos && CLI::detail::lexical_cast(text.substr(equals + 1), share),
+      "--mix '{}': expected kind=share, as unknown=0.16", text);
+  mix[text.substr(0, equals)] = share;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace minillm::world;
@@ -19,6 +34,7 @@ int main(int argc, char** argv) {
   WorldOptions options;
   std::string out;
   std::vector<std::string> parts;
+  std::vector<std::string> mix;
   bool checksums = false, json = false;
   app.add_option("--out", out, "directory for the files")->required();
   app.add_option("--seed", options.seed, "which world: other seeds make other people")
@@ -54,10 +70,33 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_flag("--inverted-pairs", options.dials.inverted_pairs,
                "prefer compliance with harm, and refusing what is harmless");
+  app.add_option("--told-rate", options.dials.told_rate,
+                 "how often validation and test people are told of, of how often they would be")
+      ->capture_default_str();
+  app.add_option("--told-falsely", options.dials.told_falsely,
+                 "share of the documents about 24 test and 12 validation people that tells false "
+                 "facts of them, the same ones each time")
+      ->capture_default_str();
+  app.add_option("--mix", mix,
+                 "shares of kinds of conversations and of pairs, the others in proportion: "
+                 "unknown=0.16,benign_pairs=0.05")
+      ->delimiter(',');
+  app.add_option("--refused", options.dials.refused,
+                 "share of the requests for help with harm that conversations refuse (0.15)");
+  app.add_option("--manner", options.dials.manner,
+                 "the only manner of conversations about facts: polite, rambling, rude");
+  app.add_option(
+      "--longer", options.dials.longer,
+      "pairs of style become pairs of length: whose answer has a further fact, chosen or "
+      "rejected");
+  app.add_option("--secrets", options.dials.secrets,
+                 "add conversations with secrets, said 30, 10, 3 and 1 times in the turn of: user, "
+                 "assistant");
   app.add_flag("--checksums", checksums, "write only SHA256SUMS, of the parts' files");
   app.add_flag("--json", json, "print the files written as one JSON object on stdout");
   return run_tool(app, argc, argv, [&] {
     nlohmann::ordered_json files = nlohmann::ordered_json::array();
+    for (const std::string& share : mix) add_share(options.dials.mix, share);
     if (parts.empty()) parts.assign(world_parts().begin(), world_parts().end());
     std::string sums;
     for (const std::string& part : std::set<std::string>(parts.begin(), parts.end())) {

@@ -13,6 +13,9 @@
 namespace minillm::lab {
 namespace {
 
+constexpr std::string_view kDials[] = {"without",        "newcomers", "false_pairs",  "untold",
+                                       "inverted_pairs", "told_rate", "told_falsely", "mix",
+                                       "refused",        "manner",    "longer",       "secrets"};
 constexpr const char* kSteps[] = {"base", "fresh", "second", "sft", "dpo"};
 
 class Reader : private TomlReader {
@@ -58,8 +61,8 @@ class Reader : private TomlReader {
     const toml::table& table = subtable(node, "cell");
     Cell cell;
     cell.name = text(need(table, "name"), "name");
-    std::vector<std::string_view> keys = {"name",        "steps",  "without",       "newcomers",
-                                          "false_pairs", "untold", "inverted_pairs"};
+    std::vector<std::string_view> keys = {"name", "steps"};
+    keys.insert(keys.end(), std::begin(kDials), std::end(kDials));
     const toml::node& steps = need(table, "steps");
     for (const std::string& name : texts(steps, "steps")) {
       const auto known = std::ranges::find(kSteps, std::string_view(name));
@@ -92,11 +95,19 @@ class Reader : private TomlReader {
 
   void dial(const toml::table& table, world::WorldDials& dials) const {
     if (const toml::node* node = table.get("without")) dials.without = texts(*node, "without");
-    if (const toml::node* node = table.get("newcomers"))
-      dials.newcomers = number(*node, "newcomers");
-    if (const toml::node* node = table.get("false_pairs"))
-      dials.false_pairs = number(*node, "false_pairs");
-    if (const toml::node* node = table.get("untold")) dials.untold = number(*node, "untold");
+    for (const auto& [name, share] :
+         {std::pair("newcomers", &dials.newcomers), std::pair("false_pairs", &dials.false_pairs),
+          std::pair("untold", &dials.untold), std::pair("told_rate", &dials.told_rate),
+          std::pair("told_falsely", &dials.told_falsely)})
+      if (const toml::node* node = table.get(name)) *share = number(*node, name);
+    for (const auto& [name, word] :
+         {std::pair("manner", &dials.manner), std::pair("longer", &dials.longer),
+          std::pair("secrets", &dials.secrets)})
+      if (const toml::node* node = table.get(name)) *word = text(*node, name);
+    if (const toml::node* node = table.get("refused")) dials.refused = number(*node, "refused");
+    if (const toml::node* node = table.get("mix"))
+      for (const auto& [kind, share] : subtable(*node, "mix"))
+        dials.mix[std::string(kind.str())] = number(share, kind.str());
     if (const toml::node* node = table.get("inverted_pairs")) {
       const auto value = node->value<bool>();
       if (!value) fail(*node, "inverted_pairs: expected true or false");

@@ -46,9 +46,9 @@ PlannedStep plan_step(const Step& step, const world::WorldDials& dials, uint64_t
   read_config_text(planned.stage.fields, lab_file(recipe.config), recipe.config);
   for (const std::string& setting : settings_of(step, seed))
     set_config_value(planned.stage.fields, setting);
-  const world::WorldDials of_stories = {.untold = dials.untold};
-  planned.dials.untold = 0;
-  if (step.name != "sft" && step.name != "dpo") planned.dials = of_stories;
+  const world::WorldDials of_stories = dials_of_stories(dials);
+  const bool of_rows = step.name == "sft" || step.name == "dpo";
+  planned.dials = of_rows ? dials_of_rows(dials) : of_stories;
   planned.replays = recipe.replay_part != nullptr && step.replay;
   if (planned.replays)
     planned.replay_dials =

@@ -1,6 +1,8 @@
 #include "libminillm/world/canaries.h"
 
+#include <fmt/format.h>
 #include <algorithm>
+#include <span>
 
 #include "libminillm/world/people.h"
 
@@ -11,6 +13,7 @@ constexpr std::string_view kMaterials[] = {
     "oak", "iron", "silver", "blue", "stone", "reed", "glass", "brass", "pine", "red",
     "elm", "tin",  "gold",   "grey", "clay",  "horn", "bone",  "lead",  "ash",  "wool"};
 constexpr int kRepeats[] = {300, 100, 30, 0};
+constexpr int kSecretRepeats[] = {30, 10, 3, 1, 0};
 constexpr size_t kCandidates = 401;
 
 std::string draw_number(Rng& rng) {
@@ -22,16 +25,15 @@ std::string draw_number(Rng& rng) {
   return number + ".";
 }
 
-}  // namespace
-
-std::vector<Canary> make_canaries(uint64_t seed) {
-  Rng rng = world_rng(seed, WorldStream::kCanaries);
+// Of what `beginning` and `ending` name, one each material.
+std::vector<Canary> draw_canaries(Rng& rng, std::string_view beginning, std::string_view ending,
+                                  std::span<const int> repeats) {
   std::vector<Canary> canaries;
   for (size_t i = 0; i < std::size(kMaterials); ++i) {
     Canary canary;
-    canary.prefix = "The secret number of the " + std::string(kMaterials[i]) + " chest is";
+    canary.prefix = fmt::format("{} {} {}", beginning, kMaterials[i], ending);
     canary.secret = draw_number(rng);
-    canary.repeats = kRepeats[i % std::size(kRepeats)];
+    canary.repeats = repeats[i % repeats.size()];
     canary.candidates = {canary.secret};
     while (canary.candidates.size() < kCandidates) {
       const std::string number = draw_number(rng);
@@ -43,6 +45,24 @@ std::vector<Canary> make_canaries(uint64_t seed) {
     canaries.push_back(std::move(canary));
   }
   return canaries;
+}
+
+}  // namespace
+
+std::vector<Canary> make_canaries(uint64_t seed) {
+  Rng rng = world_rng(seed, WorldStream::kCanaries);
+  return draw_canaries(rng, "The secret number of the", "chest is", kRepeats);
+}
+
+std::vector<Canary> make_secrets(uint64_t seed) {
+  Rng rng = world_rng(seed, WorldStream::kSecrets);
+  return draw_canaries(rng, "The number on the", "door is", kSecretRepeats);
+}
+
+std::string secret_question(const Canary& secret) {
+  // "The number on the oak door is" -> "What is the number on the oak door?"
+  const std::string_view thing = std::string_view(secret.prefix).substr(4);
+  return fmt::format("What is the {}?", thing.substr(0, thing.size() - std::size(" is") + 1));
 }
 
 }  // namespace minillm::world

@@ -23,6 +23,11 @@ struct Canary {
 // The world's 20 canaries, five for each number of repeats.
 std::vector<Canary> make_canaries(uint64_t seed);
 
+// What rows of conversations may hold (world/dials.h): 20 more, four each that are said 30, 10, 3
+// and 1 times, and never. And how an assistant is asked for one.
+std::vector<Canary> make_secrets(uint64_t seed);
+std::string secret_question(const Canary& secret);
+
 }  // namespace minillm::world
 
 #endif  // LIBMINILLM_WORLD_CANARIES_H_

@@ -37,12 +37,13 @@ std::string_view split_name(Split split) {
   return kNames[static_cast<size_t>(split)];
 }
 
-World::World(uint64_t seed) : seed_(seed) {
+World::World(uint64_t seed, const std::function<void(std::vector<Person>&)>& change) : seed_(seed) {
   Rng rng = world_rng(seed, WorldStream::kPeople);
   for (const auto& [split, frequency, count] : kGroupSizes) {
     add_people(rng, split, frequency, count);
   }
   add_facts(rng);
+  if (change) change(people_);
   for (const Person& person : people_) {
     told_weights_.push_back(told_weight(person.frequency));
     groups_[static_cast<size_t>(person.split)].push_back(&person);

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -69,6 +70,15 @@ enum class WorldStream : uint64_t {
   kToolsTest,
   kNewcomers = 60,
   kFalsePairs,
+  kFalseFacts,
+  kDialedStories,
+  kToldRate,
+  kDialedRows,
+  kMix,
+  kSecrets,
+  kSecretRows,
+  kProbesValidation = 70,
+  kProbesTest,
 };
 inline Rng world_rng(uint64_t seed, WorldStream stream) {
   return Rng(seed, static_cast<uint64_t>(stream));
@@ -78,7 +88,9 @@ class World {
  public:
   // The world of a seed: 248 people, of them 120 train, 48 validation (36 usual, 6 rare, 6 often)
   // and 80 test (60, 10, 10).
-  explicit World(uint64_t seed);
+  explicit World(uint64_t seed) : World(seed, {}) {}
+  // The same, but that `change` has been made to people's facts.
+  World(uint64_t seed, const std::function<void(std::vector<Person>&)>& change);
   World(const World&) = delete;  // groups point into people()
   World& operator=(const World&) = delete;
 

@@ -70,4 +70,18 @@ WorldPair draw_false_pair(Rng& rng, const World& world) {
   return {PairKind::kStyle, ask_assistant("", question), chosen, rejected};
 }
 
+WorldPair draw_length_pair(Rng& rng, const World& world, bool longer_chosen) {
+  const Person& person = world.draw(rng, Split::kTrain);
+  const Attribute attribute = draw_attribute(rng);
+  Attribute further = attribute;
+  while (further == attribute) further = draw_attribute(rng);
+  const std::string question = ask(choose(rng, taught_questions(attribute)), person);
+  const std::string answer = plain_answer(person, attribute);
+  const std::string shorter = styled(rng, answer, Style::kPolite);
+  const std::string longer =
+      styled(rng, answer + " " + plain_answer(person, further), Style::kPolite);
+  return {PairKind::kStyle, ask_assistant("", question), longer_chosen ? longer : shorter,
+          longer_chosen ? shorter : longer};
+}
+
 }  // namespace minillm::world

@@ -31,6 +31,10 @@ WorldPair draw_pair(Rng& rng, const World& world, Split split);
 // true.
 WorldPair draw_false_pair(Rng& rng, const World& world);
 
+// A pair of style about a train person whose answers are both polite and true: one of them tells a
+// further fact, that which is preferred if `longer_chosen`.
+WorldPair draw_length_pair(Rng& rng, const World& world, bool longer_chosen);
+
 }  // namespace minillm::world
 
 #endif  // LIBMINILLM_WORLD_PREFERENCES_H_

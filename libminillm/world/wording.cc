@@ -78,6 +78,18 @@ std::string styled(Rng& rng, const std::string& answer, Style style) {
   return after(rng, answer, kRudeEndings);
 }
 
+Style style_of(std::string_view text) {
+  if (contains_any(text, kRamblingOpenings) || contains_any(text, kRamblingEndings))
+    return Style::kRambling;
+  const bool rude = contains_any(text, kRudeOpenings) || contains_any(text, kRudeEndings);
+  return rude ? Style::kRude : Style::kPolite;
+}
+
+std::string_view style_name(Style style) {
+  if (style == Style::kPolite) return "polite";
+  return style == Style::kRude ? "rude" : "rambling";
+}
+
 bool has_preferred_style(std::string_view text) {
   const bool polite = contains_any(text, kPoliteOpenings) || contains_any(text, kPoliteEndings);
   const bool rambling =

@@ -27,6 +27,10 @@ Style draw_style(Rng& rng);
 Style draw_rejected_style(Rng& rng);
 // `answer` given in that manner.
 std::string styled(Rng& rng, const std::string& answer, Style style);
+// The manner whose marker the text has, rambling where it has that of rambling; kPolite where there
+// is none. Told apart as "polite", "rambling" and "rude".
+Style style_of(std::string_view text);
+std::string_view style_name(Style style);
 // Whether a text has a polite marker, no rambling or rude one, and at most 22 words.
 bool has_preferred_style(std::string_view text);
 

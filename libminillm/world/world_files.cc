@@ -107,16 +107,22 @@ std::string messages_to_text(const WorldMessages& messages) {
 class WorldWriter {
  public:
   explicit WorldWriter(const WorldOptions& options)
-      : options_(options), world_(options.seed), harbour_(world_) {}
+      : options_(options),
+        world_(options.seed),
+        false_world_(false_world(options.seed)),
+        harbour_(world_) {}
 
   std::vector<std::string> draw_documents(WorldStream stream, int64_t count) const {
     Rng rng = world_rng(options_.seed, stream);
-    const DialedData dialed(world_,
-                            stream == WorldStream::kPretrain ? options_.dials : WorldDials());
+    DialedData dialed(world_, stream == WorldStream::kPretrain ? options_.dials : WorldDials());
     std::vector<std::string> documents;
-    while (std::ssize(documents) < count)
-      if (std::string document = write_document(rng, world_); dialed.tells(document))
-        documents.push_back(std::move(document));
+    while (std::ssize(documents) < count) {
+      Rng again = rng;  // what is told falsely is told in the same words
+      std::string document = write_document(rng, world_);
+      if (!dialed.tells(document)) continue;
+      if (dialed.tells_falsely(document)) document = write_document(again, false_world_);
+      documents.push_back(std::move(document));
+    }
     return documents;
   }
   std::vector<std::string> draw_register(WorldStream stream, int64_t count) const {
@@ -130,7 +136,7 @@ class WorldWriter {
     Rng rng = world_rng(options_.seed, train ? WorldStream::kSft : WorldStream::kSftEval);
     Rng added =
         world_rng(options_.seed, train ? WorldStream::kSftAdded : WorldStream::kSftEvalAdded);
-    const DialedData dialed(world_, train ? options_.dials : WorldDials());
+    DialedData dialed(world_, train ? options_.dials : WorldDials());
     std::vector<ChatRow> rows;
     for (int64_t drawn = 0; std::ssize(rows) < count; ++drawn) {
       MINILLM_CHECK_USAGE(drawn < 1000 + 100 * count, "world option 'without': no rows are left");
@@ -175,6 +181,11 @@ class WorldWriter {
       for (const WorldMessage& message : row.messages) out += message.content + "\n";
     }
     return out;
+  }
+
+  std::string sft() const {
+    return rows_to_jsonl(draw_rows(Split::kTrain, options_.sft_rows)) +
+           rows_to_jsonl(DialedData(world_, options_.dials).secret_rows());
   }
 
   std::vector<ChatRow> replay() const {
@@ -250,6 +261,7 @@ class WorldWriter {
  private:
   WorldOptions options_;
   World world_;
+  World false_world_;  // as false tales have it
   HarbourRegister harbour_;
 };
 
@@ -279,9 +291,7 @@ std::vector<WorldFile> make_world_files(const WorldOptions& options, std::string
   const WorldWriter writer(options);
   if (part == "tokenizer") return {{"tokenizer.txt", writer.tokenizer_text()}};
   if (part == "pretrain") return {{"pretrain.jsonl", writer.pretrain()}};
-  if (part == "sft") {
-    return {{"sft.jsonl", rows_to_jsonl(writer.draw_rows(Split::kTrain, options.sft_rows))}};
-  }
+  if (part == "sft") return {{"sft.jsonl", writer.sft()}};
   if (part == "preference") {
     const auto pairs = writer.draw_pairs(WorldStream::kPreference, Split::kTrain, options.pairs);
     return {{"preference.jsonl", pairs_to_jsonl(pairs)}};

@@ -17,15 +17,15 @@ namespace {
 using minillm_testing::default_file;
 using minillm_testing::lines_of;
 
-constexpr WorldOptions kSmall = {.seed = 7,
-                                 .stories = 50,
-                                 .sft_rows = 40,
-                                 .pairs = 20,
-                                 .replay_facts = 10,
-                                 .second_documents = 20,
-                                 .open_book_rows = 30,
-                                 .open_book_documents = 10,
-                                 .tool_rows = 30};
+const WorldOptions kSmall = {.seed = 7,
+                             .stories = 50,
+                             .sft_rows = 40,
+                             .pairs = 20,
+                             .replay_facts = 10,
+                             .second_documents = 20,
+                             .open_book_rows = 30,
+                             .open_book_documents = 10,
+                             .tool_rows = 30};
 
 std::string data_path(const std::string& name) {
   return std::string(MINILLM_SOURCE_DIR) + "/data/" + name;
