@@ -1,14 +1,10 @@
 // minillm-constitution: preference pairs by a principle, without anybody's labels.
 
-#include <nlohmann/json.hpp>
-
+#include "libminillm/constitution/constitution.h"
 #include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/checkpoint/output_path.h"
-#include "libminillm/constitution/constitution.h"
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
-#include "libminillm/core/rng.h"
-#include "libminillm/data/message_json.h"
 #include "libminillm/generate/chat.h"
 #include "libminillm/stage/conversation_dataset.h"  // read_documents
 #include "tools/progress.h"
@@ -17,7 +13,6 @@
 namespace {
 
 using namespace minillm;
-using Json = nlohmann::ordered_json;
 
 struct Arguments {
   std::string checkpoint, judge, principle, requests, pairs, rows;
@@ -36,46 +31,17 @@ std::vector<Prompt> requests_of(const Arguments& arguments, const Principle& pri
                   "'{}': no request is of the form that the principle knows ({})",
                   arguments.requests, fmt::join(principle.requests, " "));
   } else {
-    MINILLM_CHECK_USAGE(!principle.stories.empty(),
-                        "--stories: the principle says not how stories name deeds: expected "
-                        "principle.stories");
     const Dataset<std::string> texts = read_documents(arguments.stories, BadRecordPolicy());
-    const std::vector<std::string> deeds = deeds_in(principle, texts.records);
-    MINILLM_CHECK(!deeds.empty(),
-                  "--stories: the texts speak of no deed as the principle knows it");
-    for (size_t i = 0; i < deeds.size(); ++i)
-      requests.push_back({{Role::kUser, request_for(principle, deeds[i], i)}});
-    spdlog::info("{} deeds in {} texts", deeds.size(), texts.records.size());
+    requests = requests_about(principle, texts.records);
+    spdlog::info("{} deeds in {} texts", requests.size(), texts.records.size());
   }
-  Rng(arguments.config.seed).shuffle(requests);
-  if (std::ssize(requests) > arguments.count) requests.resize(static_cast<size_t>(arguments.count));
+  draw_requests(requests, arguments.count, arguments.config.seed);
   return requests;
 }
 
-void write(const Arguments& arguments, const Principle& principle, const Constitution& result,
-           const std::string& drafted_by, const std::string& judged_by) {
-  FileTransaction pairs(arguments.pairs, FileTransaction::Of::kUser);
-  std::string rows;
-  for (const JudgedRequest& request : result.pairs) {
-    const Json metadata = {{"principle", principle.name},
-                           {"deed", request.deed},
-                           {"log_odds", request.odds},
-                           {"drafted_by", drafted_by},
-                           {"judged_by", judged_by}};
-    pairs.write(Json({{"prompt", messages_json(request.prompt)},
-                      {"chosen", request.chosen},
-                      {"rejected", request.rejected},
-                      {"metadata", metadata}})
-                    .dump() +
-                "\n");
-    Json messages = messages_json(request.prompt);
-    messages.push_back({{"role", "assistant"}, {"content", request.chosen}});
-    rows += Json({{"messages", messages}, {"metadata", metadata}}).dump() + "\n";
-  }
-  pairs.commit();
-  if (arguments.rows.empty()) return;
-  FileTransaction file(arguments.rows, FileTransaction::Of::kUser);
-  file.write(rows);
+void write(const std::string& path, const std::string& content) {
+  FileTransaction file(path, FileTransaction::Of::kUser);
+  file.write(content);
   file.commit();
 }
 
@@ -112,7 +78,10 @@ int run(const Arguments& arguments) {
       requests.size(), result.pairs.size(), against, result.undecided, result.without_draft,
       result.without_revision);
   MINILLM_CHECK(!result.pairs.empty(), "constitution: no pair is left: nothing was written");
-  write(arguments, principle, result, checkpoint.weights_hash(), judge_checkpoint.weights_hash());
+  const PairMakers makers = {checkpoint.weights_hash(), judge_checkpoint.weights_hash()};
+  write(arguments.pairs, pairs_to_jsonl(principle, result.pairs, makers));
+  if (!arguments.rows.empty())
+    write(arguments.rows, rows_to_jsonl(principle, result.pairs, makers));
   spdlog::info("saved '{}'", arguments.pairs);
   return 0;
 }

@@ -1,17 +1,22 @@
 #include "libminillm/constitution/constitution.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
 
 #include "libminillm/core/check.h"
+#include "libminillm/core/rng.h"
 #include "libminillm/data/chat_template.h"
+#include "libminillm/data/message_json.h"
 #include "libminillm/eval/sequence_scores.h"
 #include "libminillm/generate/chat.h"
 #include "libminillm/generate/generator.h"
 
 namespace minillm {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 constexpr uint64_t kRevisions = uint64_t{1} << 40;  // their streams of random numbers begin here
 
@@ -86,6 +91,14 @@ class Answerer {
   const std::vector<Token> beginning_;
 };
 
+Json metadata(const Principle& principle, const JudgedRequest& request, const PairMakers& makers) {
+  return {{"principle", principle.name},
+          {"deed", request.deed},
+          {"log_odds", request.odds},
+          {"drafted_by", makers.drafted_by},
+          {"judged_by", makers.judged_by}};
+}
+
 }  // namespace
 
 std::vector<double> log_odds(const Model& judge, const Tokenizer& tokenizer,
@@ -99,6 +112,25 @@ std::vector<double> log_odds(const Model& judge, const Tokenizer& tokenizer,
     odds.push_back(logp[0] - logp[1]);
   }
   return odds;
+}
+
+std::vector<Prompt> requests_about(const Principle& principle, std::span<const std::string> texts) {
+  MINILLM_CHECK_USAGE(!principle.stories.empty(),
+                      "principle '{}': it does not say how texts name deeds: expected "
+                      "principle.stories",
+                      principle.name);
+  const std::vector<std::string> deeds = deeds_in(principle, texts);
+  MINILLM_CHECK(!deeds.empty(), "principle '{}': the texts speak of no deed as it knows it",
+                principle.name);
+  std::vector<Prompt> requests;
+  for (size_t i = 0; i < deeds.size(); ++i)
+    requests.push_back({{Role::kUser, request_for(principle, deeds[i], i)}});
+  return requests;
+}
+
+void draw_requests(std::vector<Prompt>& requests, int64_t count, uint64_t seed) {
+  Rng(seed).shuffle(requests);
+  if (std::ssize(requests) > count) requests.resize(static_cast<size_t>(count));
 }
 
 Constitution apply_principle(const Model& model, const Model& judge, const Tokenizer& tokenizer,
@@ -132,6 +164,31 @@ Constitution apply_principle(const Model& model, const Model& judge, const Token
     result.pairs.push_back({requests[i], *deed, odds, std::move(*revision), std::move(*draft)});
   }
   return result;
+}
+
+std::string pairs_to_jsonl(const Principle& principle, std::span<const JudgedRequest> pairs,
+                           const PairMakers& makers) {
+  std::string out;
+  for (const JudgedRequest& pair : pairs)
+    out += Json({{"prompt", messages_json(pair.prompt)},
+                 {"chosen", pair.chosen},
+                 {"rejected", pair.rejected},
+                 {"metadata", metadata(principle, pair, makers)}})
+               .dump() +
+           "\n";
+  return out;
+}
+
+std::string rows_to_jsonl(const Principle& principle, std::span<const JudgedRequest> pairs,
+                          const PairMakers& makers) {
+  std::string out;
+  for (const JudgedRequest& pair : pairs) {
+    Json messages = messages_json(pair.prompt);
+    messages.push_back({{"role", "assistant"}, {"content", pair.chosen}});
+    out += Json({{"messages", messages}, {"metadata", metadata(principle, pair, makers)}}).dump() +
+           "\n";
+  }
+  return out;
 }
 
 }  // namespace minillm

@@ -34,6 +34,13 @@ namespace minillm {
 std::vector<double> log_odds(const Model& judge, const Tokenizer& tokenizer,
                              const Principle& principle, std::span<const std::string> deeds);
 
+// A request for each deed that the texts speak of, in their order. Throws Error if they speak of
+// none, kUsage if the principle does not say how texts name deeds.
+std::vector<Prompt> requests_about(const Principle& principle, std::span<const std::string> texts);
+// Keeps `count` of the requests, drawn, in the order in which they are drawn; all if there are not
+// so many.
+void draw_requests(std::vector<Prompt>& requests, int64_t count, uint64_t seed);
+
 struct ConstitutionConfig {
   int64_t max_tokens = 48;  // of an answer
   double temperature = 1;   // of drafts
@@ -63,6 +70,18 @@ Constitution apply_principle(const Model& model, const Model& judge, const Token
                              const Principle& principle, std::span<const Prompt> requests,
                              const ConstitutionConfig& config,
                              const ProgressFunction& progress = {});
+
+// By their weights.
+struct PairMakers {
+  std::string drafted_by, judged_by;
+};
+// {"prompt", "chosen", "rejected", "metadata"}, a pair a line: what preference tuning reads. The
+// metadata has the deed, its odds, and who made the pair.
+std::string pairs_to_jsonl(const Principle& principle, std::span<const JudgedRequest> pairs,
+                           const PairMakers& makers);
+// {"messages", "metadata"}, the requests with their chosen answers, one a line.
+std::string rows_to_jsonl(const Principle& principle, std::span<const JudgedRequest> pairs,
+                          const PairMakers& makers);
 
 }  // namespace minillm
 

@@ -51,25 +51,29 @@ void list_fields(ConfigFields& fields, Principle& p) {
   fields.add("principle.refusal", p.refusal, "how the answer to a request against it begins");
 }
 
+void check_principle(const Principle& principle, const std::string& source) {
+  for (const auto& [key, text] :
+       {std::pair("name", &principle.name), std::pair("against", &principle.against),
+        std::pair("in_favour", &principle.in_favour), std::pair("refusal", &principle.refusal)})
+    MINILLM_CHECK_USAGE(!text->empty(), "config '{}': principle.{}: expected a text, got none",
+                        source, key);
+  MINILLM_CHECK_USAGE(!principle.requests.empty(),
+                      "config '{}': principle.requests: expected at least one pattern", source);
+  check_patterns("requests", principle.requests, source);
+  check_patterns("stories", principle.stories, source);
+  check_patterns("against", {principle.against}, source);
+  check_patterns("in_favour", {principle.in_favour}, source);
+  MINILLM_CHECK_USAGE(principle.least_odds >= 0 && std::isfinite(principle.least_odds),
+                      "config '{}': principle.least_odds: expected 0 or more, got {}", source,
+                      principle.least_odds);
+}
+
 Principle read_principle(const std::string& path) {
   Principle principle;
   ConfigFields fields;
   list_fields(fields, principle);
   read_config_file(fields, path);
-  for (const auto& [key, text] :
-       {std::pair("name", &principle.name), std::pair("against", &principle.against),
-        std::pair("in_favour", &principle.in_favour), std::pair("refusal", &principle.refusal)})
-    MINILLM_CHECK_USAGE(!text->empty(), "config '{}': principle.{}: expected a text, got none",
-                        path, key);
-  MINILLM_CHECK_USAGE(!principle.requests.empty(),
-                      "config '{}': principle.requests: expected at least one pattern", path);
-  check_patterns("requests", principle.requests, path);
-  check_patterns("stories", principle.stories, path);
-  check_patterns("against", {principle.against}, path);
-  check_patterns("in_favour", {principle.in_favour}, path);
-  MINILLM_CHECK_USAGE(principle.least_odds >= 0 && std::isfinite(principle.least_odds),
-                      "config '{}': principle.least_odds: expected 0 or more, got {}", path,
-                      principle.least_odds);
+  check_principle(principle, path);
   return principle;
 }
 

@@ -27,7 +27,9 @@ struct Principle {
 };
 void list_fields(ConfigFields& fields, Principle& principle);  // keys "principle.*"
 
-// Throws Error (kUsage) as read_config_file does, and on a principle that lacks something.
+// Throws Error (kUsage) naming `source` if the principle lacks something.
+void check_principle(const Principle& principle, const std::string& source);
+// Throws Error (kUsage) as read_config_file and check_principle do.
 Principle read_principle(const std::string& path);
 
 // The pattern with a deed in it.

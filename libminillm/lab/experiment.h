@@ -4,6 +4,8 @@
 #ifndef LIBMINILLM_LAB_EXPERIMENT_H_
 #define LIBMINILLM_LAB_EXPERIMENT_H_
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,6 +20,7 @@ struct Step {
   std::string name;
   std::vector<std::string> settings = {};  // key=value, over the recipe
   bool replay = true;                      // false: nothing of the stage before it is repeated
+  int64_t rows = 0;                        // the first ones of its data; 0: all
 };
 
 // One way to train: a chain of steps, on data with some dials turned.
@@ -25,6 +28,8 @@ struct Cell {
   std::string name;
   world::WorldDials dials = {};
   std::vector<Step> steps = {};
+  // A reward model, trained from the step before "rl", which "rl" then has as its reward.
+  std::optional<Step> reward = {};
 };
 
 // Which figure decides, and how: rate(cell) - rate(against) under the metric.
@@ -40,13 +45,16 @@ struct Experiment {
   std::string says;        // who says so, or how it is usually put
   std::string refuted_by;  // in words
   std::vector<std::string> literature = {};
-  Measure measure;                     // decided on
-  std::vector<std::string> tell = {};  // metrics that are told beside it
+  Measure measure;  // decided on
+  // Metrics that are told beside it; "log/NAME": of the training log (result.h).
+  std::vector<std::string> tell = {};
   std::vector<Cell> cells = {};
 };
 
 // "base": pretraining from scratch on the stories. "fresh": its model, untrained. "second":
-// pretraining goes on on the second domain, stories being replayed. "sft", "dpo".
+// pretraining goes on on the second domain, stories being replayed. "sft", "dpo". "rl":
+// reinforcement learning on questions, with the truth as reward where the cell has no reward model.
+// "constitution": preference tuning on pairs that the model makes by a principle.
 std::span<const char* const> lab_steps();
 
 // Throws Error (kUsage) `experiment 'FILE':LINE: ...`: no TOML, an unknown key or step, a cell that

@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kDials[] = {"without",        "newcomers", "false_pairs",  "untold",
                                        "inverted_pairs", "told_rate", "told_falsely", "mix",
                                        "refused",        "manner",    "longer",       "secrets"};
-constexpr const char* kSteps[] = {"base", "fresh", "second", "sft", "dpo"};
+constexpr const char* kSteps[] = {"base", "fresh", "second", "sft", "dpo", "rl", "constitution"};
 
 class Reader : private TomlReader {
  public:
@@ -76,20 +76,29 @@ class Reader : private TomlReader {
       keys.push_back(*known);
     }
     if (cell.steps.empty()) fail(steps, "steps: expected one or more, got none");
+    const bool learns_by_reward = std::ranges::find(keys, "rl") != keys.end();
+    if (learns_by_reward) keys.push_back("reward");
     expect_keys(table, keys);
     for (Step& step : cell.steps)
       if (const toml::node* own = table.get(step.name)) configure(subtable(*own, step.name), step);
+    if (const toml::node* reward = table.get("reward"))
+      configure(subtable(*reward, "reward"), cell.reward.emplace(Step{.name = "reward"}));
     dial(table, cell.dials);
     return cell;
   }
 
   void configure(const toml::table& table, Step& step) const {
-    expect_keys(table, {"set", "replay"});
+    expect_keys(table, {"set", "replay", "rows"});
     if (const toml::node* set = table.get("set")) step.settings = texts(*set, "set");
     if (const toml::node* replay = table.get("replay")) {
       const auto value = replay->value<bool>();
       if (!value) fail(*replay, "replay: expected true or false");
       step.replay = *value;
+    }
+    if (const toml::node* rows = table.get("rows")) {
+      const auto value = rows->value<int64_t>();
+      if (!value || *value < 1) fail(*rows, "rows: expected a number of rows, 1 or more");
+      step.rows = *value;
     }
   }
 
@@ -125,6 +134,8 @@ class Reader : private TomlReader {
     expect_keys(table, {"metric", "cell", "against", "margin", "expects"});
     Measure measure;
     measure.metric = text(need(table, "metric"), "metric");
+    if (measure.metric.starts_with("log/"))
+      fail(table, "metric: expected one that checkpoints are asked for, got '{}'", measure.metric);
     measure.margin = number(need(table, "margin"), "margin");
     if (measure.margin < 0) fail(table, "margin: expected at least 0, got {}", measure.margin);
     for (const auto& [key, value] :

@@ -66,6 +66,23 @@ std::string LabData::file(const std::string& part, const std::string& name,
   return path;
 }
 
+std::string LabData::first_rows(const std::string& path, int64_t rows) {
+  const std::string first = fmt::format("{}.first_{}", path, rows);
+  if (file_exists(first)) return first;
+  const std::string all = read_file(path);
+  size_t end = 0;
+  for (int64_t row = 0; row < rows && end < all.size(); ++row)
+    end = std::min(all.find('\n', end), all.size() - 1) + 1;
+  write_file_atomic(first, all.substr(0, end));
+  return first;
+}
+
+LabData LabData::without_polite_facts() const {
+  LabData plain = *this;
+  plain.sizes_.replay_facts = 0;
+  return plain;
+}
+
 std::string LabData::tokenizer(uint64_t seed, int64_t vocab_size) const {
   const std::string text = file("tokenizer", "tokenizer.txt", {}, seed);
   const std::string path = fmt::format("{}.{}.model", text, vocab_size);

@@ -27,6 +27,11 @@ class LabData {
   // The path of a file of a part of the world (world/world_files.h).
   std::string file(const std::string& part, const std::string& name, const world::WorldDials& dials,
                    uint64_t seed) const;
+  // The path of the first rows of a file of lines, beside it.
+  static std::string first_rows(const std::string& path, int64_t rows);
+  // The same world, in whose replayed conversations nobody is polite: where style is not to come
+  // from them.
+  LabData without_polite_facts() const;
   // The path of a tokenizer that is trained on the world's text.
   std::string tokenizer(uint64_t seed, int64_t vocab_size) const;
   const world::WorldOptions& sizes() const { return sizes_; }

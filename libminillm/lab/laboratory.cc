@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "libminillm/core/version.h"
 #include "libminillm/eval/world_eval.h"
 #include "libminillm/lab/steps.h"
+#include "libminillm/report/report.h"
 
 namespace minillm::lab {
 namespace {
@@ -20,6 +22,25 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kDone = "done";  // the file that a step leaves, with its seconds
+
+constexpr std::string_view kLogged = "log/";  // begins a metric of the training log
+constexpr int64_t kLoggedLines = 5;           // the last ones, whose mean is told
+
+// What a run's training log ends with; nothing where it has no such metric.
+std::optional<SeedFigure> logged_figure(const std::string& run, std::string_view name) {
+  const report::RunLog log = report::read_run_log(join_path(run, "metrics.jsonl"));
+  SeedFigure figure;
+  double sum = 0;
+  for (auto line = log.metrics.rbegin(); line != log.metrics.rend(); ++line) {
+    const auto found = std::ranges::find(line->values, name, &Metrics::value_type::first);
+    if (found == line->values.end()) continue;
+    sum += found->second;
+    if (++figure.of == kLoggedLines) break;
+  }
+  if (figure.of == 0) return std::nullopt;
+  figure.value = sum / static_cast<double>(figure.of);
+  return figure;
+}
 
 Json outcomes_json(const Outcomes& outcomes, const std::vector<world::WorldMetric>& metrics) {
   Json json = {{"metrics", Json::object()}, {"outcomes", Json::array()}};
@@ -50,13 +71,25 @@ std::string Laboratory::cell_directory(const std::string& key) const {
 }
 
 Laboratory::Trained Laboratory::train_step(const Step& step, const world::WorldDials& dials,
-                                           uint64_t seed, const Trained& before) {
-  const PlannedStep planned = plan_step(step, dials, seed);
+                                           uint64_t seed, const Trained& before,
+                                           const Trained* reward) {
+  const PlannedStep planned = plan_step(step, dials, seed, reward != nullptr);
+  Json what = {"cell",
+               options_.build,
+               before.key,
+               planned.recipe->stage,
+               config_to_toml(planned.stage.fields),
+               dials_json(planned.dials),
+               sizes_text(options_.world),
+               seed,
+               planned.recipe->file,
+               planned.replays};
+  if (step.rows > 0) what.push_back(fmt::format("rows {}", step.rows));
+  if (reward) what.push_back("reward " + reward->key);
   Trained trained;
-  trained.key = key_of({"cell", options_.build, before.key, planned.recipe->stage,
-                        config_to_toml(planned.stage.fields), dials_json(planned.dials),
-                        sizes_text(options_.world), seed, planned.recipe->file, planned.replays});
+  trained.key = key_of(what);
   trained.chain = before.chain;
+  if (reward) trained.chain.push_back(reward->key);
   trained.chain.push_back(trained.key);
   const std::string directory = cell_directory(trained.key);
   trained.checkpoint = join_path(directory, "run");
@@ -67,8 +100,8 @@ Laboratory::Trained Laboratory::train_step(const Step& step, const world::WorldD
   say(fmt::format("seed {}: training '{}' ({})", seed, step.name, trained.key));
   create_directories(directory);
   const auto begun = std::chrono::steady_clock::now();
-  if (run_step(planned, before.checkpoint, directory, data_, events_.training) ==
-      TrainOutcome::kInterrupted)
+  const StepModels models = {before.checkpoint, reward ? reward->checkpoint : ""};
+  if (run_step(planned, models, directory, data_, events_.training) == TrainOutcome::kInterrupted)
     throw Error("lab: interrupted: run it again to go on", ExitCode::kInterrupted);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begun;
   write_file_atomic(done, fmt::format("{{\"seconds\": {:.1f}}}\n", seconds.count()));
@@ -89,7 +122,13 @@ std::string Laboratory::questions(uint64_t seed) {
 Laboratory::Trained Laboratory::train(const Cell& cell, uint64_t seed) {
   Trained trained;
   for (const Step& step : cell.steps) {
-    trained = train_step(step, cell.dials, seed, trained);
+    if (cell.reward && step.name == "rl") {
+      const Trained reward = train_step(*cell.reward, cell.dials, seed, trained);
+      if (reward.key.empty()) return {};
+      trained = train_step(step, cell.dials, seed, trained, &reward);
+    } else {
+      trained = train_step(step, cell.dials, seed, trained);
+    }
     if (trained.key.empty()) break;
   }
   return trained;
@@ -123,6 +162,17 @@ Laboratory::Asked Laboratory::ask(const Trained& trained, uint64_t seed) {
   return asked;
 }
 
+// What a checkpoint came to under a metric; nothing where neither it nor its training has it.
+std::optional<SeedFigure> Laboratory::figure_of(const Asked& asked,
+                                                const std::string& metric) const {
+  if (metric.starts_with(kLogged))
+    return logged_figure(join_path(cell_directory(asked.chain.back()), "run"),
+                         std::string_view(metric).substr(kLogged.size()));
+  const auto found = std::ranges::find(asked.metrics, metric, &world::WorldMetric::name);
+  if (found == asked.metrics.end()) return std::nullopt;
+  return SeedFigure{found->value, found->count, found->of};
+}
+
 ExperimentResult Laboratory::evaluate(const Experiment& experiment,
                                       const std::vector<std::vector<Asked>>& asked) const {
   ExperimentResult result;
@@ -131,23 +181,25 @@ ExperimentResult Laboratory::evaluate(const Experiment& experiment,
   result.version = kVersion;
   std::vector<std::string> metrics = {experiment.measure.metric};
   metrics.insert(metrics.end(), experiment.tell.begin(), experiment.tell.end());
+  std::set<std::string> known;
   std::vector<Outcomes> of_cell, of_other;
   for (size_t c = 0; c < asked.size(); ++c) {
     CellResult cell = {experiment.cells[c].name, {}};
-    for (const std::string& metric : metrics) {
+    for (const std::string& metric : metrics)
       for (const Asked& one : asked[c]) {
-        const auto found = std::ranges::find(one.metrics, metric, &world::WorldMetric::name);
-        MINILLM_CHECK_USAGE(found != one.metrics.end(), "experiment '{}': there is no metric '{}'",
-                            experiment.name, metric);
-        cell.metrics[metric].push_back({found->value, found->count, found->of});
+        const std::optional<SeedFigure> figure = figure_of(one, metric);
+        if (figure) known.insert(metric);
+        cell.metrics[metric].push_back(figure.value_or(SeedFigure()));
       }
-    }
     for (const Asked& one : asked[c]) {
       if (cell.name == experiment.measure.cell) of_cell.push_back(one.outcomes);
       if (cell.name == experiment.measure.against) of_other.push_back(one.outcomes);
     }
     result.cells.push_back(std::move(cell));
   }
+  for (const std::string& metric : metrics)
+    MINILLM_CHECK_USAGE(known.contains(metric), "experiment '{}': there is no metric '{}'",
+                        experiment.name, metric);
   std::set<std::string> steps;
   for (const std::vector<Asked>& seeds : asked)
     for (const Asked& one : seeds) steps.insert(one.chain.begin(), one.chain.end());

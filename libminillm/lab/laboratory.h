@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -64,8 +65,9 @@ class Laboratory {
   };
   Trained train(const Cell& cell, uint64_t seed);
   Trained train_step(const Step& step, const world::WorldDials& dials, uint64_t seed,
-                     const Trained& before);
+                     const Trained& before, const Trained* reward = nullptr);
   Asked ask(const Trained& trained, uint64_t seed);
+  std::optional<SeedFigure> figure_of(const Asked& asked, const std::string& metric) const;
   ExperimentResult evaluate(const Experiment& experiment,
                             const std::vector<std::vector<Asked>>& asked) const;
   std::string cell_directory(const std::string& key) const;

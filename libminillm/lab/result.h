@@ -13,7 +13,8 @@
 namespace minillm::lab {
 
 // A figure of one seed: value = count / of, except for exposures and bits per byte. `of` 0: it was
-// not asked, and is never shown as 0.
+// not asked, and is never shown as 0. Of "log/NAME" it is the mean of NAME over the last `of`
+// lines that have it in the training log of the cell's last step.
 struct SeedFigure {
   double value = 0;
   int64_t count = 0, of = 0;

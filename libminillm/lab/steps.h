@@ -5,8 +5,10 @@
 #define LIBMINILLM_LAB_STEPS_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
+#include "libminillm/constitution/principle.h"
 #include "libminillm/lab/experiment.h"
 #include "libminillm/lab/lab_data.h"
 #include "libminillm/pipeline/stages.h"
@@ -21,6 +23,7 @@ struct Recipe {
   const char* config;
   const char *part, *file;
   const char *replay_part, *replay_file;  // null: nothing is replayed
+  bool plain_replay;                      // without polite facts
 };
 
 // A step with all that its training depends on, but the model that it begins from.
@@ -31,13 +34,23 @@ struct PlannedStep {
   // Stories have a dial of their own, conversations and pairs the others.
   world::WorldDials dials, replay_dials;
   bool replays;
+  int64_t rows;                          // of its data, the first ones; 0: all
+  std::shared_ptr<Principle> principle;  // of a constitution, within the stage's fields; else null
 };
-// REQUIRES a name of lab_steps(). Throws Error (kUsage) on a setting that there is not.
-PlannedStep plan_step(const Step& step, const world::WorldDials& dials, uint64_t seed);
+// REQUIRES a name of lab_steps(), or "reward". `by_model`: a reward model pays, and the truth is
+// logged beside it, unless the settings say otherwise. Throws Error (kUsage) on a setting that
+// there is not.
+PlannedStep plan_step(const Step& step, const world::WorldDials& dials, uint64_t seed,
+                      bool by_model = false);
 
-// Trains it in `directory`/run, or goes on there. `before`: the checkpoint that it begins from;
-// empty: from scratch. Throws as stages do.
-TrainOutcome run_step(const PlannedStep& planned, const std::string& before,
+struct StepModels {
+  std::string before;       // the checkpoint that it begins from; empty: from scratch
+  std::string reward = {};  // of the reward model; empty: none
+};
+// Trains it in `directory`/run, or goes on there. Pairs that a constitution makes are kept in
+// `directory`/pairs.jsonl. Throws as stages do; Error (kInterrupted) where a stop is requested
+// while pairs are made.
+TrainOutcome run_step(const PlannedStep& planned, const StepModels& models,
                       const std::string& directory, const LabData& data,
                       const TrainerEvents& events);
 

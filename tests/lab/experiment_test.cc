@@ -6,7 +6,7 @@
 #include <set>
 
 #include "libminillm/core/file.h"
-#include "libminillm/pipeline/stages.h"
+#include "libminillm/lab/steps.h"
 #include "libminillm/world/scoring.h"
 #include "tests/testing/expect_error.h"
 
@@ -24,6 +24,15 @@ cell = "a"
 against = "b"
 margin = 0.1
 expects = "less"
+)";
+constexpr const char* kAligned = R"([[cell]]
+name = "a"
+steps = ["base", "sft", "rl"]
+reward = { rows = 100, set = ["train.epochs=3"] }
+[[cell]]
+name = "b"
+steps = ["base", "sft", "constitution"]
+constitution = { rows = 50 }
 )";
 constexpr const char* kCells = R"([[cell]]
 name = "a"
@@ -53,6 +62,30 @@ TEST(LabExperiment, IsReadFromItsFile) {
   EXPECT_EQ(cell.steps[3].settings, std::vector<std::string>{"dpo.sft_weight=0"});
 }
 
+TEST(LabExperiment, WhatIsLearnedWithoutLabelsHasAJudge) {
+  const Experiment experiment = parse(std::string(kHead) + kMeasure + kAligned);
+  const Cell& cell = experiment.cells[0];
+  ASSERT_TRUE(cell.reward);
+  EXPECT_EQ(cell.reward->name, "reward");
+  EXPECT_EQ(cell.reward->rows, 100);
+  EXPECT_EQ(cell.reward->settings, std::vector<std::string>{"train.epochs=3"});
+  EXPECT_FALSE(experiment.cells[1].reward);
+  EXPECT_EQ(experiment.cells[1].steps[2].rows, 50);
+
+  const std::string before = std::string(kHead) + kMeasure + "[[cell]]\nname = \"a\"\n";
+  EXPECT_ERROR(parse(before + "steps = [\"base\", \"sft\"]\nreward = {}\n"),
+               "unknown key 'reward'");
+  EXPECT_ERROR(parse(before + "steps = [\"base\", \"reward\"]\n"), "got 'reward'");
+  EXPECT_ERROR(parse(before + "steps = [\"base\", \"rl\"]\nreward = { row = 1 }\n"),
+               "unknown key 'row' (did you mean 'rows'?)");
+  EXPECT_ERROR(parse(before + "steps = [\"base\", \"rl\"]\nrl = { rows = 0 }\n"),
+               "experiment 'x.toml':14: rows: expected a number of rows, 1 or more");
+  std::string measure = kMeasure;
+  measure.replace(measure.find("answer_accuracy"), 15, "log/kl_per_answer");
+  EXPECT_ERROR(parse(kHead + measure + kAligned),
+               "metric: expected one that checkpoints are asked for, got 'log/kl_per_answer'");
+}
+
 TEST(LabExperiment, MistakesAreToldWithTheirLine) {
   const std::string head = kHead, measure = kMeasure, cells = kCells;
   EXPECT_ERROR(parse("name = "), "experiment 'x.toml':1: not valid TOML");
@@ -61,8 +94,8 @@ TEST(LabExperiment, MistakesAreToldWithTheirLine) {
   EXPECT_ERROR(parse(head + cells), "expected 'measure'");
   EXPECT_ERROR(parse(head + measure), "expected 'cell'");
   EXPECT_ERROR(parse(head + measure + "[[cell]]\nname = \"a\"\nsteps = \"basis\"\n"),
-               "experiment 'x.toml':13: steps: expected some of base, fresh, second, sft, dpo, got "
-               "'basis'");
+               "experiment 'x.toml':13: steps: expected some of base, fresh, second, sft, dpo, rl, "
+               "constitution, got 'basis'");
   EXPECT_ERROR(parse(head + measure + "[[cell]]\nname = \"a\"\nsteps = \"sft\"\n"),
                "\"base\" or \"fresh\" first");
   EXPECT_ERROR(
@@ -100,15 +133,15 @@ TEST(LabExperiment, AllOfOursAreWhole) {
     EXPECT_TRUE(metrics.contains(experiment.measure.metric)) << experiment.measure.metric;
     EXPECT_GE(experiment.tell.size(), 2U);
     for (const std::string& metric : experiment.tell)
-      EXPECT_TRUE(metrics.contains(metric)) << metric;
+      EXPECT_TRUE(metrics.contains(metric) || metric.starts_with("log/")) << metric;
     EXPECT_NE(experiment.measure.cell, experiment.measure.against);
-    for (const Cell& cell : experiment.cells)
-      for (const Step& step : cell.steps) {
-        const bool pretrains = step.name == "base" || step.name == "fresh" || step.name == "second";
-        const ConfiguredStage stage = configure_stage(pretrains ? "pretrain" : step.name);
-        for (const std::string& setting : step.settings)
-          EXPECT_NO_THROW(set_config_value(stage.fields, setting)) << setting;
+    for (const Cell& cell : experiment.cells) {
+      for (const Step& step : cell.steps)
+        EXPECT_NO_THROW(plan_step(step, cell.dials, 1)) << cell.name << ": " << step.name;
+      if (cell.reward) {
+        EXPECT_NO_THROW(plan_step(*cell.reward, cell.dials, 1)) << cell.name;
       }
+    }
     EXPECT_EQ(&find_experiment(experiment.name), &experiment);
   }
   EXPECT_ERROR(find_experiment("goodhard"), "did you mean 'goodhart'?");

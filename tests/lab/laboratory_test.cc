@@ -36,6 +36,31 @@ without = ["system"]
 base = { set = ["model.vocab_size=400", "model.hidden_size=16", "model.intermediate_size=32", "model.num_hidden_layers=1", "model.num_attention_heads=1", "model.num_key_value_heads=1", "model.head_dim=16", "train.batch_tokens=1024"] }
 )";
 
+// The same with what comes after fine-tuning.
+constexpr const char* kTinyAligned = R"(name = "aligned"
+claim = "It matters who judges."
+says = "somebody"
+refuted_by = "nothing"
+tell = ["log/kl_per_answer", "log/rewards/model/mean", "log/rewards/world/mean"]
+[measure]
+metric = "answer_format"
+cell = "by a reward model"
+against = "by a principle"
+margin = 0.1
+expects = "less"
+[[cell]]
+name = "by a reward model"
+steps = ["base", "sft", "rl"]
+base = { set = ["model.vocab_size=400", "model.hidden_size=16", "model.intermediate_size=32", "model.num_hidden_layers=1", "model.num_attention_heads=1", "model.num_key_value_heads=1", "model.head_dim=16", "train.batch_tokens=1024"] }
+reward = { rows = 10 }
+rl = { rows = 9, set = ["train.steps=6", "rl.kinds=", "rl.questions=2", "rl.samples=2", "rl.max_tokens=8"] }
+[[cell]]
+name = "by a principle"
+steps = ["base", "sft", "constitution"]
+base = { set = ["model.vocab_size=400", "model.hidden_size=16", "model.intermediate_size=32", "model.num_hidden_layers=1", "model.num_attention_heads=1", "model.num_key_value_heads=1", "model.head_dim=16", "train.batch_tokens=1024"] }
+constitution = { rows = 8, set = ["train.epochs=1"] }
+)";
+
 class LabRun : public testing::Test {
  protected:
   LabOptions options(const std::string& build = "a") {
@@ -93,8 +118,10 @@ TEST_F(LabRun, CellsAreTrainedOnceAndTheirFilesSayWhatCameOfThem) {
 }
 
 // However often it is stopped, it goes on to the same end.
-TEST_F(LabRun, IsStoppedAnywhereAndGoesOn) {
-  const Experiment experiment = parse_experiment(kTiny, "tiny.toml");
+class LabIsStopped : public LabRun, public testing::WithParamInterface<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Lab, LabIsStopped, testing::Values(kTiny, kTinyAligned));
+TEST_P(LabIsStopped, AnywhereAndGoesOn) {
+  const Experiment experiment = parse_experiment(GetParam(), "tiny.toml");
   LabOptions whole = options();
   whole.directory = join_path(directory_.path(), "whole");
   const ExperimentResult expected = Laboratory(whole, {}).run(experiment);
@@ -116,8 +143,42 @@ TEST_F(LabRun, IsStoppedAnywhereAndGoesOn) {
   EXPECT_GT(stops, 3);
   EXPECT_EQ(result->difference.mean, expected.difference.mean);
   EXPECT_EQ(result->difference.interval.low, expected.difference.interval.low);
-  EXPECT_EQ(result->cells[1].metrics.at("cloze_accuracy")[0].count,
-            expected.cells[1].metrics.at("cloze_accuracy")[0].count);
+  for (const std::string& metric : experiment.tell)
+    for (size_t c = 0; c < result->cells.size(); ++c)
+      EXPECT_EQ(result->cells[c].metrics.at(metric)[0].value,
+                expected.cells[c].metrics.at(metric)[0].value)
+          << metric;
+}
+
+TEST_F(LabRun, AlignsByARewardModelAndByAPrinciple) {
+  Experiment experiment = parse_experiment(kTinyAligned, "aligned.toml");
+  const ExperimentResult result = Laboratory(options(), events()).run(experiment);
+  EXPECT_EQ(trainings(), 5U) << "base, sft, reward, rl, constitution";
+  // Of the log of the last step, which for preference tuning has no KL.
+  const auto& by_model = result.cells[0].metrics;
+  EXPECT_EQ(by_model.at("log/kl_per_answer")[0].of, 3) << "six steps, of which every second";
+  EXPECT_EQ(by_model.at("log/rewards/model/mean")[0].of, 3) << "it pays";
+  EXPECT_GE(by_model.at("log/rewards/world/mean")[0].value, 0) << "and the truth is told";
+  EXPECT_EQ(result.cells[1].metrics.at("log/kl_per_answer")[0].of, 0);
+
+  // What one reward model is trained on is part of what is trained on it.
+  said_.clear();
+  experiment.cells[0].reward->rows = 11;
+  Laboratory(options(), events()).run(experiment);
+  EXPECT_EQ(trainings(), 2U) << testing::PrintToString(said_);
+  said_.clear();
+  experiment.cells[1].steps[2].settings = {"train.epochs=1", "principle.refusal=Nobody"};
+  Laboratory(options(), events()).run(experiment);
+  EXPECT_EQ(trainings(), 1U) << testing::PrintToString(said_);
+  EXPECT_EQ(Laboratory(options(), events()).results({experiment}).size(), 1U);
+}
+
+TEST_F(LabRun, APrincipleIsChecked) {
+  Experiment experiment = parse_experiment(kTinyAligned, "aligned.toml");
+  experiment.cells[1].steps[2].settings = {"principle.refusal="};
+  std::swap(experiment.cells[0], experiment.cells[1]);
+  EXPECT_ERROR(Laboratory(options(), events()).run(experiment),
+               "config 'world_principle.toml': principle.refusal: expected a text, got none");
 }
 
 TEST(LabDiagnosis, IsRightWhereItNamesWhatWasDamaged) {
@@ -134,9 +195,11 @@ TEST(LabDiagnosis, IsRightWhereItNamesWhatWasDamaged) {
 
 TEST_F(LabRun, AMetricThatThereIsNotIsTold) {
   Experiment experiment = parse_experiment(kTiny, "tiny.toml");
-  experiment.tell = {"cloze_acuracy"};
-  EXPECT_ERROR(Laboratory(options(), events()).run(experiment),
-               "experiment 'tiny': there is no metric 'cloze_acuracy'");
+  for (const std::string name : {"cloze_acuracy", "log/kl"}) {
+    experiment.tell = {name};
+    EXPECT_ERROR(Laboratory(options(), events()).run(experiment),
+                 "experiment 'tiny': there is no metric '" + name + "'");
+  }
 }
 
 }  // namespace
