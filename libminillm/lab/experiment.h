@@ -32,11 +32,13 @@ struct Cell {
   std::optional<Step> reward = {};
 };
 
-// Which figure decides, and how: rate(cell) - rate(against) under the metric.
+// Which figure decides, and how: rate(cell) under the metric - rate(against) under the other one,
+// which is the same where it is empty.
 struct Measure {
   std::string metric, cell, against;
   double margin = 0;
   Expectation expects = Expectation::kMore;
+  std::string against_metric = {};
 };
 
 struct Experiment {

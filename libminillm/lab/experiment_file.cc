@@ -131,11 +131,13 @@ class Reader : private TomlReader {
 
   Measure measure(const toml::node& node, const Experiment& experiment) const {
     const toml::table& table = subtable(node, "measure");
-    expect_keys(table, {"metric", "cell", "against", "margin", "expects"});
+    expect_keys(table, {"metric", "cell", "against", "against_metric", "margin", "expects"});
     Measure measure;
     measure.metric = text(need(table, "metric"), "metric");
     if (measure.metric.starts_with("log/"))
       fail(table, "metric: expected one that checkpoints are asked for, got '{}'", measure.metric);
+    if (const toml::node* other = table.get("against_metric"))
+      measure.against_metric = text(*other, "against_metric");
     measure.margin = number(need(table, "margin"), "margin");
     if (measure.margin < 0) fail(table, "margin: expected at least 0, got {}", measure.margin);
     for (const auto& [key, value] :

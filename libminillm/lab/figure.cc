@@ -98,10 +98,10 @@ struct Bar {
 };
 
 // Only what counts questions has Wilson's interval: bits per byte count bytes, exposures are means.
-bool is_share(const ExperimentResult& result) {
-  const std::string& metric = result.experiment.measure.metric;
-  if (metric.find("bits") != std::string::npos || metric.find("exposure") != std::string::npos)
-    return false;
+bool is_share(const ExperimentResult& result, const std::string& metric) {
+  for (const char* mean :
+       {"bits", "exposure", "probability", "words", "brier", "confidence", "log_prob"})
+    if (metric.find(mean) != std::string::npos) return false;
   for (const CellResult& cell : result.cells)
     for (const SeedFigure& figure : seed_figures(result, cell, metric))
       if (const std::optional<double> value = value_of(figure))
@@ -111,26 +111,38 @@ bool is_share(const ExperimentResult& result) {
   return true;
 }
 
+Bar bar_of(const ExperimentResult& result, const CellResult& cell, const std::string& metric,
+           bool share) {
+  Bar bar;
+  bar.name = cell.name;
+  const std::vector<SeedFigure> figures = seed_figures(result, cell, metric);
+  bar.mean = mean_of(figures);
+  int64_t count = 0, of = 0;
+  for (const SeedFigure& figure : figures) {
+    bar.seeds.push_back(value_of(figure));
+    if (!bar.seeds.back()) continue;
+    count += figure.count;
+    of += figure.of;
+  }
+  if (share && bar.mean) bar.interval = wilson_interval(count, of);
+  return bar;
+}
+
+// A cell's bars stand together: one, or two where the sides have different metrics.
 std::vector<Bar> bars_of(const ExperimentResult& result, bool share) {
   const Measure& measure = result.experiment.measure;
+  const std::string& other = against_metric(measure);
+  const bool two = other != measure.metric;
   std::vector<Bar> bars;
   for (const CellResult& cell : result.cells) {
-    Bar bar;
-    bar.name = cell.name;
-    bar.role = cell.name == measure.cell      ? "cell"
-               : cell.name == measure.against ? "against"
-                                              : "bar";
-    const std::vector<SeedFigure> figures = seed_figures(result, cell, measure.metric);
-    bar.mean = mean_of(figures);
-    int64_t count = 0, of = 0;
-    for (const SeedFigure& figure : figures) {
-      bar.seeds.push_back(value_of(figure));
-      if (!bar.seeds.back()) continue;
-      count += figure.count;
-      of += figure.of;
-    }
-    if (share && bar.mean) bar.interval = wilson_interval(count, of);
-    bars.push_back(std::move(bar));
+    const bool is_cell = cell.name == measure.cell, is_against = cell.name == measure.against;
+    bars.push_back(bar_of(result, cell, measure.metric, share));
+    bars.back().role = is_cell ? "cell" : is_against && !two ? "against" : "bar";
+    if (!two) continue;
+    bars.back().name += ": " + measure.metric;
+    bars.push_back(bar_of(result, cell, other, share));
+    bars.back().role = is_against ? "against" : "bar";
+    bars.back().name += ": " + other;
   }
   return bars;
 }
@@ -244,15 +256,19 @@ void draw_bars(Drawing& drawing, const std::vector<Bar>& bars, const Axis& axis)
 
 std::string draw(const ExperimentResult& result, bool with_style) {
   const Measure& measure = result.experiment.measure;
-  const bool share = is_share(result);
+  const std::string& other = against_metric(measure);
+  const bool two = other != measure.metric;
+  const bool share = is_share(result, measure.metric) && is_share(result, other);
   const std::vector<Bar> bars = bars_of(result, share);
-  const std::string compared = fmt::format("{} against {}", measure.cell, measure.against);
+  const std::string compared =
+      two ? compared_text(measure) : fmt::format("{} against {}", measure.cell, measure.against);
   const std::string difference = "Difference: " + difference_text(result.difference);
   const std::string expected = "Expected: " + expectation_text(measure);
   const std::string verdict = fmt::format("Verdict: {}", verdict_name(result.verdict));
 
   Drawing drawing;
-  drawing.lines(measure.metric, "strong", kCharacter + 0.4, kLine);
+  drawing.lines(two ? measure.metric + ", " + other : measure.metric, "strong", kCharacter + 0.4,
+                kLine);
   draw_bars(drawing, bars, axis_of(bars, share));
   drawing.y += 6;
   drawing.lines(share ? "Bar: mean of the seeds. Whisker: Wilson's 95 % interval of all their "

@@ -21,7 +21,9 @@ std::string rounded(double value, bool with_sign) {
 
 std::vector<std::string> shown_metrics(const Experiment& experiment) {
   std::vector<std::string> metrics = {experiment.measure.metric};
-  for (const std::string& metric : experiment.tell)
+  std::vector<std::string> others = {against_metric(experiment.measure)};
+  others.insert(others.end(), experiment.tell.begin(), experiment.tell.end());
+  for (const std::string& metric : others)
     if (std::ranges::find(metrics, metric) == metrics.end()) metrics.push_back(metric);
   return metrics;
 }
@@ -70,6 +72,17 @@ std::string difference_text(const Difference& difference) {
                      signed_text(difference_part(difference, difference.mean)),
                      signed_text(difference_part(difference, difference.interval.low)),
                      signed_text(difference_part(difference, difference.interval.high)));
+}
+
+const std::string& against_metric(const Measure& measure) {
+  return measure.against_metric.empty() ? measure.metric : measure.against_metric;
+}
+
+std::string compared_text(const Measure& measure) {
+  if (against_metric(measure) == measure.metric)
+    return fmt::format("{}, {} against {}", measure.metric, measure.cell, measure.against);
+  return fmt::format("{} of {} against {} of {}", measure.metric, measure.cell,
+                     against_metric(measure), measure.against);
 }
 
 const char* expectation_name(Expectation expects) {

@@ -14,7 +14,7 @@
 
 namespace minillm::lab {
 
-// The measure's metric, then those that are told, each once.
+// The measure's metric, that of the other side if it has one, then those that are told, each once.
 std::vector<std::string> shown_metrics(const Experiment& experiment);
 
 // What a cell came to under a metric, a figure for each of the result's seeds: `of` 0 where there
@@ -34,6 +34,10 @@ std::optional<double> difference_part(const Difference& difference, double part)
 // "+0.722 (95 % interval +0.690 to +0.751)", or why there is none.
 std::string difference_text(const Difference& difference);
 const char* expectation_name(Expectation expects);  // "more", "less", "same"
+// "cloze_accuracy, after against base"; "benign_rate of after against harmful_rate of base".
+std::string compared_text(const Measure& measure);
+// The metric of the side that is compared with.
+const std::string& against_metric(const Measure& measure);
 // "more, by over the margin of 0.1"
 std::string expectation_text(const Measure& measure);
 // "1, 2, 3"

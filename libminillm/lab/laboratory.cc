@@ -12,7 +12,7 @@
 #include "libminillm/core/file.h"
 #include "libminillm/core/strict_json.h"
 #include "libminillm/core/version.h"
-#include "libminillm/eval/world_eval.h"
+#include "libminillm/lab/forms.h"
 #include "libminillm/lab/steps.h"
 #include "libminillm/report/report.h"
 
@@ -40,16 +40,6 @@ std::optional<SeedFigure> logged_figure(const std::string& run, std::string_view
   if (figure.of == 0) return std::nullopt;
   figure.value = sum / static_cast<double>(figure.of);
   return figure;
-}
-
-Json outcomes_json(const Outcomes& outcomes, const std::vector<world::WorldMetric>& metrics) {
-  Json json = {{"metrics", Json::object()}, {"outcomes", Json::array()}};
-  for (const world::WorldMetric& metric : metrics)
-    if (!metric.name.starts_with("cloze/"))
-      json["metrics"][metric.name] = {metric.value, metric.count, metric.of};
-  for (const world::WorldOutcome& outcome : outcomes)
-    json["outcomes"].push_back({outcome.metric, outcome.person, outcome.wording, int{outcome.hit}});
-  return json;
 }
 
 }  // namespace
@@ -134,31 +124,39 @@ Laboratory::Trained Laboratory::train(const Cell& cell, uint64_t seed) {
   return trained;
 }
 
-Laboratory::Asked Laboratory::ask(const Trained& trained, uint64_t seed) {
+// What has been asked of a checkpoint, or is asked now.
+std::optional<Answers> Laboratory::answers(const Trained& trained, const QuestionGroup& group,
+                                           uint64_t seed) {
   const std::string path =
       join_path(cell_directory(trained.key),
-                fmt::format("outcomes_{}.json", world::split_name(options_.split)));
+                fmt::format("{}_{}.json", group.name, world::split_name(options_.split)));
   if (!file_exists(path)) {
-    if (only_what_is_there_) return {};
+    if (only_what_is_there_) return std::nullopt;
     say(fmt::format("seed {}: asking {}", seed, trained.key));
     if (events_.training.stop_requested && events_.training.stop_requested())
       throw Error("lab: interrupted: run it again to go on", ExitCode::kInterrupted);
-    const world::World world(seed);
-    const world::HarbourRegister harbour(world);
-    const world::WorldEvalSet set = world::make_world_eval(world, harbour, options_.split);
     const Checkpoint checkpoint = Checkpoint::open(trained.checkpoint);
-    const Model model = checkpoint.load_model();
-    const world::WorldScore score = score_world(model, checkpoint.tokenizer(), set);
-    write_file_atomic(path, outcomes_json(score.outcomes(), score.metrics()).dump());
+    write_file_atomic(
+        path, answers_to_json(group.ask(checkpoint.load_model(), checkpoint.tokenizer(), seed,
+                                        options_.split)));
   }
-  const nlohmann::json json = parse_json(read_file(path), path);
-  Asked asked;
-  asked.chain = trained.chain;
-  for (const auto& [name, figure] : json.at("metrics").items())
-    asked.metrics.push_back({name, figure.at(0).is_null() ? 0 : figure.at(0).get<double>(),
-                             figure.at(1).get<int64_t>(), figure.at(2).get<int64_t>()});
-  for (const auto& outcome : json.at("outcomes"))
-    asked.outcomes.push_back({outcome.at(0), outcome.at(1), outcome.at(2), outcome.at(3) == 1});
+  return answers_from_json(read_file(path), path);
+}
+
+// Nothing where something has not been asked, and nothing is to be done.
+std::optional<Laboratory::Asked> Laboratory::ask(const Trained& trained, uint64_t seed,
+                                                 const Experiment& experiment) {
+  Asked asked = {{}, trained.chain};
+  std::set<std::string_view> groups;
+  for (const std::string& metric : shown_metrics(experiment))
+    if (!metric.starts_with(kLogged)) groups.insert(group_of(metric).name);
+  for (const QuestionGroup& group : question_groups()) {
+    if (!groups.contains(group.name)) continue;
+    std::optional<Answers> some = answers(trained, group, seed);
+    if (!some) return std::nullopt;
+    std::ranges::move(some->outcomes, std::back_inserter(asked.answers.outcomes));
+    std::ranges::move(some->metrics, std::back_inserter(asked.answers.metrics));
+  }
   return asked;
 }
 
@@ -168,8 +166,8 @@ std::optional<SeedFigure> Laboratory::figure_of(const Asked& asked,
   if (metric.starts_with(kLogged))
     return logged_figure(join_path(cell_directory(asked.chain.back()), "run"),
                          std::string_view(metric).substr(kLogged.size()));
-  const auto found = std::ranges::find(asked.metrics, metric, &world::WorldMetric::name);
-  if (found == asked.metrics.end()) return std::nullopt;
+  const auto found = std::ranges::find(asked.answers.metrics, metric, &world::WorldMetric::name);
+  if (found == asked.answers.metrics.end()) return std::nullopt;
   return SeedFigure{found->value, found->count, found->of};
 }
 
@@ -179,8 +177,7 @@ ExperimentResult Laboratory::evaluate(const Experiment& experiment,
   result.experiment = experiment;
   result.seeds = options_.seeds;
   result.version = kVersion;
-  std::vector<std::string> metrics = {experiment.measure.metric};
-  metrics.insert(metrics.end(), experiment.tell.begin(), experiment.tell.end());
+  const std::vector<std::string> metrics = shown_metrics(experiment);
   std::set<std::string> known;
   std::vector<Outcomes> of_cell, of_other;
   for (size_t c = 0; c < asked.size(); ++c) {
@@ -192,8 +189,8 @@ ExperimentResult Laboratory::evaluate(const Experiment& experiment,
         cell.metrics[metric].push_back(figure.value_or(SeedFigure()));
       }
     for (const Asked& one : asked[c]) {
-      if (cell.name == experiment.measure.cell) of_cell.push_back(one.outcomes);
-      if (cell.name == experiment.measure.against) of_other.push_back(one.outcomes);
+      if (cell.name == experiment.measure.cell) of_cell.push_back(one.answers.outcomes);
+      if (cell.name == experiment.measure.against) of_other.push_back(one.answers.outcomes);
     }
     result.cells.push_back(std::move(cell));
   }
@@ -207,8 +204,9 @@ ExperimentResult Laboratory::evaluate(const Experiment& experiment,
     const std::string done = join_path(cell_directory(key), kDone);
     result.seconds += parse_json(read_file(done), done).value("seconds", 0.0);
   }
-  result.difference = paired_difference(of_cell, of_other, experiment.measure.metric);
-  result.verdict = judge(experiment.measure.expects, experiment.measure.margin, result.difference);
+  const Measure& measure = experiment.measure;
+  result.difference = paired_difference(of_cell, of_other, measure.metric, measure.against_metric);
+  result.verdict = judge(measure.expects, measure.margin, result.difference);
   return result;
 }
 
@@ -217,7 +215,7 @@ ExperimentResult Laboratory::run(const Experiment& experiment) {
   // Seed by seed: after the first one there is something to see.
   for (const uint64_t seed : options_.seeds)
     for (size_t c = 0; c < experiment.cells.size(); ++c)
-      asked[c].push_back(ask(train(experiment.cells[c], seed), seed));
+      asked[c].push_back(*ask(train(experiment.cells[c], seed), seed, experiment));
   ExperimentResult result = evaluate(experiment, asked);
   write(result);
   return result;
@@ -232,8 +230,10 @@ std::vector<ExperimentResult> Laboratory::results(const std::vector<Experiment>&
     for (const uint64_t seed : options_.seeds)
       for (size_t c = 0; whole && c < experiment.cells.size(); ++c) {
         const Trained trained = train(experiment.cells[c], seed);
-        if (!trained.key.empty()) asked[c].push_back(ask(trained, seed));
-        whole = !trained.key.empty() && !asked[c].back().metrics.empty();
+        std::optional<Asked> one;
+        if (!trained.key.empty()) one = ask(trained, seed, experiment);
+        whole = one.has_value();
+        if (one) asked[c].push_back(std::move(*one));
       }
     if (whole) all.push_back(evaluate(experiment, asked));
   }

@@ -2,7 +2,7 @@
 //
 //   DIR/data/<key>/       the world's files
 //   DIR/cells/<key>/run/  a step's run directory (checkpoint/run_directory.h)
-//   DIR/cells/<key>/outcomes.json    what its checkpoint answers
+//   DIR/cells/<key>/outcomes_test.json, ...    what its checkpoint answers (question_groups.h)
 //   DIR/<experiment>/     table.md, table.csv, figure.svg, verdict.json
 //
 // A key is a hash of all that a cell depends on: the build, the seed, the recipe, the data, and the
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "libminillm/lab/lab_data.h"
+#include "libminillm/lab/question_groups.h"
 #include "libminillm/lab/result.h"
 #include "libminillm/train/trainer.h"
 #include "libminillm/world/people.h"
@@ -55,8 +56,7 @@ class Laboratory {
 
  private:
   struct Asked {
-    Outcomes outcomes;
-    std::vector<world::WorldMetric> metrics;
+    Answers answers;
     std::vector<std::string> chain;  // of whom was asked
   };
   struct Trained {
@@ -66,7 +66,8 @@ class Laboratory {
   Trained train(const Cell& cell, uint64_t seed);
   Trained train_step(const Step& step, const world::WorldDials& dials, uint64_t seed,
                      const Trained& before, const Trained* reward = nullptr);
-  Asked ask(const Trained& trained, uint64_t seed);
+  std::optional<Answers> answers(const Trained& trained, const QuestionGroup& group, uint64_t seed);
+  std::optional<Asked> ask(const Trained& trained, uint64_t seed, const Experiment& experiment);
   std::optional<SeedFigure> figure_of(const Asked& asked, const std::string& metric) const;
   ExperimentResult evaluate(const Experiment& experiment,
                             const std::vector<std::vector<Asked>>& asked) const;

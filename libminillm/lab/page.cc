@@ -106,12 +106,11 @@ std::string summary(const std::vector<ExperimentResult>& results,
                        rows + "</tbody>\n");
 }
 
-// What a cell came to under the measure with one seed; nothing if there is no such cell.
+// What a cell came to under a metric with one seed; nothing if there is no such cell.
 std::optional<double> seed_value(const ExperimentResult& result, const std::string& name,
-                                 size_t seed) {
+                                 const std::string& metric, size_t seed) {
   for (const CellResult& cell : result.cells)
-    if (cell.name == name)
-      return value_of(seed_figures(result, cell, result.experiment.measure.metric)[seed]);
+    if (cell.name == name) return value_of(seed_figures(result, cell, metric)[seed]);
   return std::nullopt;
 }
 
@@ -119,19 +118,20 @@ std::string difference_table(const ExperimentResult& result) {
   const Measure& measure = result.experiment.measure;
   const Difference& difference = result.difference;
   std::string table = fmt::format(
-      "<caption>{}: {} less {}, {} questions</caption>\n<thead><tr><th scope=\"col\">Seed</th>"
+      "<caption>{}, {} questions</caption>\n<thead><tr><th scope=\"col\">Seed</th>"
       "<th scope=\"col\" class=\"number\">{}</th><th scope=\"col\" class=\"number\">{}</th>"
       "<th scope=\"col\" class=\"number\">Difference</th></tr></thead>\n<tbody>\n",
-      markup_text(measure.metric), markup_text(measure.cell), markup_text(measure.against),
-      difference.questions, markup_text(measure.cell), markup_text(measure.against));
+      markup_text(compared_text(measure)), difference.questions, markup_text(measure.cell),
+      markup_text(measure.against));
   for (size_t s = 0; s < result.seeds.size(); ++s) {
     std::optional<double> value;
     if (s < difference.seeds.size()) value = difference_part(difference, difference.seeds[s]);
     table += fmt::format(
         "<tr><th scope=\"row\">{}</th><td class=\"number\">{}</td><td class=\"number\">{}</td>"
         "<td class=\"number\">{}</td></tr>\n",
-        result.seeds[s], number_text(seed_value(result, measure.cell, s)),
-        number_text(seed_value(result, measure.against, s)), signed_text(value));
+        result.seeds[s], number_text(seed_value(result, measure.cell, measure.metric, s)),
+        number_text(seed_value(result, measure.against, against_metric(measure), s)),
+        signed_text(value));
   }
   table += "</tbody>\n";
   return "<div class=\"few\">\n" + scrolling("Difference by seed", table) + "\n</div>" +
@@ -181,9 +181,8 @@ std::string literature(const std::vector<std::string>& all) {
 std::string section(const ExperimentResult& result, const std::string& id) {
   const Experiment& experiment = result.experiment;
   const Measure& measure = experiment.measure;
-  const std::string expected = fmt::format("Expected of {}, {} against {}: {}.",
-                                           markup_text(measure.metric), markup_text(measure.cell),
-                                           markup_text(measure.against), expectation_text(measure));
+  const std::string expected = fmt::format(
+      "Expected of {}: {}.", markup_text(compared_text(measure)), expectation_text(measure));
   std::string says;
   if (!experiment.says.empty())
     says = fmt::format("<p>Who says so: {}</p>\n", markup_text(experiment.says));

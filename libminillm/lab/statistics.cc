@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <string_view>
 
 #include "libminillm/core/check.h"
@@ -13,47 +14,71 @@ namespace {
 
 constexpr uint64_t kBootstrapSeed = 1;
 
-// The questions of one seed under a metric, people and wordings as numbers.
-struct Paired {
+// The questions of one seed, people and wordings as numbers that both sides share.
+struct Asked {
   struct Question {
     size_t person, wording;
-    double difference;
+    double value;
   };
-  std::vector<Question> questions;
+  std::vector<Question> a, b;
   size_t people = 0, wordings = 0;
 };
 
-Paired pair_up(const Outcomes& a, const Outcomes& b, std::string_view metric) {
-  const auto under = [&](const Outcomes& all) {
-    std::vector<const world::WorldOutcome*> some;
-    for (const world::WorldOutcome& outcome : all)
-      if (outcome.metric == metric) some.push_back(&outcome);
-    return some;
-  };
-  const auto of_a = under(a), of_b = under(b);
-  Paired paired;
-  std::map<std::string_view, size_t> people, wordings;
-  for (size_t i = 0; i < std::max(of_a.size(), of_b.size()); ++i) {
-    MINILLM_CHECK(i < of_a.size() && i < of_b.size() && of_a[i]->person == of_b[i]->person &&
-                      of_a[i]->wording == of_b[i]->wording,
-                  "lab: metric '{}': question {} is not the same in both cells", metric, i + 1);
-    // Who is nobody is like nobody else.
-    std::string_view person = of_a[i]->person;
-    if (person.empty()) person = of_a[i]->wording;
-    paired.questions.push_back(
-        {people.try_emplace(person, people.size()).first->second,
-         wordings.try_emplace(of_a[i]->wording, wordings.size()).first->second,
-         double(of_a[i]->hit) - double(of_b[i]->hit)});
-  }
-  paired.people = people.size();
-  paired.wordings = wordings.size();
-  return paired;
+std::vector<const world::WorldOutcome*> under(const Outcomes& all, std::string_view metric) {
+  std::vector<const world::WorldOutcome*> some;
+  for (const world::WorldOutcome& outcome : all)
+    if (outcome.metric == metric) some.push_back(&outcome);
+  return some;
 }
 
-double mean_of(const Paired& paired) {
-  double sum = 0;
-  for (const Paired::Question& question : paired.questions) sum += question.difference;
-  return sum / static_cast<double>(paired.questions.size());
+void check_same(const std::vector<const world::WorldOutcome*>& a,
+                const std::vector<const world::WorldOutcome*>& b, std::string_view metric) {
+  for (size_t i = 0; i < std::max(a.size(), b.size()); ++i)
+    MINILLM_CHECK(i < a.size() && i < b.size() && a[i]->person == b[i]->person &&
+                      a[i]->wording == b[i]->wording,
+                  "lab: metric '{}': question {} is not the same in both cells", metric, i + 1);
+}
+
+Asked gather(const Outcomes& a, const Outcomes& b, std::string_view metric,
+             std::string_view against_metric) {
+  const auto of_a = under(a, metric), of_b = under(b, against_metric);
+  if (metric == against_metric) check_same(of_a, of_b, metric);
+  Asked asked;
+  std::map<std::string_view, size_t> people, wordings;
+  const auto number = [&](const std::vector<const world::WorldOutcome*>& outcomes,
+                          std::vector<Asked::Question>& questions) {
+    for (const world::WorldOutcome* outcome : outcomes) {
+      // Who is nobody is like nobody else.
+      const std::string_view person = outcome->person.empty() ? outcome->wording : outcome->person;
+      questions.push_back({people.try_emplace(person, people.size()).first->second,
+                           wordings.try_emplace(outcome->wording, wordings.size()).first->second,
+                           outcome->value});
+    }
+  };
+  number(of_a, asked.a);
+  number(of_b, asked.b);
+  asked.people = people.size();
+  asked.wordings = wordings.size();
+  return asked;
+}
+
+// Nothing if all questions have the weight 0.
+std::optional<double> weighted_mean(const std::vector<Asked::Question>& questions,
+                                    const std::vector<double>& people,
+                                    const std::vector<double>& wordings) {
+  double sum = 0, weight = 0;
+  for (const Asked::Question& question : questions) {
+    const double own = people[question.person] * wordings[question.wording];
+    sum += own * question.value;
+    weight += own;
+  }
+  if (weight == 0) return std::nullopt;
+  return sum / weight;
+}
+
+double difference_of(const Asked& asked) {
+  const std::vector<double> people(asked.people, 1), wordings(asked.wordings, 1);
+  return *weighted_mean(asked.a, people, wordings) - *weighted_mean(asked.b, people, wordings);
 }
 
 std::vector<double> draw_weights(Rng& rng, size_t count) {
@@ -62,43 +87,38 @@ std::vector<double> draw_weights(Rng& rng, size_t count) {
   return weights;
 }
 
-double draw_mean(Rng& rng, const Paired& paired) {
-  double sum = 0, weight = 0;
-  while (weight == 0) {  // no question whose person and wording were both drawn: draw again
-    sum = 0;
-    const std::vector<double> people = draw_weights(rng, paired.people);
-    const std::vector<double> wordings = draw_weights(rng, paired.wordings);
-    for (const Paired::Question& question : paired.questions) {
-      const double own = people[question.person] * wordings[question.wording];
-      sum += own * question.difference;
-      weight += own;
-    }
+double draw_difference(Rng& rng, const Asked& asked) {
+  for (;;) {  // until there are questions whose person and wording were both drawn
+    const std::vector<double> people = draw_weights(rng, asked.people);
+    const std::vector<double> wordings = draw_weights(rng, asked.wordings);
+    const std::optional<double> a = weighted_mean(asked.a, people, wordings);
+    const std::optional<double> b = weighted_mean(asked.b, people, wordings);
+    if (a && b) return *a - *b;
   }
-  return sum / weight;
 }
 
 }  // namespace
 
 Difference paired_difference(std::span<const Outcomes> a, std::span<const Outcomes> b,
-                             std::string_view metric, int draws) {
+                             std::string_view metric, std::string_view against_metric, int draws) {
   MINILLM_CHECK(a.size() == b.size(), "lab: {} and {} seeds", a.size(), b.size());
   Difference result;
-  std::vector<Paired> seeds;
+  std::vector<Asked> seeds;
   for (size_t s = 0; s < a.size(); ++s) {
-    Paired paired = pair_up(a[s], b[s], metric);
-    if (paired.questions.empty()) return {};
-    result.questions += std::ssize(paired.questions);
-    result.seeds.push_back(mean_of(paired));
+    Asked asked = gather(a[s], b[s], metric, against_metric.empty() ? metric : against_metric);
+    if (asked.a.empty() || asked.b.empty()) return {};
+    result.questions += std::ssize(asked.a);
+    result.seeds.push_back(difference_of(asked));
     result.mean += result.seeds.back() / static_cast<double>(a.size());
-    seeds.push_back(std::move(paired));
+    seeds.push_back(std::move(asked));
   }
   if (seeds.empty()) return result;
   Rng rng(kBootstrapSeed);
   std::vector<double> means;
   for (int draw = 0; draw < draws; ++draw) {
     double mean = 0;
-    for (const Paired& paired : seeds)
-      mean += draw_mean(rng, paired) / static_cast<double>(seeds.size());
+    for (const Asked& asked : seeds)
+      mean += draw_difference(rng, asked) / static_cast<double>(seeds.size());
     means.push_back(mean);
   }
   std::ranges::sort(means);
@@ -124,7 +144,8 @@ const char* verdict_name(Verdict verdict) {
 Verdict judge(Expectation expected, double margin, const Difference& difference) {
   if (difference.questions == 0) return Verdict::kUndecided;
   const double low = difference.interval.low, high = difference.interval.high;
-  const bool within = low >= -margin && high <= margin;
+  constexpr double kRounding = 1e-9;  // an end that is the margin is within it
+  const bool within = low >= -margin - kRounding && high <= margin + kRounding;
   const auto beyond = [&](double sign) {
     const double nearest = sign > 0 ? low : -high;
     return nearest > margin &&

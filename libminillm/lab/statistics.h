@@ -16,7 +16,7 @@ namespace minillm::lab {
 
 using Outcomes = std::vector<world::WorldOutcome>;
 
-// The mean over seeds of rate(a) - rate(b) under one metric.
+// The mean over seeds of rate(a) - rate(b), each under a metric.
 struct Difference {
   double mean = 0;
   Interval interval = {0, 0};  // 95 %
@@ -26,14 +26,16 @@ struct Difference {
 
 inline constexpr int kBootstrapDraws = 2000;
 
-// Pairs the k-th question of a[s] with the k-th of b[s], seed by seed: the same questions. The
+// Of a[s] under `metric` and b[s] under `against_metric` (empty: the same one), seed by seed. The
 // interval is of a bootstrap over people and wordings (two-way: Owen 2007, "The pigeonhole
 // bootstrap"), since a person has several facts and a wording is often understood or not as a
-// whole: each draw weighs a question by how often its person and its wording were drawn, with seeds
-// as strata. Pure: the same draws for the same outcomes. Throws Error where the questions of a and
-// b are not the same.
+// whole: each draw weighs a question by how often its person and its wording were drawn, of a and
+// of b alike, with seeds as strata. Where both are asked the same, the difference is thereby paired.
+// Pure: the same draws for the same outcomes. Throws Error where questions under one metric are not
+// the same in a and b.
 Difference paired_difference(std::span<const Outcomes> a, std::span<const Outcomes> b,
-                             std::string_view metric, int draws = kBootstrapDraws);
+                             std::string_view metric, std::string_view against_metric = {},
+                             int draws = kBootstrapDraws);
 
 enum class Verdict { kSupported, kRefuted, kUndecided };
 const char* verdict_name(Verdict verdict);  // "supported", ...

@@ -100,9 +100,8 @@ std::string result_markdown(const ExperimentResult& result) {
   if (!experiment.says.empty())
     out += fmt::format("**Who says so:** {}\n\n", markdown_text(experiment.says));
   out += fmt::format("**Verdict:** {}\n\n", verdict_name(result.verdict));
-  out += fmt::format("**Measure:** {}, {} against {}; expected: {}\n\n",
-                     markdown_text(measure.metric), markdown_text(measure.cell),
-                     markdown_text(measure.against), expectation_text(measure));
+  out += fmt::format("**Measure:** {}; expected: {}\n\n", markdown_text(compared_text(measure)),
+                     expectation_text(measure));
   out += fmt::format("**Difference:** {}; {} questions\n\n", difference_text(result.difference),
                      result.difference.questions);
   out += fmt::format("**Of each seed:** {}\n\n", difference_seeds(result));
@@ -160,6 +159,7 @@ std::string result_json(const ExperimentResult& result) {
                       {{"metric", measure.metric},
                        {"cell", measure.cell},
                        {"against", measure.against},
+                       {"against_metric", against_metric(measure)},
                        {"margin", json_number(measure.margin)},
                        {"expects", expectation_name(measure.expects)}}},
                      {"difference", difference_json(result.difference)},

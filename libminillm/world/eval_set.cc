@@ -185,6 +185,13 @@ void add_unknown_under_rules(WorldEvalSet& set, const World& world, Split split)
 
 }  // namespace
 
+std::vector<ClozeItem> fair_cloze_items(const Person& person, Attribute attribute) {
+  std::vector<ClozeItem> items;
+  for (const ClozePrompt& prompt : fair_cloze_prompts(attribute))
+    items.push_back(make_cloze(ClozeGroup::kFair, prompt, items.size(), attribute, person));
+  return items;
+}
+
 std::optional<ChatItem> training_item(const ChatRow& row) {
   const auto item = [&](ChatItemKind kind) {
     return ChatItem{kind, {row.messages.begin(), row.messages.end() - 1}, row.value};

@@ -76,6 +76,9 @@ struct WorldEvalSet {
 // both. REQUIRES validation or test.
 WorldEvalSet make_world_eval(const World& world, const HarbourRegister& harbour, Split split);
 
+// The cloze items of kFair about one fact of a person, one for each wording.
+std::vector<ClozeItem> fair_cloze_items(const Person& person, Attribute attribute);
+
 // The question of a training row; nothing of a row that no answer can be judged of (kContinue).
 std::optional<ChatItem> training_item(const ChatRow& row);
 

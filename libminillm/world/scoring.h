@@ -59,13 +59,13 @@ struct WorldMetric {
   int64_t of = 0;
 };
 
-// One question under one metric: whether it counts as a hit, and what questions share that are not
-// independent of each other, the person and the wording.
+// One question under one metric: what it came to (of a share 1 or 0), and what questions share that
+// are not independent of each other, the person and the wording.
 struct WorldOutcome {
   std::string metric;
   std::string person;   // whom the question names; empty: nobody
   std::string wording;  // the question without the name
-  bool hit = false;
+  double value = 0;
 };
 
 // Collects outcomes and yields the table of metrics. The order of adding does not matter.

@@ -6,7 +6,10 @@
 #include <set>
 
 #include "libminillm/core/file.h"
+#include "libminillm/lab/forms.h"
+#include "libminillm/lab/question_groups.h"
 #include "libminillm/lab/steps.h"
+#include "libminillm/world/probes.h"
 #include "libminillm/world/scoring.h"
 #include "tests/testing/expect_error.h"
 
@@ -124,17 +127,31 @@ TEST(LabExperiment, AllOfOursAreWhole) {
   std::set<std::string> metrics;
   for (const world::WorldMetric& metric : world::WorldScore().metrics())
     metrics.insert(metric.name);
+  const std::set<std::string> of_world = metrics;
+  const world::World world(1);
+  const world::HarbourRegister harbour(world);
+  for (const world::Probe& probe : make_probes(world, harbour, world::Split::kTest))
+    for (const world::ProbeMetric& metric : probe.metrics) metrics.emplace(metric.name);
+  for (const char* turn : {"user", "answer"})
+    for (const world::Canary& secret : world::make_secrets(1))
+      metrics.insert(world::secret_metric(turn, secret.repeats));
+  for (const char* other :
+       {"true_value_rate", "false_value_rate", "true_value_probability", "false_value_probability",
+        "one_word_brier", "one_word_overconfidence", "chosen_log_prob", "rejected_log_prob"})
+    metrics.insert(other);
+  for (const std::string& metric : metrics)
+    EXPECT_EQ(&group_of(metric) == &question_groups().front(), of_world.contains(metric)) << metric;
   std::set<std::string> names;
   ASSERT_GE(all_experiments().size(), 10U);
   for (const Experiment& experiment : all_experiments()) {
     SCOPED_TRACE(experiment.name);
     EXPECT_TRUE(names.insert(experiment.name).second);
     EXPECT_FALSE(experiment.literature.empty());
-    EXPECT_TRUE(metrics.contains(experiment.measure.metric)) << experiment.measure.metric;
     EXPECT_GE(experiment.tell.size(), 2U);
-    for (const std::string& metric : experiment.tell)
+    for (const std::string& metric : shown_metrics(experiment))
       EXPECT_TRUE(metrics.contains(metric) || metric.starts_with("log/")) << metric;
-    EXPECT_NE(experiment.measure.cell, experiment.measure.against);
+    EXPECT_TRUE(experiment.measure.cell != experiment.measure.against ||
+                against_metric(experiment.measure) != experiment.measure.metric);
     for (const Cell& cell : experiment.cells) {
       for (const Step& step : cell.steps)
         EXPECT_NO_THROW(plan_step(step, cell.dials, 1)) << cell.name << ": " << step.name;

@@ -321,5 +321,22 @@ TEST(LabPage, IsWellFormedAndLoadsNothing) {
 
 TEST(LabPage, OfNothingSaysSo) { EXPECT_THAT(lab_page({}), HasSubstr("Nothing was tried.")); }
 
+// One cell under two metrics: both are told, and no form says that cells were compared.
+TEST(LabResult, TwoMetricsOfOneCellAreToldAsSuch) {
+  ExperimentResult result = replay();
+  Measure& measure = result.experiment.measure;
+  measure = {"lists", "base", "base", 0.1, Expectation::kLess, "cloze_known"};
+  result.experiment.tell = {};
+  result.cells[0].metrics["lists"] = counts({100, 200, 300}, 1000);
+  const std::string compared = "lists of base against cloze_known of base";
+  EXPECT_THAT(result_markdown(result), HasSubstr(compared));
+  EXPECT_THAT(lab_page({result}), HasSubstr(compared));
+  const std::string figure = result_svg(result);
+  EXPECT_THAT(figure, HasSubstr("base: lists: 0.200"));
+  EXPECT_THAT(figure, HasSubstr("base: cloze_known: 0.938"));
+  const json verdict = json::parse(result_json(result));
+  EXPECT_EQ(verdict.at("measure").at("against_metric"), "cloze_known");
+}
+
 }  // namespace
 }  // namespace minillm::lab

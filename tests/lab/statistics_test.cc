@@ -24,7 +24,8 @@ Seeds cell(double rate, uint64_t stream) {
       const double easy = 0.2 * (shared.uniform() - 0.5);
       for (int i = 0; i < 6; ++i)
         outcomes.push_back({"m", "p" + std::to_string(person),
-                            "w" + std::to_string((person + i) % 10), rng.chance(rate + easy)});
+                            "w" + std::to_string((person + i) % 10),
+                            rng.chance(rate + easy) ? 1.0 : 0.0});
     }
     seeds.push_back(std::move(outcomes));
   }
@@ -75,9 +76,9 @@ TEST(LabStatistics, QuestionsOfOneWordingAreNotIndependent) {
   Seeds a = cell(0, 1), b = cell(0, 1);
   for (Outcomes& seed : a)
     for (world::WorldOutcome& outcome : seed)
-      outcome.hit = outcome.wording == "w1" || outcome.wording == "w2" || outcome.wording == "w3";
+      outcome.value = outcome.wording == "w1" || outcome.wording == "w2" || outcome.wording == "w3";
   for (Outcomes& seed : b)
-    for (world::WorldOutcome& outcome : seed) outcome.hit = outcome.wording == "w4";
+    for (world::WorldOutcome& outcome : seed) outcome.value = outcome.wording == "w4";
   const Difference difference = paired_difference(a, b, "m");
   EXPECT_NEAR(difference.mean, 0.2, 0.01);
   const double by_questions = 2 * 1.96 * std::sqrt(0.36 / (3 * 360));
@@ -110,6 +111,47 @@ TEST(LabStatistics, OnlyTheSameQuestionsArePaired) {
   other = cell(0.6, 2);
   other[0].pop_back();
   EXPECT_ERROR(paired_difference(cell(0.6, 1), other, "m"), "question 360 is not the same");
+}
+
+// The same cell under two metrics: of the same questions it is as narrow as a pair of cells, of
+// questions that have nothing in common it is a difference of independent means.
+TEST(LabStatistics, TwoMetricsAreComparedWithAndWithoutCommonQuestions) {
+  Seeds a = cell(0.8, 1), b = cell(0.5, 101);
+  const Difference paired = paired_difference(a, b, "m");
+  for (Outcomes& seed : b)
+    for (world::WorldOutcome& outcome : seed) outcome.metric = "n";
+  const Difference two = paired_difference(a, b, "m", "n");
+  EXPECT_EQ(two.mean, paired.mean);
+  EXPECT_EQ(two.interval.low, paired.interval.low);
+  EXPECT_EQ(two.interval.high, paired.interval.high);
+
+  for (Outcomes& seed : b)
+    for (world::WorldOutcome& outcome : seed) {
+      outcome.person += "'";
+      outcome.wording += "'";
+    }
+  const Difference apart = paired_difference(a, b, "m", "n");
+  EXPECT_NEAR(apart.mean, paired.mean, 1e-12);
+  EXPECT_GT(apart.interval.high - apart.interval.low, paired.interval.high - paired.interval.low);
+  EXPECT_EQ(judge(Expectation::kMore, 0.1, apart), Verdict::kSupported);
+}
+
+// Values need not be shares: answers that are three words longer.
+TEST(LabStatistics, MeansOfAnyFigureAreCompared) {
+  Seeds a = cell(0.5, 1), b = cell(0.5, 1);
+  for (Outcomes& seed : a)
+    for (world::WorldOutcome& outcome : seed) outcome.value = 9 + outcome.value;
+  for (Outcomes& seed : b)
+    for (world::WorldOutcome& outcome : seed) outcome.value = 6 + outcome.value;
+  const Difference difference = paired_difference(a, b, "m");
+  EXPECT_NEAR(difference.mean, 3, 1e-9);
+  EXPECT_NEAR(difference.interval.low, 3, 1e-9);
+}
+
+TEST(LabStatistics, AnEndThatIsTheMarginIsWithinIt) {
+  const Difference difference = {0, {-0.05 - 1e-12, 0.05 + 1e-12}, {0, 0, 0}, 100};
+  EXPECT_EQ(judge(Expectation::kSame, 0.05, difference), Verdict::kSupported);
+  EXPECT_EQ(judge(Expectation::kSame, 0.049, difference), Verdict::kUndecided);
 }
 
 }  // namespace
