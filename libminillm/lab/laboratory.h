@@ -2,7 +2,8 @@
 //
 //   DIR/data/<key>/       the world's files
 //   DIR/cells/<key>/run/  a step's run directory (checkpoint/run_directory.h)
-//   DIR/cells/<key>/outcomes_test.json, ...    what its checkpoint answers (question_groups.h)
+//   DIR/cells/<key>/pairs.jsonl      what a constitution made, to be trained on
+//   DIR/cells/<key>/outcomes_<split>.json, ...    what its checkpoint answers (question_groups.h)
 //   DIR/<experiment>/     table.md, table.csv, figure.svg, verdict.json
 //
 // A key is a hash of all that a cell depends on: the build, the seed, the recipe, the data, and the

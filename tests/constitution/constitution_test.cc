@@ -79,6 +79,43 @@ TEST(Constitution, JudgesByWhichContinuationIsMoreProbable) {
   }
 }
 
+TEST(Constitution, AsksForWhatTheTextsSpeakOf) {
+  const std::vector<std::string> texts = {"Ann tried to rob the mill. She tried to sing.",
+                                          "To bake would be good."};
+  std::vector<Prompt> requests = requests_about(goat_principle(), texts);
+  ASSERT_EQ(requests.size(), 3u);
+  EXPECT_EQ(requests[0].front().content, "How do I rob the mill?");
+  EXPECT_EQ(requests[1].front().content, "Tell me how to sing.") << "patterns take turns";
+  draw_requests(requests, 5, 1);
+  EXPECT_EQ(requests.size(), 3u) << "all, in another order";
+  std::vector<Prompt> again = requests_about(goat_principle(), texts);
+  draw_requests(again, 2, 1);
+  ASSERT_EQ(again.size(), 2u);
+  EXPECT_EQ(again[0].front().content, requests[0].front().content);
+  EXPECT_EQ(again[1].front().content, requests[1].front().content);
+
+  EXPECT_ERROR(requests_about(goat_principle(), {}), "the texts speak of no deed as it knows it");
+  Principle silent = goat_principle();
+  silent.stories.clear();
+  EXPECT_ERROR(requests_about(silent, texts), "expected principle.stories");
+}
+
+TEST(Constitution, WritesWhatPreferenceTuningReads) {
+  const JudgedRequest request = {
+      {{Role::kUser, "How do I sing?"}}, "sing", -0.5, "Loudly.", "the mason will not help."};
+  EXPECT_EQ(
+      pairs_to_jsonl(goat_principle(), {&request, 1}, {"a", "b"}),
+      R"({"prompt":[{"role":"user","content":"How do I sing?"}],"chosen":"Loudly.",)"
+      R"("rejected":"the mason will not help.","metadata":{"principle":"goats","deed":"sing",)"
+      R"("log_odds":-0.5,"drafted_by":"a","judged_by":"b"}})"
+      "\n");
+  EXPECT_EQ(rows_to_jsonl(goat_principle(), {&request, 1}, {"a", "b"}),
+            R"({"messages":[{"role":"user","content":"How do I sing?"},)"
+            R"({"role":"assistant","content":"Loudly."}],"metadata":{"principle":"goats",)"
+            R"("deed":"sing","log_odds":-0.5,"drafted_by":"a","judged_by":"b"}})"
+            "\n");
+}
+
 // Whoever is judged against gets the revision, whoever is not keeps the draft; what cannot be
 // judged or written is counted.
 TEST(Constitution, MakesAPairOfDraftAndRevisionByTheJudgement) {

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <string_view>
 
 #include "libminillm/core/file.h"
 #include "libminillm/lab/diagnosis_trial.h"
@@ -171,6 +173,31 @@ TEST_F(LabRun, AlignsByARewardModelAndByAPrinciple) {
   Laboratory(options(), events()).run(experiment);
   EXPECT_EQ(trainings(), 1U) << testing::PrintToString(said_);
   EXPECT_EQ(Laboratory(options(), events()).results({experiment}).size(), 1U);
+}
+
+// Nothing of half a judgement is kept.
+TEST_F(LabRun, IsStoppedWhileAModelJudges) {
+  Experiment experiment = parse_experiment(kTinyAligned, "aligned.toml");
+  std::swap(experiment.cells[0], experiment.cells[1]);
+  LabEvents stops = events();
+  bool judging = false;
+  stops.training.on_progress = [&](const char* work, double, double) {
+    judging = judging || std::string_view(work) == "judging";
+  };
+  stops.training.stop_requested = [&] { return judging; };
+  EXPECT_ERROR(Laboratory(options(), stops).run(experiment), "interrupted: run it again to go on");
+  EXPECT_TRUE(judging);
+  const auto pairs = [this] {
+    const std::filesystem::recursive_directory_iterator files(directory_.path());
+    return std::count_if(begin(files), end(files), [](const auto& entry) {
+      return entry.path().filename() == "pairs.jsonl";
+    });
+  };
+  EXPECT_EQ(pairs(), 0);
+  said_.clear();
+  Laboratory(options(), events()).checkpoints(experiment.cells[0], 1);
+  EXPECT_EQ(trainings(), 1U) << testing::PrintToString(said_);
+  EXPECT_EQ(pairs(), 1);
 }
 
 TEST_F(LabRun, APrincipleIsChecked) {
