@@ -5,18 +5,11 @@
 
 #include <cstdint>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "libminillm/world/world_files.h"
 
 namespace minillm::lab {
-
-// Names a directory after all that its content depends on.
-std::string key_of(const nlohmann::ordered_json& what);
-// As a part of keys.
-nlohmann::ordered_json dials_json(const world::WorldDials& dials);
-std::string sizes_text(const world::WorldOptions& sizes);
 
 class LabData {
  public:

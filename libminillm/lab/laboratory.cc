@@ -13,6 +13,7 @@
 #include "libminillm/core/strict_json.h"
 #include "libminillm/core/version.h"
 #include "libminillm/lab/forms.h"
+#include "libminillm/lab/keys.h"
 #include "libminillm/lab/steps.h"
 #include "libminillm/report/report.h"
 
