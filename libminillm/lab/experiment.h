@@ -30,6 +30,9 @@ struct Cell {
   std::vector<Step> steps = {};
   // A reward model, trained from the step before "rl", which "rl" then has as its reward.
   std::optional<Step> reward = {};
+  // Instead of all that: cells before this one. A question is a hit here where they all come to the
+  // same, right or wrong: what runs that differ in chance alone have in common.
+  std::vector<std::string> agreement = {};
 };
 
 // Which figure decides, and how: rate(cell) under the metric - rate(against) under the other one,

@@ -36,7 +36,8 @@ class Reader : private TomlReader {
     if (const toml::node* node = table.get("tell")) experiment.tell = texts(*node, "tell");
     const toml::node& cells = need(table, "cell");
     if (!cells.is_array()) fail(cells, "cell: expected [[cell]]");
-    for (const toml::node& node : *cells.as_array()) experiment.cells.push_back(cell(node));
+    for (const toml::node& node : *cells.as_array())
+      experiment.cells.push_back(cell(node, experiment.cells));
     experiment.measure = measure(need(table, "measure"), experiment);
     return experiment;
   }
@@ -57,10 +58,15 @@ class Reader : private TomlReader {
     return *node.as_table();
   }
 
-  Cell cell(const toml::node& node) const {
+  Cell cell(const toml::node& node, const std::vector<Cell>& before) const {
     const toml::table& table = subtable(node, "cell");
     Cell cell;
     cell.name = text(need(table, "name"), "name");
+    if (const toml::node* agreement = table.get("agreement")) {
+      expect_keys(table, {"name", "agreement"});
+      cell.agreement = cells_that_agree(*agreement, before);
+      return cell;
+    }
     std::vector<std::string_view> keys = {"name", "steps"};
     keys.insert(keys.end(), std::begin(kDials), std::end(kDials));
     const toml::node& steps = need(table, "steps");
@@ -85,6 +91,18 @@ class Reader : private TomlReader {
       configure(subtable(*reward, "reward"), cell.reward.emplace(Step{.name = "reward"}));
     dial(table, cell.dials);
     return cell;
+  }
+
+  std::vector<std::string> cells_that_agree(const toml::node& node,
+                                            const std::vector<Cell>& before) const {
+    const std::vector<std::string> names = texts(node, "agreement");
+    if (names.size() < 2) fail(node, "agreement: expected two cells or more");
+    for (const std::string& name : names) {
+      const auto found = std::ranges::find(before, name, &Cell::name);
+      if (found == before.end() || !found->agreement.empty())
+        fail(node, "agreement: expected cells that stand before and have steps, got '{}'", name);
+    }
+    return names;
   }
 
   void configure(const toml::table& table, Step& step) const {

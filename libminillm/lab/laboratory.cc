@@ -164,6 +164,7 @@ std::optional<Laboratory::Asked> Laboratory::ask(const Trained& trained, uint64_
 // What a checkpoint came to under a metric; nothing where neither it nor its training has it.
 std::optional<SeedFigure> Laboratory::figure_of(const Asked& asked,
                                                 const std::string& metric) const {
+  if (metric.starts_with(kLogged) && asked.chain.empty()) return std::nullopt;
   if (metric.starts_with(kLogged))
     return logged_figure(join_path(cell_directory(asked.chain.back()), "run"),
                          std::string_view(metric).substr(kLogged.size()));
@@ -181,17 +182,17 @@ ExperimentResult Laboratory::evaluate(const Experiment& experiment,
   const std::vector<std::string> metrics = shown_metrics(experiment);
   std::set<std::string> known;
   std::vector<Outcomes> of_cell, of_other;
-  for (size_t c = 0; c < asked.size(); ++c) {
+  for (size_t c = 0; c < experiment.cells.size(); ++c) {
     CellResult cell = {experiment.cells[c].name, {}};
     for (const std::string& metric : metrics)
-      for (const Asked& one : asked[c]) {
-        const std::optional<SeedFigure> figure = figure_of(one, metric);
+      for (const std::vector<Asked>& of_seed : asked) {
+        const std::optional<SeedFigure> figure = figure_of(of_seed[c], metric);
         if (figure) known.insert(metric);
         cell.metrics[metric].push_back(figure.value_or(SeedFigure()));
       }
-    for (const Asked& one : asked[c]) {
-      if (cell.name == experiment.measure.cell) of_cell.push_back(one.answers.outcomes);
-      if (cell.name == experiment.measure.against) of_other.push_back(one.answers.outcomes);
+    for (const std::vector<Asked>& of_seed : asked) {
+      if (cell.name == experiment.measure.cell) of_cell.push_back(of_seed[c].answers.outcomes);
+      if (cell.name == experiment.measure.against) of_other.push_back(of_seed[c].answers.outcomes);
     }
     result.cells.push_back(std::move(cell));
   }
@@ -199,8 +200,8 @@ ExperimentResult Laboratory::evaluate(const Experiment& experiment,
     MINILLM_CHECK_USAGE(known.contains(metric), "experiment '{}': there is no metric '{}'",
                         experiment.name, metric);
   std::set<std::string> steps;
-  for (const std::vector<Asked>& seeds : asked)
-    for (const Asked& one : seeds) steps.insert(one.chain.begin(), one.chain.end());
+  for (const std::vector<Asked>& of_seed : asked)
+    for (const Asked& one : of_seed) steps.insert(one.chain.begin(), one.chain.end());
   for (const std::string& key : steps) {
     const std::string done = join_path(cell_directory(key), kDone);
     result.seconds += parse_json(read_file(done), done).value("seconds", 0.0);
@@ -211,12 +212,31 @@ ExperimentResult Laboratory::evaluate(const Experiment& experiment,
   return result;
 }
 
+std::vector<Laboratory::Asked> Laboratory::try_seed(const Experiment& experiment, uint64_t seed) {
+  std::vector<Asked> all;
+  for (const Cell& cell : experiment.cells) {
+    if (!cell.agreement.empty()) {
+      std::vector<Outcomes> runs;
+      for (const std::string& name : cell.agreement) {
+        const auto run = std::ranges::find(experiment.cells, name, &Cell::name);
+        runs.push_back(all[static_cast<size_t>(run - experiment.cells.begin())].answers.outcomes);
+      }
+      all.push_back({with_means(agreement(runs)), {}});
+      continue;
+    }
+    const Trained trained = train(cell, seed);
+    if (trained.key.empty()) return {};
+    std::optional<Asked> asked = ask(trained, seed, experiment);
+    if (!asked) return {};
+    all.push_back(std::move(*asked));
+  }
+  return all;
+}
+
 ExperimentResult Laboratory::run(const Experiment& experiment) {
-  std::vector<std::vector<Asked>> asked(experiment.cells.size());
+  std::vector<std::vector<Asked>> asked;
   // Seed by seed: after the first one there is something to see.
-  for (const uint64_t seed : options_.seeds)
-    for (size_t c = 0; c < experiment.cells.size(); ++c)
-      asked[c].push_back(*ask(train(experiment.cells[c], seed), seed, experiment));
+  for (const uint64_t seed : options_.seeds) asked.push_back(try_seed(experiment, seed));
   ExperimentResult result = evaluate(experiment, asked);
   write(result);
   return result;
@@ -226,17 +246,12 @@ std::vector<ExperimentResult> Laboratory::results(const std::vector<Experiment>&
   only_what_is_there_ = true;
   std::vector<ExperimentResult> all;
   for (const Experiment& experiment : experiments) {
-    std::vector<std::vector<Asked>> asked(experiment.cells.size());
-    bool whole = true;
-    for (const uint64_t seed : options_.seeds)
-      for (size_t c = 0; whole && c < experiment.cells.size(); ++c) {
-        const Trained trained = train(experiment.cells[c], seed);
-        std::optional<Asked> one;
-        if (!trained.key.empty()) one = ask(trained, seed, experiment);
-        whole = one.has_value();
-        if (one) asked[c].push_back(std::move(*one));
-      }
-    if (whole) all.push_back(evaluate(experiment, asked));
+    std::vector<std::vector<Asked>> asked;
+    for (const uint64_t seed : options_.seeds) {
+      asked.push_back(try_seed(experiment, seed));
+      if (asked.back().empty()) break;
+    }
+    if (!asked.back().empty()) all.push_back(evaluate(experiment, asked));
   }
   only_what_is_there_ = false;
   return all;

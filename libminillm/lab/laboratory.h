@@ -69,6 +69,8 @@ class Laboratory {
                      const Trained& before, const Trained* reward = nullptr);
   std::optional<Answers> answers(const Trained& trained, const QuestionGroup& group, uint64_t seed);
   std::optional<Asked> ask(const Trained& trained, uint64_t seed, const Experiment& experiment);
+  // What each cell came to with one seed; nothing where results() finds something missing.
+  std::vector<Asked> try_seed(const Experiment& experiment, uint64_t seed);
   std::optional<SeedFigure> figure_of(const Asked& asked, const std::string& metric) const;
   ExperimentResult evaluate(const Experiment& experiment,
                             const std::vector<std::vector<Asked>>& asked) const;

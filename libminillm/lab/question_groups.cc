@@ -13,24 +13,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Means of the outcomes, a metric each; `count` is that of a share.
-Answers with_means(Outcomes outcomes) {
-  Answers answers;
-  for (const world::WorldOutcome& outcome : outcomes) {
-    auto metric = std::ranges::find(answers.metrics, outcome.metric, &world::WorldMetric::name);
-    if (metric == answers.metrics.end())
-      metric = answers.metrics.insert(answers.metrics.end(), {outcome.metric, 0, 0, 0});
-    metric->value += outcome.value;
-    ++metric->of;
-  }
-  for (world::WorldMetric& metric : answers.metrics) {
-    metric.count = std::llround(metric.value);
-    metric.value /= static_cast<double>(metric.of);
-  }
-  answers.outcomes = std::move(outcomes);
-  return answers;
-}
-
 Answers ask_world(const Model& model, const Tokenizer& tokenizer, uint64_t seed,
                   world::Split split) {
   const world::World world(seed);
@@ -102,6 +84,23 @@ Json short_number(double value) {
 }
 
 }  // namespace
+
+Answers with_means(Outcomes outcomes) {
+  Answers answers;
+  for (const world::WorldOutcome& outcome : outcomes) {
+    auto metric = std::ranges::find(answers.metrics, outcome.metric, &world::WorldMetric::name);
+    if (metric == answers.metrics.end())
+      metric = answers.metrics.insert(answers.metrics.end(), {outcome.metric, 0, 0, 0});
+    metric->value += outcome.value;
+    ++metric->of;
+  }
+  for (world::WorldMetric& metric : answers.metrics) {
+    metric.count = std::llround(metric.value);
+    metric.value /= static_cast<double>(metric.of);
+  }
+  answers.outcomes = std::move(outcomes);
+  return answers;
+}
 
 std::span<const QuestionGroup> question_groups() { return kGroups; }
 

@@ -22,6 +22,9 @@ struct Answers {
   std::vector<world::WorldMetric> metrics;
 };
 
+// With the outcomes' means, a metric each; the count is that of a share.
+Answers with_means(Outcomes outcomes);
+
 struct QuestionGroup {
   const char* name;  // of the file that keeps it
   // Beginnings of its metrics' names; none: all that no other group has.

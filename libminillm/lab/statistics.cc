@@ -99,6 +99,20 @@ double draw_difference(Rng& rng, const Asked& asked) {
 
 }  // namespace
 
+Outcomes agreement(std::span<const Outcomes> runs) {
+  Outcomes agreed = runs[0];
+  for (size_t i = 0; i < agreed.size(); ++i) {
+    agreed[i].value = 1;
+    for (const Outcomes& run : runs) {
+      MINILLM_CHECK(run.size() == agreed.size() && run[i].metric == agreed[i].metric &&
+                        run[i].person == agreed[i].person && run[i].wording == agreed[i].wording,
+                    "lab: question {} is not the same in all cells", i + 1);
+      if (run[i].value != runs[0][i].value) agreed[i].value = 0;
+    }
+  }
+  return agreed;
+}
+
 Difference paired_difference(std::span<const Outcomes> a, std::span<const Outcomes> b,
                              std::string_view metric, std::string_view against_metric, int draws) {
   MINILLM_CHECK(a.size() == b.size(), "lab: {} and {} seeds", a.size(), b.size());

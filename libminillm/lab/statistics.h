@@ -16,6 +16,10 @@ namespace minillm::lab {
 
 using Outcomes = std::vector<world::WorldOutcome>;
 
+// A question of several runs is a hit where all of them come to the same. Throws Error where their
+// questions are not the same.
+Outcomes agreement(std::span<const Outcomes> runs);
+
 // The mean over seeds of rate(a) - rate(b), each under a metric.
 struct Difference {
   double mean = 0;

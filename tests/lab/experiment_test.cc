@@ -89,6 +89,20 @@ TEST(LabExperiment, WhatIsLearnedWithoutLabelsHasAJudge) {
                "metric: expected one that checkpoints are asked for, got 'log/kl_per_answer'");
 }
 
+TEST(LabExperiment, RunsMayAgree) {
+  const std::string start = std::string(kHead) + kMeasure + kAligned;
+  const Experiment experiment =
+      parse(start + "[[cell]]\nname = \"c\"\nagreement = [\"a\", \"b\"]\n");
+  EXPECT_EQ(experiment.cells[2].agreement, (std::vector<std::string>{"a", "b"}));
+  const auto refused = [&](const std::string& line, const char* expected) {
+    EXPECT_ERROR(parse(start + "[[cell]]\nname = \"c\"\n" + line), expected);
+  };
+  refused("agreement = \"a\"\n", "agreement: expected two cells or more");
+  refused("agreement = [\"a\", \"d\"]\n", "stand before and have steps, got 'd'");
+  refused("agreement = [\"a\", \"c\"]\n", "got 'c'");
+  refused("agreement = [\"a\", \"b\"]\nsteps = \"base\"\n", "unknown key 'steps'");
+}
+
 TEST(LabExperiment, MistakesAreToldWithTheirLine) {
   const std::string head = kHead, measure = kMeasure, cells = kCells;
   EXPECT_ERROR(parse("name = "), "experiment 'x.toml':1: not valid TOML");

@@ -163,6 +163,19 @@ TEST_F(LabRun, AlignsByARewardModelAndByAPrinciple) {
   EXPECT_GE(by_model.at("log/rewards/world/mean")[0].value, 0) << "and the truth is told";
   EXPECT_EQ(result.cells[1].metrics.at("log/kl_per_answer")[0].of, 0);
 
+  // Cells that agree are counted, not trained.
+  said_.clear();
+  experiment.cells.push_back({"agree", {}, {}, {}, {"by a reward model", "by a principle"}});
+  const ExperimentResult agreed = Laboratory(options(), events()).run(experiment);
+  EXPECT_EQ(said_.size(), 0U) << testing::PrintToString(said_);
+  const SeedFigure agree = agreed.cells[2].metrics.at("answer_format")[0];
+  const SeedFigure one = agreed.cells[0].metrics.at("answer_format")[0];
+  const SeedFigure other = agreed.cells[1].metrics.at("answer_format")[0];
+  EXPECT_EQ(agree.of, one.of);
+  EXPECT_LE(std::abs(one.count - other.count), agree.of - agree.count);
+  EXPECT_EQ(agreed.cells[2].metrics.at("log/kl_per_answer")[0].of, 0) << "they have no log";
+  experiment.cells.pop_back();
+
   // What one reward model is trained on is part of what is trained on it.
   said_.clear();
   experiment.cells[0].reward->rows = 11;

@@ -86,6 +86,25 @@ TEST(LabStatistics, QuestionsOfOneWordingAreNotIndependent) {
   EXPECT_EQ(judge(Expectation::kMore, 0.1, difference), Verdict::kUndecided);
 }
 
+TEST(LabStatistics, RunsAgreeWhereAllComeToTheSame) {
+  const auto run = [](std::initializer_list<bool> hits) {
+    Outcomes outcomes;
+    for (const bool hit : hits)
+      outcomes.push_back({"m", "p", "w" + std::to_string(outcomes.size()), hit});
+    return outcomes;
+  };
+  const std::vector<Outcomes> runs = {run({1, 1, 0, 0}), run({1, 0, 0, 1}), run({1, 1, 0, 1})};
+  const Outcomes agreed = agreement(runs);
+  ASSERT_EQ(agreed.size(), 4U);
+  for (size_t i = 0; i < agreed.size(); ++i) {
+    EXPECT_EQ(agreed[i].wording, runs[0][i].wording);
+    EXPECT_EQ(agreed[i].value, i % 2 == 0 ? 1 : 0) << "right or wrong, but alike: " << i;
+  }
+  std::vector<Outcomes> unlike = {run({1, 1}), run({1, 1})};
+  unlike[1][1].wording = "another";
+  EXPECT_ERROR(agreement(unlike), "question 2 is not the same in all cells");
+}
+
 TEST(LabStatistics, AllSeedsMustHaveTheSign) {
   Difference difference = {0.2, {0.15, 0.25}, {0.3, 0.3, 0.01}, 100};
   EXPECT_EQ(judge(Expectation::kMore, 0.1, difference), Verdict::kSupported);
