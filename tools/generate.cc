@@ -6,6 +6,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/data/message_json.h"
 #include "libminillm/generate/prompts.h"
+#include "tools/documents.h"
 #include "tools/generation_options.h"
 #include "tools/interactive.h"
 #include "tools/notes_option.h"
@@ -76,7 +77,7 @@ void print_answers(const std::vector<Answer>& answers, const LookedUp& found) {
 int main(int argc, char** argv) {
   CLI::App app(
       "Lets a checkpoint continue a text or, with --chat, answer. Without a prompt, starts an "
-      "interactive session",
+      "interactive session or, with --out, writes documents",
       "minillm-generate");
   InteractiveOptions options;
   std::string prompt, prompts_path;
@@ -102,14 +103,23 @@ int main(int argc, char** argv) {
   add_constraint_options(app, options.constraint);
   called->excludes(app.get_option("--schema"))->excludes(app.get_option("--regex"));
   auto* policy_option = add_policy_option(app, options.policy);
-  auto* many = app.add_option("--samples", samples, "answers to every prompt")
+  auto* many = app.add_option("--samples", samples,
+                              "answers to every prompt; without a prompt and with --out, documents "
+                              "that begin and end by themselves, of up to the context's length "
+                              "unless --max-tokens says another one")
                    ->check(CLI::Range(1, 10000000));
-  app.add_option(
-         "--out", out,
-         "write the answers with their prompts to this .jsonl file, as rows that training reads")
+  app.add_option("--out", out,
+                 "write the answers with their prompts, or the documents, to this .jsonl file, as "
+                 "rows that "
+                 "training reads")
       ->excludes(called)
       ->excludes(app.add_flag("--json", json, "print one JSON object on stdout"));
 
+  auto* unfinished =
+      app.add_flag("--keep-unfinished", sampling.keep_unfinished,
+                   "of documents: keep those, too, that --max-tokens or the context cut off")
+          ->needs(app.get_option("--out"));
+  for (CLI::Option* option : {one, app.get_option("--prompts"), chat}) unfinished->excludes(option);
   policy_option->excludes(app.get_option("--out"))->excludes(called);
   auto* reward = app.add_option("--reward", sampling.reward, reward_help())->needs(chat);
   app.add_option("--reward-pattern", sampling.reward_options.pattern,
@@ -163,6 +173,11 @@ int main(int argc, char** argv) {
                                                  {options.adapters, options.force});
     if (options.chat) loaded.check_can_chat(options.force);
     options.generation.constraint = options.constraint.compile(loaded.tokenizer);
+    if (!out.empty() && one->count() == 0 && prompts_path.empty() && !options.chat) {
+      if (app.count("--max-tokens") == 0) options.generation.max_tokens = loaded.model.positions();
+      write_documents(loaded, options.generation, sampling);
+      return 0;
+    }
     const LookedUp found = look_up(loaded, options, rules, questions);
     if (!out.empty()) {
       write_samples(loaded, questions, options, sampling);

@@ -36,9 +36,10 @@ std::vector<Answer> answer_with_tools(const LoadedModel& loaded, const std::vect
 void tell_calls(const std::vector<Message>& called);
 
 struct SampleOptions {
-  int64_t samples = 1;  // answers to every prompt
-  std::string out;      // the .jsonl file, which appears when it is complete
-  std::string reward;   // of rewards/rewards.h, "expected:1,ended:0.2"; empty: rows are not judged
+  int64_t samples = 1;           // answers to every prompt; without one, documents
+  bool keep_unfinished = false;  // of documents: those, too, that did not end by themselves
+  std::string out;               // the .jsonl file, which appears when it is complete
+  std::string reward;  // of rewards/rewards.h, "expected:1,ended:0.2"; empty: rows are not judged
   RewardOptions reward_options;
   std::string keep = "ranked";
   double min_reward = -std::numeric_limits<double>::infinity();

@@ -147,8 +147,9 @@ Generation Generator::generate(std::span<const Token> prompt, const GenerationCo
 
 std::vector<Generation> Generator::generate_all(std::span<const std::vector<Token>> prompts,
                                                 const GenerationConfig& config, Index max_streams,
-                                                const PromptAdapters& adapters) {
-  return run(prompts, config, max_streams, {}, adapters);
+                                                const PromptAdapters& adapters,
+                                                const GenerationEvents& events) {
+  return run(prompts, config, max_streams, {.stop_requested = events.stop_requested}, adapters);
 }
 
 std::vector<Generation> Generator::run(std::span<const std::vector<Token>> prompts,

@@ -60,10 +60,12 @@ class Generator {
   //
   // Without `adapters` the model's own one is used, if it has one; with them each prompt's, which
   // must not change meanwhile: the result is that of a model which has that adapter alone. Throws
-  // Error if an index is outside [-1, adapters).
+  // Error if an index is outside [-1, adapters). Of the events, only stop_requested is asked: texts
+  // that it ends, or that were not begun, have kInterrupted.
   std::vector<Generation> generate_all(std::span<const std::vector<Token>> prompts,
                                        const GenerationConfig& config, Index max_streams = 64,
-                                       const PromptAdapters& adapters = {});
+                                       const PromptAdapters& adapters = {},
+                                       const GenerationEvents& events = {});
   // Raw continuation of a text: BOS + encode(text).
   std::string complete(const std::string& text, const GenerationConfig& config);
 
