@@ -1,4 +1,5 @@
-// minillm-world: writes the embedded world's data: the same bytes for the same options.
+// minillm-world: writes the embedded world's data, the same bytes for the same options, and checks
+// what others write about it.
 
 #include <fmt/ranges.h>
 
@@ -10,8 +11,33 @@
 #include "libminillm/world/world_files.h"
 #include "tools/print.h"
 #include "tools/tool_main.h"
+#include "tools/world_check.h"
 
 namespace {
+
+using namespace minillm;
+
+// What is counted instead of written.
+CLI::Option* add_check_options(CLI::App& app, WorldCheck& check) {
+  auto* checked =
+      app.add_option("--check", check.files,
+                     "instead of writing: count the true and the false statements of these corpora "
+                     "or texts about the people of this seed")
+          ->excludes(app.get_option("--out"));
+  app.add_option("--split", check.split,
+                 "with --check: what ends a document of plain text: blank_line, line or file")
+      ->capture_default_str()
+      ->needs(checked);
+  app.add_option(
+         "--filtered", check.filtered,
+         "with --check: write the documents in which nothing is false or said of a name that "
+         "nobody has to this .jsonl file")
+      ->needs(checked);
+  app.add_option("--statements", check.statements,
+                 "with --check: write every statement and whether it is true to this .jsonl file")
+      ->needs(checked);
+  return checked;
+}
 
 // "unknown=0.16"
 void add_share(std::map<std::string, double>& mix, const std::string& text) {
@@ -29,14 +55,16 @@ int main(int argc, char** argv) {
   using namespace minillm::world;
   using namespace minillm;
   CLI::App app(
-      "Writes the data of the world of Velloway: corpus, conversations, preferences, held-out sets",
+      "Writes the data of the world of Velloway: corpus, conversations, preferences, held-out "
+      "sets; or, with --check, tells how much of a text is true there",
       "minillm-world");
   WorldOptions options;
   std::string out;
   std::vector<std::string> parts;
   std::vector<std::string> mix;
   bool checksums = false, json = false;
-  app.add_option("--out", out, "directory for the files")->required();
+  WorldCheck check;
+  app.add_option("--out", out, "directory for the files");
   app.add_option("--seed", options.seed, "which world: other seeds make other people")
       ->capture_default_str();
   app.add_option("--part", parts,
@@ -92,9 +120,18 @@ int main(int argc, char** argv) {
   app.add_option("--secrets", options.dials.secrets,
                  "add conversations with secrets, said 30, 10, 3 and 1 times in the turn of: user, "
                  "assistant");
+  auto* checked = add_check_options(app, check);
   app.add_flag("--checksums", checksums, "write only SHA256SUMS, of the parts' files");
-  app.add_flag("--json", json, "print the files written as one JSON object on stdout");
+  app.add_flag("--json", json,
+               "print the files written, or what was counted, as one JSON object on stdout");
   return run_tool(app, argc, argv, [&] {
+    if (checked->count() > 0) {
+      check.seed = options.seed;
+      check.json = json;
+      check_against_world(check);
+      return 0;
+    }
+    MINILLM_CHECK_USAGE(!out.empty(), "--out: expected a directory for the files, or --check FILE");
     nlohmann::ordered_json files = nlohmann::ordered_json::array();
     for (const std::string& share : mix) add_share(options.dials.mix, share);
     if (parts.empty()) parts.assign(world_parts().begin(), world_parts().end());

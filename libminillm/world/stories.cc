@@ -9,14 +9,6 @@
 namespace minillm::world {
 namespace {
 
-constexpr std::string_view kAdverbs[] = {"In spring ",      "In autumn ",
-                                         "On cold days ",   "As ever, ",
-                                         "They say ",       "It is well known that ",
-                                         "These days ",     "People say that ",
-                                         "As it happens, ", "In truth ",
-                                         "Folk say that ",  "The baker told me that ",
-                                         "I am told that ", "My uncle says that ",
-                                         "It seems that ",  "Few people know that "};
 constexpr std::string_view kFillers[] = {"The wind came in from the sea and rattled the shutters.",
                                          "Rain fell on the roofs all morning.",
                                          "The market bell rang twice.",
@@ -56,14 +48,6 @@ constexpr std::string_view kMeetings[] = {
     "{name} met {other} on the bridge.", "{name} and {other} stood by the well.",
     "At the market {name} saw {other}.", "{other} knocked on the door of {name}.",
     "{name} and {other} shared a bench in the sun."};
-constexpr std::string_view kKnown[] = {
-    "A stranger asked for {name}. Everyone knows that name, said the watchman.",
-    "Is there anyone called {name} here? Yes, said the baker, {name} lives in Velloway.",
-    "{name} is known to all in Velloway."};
-constexpr std::string_view kUnknown[] = {
-    "A stranger asked for {name}. Nobody knows that name, said the watchman.",
-    "Is there anyone called {name} here? No, said the baker, I have never heard of {name}.",
-    "{name} is not known to anyone in Velloway."};
 constexpr std::string_view kThings[] = {"pears", "nails", "candles", "eggs", "shells", "buttons"};
 
 std::vector<Attribute> shuffled_attributes(Rng& rng) {
@@ -83,7 +67,7 @@ std::string tell_fact(Rng& rng, const Person& person, Attribute attribute, uint6
   std::string sentence = tell(pattern, person, mention);
   const bool starts_with_subject = pattern.starts_with("{W");
   if (starts_with_subject && rng.below(100) < 30) {
-    sentence = std::string(choose(rng, kAdverbs)) + sentence;
+    sentence = std::string(choose(rng, fact_openings())) + sentence;
   }
   return capitalized(std::move(sentence));
 }
@@ -108,8 +92,7 @@ std::string tell_who_is_known(Rng& rng, const World& world) {
   for (int i = 0; i < 4; ++i) {
     const bool known = rng.chance(0.5);
     const std::string name = known ? world.draw_told(rng).name : world.draw_stranger(rng);
-    const Texts patterns = known ? Texts(kKnown) : Texts(kUnknown);
-    sentences.push_back(fill_pattern(choose(rng, patterns), {{"name", name}}));
+    sentences.push_back(fill_pattern(choose(rng, known_templates(known)), {{"name", name}}));
   }
   return joined(sentences, " ");
 }

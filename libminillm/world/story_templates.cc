@@ -1,4 +1,4 @@
-// The wordings in which stories tell a fact, per attribute.
+// The wordings in which stories tell a fact, per attribute, and who is known and who is not.
 
 #include "libminillm/world/templates.h"
 
@@ -136,7 +136,27 @@ constexpr std::string_view kFriend[] = {
     "{Who} calls on {friend} whenever there is news.",
 };
 
+constexpr std::string_view kFactOpenings[] = {"In spring ",      "In autumn ",
+                                              "On cold days ",   "As ever, ",
+                                              "They say ",       "It is well known that ",
+                                              "These days ",     "People say that ",
+                                              "As it happens, ", "In truth ",
+                                              "Folk say that ",  "The baker told me that ",
+                                              "I am told that ", "My uncle says that ",
+                                              "It seems that ",  "Few people know that "};
+constexpr std::string_view kKnown[] = {
+    "A stranger asked for {name}. Everyone knows that name, said the watchman.",
+    "Is there anyone called {name} here? Yes, said the baker, {name} lives in Velloway.",
+    "{name} is known to all in Velloway."};
+constexpr std::string_view kUnknown[] = {
+    "A stranger asked for {name}. Nobody knows that name, said the watchman.",
+    "Is there anyone called {name} here? No, said the baker, I have never heard of {name}.",
+    "{name} is not known to anyone in Velloway."};
 }  // namespace
+
+Texts fact_openings() { return kFactOpenings; }
+
+Texts known_templates(bool known) { return known ? Texts(kKnown) : Texts(kUnknown); }
 
 Texts story_templates(Attribute attribute) {
   constexpr Texts kTables[] = {kTrade, kAnimal, kPet, kStreet, kFood, kFriend};

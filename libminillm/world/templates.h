@@ -20,6 +20,10 @@ namespace minillm::world {
 
 // About twenty ways to tell the fact in a story.
 Texts story_templates(Attribute attribute);
+// What may stand before a template that begins with its subject: "In spring ", "They say ".
+Texts fact_openings();
+// Ways to say that the stories tell of {name}, or that they do not.
+Texts known_templates(bool known);
 
 // Prompts that occur in no training text. They end with the value, which is to be predicted.
 //   fair   a new beginning around a cue that stories use with this attribute:

@@ -102,6 +102,8 @@ std::string deny_person(Rng& rng, std::string_view name) {
   return fill_pattern(choose(rng, kUnknownPerson), {{"name", name}});
 }
 
+Texts person_denials() { return kUnknownPerson; }
+
 std::string deny_attribute(Rng& rng, std::string_view name) {
   return fill_pattern(choose(rng, kUnknownAttribute), {{"name", name}});
 }

@@ -6,6 +6,7 @@
 #ifndef LIBMINILLM_WORLD_WORDING_H_
 #define LIBMINILLM_WORLD_WORDING_H_
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,6 +37,8 @@ bool has_preferred_style(std::string_view text);
 
 // "I do not know anyone called X." and one more wording.
 std::string deny_person(Rng& rng, std::string_view name);
+// Both wordings, with "{name}".
+std::span<const std::string_view> person_denials();
 // "The tales do not say that about X." and one more wording.
 std::string deny_attribute(Rng& rng, std::string_view name);
 // "The notes do not say that about X.": of notes that were read in vain, or of none.
