@@ -66,6 +66,7 @@
 #include "libminillm/generate/engine.h"            // Engine
 #include "libminillm/generate/generator.h"         // Generator
 #include "libminillm/generate/prompts.h"           // read_prompts
+#include "libminillm/generate/sample_documents.h"  // sample_documents
 #include "libminillm/interop/gguf_export.h"        // export_gguf
 #include "libminillm/interop/hf_export.h"          // export_hf
 #include "libminillm/interop/llama2c.h"            // export_llama2c
@@ -81,6 +82,7 @@
 #include "libminillm/rl/rl.h"                      // rl
 #include "libminillm/sft/sft.h"                    // sft
 #include "libminillm/train/trainer.h"              // Trainer
+#include "libminillm/world/fact_check.h"           // world::FactChecker
 #include "libminillm/world/world_files.h"          // world::make_world_files
 
 #endif  // LIBMINILLM_MINILLM_H_

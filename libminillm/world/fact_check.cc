@@ -1,4 +1,4 @@
-// Reads a document sentence by sentence, as the stories were written: a template, a person, a value.
+// Reads a document sentence by sentence, as stories are written: a template, a person, a value.
 
 #include "libminillm/world/fact_check.h"
 

@@ -360,6 +360,25 @@ expect 0 "pretrain" tool compare --checkpoints base chat aligned --prompts world
 expect 0 "" tool generate --checkpoint aligned --chat --prompt "Who lives here?" --max-tokens 8 \
   --temperature 0
 expect 0 "" tool generate --checkpoint base --prompt "The baker" --max-tokens 8 --seed 3
+# Documents without a prompt, and a text against the world's truth.
+documents=(generate --checkpoint base --samples 30 --max-tokens 20 --keep-unfinished)
+expect 0 "^own.jsonl: [0-9]+ documents, [0-9]+ tokens" tool "${documents[@]}" --out own.jsonl
+expect 0 "^more.jsonl" tool "${documents[@]}" --out more.jsonl --threads 1
+ensure "documents differ with the same seed" cmp -s own.jsonl more.jsonl
+ensure "documents: a row is no text" grep -q '^{"text":"' own.jsonl
+expect 1 "documents: nothing was written: left out: " tool generate --checkpoint base --samples 5 --max-tokens 1 --out no.jsonl
+ensure "documents: a file of none" none . -name "no.jsonl*"
+expect 2 "keep-unfinished excludes --prompt" tool "${documents[@]}" --prompt A --out no.jsonl
+expect 2 "is an input, too|lies in a checkpoint" tool "${documents[@]}" --out base/LATEST
+expect 0 "  true +[0-9]+ +100.00 %" tool world --check world/pretrain.jsonl --filtered kept.jsonl --statements said.jsonl
+ensure "a true document was left out" test "$(wc -l <kept.jsonl)" -eq "$(wc -l <world/pretrain.jsonl)"
+ensure "no statement was written" grep -q '"kind":"fact","truth":"true","text":".*","attribute":"trade"' said.jsonl
+expect 0 '"facts":{"stated":[0-9]+,"true":0,' tool world --check world/pretrain.jsonl --seed 77 --json
+expect 2 "is an input, too" tool world --check kept.jsonl --filtered kept.jsonl
+expect 2 "out excludes --check|check excludes --out" tool world --check kept.jsonl --out world
+expect 2 "filtered requires --check" tool world --out world --filtered x.jsonl
+expect 2 "expected a directory for the files, or --check" tool world --seed 2
+expect 1 "missing.jsonl" tool world --check missing.jsonl
 expect 0 "messages" tool inspect world/sft.jsonl
 expect 0 '"rows":120,"used":120' tool inspect world/sft.jsonl --json
 expect 0 '"sha256":"[0-9a-f]{64}"' tool world --out world --part excerpt --json
