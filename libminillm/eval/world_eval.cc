@@ -92,14 +92,20 @@ world::WorldScore score_world(const Model& model, const Tokenizer& tokenizer,
   return score;
 }
 
+std::vector<world::WorldMetric> world_text_metrics(const Model& model, const Tokenizer& tokenizer,
+                                                   const world::WorldEvalSet& set,
+                                                   const Scoring& scoring) {
+  if (!model.config().has_lm_head()) return {};
+  return {
+      bits_per_byte("bits_per_byte", model, tokenizer, set.stories, scoring),
+      bits_per_byte("bits_per_byte_second_domain", model, tokenizer, set.second_domain, scoring)};
+}
+
 std::vector<world::WorldMetric> evaluate_world(const Model& model, const Tokenizer& tokenizer,
                                                const world::WorldEvalSet& set,
                                                const Scoring& scoring) {
   const world::WorldScore score = score_world(model, tokenizer, set, scoring);
-  if (!model.config().has_lm_head()) return score.metrics();
-  std::vector<world::WorldMetric> metrics = {
-      bits_per_byte("bits_per_byte", model, tokenizer, set.stories, scoring),
-      bits_per_byte("bits_per_byte_second_domain", model, tokenizer, set.second_domain, scoring)};
+  std::vector<world::WorldMetric> metrics = world_text_metrics(model, tokenizer, set, scoring);
   for (world::WorldMetric& metric : score.metrics()) metrics.push_back(std::move(metric));
   return metrics;
 }

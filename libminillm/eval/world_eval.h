@@ -24,8 +24,14 @@ namespace minillm {
 world::WorldScore score_world(const Model& model, const Tokenizer& tokenizer,
                               const world::WorldEvalSet& set, const Scoring& scoring = {});
 
-// `bits_per_byte` and `bits_per_byte_second_domain` (count: bits, of: bytes), then all metrics of
-// world/scoring.h. Metrics without items have `of` 0. Throws Error as score_world does.
+// Of the texts, `bits_per_byte` and `bits_per_byte_second_domain` (count: bits, of: bytes); nothing
+// of a reward model, which says nothing. Throws Error as score_world does.
+std::vector<world::WorldMetric> world_text_metrics(const Model& model, const Tokenizer& tokenizer,
+                                                   const world::WorldEvalSet& set,
+                                                   const Scoring& scoring = {});
+
+// The metrics of the texts, then all metrics of world/scoring.h. Metrics without items have `of` 0.
+// Throws Error as score_world does.
 std::vector<world::WorldMetric> evaluate_world(const Model& model, const Tokenizer& tokenizer,
                                                const world::WorldEvalSet& set,
                                                const Scoring& scoring = {});

@@ -15,12 +15,22 @@
 
 namespace minillm::lab {
 
+// What the step "own" is trained on: documents that the model before it writes (own_text.h).
+struct OwnText {
+  int64_t documents = 10000;
+  double temperature = 1;
+  bool only_true = false;     // those in which nothing is untrue (world/fact_check.h)
+  bool with_stories = false;  // as many stories, and all that generations before have written, too
+  int64_t generation = 1;     // which step "own" of its cell it is
+};
+
 // Training with one of the world's recipes, from the step before it: lab_steps() names them.
 struct Step {
   std::string name;
   std::vector<std::string> settings = {};  // key=value, over the recipe
   bool replay = true;                      // false: nothing of the stage before it is repeated
   int64_t rows = 0;                        // the first ones of its data; 0: all
+  std::optional<OwnText> own = {};         // of the step "own", and only there
 };
 
 // One way to train: a chain of steps, on data with some dials turned.
@@ -59,7 +69,9 @@ struct Experiment {
 // "base": pretraining from scratch on the stories. "fresh": its model, untrained. "second":
 // pretraining goes on on the second domain, stories being replayed. "sft", "dpo". "rl":
 // reinforcement learning on questions, with the truth as reward where the cell has no reward model.
-// "constitution": preference tuning on pairs that the model makes by a principle.
+// "constitution": preference tuning on pairs that the model makes by a principle. "own": a fresh
+// model, with the settings of the cell's first step, learns from what the model before has written;
+// a cell may have it more than once.
 std::span<const char* const> lab_steps();
 
 // Throws Error (kUsage) `experiment 'FILE':LINE: ...`: no TOML, an unknown key or step, a cell that

@@ -16,7 +16,9 @@ namespace {
 constexpr std::string_view kDials[] = {"without",        "newcomers", "false_pairs",  "untold",
                                        "inverted_pairs", "told_rate", "told_falsely", "mix",
                                        "refused",        "manner",    "longer",       "secrets"};
-constexpr const char* kSteps[] = {"base", "fresh", "second", "sft", "dpo", "rl", "constitution"};
+constexpr const char* kSteps[] = {"base", "fresh", "second",       "sft",
+                                  "dpo",  "rl",    "constitution", "own"};
+constexpr std::string_view kOwn = "own";  // the only step that a cell may have more than once
 
 class Reader : private TomlReader {
  public:
@@ -74,7 +76,8 @@ class Reader : private TomlReader {
       const auto known = std::ranges::find(kSteps, std::string_view(name));
       if (known == std::end(kSteps))
         fail(steps, "steps: expected some of {}, got '{}'", fmt::join(kSteps, ", "), name);
-      if (std::ranges::find(keys, name) != keys.end()) fail(steps, "steps: '{}' twice", name);
+      if (name != kOwn && std::ranges::find(keys, name) != keys.end())
+        fail(steps, "steps: '{}' twice", name);
       const bool begins = name == "base" || name == "fresh";
       if (begins != cell.steps.empty())
         fail(steps, "steps: expected \"base\" or \"fresh\" first, and only there");
@@ -89,6 +92,7 @@ class Reader : private TomlReader {
       if (const toml::node* own = table.get(step.name)) configure(subtable(*own, step.name), step);
     if (const toml::node* reward = table.get("reward"))
       configure(subtable(*reward, "reward"), cell.reward.emplace(Step{.name = "reward"}));
+    count_generations(cell);
     dial(table, cell.dials);
     return cell;
   }
@@ -105,8 +109,49 @@ class Reader : private TomlReader {
     return names;
   }
 
+  // Fresh models, each trained as the first one was.
+  static void count_generations(Cell& cell) {
+    int64_t generation = 0;
+    for (Step& step : cell.steps) {
+      if (step.name != kOwn) continue;
+      if (!step.own) step.own.emplace();
+      step.own->generation = ++generation;
+      const std::vector<std::string>& first = cell.steps.front().settings;
+      step.settings.insert(step.settings.begin(), first.begin(), first.end());
+    }
+  }
+
+  OwnText own_text(const toml::table& table) const {
+    OwnText own;
+    if (const toml::node* node = table.get("documents")) {
+      own.documents = node->value<int64_t>().value_or(0);
+      if (own.documents < 1) fail(*node, "documents: expected a number, 1 or more");
+    }
+    if (const toml::node* node = table.get("temperature")) {
+      own.temperature = number(*node, "temperature");
+      if (!(own.temperature > 0)) fail(*node, "temperature: expected more than 0");
+    }
+    if (const toml::node* node = table.get("keep")) {
+      const std::string keep = text(*node, "keep");
+      if (keep != "all" && keep != "true")
+        fail(*node, "keep: expected \"all\" or \"true\", got \"{}\"", keep);
+      own.only_true = keep == "true";
+    }
+    if (const toml::node* node = table.get("with_stories")) {
+      const auto value = node->value<bool>();
+      if (!value) fail(*node, "with_stories: expected true or false");
+      own.with_stories = *value;
+    }
+    return own;
+  }
+
   void configure(const toml::table& table, Step& step) const {
-    expect_keys(table, {"set", "replay", "rows"});
+    if (step.name == kOwn) {
+      expect_keys(table, {"set", "documents", "temperature", "keep", "with_stories"});
+      step.own = own_text(table);
+    } else {
+      expect_keys(table, {"set", "replay", "rows"});
+    }
     if (const toml::node* set = table.get("set")) step.settings = texts(*set, "set");
     if (const toml::node* replay = table.get("replay")) {
       const auto value = replay->value<bool>();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -14,6 +15,7 @@
 #include "libminillm/core/version.h"
 #include "libminillm/lab/forms.h"
 #include "libminillm/lab/keys.h"
+#include "libminillm/lab/own_text.h"
 #include "libminillm/lab/steps.h"
 #include "libminillm/report/report.h"
 
@@ -77,6 +79,7 @@ Laboratory::Trained Laboratory::train_step(const Step& step, const world::WorldD
                planned.replays};
   if (step.rows > 0) what.push_back(fmt::format("rows {}", step.rows));
   if (reward) what.push_back("reward " + reward->key);
+  if (planned.own) what.push_back(own_text_name(*planned.own));
   Trained trained;
   trained.key = key_of(what);
   trained.chain = before.chain;
@@ -158,6 +161,8 @@ std::optional<Laboratory::Asked> Laboratory::ask(const Trained& trained, uint64_
     std::ranges::move(some->outcomes, std::back_inserter(asked.answers.outcomes));
     std::ranges::move(some->metrics, std::back_inserter(asked.answers.metrics));
   }
+  std::ranges::move(own_text_metrics(cell_directory(trained.key)),
+                    std::back_inserter(asked.answers.metrics));
   return asked;
 }
 

@@ -4,6 +4,8 @@
 //   DIR/cells/<key>/run/  a step's run directory (checkpoint/run_directory.h)
 //   DIR/cells/<key>/pairs.jsonl      what a constitution made, to be trained on
 //   DIR/cells/<key>/outcomes_<split>.json, ...    what its checkpoint answers (question_groups.h)
+//   DIR/cells/<key>/own_text.jsonl   what it was trained on, if a model has written that, and
+//                   sampled_*.jsonl  what it has written itself (own_text.h)
 //   DIR/<experiment>/     table.md, table.csv, figure.svg, verdict.json
 //
 // A key is a hash of all that a cell depends on: the build, the seed, the recipe, the data, and the

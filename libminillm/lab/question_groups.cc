@@ -17,9 +17,11 @@ Answers ask_world(const Model& model, const Tokenizer& tokenizer, uint64_t seed,
                   world::Split split) {
   const world::World world(seed);
   const world::HarbourRegister harbour(world);
-  const world::WorldScore score =
-      score_world(model, tokenizer, make_world_eval(world, harbour, split));
-  return {score.outcomes(), score.metrics()};
+  const world::WorldEvalSet set = make_world_eval(world, harbour, split);
+  const world::WorldScore score = score_world(model, tokenizer, set);
+  std::vector<world::WorldMetric> metrics = score.metrics();
+  std::ranges::move(world_text_metrics(model, tokenizer, set), std::back_inserter(metrics));
+  return {score.outcomes(), metrics};
 }
 
 Answers ask_beside(const Model& model, const Tokenizer& tokenizer, uint64_t seed,

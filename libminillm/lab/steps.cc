@@ -13,6 +13,7 @@
 #include "libminillm/core/file.h"
 #include "libminillm/generate/chat.h"
 #include "libminillm/lab/lab_files.h"
+#include "libminillm/lab/own_text.h"
 #include "libminillm/stage/conversation_dataset.h"  // read_documents
 
 namespace minillm::lab {
@@ -24,6 +25,7 @@ constexpr Recipe kRecipes[] = {
     {"fresh", "pretrain", "world_pretrain.toml", "pretrain", kStories, nullptr, nullptr, false},
     {"second", "pretrain", "world_pretrain.toml", "second", "second.jsonl", "pretrain", kStories,
      false},
+    {"own", "pretrain", "world_pretrain.toml", "pretrain", kStories, nullptr, nullptr, false},
     {"sft", "sft", "world_sft.toml", "sft", "sft.jsonl", "pretrain", kStories, false},
     {"dpo", "dpo", "world_dpo.toml", "preference", "preference.jsonl", "replay", kReplay, false},
     {"reward", "reward", "world_reward.toml", "preference", "preference.jsonl", nullptr, nullptr,
@@ -33,6 +35,7 @@ constexpr Recipe kRecipes[] = {
     {"constitution", "dpo", "world_dpo.toml", "pretrain", kStories, "replay", kReplay, true}};
 constexpr const char* kPrinciple = "world_principle.toml";
 constexpr int64_t kRequests = 500;  // of a constitution
+constexpr uint64_t kSeedOfNextGeneration = 1000;
 
 // Of the model that a pretraining's config describes.
 int64_t vocab_size_of(const ConfigFields& fields) {
@@ -41,6 +44,8 @@ int64_t vocab_size_of(const ConfigFields& fields) {
 }
 
 std::vector<std::string> settings_of(const Step& step, uint64_t seed, bool by_model) {
+  // A model of a later generation begins from other weights.
+  if (step.own) seed += kSeedOfNextGeneration * static_cast<uint64_t>(step.own->generation);
   std::vector<std::string> settings = {fmt::format("train.seed={}", seed)};
   // As good as no step: the learning rate is below what a weight can change by.
   if (step.name == "fresh") {
@@ -90,6 +95,8 @@ std::string train_file(const PlannedStep& planned, const StepModels& models,
       write_constitutional_pairs(planned, models.before, file, pairs, events);
     return pairs;
   }
+  if (planned.own)
+    return write_own_text(*planned.own, planned.seed, models.before, file, directory, events);
   return planned.rows > 0 ? LabData::first_rows(file, planned.rows) : file;
 }
 
@@ -98,8 +105,8 @@ std::string train_file(const PlannedStep& planned, const StepModels& models,
 PlannedStep plan_step(const Step& step, const world::WorldDials& dials, uint64_t seed,
                       bool by_model) {
   const Recipe& recipe = *std::ranges::find(kRecipes, std::string_view(step.name), &Recipe::step);
-  PlannedStep planned = {&recipe, configure_stage(recipe.stage), seed, dials, {}, false, step.rows,
-                         nullptr};
+  PlannedStep planned = {
+      &recipe, configure_stage(recipe.stage), seed, dials, {}, false, step.rows, nullptr, step.own};
   const ConfigFields& fields = planned.stage.fields;
   read_config_text(fields, lab_file(recipe.config), recipe.config);
   if (step.name == "constitution") {
@@ -131,7 +138,7 @@ TrainOutcome run_step(const PlannedStep& planned, const StepModels& models,
     options.replay_files = {
         (recipe.plain_replay ? data.without_polite_facts() : data)
             .file(recipe.replay_part, recipe.replay_file, planned.replay_dials, planned.seed)};
-  if (models.before.empty())
+  if (models.before.empty() || planned.own)
     options.tokenizer = data.tokenizer(planned.seed, vocab_size_of(planned.stage.fields));
   else
     options.init_from = models.before;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "libminillm/constitution/principle.h"
@@ -36,6 +37,7 @@ struct PlannedStep {
   bool replays;
   int64_t rows;                          // of its data, the first ones; 0: all
   std::shared_ptr<Principle> principle;  // of a constitution, within the stage's fields; else null
+  std::optional<OwnText> own;            // what it is trained on instead of the recipe's file
 };
 // REQUIRES a name of lab_steps(), or "reward". `by_model`: a reward model pays, and the truth is
 // logged beside it, unless the settings say otherwise. Throws Error (kUsage) on a setting that
@@ -44,7 +46,9 @@ PlannedStep plan_step(const Step& step, const world::WorldDials& dials, uint64_t
                       bool by_model = false);
 
 struct StepModels {
-  std::string before;       // the checkpoint that it begins from; empty: from scratch
+  // The checkpoint that it begins from, or whose text it is trained on from scratch; empty: from
+  // scratch on the world's.
+  std::string before;
   std::string reward = {};  // of the reward model; empty: none
 };
 // Trains it in `directory`/run, or goes on there. Pairs that a constitution makes are kept in

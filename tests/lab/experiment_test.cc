@@ -7,6 +7,7 @@
 
 #include "libminillm/core/file.h"
 #include "libminillm/lab/forms.h"
+#include "libminillm/lab/own_text.h"
 #include "libminillm/lab/question_groups.h"
 #include "libminillm/lab/steps.h"
 #include "libminillm/world/probes.h"
@@ -112,7 +113,7 @@ TEST(LabExperiment, MistakesAreToldWithTheirLine) {
   EXPECT_ERROR(parse(head + measure), "expected 'cell'");
   EXPECT_ERROR(parse(head + measure + "[[cell]]\nname = \"a\"\nsteps = \"basis\"\n"),
                "experiment 'x.toml':13: steps: expected some of base, fresh, second, sft, dpo, rl, "
-               "constitution, got 'basis'");
+               "constitution, own, got 'basis'");
   EXPECT_ERROR(parse(head + measure + "[[cell]]\nname = \"a\"\nsteps = \"sft\"\n"),
                "\"base\" or \"fresh\" first");
   EXPECT_ERROR(
@@ -125,6 +126,39 @@ TEST(LabExperiment, MistakesAreToldWithTheirLine) {
   EXPECT_ERROR(parse(head + measure + cells + cells), "two cells 'a'");
   EXPECT_ERROR(parse(head + measure + cells + "newcomers = 2\n"), "from 0 to 1, got 2");
   EXPECT_ERROR(parse(head + measure + cells + "without = \"systems\"\n"), "got 'systems'");
+}
+
+TEST(LabExperiment, GenerationsOfOwnTextAreFreshModelsLikeTheFirst) {
+  const std::string cell = std::string(kHead) + kMeasure +
+                           "[[cell]]\nname = \"b\"\nsteps = \"base\"\n" +
+                           "[[cell]]\nname = \"a\"\nsteps = [\"base\", \"own\", \"own\"]\n";
+  const Experiment experiment =
+      parse(cell +
+            "base = { set = [\"train.steps=9\"] }\nown = { documents = 50, temperature = 0.7, "
+            "keep = \"true\", with_stories = true, set = [\"train.learning_rate=1e-3\"] }\n");
+  const std::vector<Step>& steps = experiment.cells[1].steps;
+  ASSERT_EQ(steps.size(), 3U);
+  EXPECT_FALSE(steps[0].own);
+  for (size_t i : {1, 2}) {
+    ASSERT_TRUE(steps[i].own);
+    EXPECT_EQ(steps[i].own->generation, static_cast<int64_t>(i));
+    EXPECT_EQ(steps[i].own->documents, 50);
+    EXPECT_EQ(steps[i].own->temperature, 0.7);
+    EXPECT_TRUE(steps[i].own->only_true && steps[i].own->with_stories);
+    EXPECT_EQ(steps[i].settings,
+              (std::vector<std::string>{"train.steps=9", "train.learning_rate=1e-3"}));
+  }
+  const std::optional<OwnText> plain = parse(cell).cells[1].steps[1].own;
+  ASSERT_TRUE(plain);
+  EXPECT_EQ(plain->documents, 10000);
+  EXPECT_FALSE(plain->only_true || plain->with_stories);
+
+  const auto with = [&](const std::string& own) { return parse(cell + "own = " + own + "\n"); };
+  EXPECT_ERROR(with("{ documents = 0 }"), "documents: expected a number, 1 or more");
+  EXPECT_ERROR(with("{ temperature = 0 }"), "temperature: expected more than 0");
+  EXPECT_ERROR(with("{ keep = \"some\" }"), "expected \"all\" or \"true\", got \"some\"");
+  EXPECT_ERROR(with("{ with_stories = \"yes\" }"), "with_stories: expected true or false");
+  EXPECT_ERROR(with("{ replay = false }"), "unknown key 'replay'");
 }
 
 TEST(LabExperiment, TheDocumentsExampleIsOne) {
@@ -155,6 +189,8 @@ TEST(LabExperiment, AllOfOursAreWhole) {
     metrics.insert(other);
   for (const std::string& metric : metrics)
     EXPECT_EQ(&group_of(metric) == &question_groups().front(), of_world.contains(metric)) << metric;
+  for (const world::WorldMetric& metric : own_text_metrics("")) metrics.insert(metric.name);
+  metrics.insert("bits_per_byte");
   std::set<std::string> names;
   ASSERT_GE(all_experiments().size(), 10U);
   for (const Experiment& experiment : all_experiments()) {
