@@ -368,8 +368,8 @@ ensure "documents differ with the same seed" cmp -s own.jsonl more.jsonl
 ensure "documents: a row is no text" grep -q '^{"text":"' own.jsonl
 expect 1 "documents: nothing was written: left out: " tool generate --checkpoint base --samples 5 --max-tokens 1 --out no.jsonl
 ensure "documents: a file of none" none . -name "no.jsonl*"
-expect 2 "keep-unfinished excludes --prompt" tool "${documents[@]}" --prompt A --out no.jsonl
-expect 2 "is an input, too|lies in a checkpoint" tool "${documents[@]}" --out base/LATEST
+expect 2 "keep-unfinished excludes --prompt|prompt excludes --keep-unfinished" tool "${documents[@]}" --prompt A --out no.jsonl
+expect 2 "is a file of a run" tool "${documents[@]}" --out base/LATEST
 expect 0 "  true +[0-9]+ +100.00 %" tool world --check world/pretrain.jsonl --filtered kept.jsonl --statements said.jsonl
 ensure "a true document was left out" test "$(wc -l <kept.jsonl)" -eq "$(wc -l <world/pretrain.jsonl)"
 ensure "no statement was written" grep -q '"kind":"fact","truth":"true","text":".*","attribute":"trade"' said.jsonl
