@@ -7,6 +7,7 @@
 #include "libminillm/core/sha256.h"
 #include "libminillm/lab/diagnosis_trial.h"
 #include "libminillm/lab/laboratory.h"
+#include "tools/lab_scaling.h"
 #include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/tool_main.h"
@@ -22,7 +23,7 @@ struct LabArguments {
   bool quick = false, validation = false, json = false;
 };
 
-void add_run_options(CLI::App& app, LabArguments& arguments) {
+void add_lab_options(CLI::App& app, LabArguments& arguments) {
   app.add_option("--out", arguments.options.directory, "directory of cells, tables and the page")
       ->capture_default_str();
   app.add_option("--seeds", arguments.options.seeds, "seeds of worlds and of training")
@@ -31,23 +32,35 @@ void add_run_options(CLI::App& app, LabArguments& arguments) {
   app.add_flag("--quick", arguments.quick, "one seed, the first");
   app.add_flag("--validation", arguments.validation,
                "ask about validation people, to tune settings; verdicts are for test people");
-  app.add_option("--experiment", arguments.files, "files of experiments of your own");
   app.add_option("--build", arguments.options.build,
                  "what cells are kept under instead of the program's hash: for who builds it anew "
                  "without changing what it trains");
 }
 
-lab::Laboratory open_lab(const LabArguments& arguments, Progress& progress) {
+void add_run_options(CLI::App& app, LabArguments& arguments) {
+  add_lab_options(app, arguments);
+  app.add_option("--experiment", arguments.files, "files of experiments of your own");
+}
+
+lab::LabOptions lab_options(const LabArguments& arguments) {
   lab::LabOptions options = arguments.options;
   if (arguments.quick && !options.seeds.empty()) options.seeds.resize(1);
   if (arguments.validation) options.split = world::Split::kValidation;
   if (options.build.empty()) options.build = sha256_file("/proc/self/exe");
+  return options;
+}
+
+lab::LabEvents lab_events(Progress& progress) {
   lab::LabEvents events;
   events.on_message = [](const std::string& message) { spdlog::info("{}", message); };
   events.training.on_progress = progress.events().on_progress;
   events.training.on_step = progress.events().on_step;
   events.training.stop_requested = stop_requested;
-  return {options, events};
+  return events;
+}
+
+lab::Laboratory open_lab(const LabArguments& arguments, Progress& progress) {
+  return {lab_options(arguments), lab_events(progress)};
 }
 
 std::vector<Experiment> chosen(const LabArguments& arguments, bool all) {
@@ -111,6 +124,12 @@ int diagnose(const LabArguments& arguments) {
   return 0;
 }
 
+int scaling(const LabArguments& arguments) {
+  catch_stop_signals();
+  Progress progress;
+  return run_scaling(lab_options(arguments), lab_events(progress), arguments.quick);
+}
+
 int list(const LabArguments& arguments) {
   for (const Experiment& experiment : chosen(arguments, true))
     print("{:<20} {} cells  {}\n", experiment.name, experiment.cells.size(), experiment.claim);
@@ -140,10 +159,16 @@ int main(int argc, char** argv) {
       "diagnosis", "damage a stage on purpose, and count which phase the report's diagnosis names");
   for (CLI::App* command : {run_command, all_command, report_command, diagnosis_command})
     add_run_options(*command, arguments);
+  CLI::App* const scaling_command = app.add_subcommand(
+      "scaling",
+      "base models of several sizes under several budgets of compute (IsoFLOP): the best "
+      "size of each, and which skills emerge first");
+  add_lab_options(*scaling_command, arguments);
   return run_tool(app, argc, argv, [&] {
     if (list_command->parsed()) return list(arguments);
     if (report_command->parsed()) return report(arguments);
     if (diagnosis_command->parsed()) return diagnose(arguments);
+    if (scaling_command->parsed()) return scaling(arguments);
     return run(arguments, all_command->parsed());
   });
 }

@@ -163,10 +163,7 @@ Axis axis_of(const std::vector<Bar>& bars, bool share) {
         high = std::max(high, *seed);
       }
   if (share || !std::isfinite(high - low) || high - low <= 1e-300) return {};
-  const double rough = (high - low) / 4;
-  const double power = std::pow(10, std::floor(std::log10(rough)));
-  const double times = rough / power;
-  const double step = power * (times <= 1 ? 1 : times <= 2 ? 2 : times <= 5 ? 5 : 10);
+  const double step = tick_step((high - low) / 4);
   const double first = std::floor(low / step), last = std::ceil(high / step);
   return {first * step, step, static_cast<int>(last - first)};
 }

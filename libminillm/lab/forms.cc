@@ -104,6 +104,12 @@ std::string expectation_text(const Measure& measure) {
                      measure.margin);
 }
 
+double tick_step(double rough) {
+  const double power = std::pow(10, std::floor(std::log10(rough)));
+  const double times = rough / power;
+  return power * (times <= 1 ? 1 : times <= 2 ? 2 : times <= 5 ? 5 : 10);
+}
+
 std::string seeds_text(const ExperimentResult& result) {
   return fmt::format("{}", fmt::join(result.seeds, ", "));
 }

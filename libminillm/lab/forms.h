@@ -43,6 +43,9 @@ std::string expectation_text(const Measure& measure);
 // "1, 2, 3"
 std::string seeds_text(const ExperimentResult& result);
 
+// The next higher of 1, 2 and 5 times a power of ten: what an axis is divided by. REQUIRES rough >
+// 0.
+double tick_step(double rough);
 // The figure without its colors, for a page that has figure_style() once for all.
 std::string figure_without_style(const ExperimentResult& result);
 // Rules of CSS for all within class "lab-figure", light and dark.
