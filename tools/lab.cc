@@ -7,6 +7,7 @@
 #include "libminillm/core/sha256.h"
 #include "libminillm/lab/diagnosis_trial.h"
 #include "libminillm/lab/laboratory.h"
+#include "tools/lab_proxies.h"
 #include "tools/lab_scaling.h"
 #include "tools/print.h"
 #include "tools/progress.h"
@@ -124,6 +125,12 @@ int diagnose(const LabArguments& arguments) {
   return 0;
 }
 
+int proxies(const LabArguments& arguments) {
+  Progress progress;
+  lab::Laboratory laboratory = open_lab(arguments, progress);
+  return run_proxies(laboratory, chosen(arguments, true));
+}
+
 int scaling(const LabArguments& arguments) {
   catch_stop_signals();
   Progress progress;
@@ -141,8 +148,7 @@ int list(const LabArguments& arguments) {
 int main(int argc, char** argv) {
   CLI::App app(
       "Tries claims about training on the embedded world: each is an experiment with cells that "
-      "are "
-      "trained once, an interval, a picture, and a verdict by a rule written beforehand",
+      "are trained once, an interval, a picture, and a verdict by a rule written beforehand",
       "minillm-lab");
   app.require_subcommand(1);
   LabArguments arguments;
@@ -157,7 +163,12 @@ int main(int argc, char** argv) {
   report_command->add_option("names", arguments.names, "experiments; without any, all");
   CLI::App* const diagnosis_command = app.add_subcommand(
       "diagnosis", "damage a stage on purpose, and count which phase the report's diagnosis names");
-  for (CLI::App* command : {run_command, all_command, report_command, diagnosis_command})
+  CLI::App* const proxies_command = app.add_subcommand(
+      "proxies",
+      "how figures that are easily had rank all checkpoints that have been asked, against right "
+      "answers in new wordings (Kendall's tau); trains nothing");
+  for (CLI::App* command :
+       {run_command, all_command, report_command, diagnosis_command, proxies_command})
     add_run_options(*command, arguments);
   CLI::App* const scaling_command = app.add_subcommand(
       "scaling",
@@ -168,6 +179,7 @@ int main(int argc, char** argv) {
     if (list_command->parsed()) return list(arguments);
     if (report_command->parsed()) return report(arguments);
     if (diagnosis_command->parsed()) return diagnose(arguments);
+    if (proxies_command->parsed()) return proxies(arguments);
     if (scaling_command->parsed()) return scaling(arguments);
     return run(arguments, all_command->parsed());
   });

@@ -262,6 +262,27 @@ std::vector<ExperimentResult> Laboratory::results(const std::vector<Experiment>&
   return all;
 }
 
+std::vector<AskedCheckpoint> Laboratory::asked_checkpoints(
+    const std::vector<Experiment>& experiments) {
+  only_what_is_there_ = true;
+  std::vector<AskedCheckpoint> all;
+  std::set<std::string> keys;
+  for (const uint64_t seed : options_.seeds)
+    for (const Experiment& experiment : experiments)
+      for (const Cell& cell : experiment.cells) {
+        const Trained trained = train(cell, seed);
+        if (trained.key.empty() || !keys.insert(trained.key).second) continue;
+        const std::optional<Answers> asked = answers(trained, question_groups().front(), seed);
+        if (!asked) continue;
+        AskedCheckpoint checkpoint{fmt::format("{}: {}", experiment.name, cell.name), seed, {}};
+        for (const world::WorldMetric& metric : asked->metrics)
+          checkpoint.metrics[metric.name] = {metric.value, metric.count, metric.of};
+        all.push_back(std::move(checkpoint));
+      }
+  only_what_is_there_ = false;
+  return all;
+}
+
 void Laboratory::write(const ExperimentResult& result) const {
   const std::string directory = join_path(options_.directory, result.experiment.name);
   create_directories(directory);

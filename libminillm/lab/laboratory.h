@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,13 @@ struct LabEvents {
   TrainerEvents training = {};  // of every step: progress, and requests to stop
 };
 
+// What one checkpoint came to, the end of a cell.
+struct AskedCheckpoint {
+  std::string cell;  // "replay: base", the first experiment that has it
+  uint64_t seed = 0;
+  std::map<std::string, SeedFigure> metrics = {};
+};
+
 class Laboratory {
  public:
   Laboratory(LabOptions options, LabEvents events);
@@ -56,6 +64,9 @@ class Laboratory {
   const LabOptions& options() const { return options_; }
   // The results of the experiments that have been run here, as their files say. Of others nothing.
   std::vector<ExperimentResult> results(const std::vector<Experiment>& experiments);
+  // The ends of these experiments' cells that have been asked here, each once, seed by seed; trains
+  // nothing.
+  std::vector<AskedCheckpoint> asked_checkpoints(const std::vector<Experiment>& experiments);
 
  private:
   struct Asked {

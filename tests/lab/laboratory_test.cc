@@ -109,8 +109,13 @@ TEST_F(LabRun, CellsAreTrainedOnceAndTheirFilesSayWhatCameOfThem) {
   const auto told = Laboratory(options(), events()).results({experiment});
   ASSERT_EQ(told.size(), 1U);
   EXPECT_EQ(told[0].difference.interval.high, result.difference.interval.high);
+  const auto asked = Laboratory(options(), events()).asked_checkpoints({experiment, experiment});
+  ASSERT_EQ(asked.size(), 2U) << "each once";
+  EXPECT_EQ(asked[1].cell, "tiny: without");
+  EXPECT_EQ(asked[1].metrics.at("cloze_accuracy").of, 1080);
   // Another program, another seed and another dial are other cells.
   EXPECT_TRUE(Laboratory(options("b"), events()).results({experiment}).empty());
+  EXPECT_TRUE(Laboratory(options("b"), events()).asked_checkpoints({experiment}).empty());
   Experiment dialed = experiment;
   dialed.cells[1].dials.without = {"list"};
   EXPECT_TRUE(Laboratory(options(), events()).results({dialed}).empty());
