@@ -29,9 +29,9 @@ const ScalingSize& size_of(const ScalingPlan& plan, const std::string& name) {
 }
 
 // The largest budget under which a size is tried: its longest run.
-bool is_longest(const ScalingPlan& plan, const ScalingBudget& budget, const std::string& size) {
+bool is_longest(const ScalingPlan& plan, double flop, const std::string& size) {
   return std::ranges::none_of(plan.budgets, [&](const ScalingBudget& other) {
-    return other.flop > budget.flop && std::ranges::find(other.sizes, size) != other.sizes.end();
+    return other.flop > flop && std::ranges::find(other.sizes, size) != other.sizes.end();
   });
 }
 
@@ -65,28 +65,26 @@ class Trial {
       : options_(options), events_(events), plan_(plan) {}
 
   ScalingRate tune(const ScalingSize& size) const {
-    ScalingRate tuned{size.name, {}, 0};
-    ScalingBudget first = plan_.budgets.front();
-    first.sizes = {size.name};
-    for (const double rate : plan_.rates) {
-      const ScalingRun run = train_and_ask(size, first, options_.seeds.front(), rate,
-                                           world::Split::kValidation, Asked::kLoss);
+    ScalingRate tuned{size.name, size.rates, {}, 0};
+    for (const double rate : size.rates) {
+      const ScalingRun run = train_and_ask(size, plan_.budgets.front().flop, options_.seeds.front(),
+                                           rate, world::Split::kValidation, Asked::kLoss);
       tuned.losses.push_back(run.end().metrics.at("bits_per_byte").value);
     }
     const auto lowest = std::ranges::min_element(tuned.losses);
-    tuned.rate = plan_.rates[static_cast<size_t>(lowest - tuned.losses.begin())];
+    tuned.rate = size.rates[static_cast<size_t>(lowest - tuned.losses.begin())];
     return tuned;
   }
 
-  ScalingRun train_and_ask(const ScalingSize& size, const ScalingBudget& budget, uint64_t seed,
-                           double rate, world::Split split, Asked asked) const {
+  ScalingRun train_and_ask(const ScalingSize& size, double flop, uint64_t seed, double rate,
+                           world::Split split, Asked asked) const {
     ScalingRun run;
     run.size = size.name;
-    run.budget = budget.flop;
+    run.budget = flop;
     run.seed = seed;
     run.rate = rate;
-    run.cost = scaling_cost(plan_, size, budget.flop);
-    const bool longest = is_longest(plan_, budget, size.name);
+    run.cost = scaling_cost(plan_, size, flop);
+    const bool longest = is_longest(plan_, flop, size.name);
     const int64_t every = std::max<int64_t>(1, (run.cost.steps + plan_.points - 1) / plan_.points);
     Cell cell{size.name, {}, {{"base", plan_.settings}}};
     std::vector<std::string>& settings = cell.steps[0].settings;
@@ -151,6 +149,9 @@ class Trial {
 ScalingResult try_scaling(const LabOptions& options, const LabEvents& events,
                           const ScalingPlan& plan) {
   MINILLM_CHECK_USAGE(!options.seeds.empty(), "scaling: expected one seed or more, got none");
+  MINILLM_CHECK(!plan.budgets.empty(), "scaling: a plan without budgets");
+  for (const ScalingSize& size : plan.sizes)
+    MINILLM_CHECK(!size.rates.empty(), "scaling: size {} has no learning rates", size.name);
   const Trial trial(options, events, plan);
   ScalingResult result;
   result.plan = plan;
@@ -161,7 +162,7 @@ ScalingResult try_scaling(const LabOptions& options, const LabEvents& events,
     for (const ScalingBudget& budget : plan.budgets)
       for (const std::string& name : budget.sizes) {
         const double rate = std::ranges::find(result.rates, name, &ScalingRate::size)->rate;
-        result.runs.push_back(trial.train_and_ask(size_of(plan, name), budget, seed, rate,
+        result.runs.push_back(trial.train_and_ask(size_of(plan, name), budget.flop, seed, rate,
                                                   options.split, Asked::kAll));
       }
   judge_scaling(result);

@@ -33,6 +33,9 @@ namespace minillm::lab {
 struct ScalingSize {
   std::string name;                   // "0.5M"
   std::vector<std::string> settings;  // model.*, over the recipe of pretraining
+  // Learning rates, of which it has that with the lowest loss on held-out stories of the validation
+  // split, under the first budget and with the first seed.
+  std::vector<double> rates;
 };
 
 // One budget, and the sizes that are tried under it.
@@ -44,10 +47,7 @@ struct ScalingBudget {
 struct ScalingPlan {
   std::vector<ScalingSize> sizes;
   std::vector<ScalingBudget> budgets;  // rising
-  // Learning rates, of which each size has that with the lowest loss on held-out stories of the
-  // validation split, under the first budget and with the first seed.
-  std::vector<double> rates;
-  std::vector<std::string> settings;  // of all runs, over the recipe
+  std::vector<std::string> settings;   // of all runs, over the recipe
   int64_t points = 10;  // at which the longest run of a size is asked, its end included
 };
 
@@ -94,10 +94,11 @@ struct Emergence {
   SkillOrder order = SkillOrder::kUnfinished;
 };
 
-// What is tuned: loss by rate, as in the plan.
+// What is tuned.
 struct ScalingRate {
   std::string size;
-  std::vector<double> losses;  // bits per byte of held-out stories
+  std::vector<double> tried;
+  std::vector<double> losses;  // of each, bits per byte of held-out stories
   double rate = 0;             // of the lowest
 };
 

@@ -97,13 +97,13 @@ std::string emergence_table(const ScalingResult& result) {
 }
 
 std::string rates_table(const ScalingResult& result) {
-  std::string titles = "| size |";
-  for (const double rate : result.plan.rates) titles += fmt::format(" {} |", rate);
-  std::string out = table_head(titles + " taken |");
+  std::string out = table_head("| size | rate: bits per byte | taken |");
   for (const ScalingRate& rate : result.rates) {
-    out += fmt::format("| {} |", rate.size);
-    for (const double loss : rate.losses) out += fmt::format(" {} |", number_text(loss));
-    out += fmt::format(" {} |\n", rate.rate);
+    std::string tried;
+    for (size_t i = 0; i < rate.tried.size(); ++i)
+      tried +=
+          fmt::format("{}{}: {}", i == 0 ? "" : ", ", rate.tried[i], number_text(rate.losses[i]));
+    out += fmt::format("| {} | {} | {} |\n", rate.size, tried, rate.rate);
   }
   return out;
 }
@@ -198,14 +198,17 @@ std::string scaling_json(const ScalingResult& result) {
                      {"order", skill_order_name(emergence.order)}});
   }
   for (const ScalingRate& rate : result.rates)
-    rates.push_back({{"size", rate.size}, {"losses", rate.losses}, {"taken", rate.rate}});
+    rates.push_back({{"size", rate.size},
+                     {"tried", rate.tried},
+                     {"losses", rate.losses},
+                     {"taken", rate.rate}});
   const Json json = {{"experiment", "scaling"},
                      {"verdict", verdict_name(result.verdict)},
                      {"warning", kWarning},
                      {"seeds", result.seeds},
                      {"fits", fits},
                      {"emergence", order},
-                     {"learning_rates", {{"tried", result.plan.rates}, {"sizes", rates}}},
+                     {"learning_rates", rates},
                      {"runs", runs},
                      {"version", result.version}};
   return json.dump(2) + '\n';

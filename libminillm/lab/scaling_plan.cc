@@ -23,7 +23,9 @@ ScalingSize make_size(std::string name, int width, int feed_forward, int layers,
            fmt::format("model.num_hidden_layers={}", layers),
            fmt::format("model.num_attention_heads={}", width / head),
            fmt::format("model.num_key_value_heads={}", width / head),
-           fmt::format("model.head_dim={}", head)}};
+           fmt::format("model.head_dim={}", head)},
+          // The narrower, the higher: pilots on the world of seed 1.
+          width < 64 ? std::vector{5e-3, 1e-2, 2e-2, 4e-2} : std::vector{2.5e-3, 5e-3, 1e-2, 2e-2}};
 }
 
 }  // namespace
@@ -39,7 +41,6 @@ ScalingPlan scaling_plan(bool quick) {
     plan.sizes.push_back(make_size("2.2M", 192, 512, 4, 32));  // the recipe's own
     plan.budgets.back().sizes.push_back("2.2M");
   }
-  plan.rates = {2.5e-3, 5e-3, 1e-2};
   plan.settings = {"train.eval_every=0"};
   return plan;
 }

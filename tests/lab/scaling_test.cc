@@ -37,10 +37,9 @@ ScalingRun planted_run(uint64_t seed, const std::string& size, int64_t parameter
 
 ScalingResult planted() {
   ScalingResult result;
-  result.plan.sizes = {{"small", {}}, {"middle", {}}, {"large", {}}};
+  result.plan.sizes = {{"small", {}, {}}, {"middle", {}, {}}, {"large", {}, {}}};
   result.plan.budgets = {{1e12, {"small", "middle", "large"}}};
-  result.plan.rates = {1e-3, 2e-3};
-  result.rates = {{"small", {0.5, 0.6}, 1e-3}};
+  result.rates = {{"small", {1e-3, 2e-3}, {0.5, 0.6}, 1e-3}};
   result.seeds = {1, 2};
   for (const uint64_t seed : result.seeds) {
     const double error = seed == 1 ? 0 : 0.001;
@@ -87,7 +86,7 @@ TEST(Scaling, ItsFormsTellTheSame) {
   EXPECT_THAT(table, HasSubstr("**Verdict:** supported"));
   EXPECT_THAT(table, HasSubstr("say nothing about language"));
   EXPECT_THAT(table, HasSubstr("| 1 | middle | 0.00M | 0.00M | 0.00M | 0.00M | as claimed |"));
-  EXPECT_THAT(table, HasSubstr("| small | 0.500 | 0.600 | 0.001 |"));
+  EXPECT_THAT(table, HasSubstr("| small | 0.001: 0.500, 0.002: 0.600 | 0.001 |"));
   const nlohmann::json json = nlohmann::json::parse(scaling_json(result));
   EXPECT_EQ(json.at("runs").size(), 6U);
   EXPECT_NEAR(json.at("fits")[0].at("minimum").at("parameters").get<double>(), 1e6, 2e4);
@@ -117,7 +116,7 @@ TEST(Scaling, CountsOperationsAndStepsOfItsSizes) {
     }
   }
   EXPECT_ERROR(scaling_cost(plan, plan.sizes[4], 1e6), "less than one step of size 2.2M");
-  EXPECT_ERROR(scaling_cost(plan, {"x", {"model.hiden_size=3"}}, 1e12), "hiden_size");
+  EXPECT_ERROR(scaling_cost(plan, {"x", {"model.hiden_size=3"}, {1e-3}}, 1e12), "hiden_size");
 }
 
 // Small enough for a test: what comes of it means nothing.
@@ -127,12 +126,12 @@ ScalingPlan tiny_plan() {
     plan.sizes.push_back({std::to_string(width),
                           {fmt::format("model.hidden_size={}", width),
                            fmt::format("model.intermediate_size={}", width),
-                           fmt::format("model.head_dim={}", width)}});
+                           fmt::format("model.head_dim={}", width)},
+                          {1e-3, 1e-2}});
   plan.settings = {"model.vocab_size=400", "model.num_hidden_layers=1",
                    "model.num_attention_heads=1", "model.num_key_value_heads=1",
                    "train.batch_tokens=512"};
   plan.budgets = {{8e7, {"8", "16"}}, {1.6e8, {"16"}}};
-  plan.rates = {1e-3, 1e-2};
   plan.points = 3;
   return plan;
 }
