@@ -35,7 +35,7 @@ ScalingPlan scaling_plan(bool quick) {
   plan.sizes = {make_size("0.06M", 24, 64, 2, 8), make_size("0.15M", 48, 128, 2, 16),
                 make_size("0.5M", 96, 256, 3, 32), make_size("1M", 128, 344, 4, 32)};
   plan.budgets = {{2e12, {"0.06M", "0.15M", "0.5M"}},
-                  {6e12, {"0.06M", "0.15M", "0.5M"}},
+                  {6e12, {"0.06M", "0.15M", "0.5M", "1M"}},
                   {18e12, {"0.15M", "0.5M", "1M"}}};
   if (!quick) {
     plan.sizes.push_back(make_size("2.2M", 192, 512, 4, 32));  // the recipe's own
