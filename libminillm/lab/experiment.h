@@ -59,6 +59,7 @@ struct Experiment {
   std::string claim;
   std::string says;        // who says so, or how it is usually put
   std::string refuted_by;  // in words
+  std::string found = {};  // what others found
   std::vector<std::string> literature = {};
   Measure measure;  // decided on
   // Metrics that are told beside it; "log/NAME": of the training log (result.h).
@@ -67,7 +68,8 @@ struct Experiment {
 };
 
 // "base": pretraining from scratch on the stories. "fresh": its model, untrained. "second":
-// pretraining goes on on the second domain, stories being replayed. "sft", "dpo". "rl":
+// pretraining goes on on the second domain, stories being replayed. "sft", "dpo". "notes": conversations and questions that are answered
+// from notes, in place of "sft". "rl":
 // reinforcement learning on questions, with the truth as reward where the cell has no reward model.
 // "constitution": preference tuning on pairs that the model makes by a principle. "own": a fresh
 // model, with the settings of the cell's first step, learns from what the model before has written;

@@ -16,8 +16,8 @@ namespace {
 constexpr std::string_view kDials[] = {"without",        "newcomers", "false_pairs",  "untold",
                                        "inverted_pairs", "told_rate", "told_falsely", "mix",
                                        "refused",        "manner",    "longer",       "secrets"};
-constexpr const char* kSteps[] = {"base", "fresh", "second",       "sft",
-                                  "dpo",  "rl",    "constitution", "own"};
+constexpr const char* kSteps[] = {"base", "fresh",        "second", "sft",  "dpo",
+                                  "rl",   "constitution", "own",    "notes"};
 constexpr std::string_view kOwn = "own";  // the only step that a cell may have more than once
 
 class Reader : private TomlReader {
@@ -26,13 +26,14 @@ class Reader : private TomlReader {
 
   Experiment read(const std::string& toml) {
     const toml::table table = parse(toml);
-    expect_keys(table,
-                {"name", "claim", "says", "refuted_by", "literature", "measure", "tell", "cell"});
+    expect_keys(table, {"name", "claim", "says", "refuted_by", "found", "literature", "measure",
+                        "tell", "cell"});
     Experiment experiment;
     experiment.name = text(need(table, "name"), "name");
     experiment.claim = text(need(table, "claim"), "claim");
     experiment.says = text(need(table, "says"), "says");
     experiment.refuted_by = text(need(table, "refuted_by"), "refuted_by");
+    if (const toml::node* node = table.get("found")) experiment.found = text(*node, "found");
     if (const toml::node* node = table.get("literature"))
       experiment.literature = texts(*node, "literature");
     if (const toml::node* node = table.get("tell")) experiment.tell = texts(*node, "tell");

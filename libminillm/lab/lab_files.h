@@ -11,6 +11,7 @@ namespace minillm::lab {
 
 struct LabFile {
   const char* name;  // "replay.toml", "world_sft.toml"
+  bool is_recipe;    // a stage's config that steps change, no experiment
   const char* content;
 };
 std::span<const LabFile> lab_files();

@@ -195,6 +195,7 @@ std::string section(const ExperimentResult& result, const std::string& id) {
                            {"FIGURE", figure_without_style(result)},
                            {"DIFFERENCE", difference_table(result)},
                            {"REFUTED_BY", markup_text(experiment.refuted_by)},
+                           {"FOUND", markup_text(experiment.found)},
                            {"LITERATURE", literature(experiment.literature)},
                            {"TOOK", fmt::format("Seeds {}. Training took {:.1f} minutes, steps "
                                                 "that other experiments share counted in.",

@@ -27,6 +27,7 @@ constexpr Recipe kRecipes[] = {
      false},
     {"own", "pretrain", "world_pretrain.toml", "pretrain", kStories, nullptr, nullptr, false},
     {"sft", "sft", "world_sft.toml", "sft", "sft.jsonl", "pretrain", kStories, false},
+    {"notes", "sft", "open_book_sft.toml", "sft", "sft.jsonl", "pretrain", kStories, false},
     {"dpo", "dpo", "world_dpo.toml", "preference", "preference.jsonl", "replay", kReplay, false},
     {"reward", "reward", "world_reward.toml", "preference", "preference.jsonl", nullptr, nullptr,
      false},
@@ -134,6 +135,9 @@ TrainOutcome run_step(const PlannedStep& planned, const StepModels& models,
   const Recipe& recipe = *planned.recipe;
   StageOptions options;
   options.train_files = {train_file(planned, models, directory, data, events)};
+  if (std::string_view(recipe.step) == "notes")
+    options.train_files.push_back(
+        data.file("open_book", "open_book.jsonl", planned.dials, planned.seed));
   if (planned.replays)
     options.replay_files = {
         (recipe.plain_replay ? data.without_polite_facts() : data)

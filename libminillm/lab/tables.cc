@@ -122,6 +122,8 @@ std::string result_markdown(const ExperimentResult& result) {
 
   if (!experiment.refuted_by.empty())
     out += fmt::format("\n**What would refute it:** {}\n", markdown_text(experiment.refuted_by));
+  if (!experiment.found.empty())
+    out += fmt::format("\n**What others found:** {}\n", markdown_text(experiment.found));
   if (!experiment.literature.empty()) {
     out += "\n**Literature:** ";
     for (size_t i = 0; i < experiment.literature.size(); ++i)

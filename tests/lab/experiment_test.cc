@@ -113,7 +113,7 @@ TEST(LabExperiment, MistakesAreToldWithTheirLine) {
   EXPECT_ERROR(parse(head + measure), "expected 'cell'");
   EXPECT_ERROR(parse(head + measure + "[[cell]]\nname = \"a\"\nsteps = \"basis\"\n"),
                "experiment 'x.toml':13: steps: expected some of base, fresh, second, sft, dpo, rl, "
-               "constitution, own, got 'basis'");
+               "constitution, own, notes, got 'basis'");
   EXPECT_ERROR(parse(head + measure + "[[cell]]\nname = \"a\"\nsteps = \"sft\"\n"),
                "\"base\" or \"fresh\" first");
   EXPECT_ERROR(

@@ -90,7 +90,7 @@ TEST(LabStatistics, RunsAgreeWhereAllComeToTheSame) {
   const auto run = [](std::initializer_list<bool> hits) {
     Outcomes outcomes;
     for (const bool hit : hits)
-      outcomes.push_back({"m", "p", "w" + std::to_string(outcomes.size()), hit});
+      outcomes.push_back({"m", "p", "w" + std::to_string(outcomes.size()), hit ? 1.0 : 0.0});
     return outcomes;
   };
   const std::vector<Outcomes> runs = {run({1, 1, 0, 0}), run({1, 0, 0, 1}), run({1, 1, 0, 1})};
