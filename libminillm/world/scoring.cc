@@ -231,7 +231,8 @@ void WorldScore::ask(std::string_view question) {
 }
 
 void WorldScore::count(std::string_view name, bool hit) {
-  if (!name.starts_with("cloze/")) outcomes_.push_back({std::string(name), person_, wording_, hit ? 1.0 : 0.0});
+  if (!name.starts_with("cloze/"))
+    outcomes_.push_back({std::string(name), person_, wording_, hit ? 1.0 : 0.0});
   Tally& tally = tallies_[std::string(name)];
   tally.sum += hit;
   tally.count += hit;
