@@ -43,6 +43,10 @@ struct Cell {
   // Instead of all that: cells before this one. A question is a hit here where they all come to the
   // same, right or wrong: what runs that differ in chance alone have in common.
   std::vector<std::string> agreement = {};
+  // Or: cells before this one that end in adapters of one model, which here has all of them, each
+  // times `weight`.
+  std::vector<std::string> adapters = {};
+  double weight = 1;
 };
 
 // Which figure decides, and how: rate(cell) under the metric - rate(against) under the other one,

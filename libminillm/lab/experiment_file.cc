@@ -67,7 +67,13 @@ class Reader : private TomlReader {
     cell.name = text(need(table, "name"), "name");
     if (const toml::node* agreement = table.get("agreement")) {
       expect_keys(table, {"name", "agreement"});
-      cell.agreement = cells_that_agree(*agreement, before);
+      cell.agreement = cells_before(*agreement, "agreement", before);
+      return cell;
+    }
+    if (const toml::node* adapters = table.get("adapters")) {
+      expect_keys(table, {"name", "adapters", "weight"});
+      cell.adapters = cells_before(*adapters, "adapters", before);
+      if (const toml::node* weight = table.get("weight")) cell.weight = number(*weight, "weight");
       return cell;
     }
     std::vector<std::string_view> keys = {"name", "steps"};
@@ -98,14 +104,14 @@ class Reader : private TomlReader {
     return cell;
   }
 
-  std::vector<std::string> cells_that_agree(const toml::node& node,
-                                            const std::vector<Cell>& before) const {
-    const std::vector<std::string> names = texts(node, "agreement");
-    if (names.size() < 2) fail(node, "agreement: expected two cells or more");
+  std::vector<std::string> cells_before(const toml::node& node, const char* key,
+                                        const std::vector<Cell>& before) const {
+    const std::vector<std::string> names = texts(node, key);
+    if (names.size() < 2) fail(node, "{}: expected two cells or more", key);
     for (const std::string& name : names) {
       const auto found = std::ranges::find(before, name, &Cell::name);
-      if (found == before.end() || !found->agreement.empty())
-        fail(node, "agreement: expected cells that stand before and have steps, got '{}'", name);
+      if (found == before.end() || found->steps.empty())
+        fail(node, "{}: expected cells that stand before and have steps, got '{}'", key, name);
     }
     return names;
   }

@@ -13,8 +13,7 @@ const std::vector<Experiment>& all_experiments() {
   static const std::vector<Experiment> all = [] {
     std::vector<Experiment> parsed;
     for (const LabFile& file : lab_files())
-      if (!file.is_recipe)
-        parsed.push_back(parse_experiment(file.content, file.name));
+      if (!file.is_recipe) parsed.push_back(parse_experiment(file.content, file.name));
     std::ranges::sort(parsed, {}, &Experiment::name);
     return parsed;
   }();

@@ -128,6 +128,23 @@ Laboratory::Trained Laboratory::train(const Cell& cell, uint64_t seed) {
   return trained;
 }
 
+Laboratory::Trained Laboratory::compose(const Experiment& experiment, const Cell& cell,
+                                        uint64_t seed) {
+  Trained composed;
+  Json what = {"adapters", cell.weight};
+  for (const std::string& name : cell.adapters) {
+    const Trained one = train(*std::ranges::find(experiment.cells, name, &Cell::name), seed);
+    if (one.key.empty()) return {};
+    MINILLM_CHECK_USAGE(one.chain.size() > 1, "experiment '{}': cell '{}' ends in no adapter",
+                        experiment.name, name);
+    composed.checkpoint = join_path(cell_directory(one.chain[one.chain.size() - 2]), "run");
+    composed.adapters.push_back({one.checkpoint, cell.weight});
+    what.push_back(one.key);
+  }
+  composed.key = key_of(what);
+  return composed;
+}
+
 // What has been asked of a checkpoint, or is asked now.
 std::optional<Answers> Laboratory::answers(const Trained& trained, const QuestionGroup& group,
                                            uint64_t seed) {
@@ -139,7 +156,8 @@ std::optional<Answers> Laboratory::answers(const Trained& trained, const Questio
     say(fmt::format("seed {}: asking {}", seed, trained.key));
     if (events_.training.stop_requested && events_.training.stop_requested())
       throw Error("lab: interrupted: run it again to go on", ExitCode::kInterrupted);
-    const Checkpoint checkpoint = Checkpoint::open(trained.checkpoint);
+    const Checkpoint checkpoint = CheckpointSource{trained.checkpoint, trained.adapters}.open();
+    create_directories(cell_directory(trained.key));
     write_file_atomic(
         path, answers_to_json(group.ask(checkpoint.load_model(), checkpoint.tokenizer(), seed,
                                         options_.split)));
@@ -229,7 +247,8 @@ std::vector<Laboratory::Asked> Laboratory::try_seed(const Experiment& experiment
       all.push_back({with_means(agreement(runs)), {}});
       continue;
     }
-    const Trained trained = train(cell, seed);
+    const Trained trained =
+        cell.adapters.empty() ? train(cell, seed) : compose(experiment, cell, seed);
     if (trained.key.empty()) return {};
     std::optional<Asked> asked = ask(trained, seed, experiment);
     if (!asked) return {};

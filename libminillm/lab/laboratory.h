@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/lab/lab_data.h"
 #include "libminillm/lab/question_groups.h"
 #include "libminillm/lab/result.h"
@@ -75,11 +76,14 @@ class Laboratory {
   };
   struct Trained {
     std::string key, checkpoint;
-    std::vector<std::string> chain = {};  // keys of all its steps
+    std::vector<std::string> chain = {};                     // keys of all its steps
+    std::vector<Checkpoint::AdapterArgument> adapters = {};  // on the checkpoint
   };
   Trained train(const Cell& cell, uint64_t seed);
   Trained train_step(const Step& step, const world::WorldDials& dials, uint64_t seed,
                      const Trained& before, const Trained* reward = nullptr);
+  // The model of several cells' adapters.
+  Trained compose(const Experiment& experiment, const Cell& cell, uint64_t seed);
   std::optional<Answers> answers(const Trained& trained, const QuestionGroup& group, uint64_t seed);
   std::optional<Asked> ask(const Trained& trained, uint64_t seed, const Experiment& experiment);
   // What each cell came to with one seed; nothing where results() finds something missing.

@@ -104,6 +104,50 @@ TEST(LabExperiment, RunsMayAgree) {
   refused("agreement = [\"a\", \"b\"]\nsteps = \"base\"\n", "unknown key 'steps'");
 }
 
+TEST(LabExperiment, AdaptersMayBeComposed) {
+  const std::string start = std::string(kHead) + kMeasure + kAligned;
+  const Experiment experiment =
+      parse(start + "[[cell]]\nname = \"c\"\nadapters = [\"a\", \"b\"]\nweight = 0.5\n");
+  EXPECT_EQ(experiment.cells[2].adapters, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(experiment.cells[2].weight, 0.5);
+  EXPECT_ERROR(parse(start + "[[cell]]\nname = \"c\"\nadapters = [\"a\"]\n"),
+               "adapters: expected two cells or more");
+  EXPECT_ERROR(parse(start + "[[cell]]\nname = \"c\"\nweight = 0.5\nsteps = \"base\"\n"),
+               "unknown key 'weight'");
+}
+
+TEST(LabExperiment, DialsAreReadByName) {
+  const std::string start = std::string(kHead) + kMeasure;
+  const Experiment experiment = parse(start + R"([[cell]]
+name = "a"
+steps = "base"
+told_rate = 0.25
+told_falsely = 0.5
+mix = { unknown = 0.2, harmful_pairs = 0.4 }
+refused = 1
+manner = "polite"
+longer = "chosen"
+secrets = "user"
+[[cell]]
+name = "b"
+steps = "base"
+)");
+  const world::WorldDials& dials = experiment.cells[0].dials;
+  EXPECT_EQ(dials.told_rate, 0.25);
+  EXPECT_EQ(dials.told_falsely, 0.5);
+  EXPECT_EQ(dials.mix.at("unknown"), 0.2);
+  EXPECT_EQ(dials.mix.at("harmful_pairs"), 0.4);
+  EXPECT_EQ(dials.refused, 1);
+  EXPECT_EQ(dials.manner, "polite");
+  EXPECT_EQ(dials.longer, "chosen");
+  EXPECT_EQ(dials.secrets, "user");
+  EXPECT_FALSE(experiment.cells[1].dials.refused);
+  EXPECT_ERROR(parse(start + "[[cell]]\nname = \"a\"\nsteps = \"base\"\nmanner = \"kind\"\n"),
+               "'manner': expected one of polite, rambling, rude");
+  EXPECT_ERROR(parse(start + "[[cell]]\nname = \"a\"\nsteps = \"base\"\nmix = { lists = 1 }\n"),
+               "'mix': expected some of");
+}
+
 TEST(LabExperiment, MistakesAreToldWithTheirLine) {
   const std::string head = kHead, measure = kMeasure, cells = kCells;
   EXPECT_ERROR(parse("name = "), "experiment 'x.toml':1: not valid TOML");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <string_view>
 
@@ -61,6 +62,42 @@ name = "by a principle"
 steps = ["base", "sft", "constitution"]
 base = { set = ["model.vocab_size=400", "model.hidden_size=16", "model.intermediate_size=32", "model.num_hidden_layers=1", "model.num_attention_heads=1", "model.num_key_value_heads=1", "model.head_dim=16", "train.batch_tokens=1024"] }
 constitution = { rows = 8, set = ["train.epochs=1"] }
+)";
+
+// Adapters that are added to one model; times nothing they leave it what it was.
+constexpr const char* kTinyAdapters = R"(name = "adapters"
+claim = "Adapters add up."
+says = "somebody"
+refuted_by = "nothing"
+tell = ["chosen_log_prob"]
+[measure]
+metric = "rejected_log_prob"
+cell = "both"
+against = "neither"
+margin = 0.1
+expects = "less"
+[[cell]]
+name = "base"
+steps = ["base"]
+base = { set = ["model.vocab_size=400", "model.hidden_size=16", "model.intermediate_size=32", "model.num_hidden_layers=1", "model.num_attention_heads=1", "model.num_key_value_heads=1", "model.head_dim=16", "train.batch_tokens=1024"] }
+[[cell]]
+name = "one"
+steps = ["base", "sft"]
+base = { set = ["model.vocab_size=400", "model.hidden_size=16", "model.intermediate_size=32", "model.num_hidden_layers=1", "model.num_attention_heads=1", "model.num_key_value_heads=1", "model.head_dim=16", "train.batch_tokens=1024"] }
+sft = { set = ["lora.rank=2", "train.learning_rate=1e-2"] }
+[[cell]]
+name = "other"
+steps = ["base", "sft"]
+without = ["system"]
+base = { set = ["model.vocab_size=400", "model.hidden_size=16", "model.intermediate_size=32", "model.num_hidden_layers=1", "model.num_attention_heads=1", "model.num_key_value_heads=1", "model.head_dim=16", "train.batch_tokens=1024"] }
+sft = { set = ["lora.rank=2", "train.learning_rate=1e-2"] }
+[[cell]]
+name = "both"
+adapters = ["one", "other"]
+[[cell]]
+name = "neither"
+adapters = ["one", "other"]
+weight = 0
 )";
 
 class LabRun : public testing::Test {
@@ -224,6 +261,26 @@ TEST_F(LabRun, APrincipleIsChecked) {
   std::swap(experiment.cells[0], experiment.cells[1]);
   EXPECT_ERROR(Laboratory(options(), events()).run(experiment),
                "config 'world_principle.toml': principle.refusal: expected a text, got none");
+}
+
+TEST_F(LabRun, AdaptersAreAddedToOneModel) {
+  const Experiment experiment = parse_experiment(kTinyAdapters, "adapters.toml");
+  const ExperimentResult result = Laboratory(options(), events()).run(experiment);
+  EXPECT_EQ(trainings(), 3U) << "what is composed is not trained";
+  const auto figure = [&](size_t cell) {
+    return result.cells[cell].metrics.at("chosen_log_prob").front().value;
+  };
+  EXPECT_NEAR(figure(4), figure(0), 1e-4) << "times nothing they are the base";
+  EXPECT_GT(std::abs(figure(3) - figure(0)), 1e-3);
+  EXPECT_GT(std::abs(figure(3) - figure(1)), 1e-3);
+  EXPECT_GT(std::abs(figure(3) - figure(2)), 1e-3);
+  ASSERT_EQ(Laboratory(options(), events()).results({experiment}).size(), 1U);
+
+  std::string whole = kTinyAdapters;
+  for (size_t at = 0; (at = whole.find("\nsft = {")) != std::string::npos;)
+    whole.erase(at, whole.find('\n', at + 1) - at);
+  EXPECT_ERROR(Laboratory(options(), events()).run(parse_experiment(whole, "whole.toml")),
+               "adapter");
 }
 
 TEST(LabDiagnosis, IsRightWhereItNamesWhatWasDamaged) {
