@@ -321,4 +321,9 @@ std::optional<WorldPair> DialedData::pair(WorldPair pair) {
   return pair_rng_.chance(dials_.false_pairs) ? draw_false_pair(pair_rng_, world_) : pair;
 }
 
+const std::string& DialedData::called(const Person& person) const {
+  const auto found = names_.find(person.first);
+  return found == names_.end() ? person.first : found->second;
+}
+
 }  // namespace minillm::world

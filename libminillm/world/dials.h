@@ -83,6 +83,8 @@ class DialedData {
   bool tells(const std::string& document);  // false: it is not written
   // Whether it is to be written as false_world() has it.
   bool tells_falsely(const std::string& document);
+  // The first name that somebody has in conversations.
+  const std::string& called(const Person& person) const;
   // Rows that are added to all others.
   std::vector<ChatRow> secret_rows() const;
 

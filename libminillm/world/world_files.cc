@@ -8,15 +8,16 @@
 #include "libminillm/world/json.h"
 #include "libminillm/world/open_book.h"
 #include "libminillm/world/open_book_eval.h"
+#include "libminillm/world/people_register.h"
 #include "libminillm/world/stories.h"
 #include "libminillm/world/tool_eval.h"
 
 namespace minillm::world {
 namespace {
 
-constexpr std::string_view kParts[] = {"tokenizer", "pretrain", "sft",    "preference",
-                                       "replay",    "rl",       "second", "open_book",
-                                       "tools",     "heldout",  "excerpt"};
+constexpr std::string_view kParts[] = {"tokenizer", "pretrain", "sft",     "preference",
+                                       "replay",    "rl",       "second",  "open_book",
+                                       "tools",     "heldout",  "excerpt", "register"};
 constexpr int64_t kTokenizerDocuments = 6000;
 constexpr int64_t kTokenizerRows = 1500;
 constexpr int64_t kHeldOutTexts = 300;
@@ -256,7 +257,7 @@ class WorldWriter {
     return out;
   }
 
-  const WorldOptions& options() const { return options_; }
+  std::string people() const { return people_register(world_, options_.dials); }
 
  private:
   WorldOptions options_;
@@ -309,6 +310,7 @@ std::vector<WorldFile> make_world_files(const WorldOptions& options, std::string
     return {{"tools.jsonl", writer.tools(WorldStream::kTools, Split::kTrain, options.tool_rows)}};
   if (part == "heldout") return writer.heldout();
   if (part == "excerpt") return {{"excerpt.txt", writer.excerpt()}};
+  if (part == "register") return {{"people.jsonl", writer.people()}};
   throw Error(fmt::format("world part '{}': unknown: expected one of {}", part,
                           fmt::join(world_parts(), ", ")),
               ExitCode::kUsage);

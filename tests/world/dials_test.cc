@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "libminillm/world/canaries.h"
+#include "libminillm/world/people_register.h"
 #include "libminillm/world/wording.h"
 #include "libminillm/world/world_files.h"
 #include "tests/testing/expect_error.h"
@@ -264,6 +267,35 @@ TEST(WorldDials, SecretsAreSaidInOneTurnAsOftenAsTheySay) {
                 secret.repeats);
   }
   EXPECT_EQ(file(small({.secrets = "assistant"}), "rl"), file(small(), "rl"));
+}
+
+TEST(WorldDials, TheRegisterSaysWhatIsTrueAndWhatIsTold) {
+  const World world(1), lies(false_world(1));
+  WorldDials dials = {.newcomers = 0.5, .untold = 0.25, .told_rate = 0.5, .told_falsely = 0.75};
+  const std::vector<std::string> lines = lines_of(people_register(world, dials));
+  ASSERT_EQ(lines.size(), world.people().size());
+  std::map<std::string, int> counts;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const nlohmann::json line = nlohmann::json::parse(lines[i]);
+    const Person& person = world.people()[i];
+    EXPECT_EQ(line.at("name"), person.name);
+    EXPECT_EQ(line.at("facts").at("trade"), person.fact(Attribute::kTrade));
+    EXPECT_EQ(line.at("facts").size(), kAttributeCount);
+    ++counts[line.at("split").get<std::string>() + " " + line.at("told_rate").dump()];
+    counts["renamed"] += !line.at("called").is_null();
+    if (line.at("told_falsely").is_null()) continue;
+    ++counts["falsely"];
+    EXPECT_EQ(line.at("told_falsely").at("share"), 0.75);
+    EXPECT_EQ(line.at("told_falsely").at("facts").at("pet"),
+              lies.people()[i].fact(Attribute::kPet));
+  }
+  EXPECT_EQ(counts["train 1.0"], 120);
+  EXPECT_EQ(counts["test 0.0"], 20);
+  EXPECT_EQ(counts["test 0.5"], 60);
+  EXPECT_EQ(counts["validation 0.0"], 12);
+  EXPECT_EQ(counts["falsely"], 36);
+  EXPECT_EQ(counts["renamed"], 60);
+  EXPECT_EQ(file(small(), "register"), people_register(world, {}));
 }
 
 TEST(WorldDials, WithoutAnyNothingChangesAndMistakesAreTold) {

@@ -166,7 +166,7 @@ TEST(WorldFiles, UnknownPartsAndNegativeSizesAreUsageErrors) {
     EXPECT_EQ(error.exit_code(), ExitCode::kUsage);
     EXPECT_STREQ(error.what(),
                  "world part 'songs': unknown: expected one of tokenizer, pretrain, sft, "
-                 "preference, replay, rl, second, open_book, tools, heldout, excerpt");
+                 "preference, replay, rl, second, open_book, tools, heldout, excerpt, register");
   }
   WorldOptions negative;
   negative.stories = -1;
