@@ -38,10 +38,12 @@ std::string describe(const Metrics& metrics) {
 
 void WorkBar::draw(const std::string& work, double done, double total) {
   const Clock::time_point now = Clock::now();
-  if (work != work_ || begun_ == Clock::time_point()) {
+  // The same work, done again from its beginning, is another one.
+  if (work != work_ || done < done_ || begun_ == Clock::time_point()) {
     work_ = work;
     begun_ = last_ = now;
   }
+  done_ = done;
   if (now - last_ < (terminal_ ? std::chrono::milliseconds(200) : std::chrono::seconds(10))) return;
   const double share = total > 0 ? std::min(1.0, done / total) : 1;
   const double passed = std::chrono::duration<double>(now - begun_).count();

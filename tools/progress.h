@@ -29,6 +29,7 @@ class WorkBar {
   const bool terminal_ = isatty(STDERR_FILENO) == 1;
   bool drawn_ = false;
   std::string work_;
+  double done_ = 0;
   Clock::time_point begun_, last_;
 };
 
