@@ -214,8 +214,8 @@ TEST(LabExperiment, TheDocumentsExampleIsOne) {
   EXPECT_EQ(experiment.cells[1].steps[1].settings.size(), 1U);
 }
 
-// Those that the library brings can be run: their metrics and settings are known.
-TEST(LabExperiment, AllOfOursAreWhole) {
+// All that a checkpoint can be asked for.
+std::set<std::string> known_metrics() {
   std::set<std::string> metrics;
   for (const world::WorldMetric& metric : world::WorldScore().metrics())
     metrics.insert(metric.name);
@@ -235,27 +235,46 @@ TEST(LabExperiment, AllOfOursAreWhole) {
     EXPECT_EQ(&group_of(metric) == &question_groups().front(), of_world.contains(metric)) << metric;
   for (const world::WorldMetric& metric : own_text_metrics("")) metrics.insert(metric.name);
   metrics.insert("bits_per_byte");
+  return metrics;
+}
+
+// It can be run: its metrics and settings are known.
+void expect_whole(const Experiment& experiment, const std::set<std::string>& metrics) {
+  SCOPED_TRACE(experiment.name);
+  EXPECT_GE(experiment.tell.size(), 2U);
+  for (const std::string& metric : shown_metrics(experiment))
+    EXPECT_TRUE(metrics.contains(metric) || metric.starts_with("log/")) << metric;
+  EXPECT_TRUE(experiment.measure.cell != experiment.measure.against ||
+              against_metric(experiment.measure) != experiment.measure.metric);
+  for (const Cell& cell : experiment.cells) {
+    for (const Step& step : cell.steps)
+      EXPECT_NO_THROW(plan_step(step, cell.dials, 1)) << cell.name << ": " << step.name;
+    if (cell.reward) {
+      EXPECT_NO_THROW(plan_step(*cell.reward, cell.dials, 1)) << cell.name;
+    }
+  }
+}
+
+TEST(LabExperiment, AllOfOursAreWhole) {
+  const std::set<std::string> metrics = known_metrics();
   std::set<std::string> names;
   ASSERT_GE(all_experiments().size(), 10U);
   for (const Experiment& experiment : all_experiments()) {
-    SCOPED_TRACE(experiment.name);
-    EXPECT_TRUE(names.insert(experiment.name).second);
-    EXPECT_FALSE(experiment.literature.empty());
-    EXPECT_GE(experiment.tell.size(), 2U);
-    for (const std::string& metric : shown_metrics(experiment))
-      EXPECT_TRUE(metrics.contains(metric) || metric.starts_with("log/")) << metric;
-    EXPECT_TRUE(experiment.measure.cell != experiment.measure.against ||
-                against_metric(experiment.measure) != experiment.measure.metric);
-    for (const Cell& cell : experiment.cells) {
-      for (const Step& step : cell.steps)
-        EXPECT_NO_THROW(plan_step(step, cell.dials, 1)) << cell.name << ": " << step.name;
-      if (cell.reward) {
-        EXPECT_NO_THROW(plan_step(*cell.reward, cell.dials, 1)) << cell.name;
-      }
-    }
+    expect_whole(experiment, metrics);
+    EXPECT_TRUE(names.insert(experiment.name).second) << experiment.name;
+    EXPECT_FALSE(experiment.literature.empty()) << experiment.name;
     EXPECT_EQ(&find_experiment(experiment.name), &experiment);
   }
   EXPECT_ERROR(find_experiment("goodhard"), "did you mean 'goodhart'?");
+}
+
+TEST(LabExperiment, TheExercisesOneIsWhole) {
+  const std::string path = MINILLM_SOURCE_DIR "/libminillm/doc/exercises/cost.toml";
+  const Experiment experiment = parse_experiment(read_file(path), path);
+  expect_whole(experiment, known_metrics());
+  // All cells train one base model: otherwise a build's table would take three times as long.
+  for (const Cell& cell : experiment.cells)
+    EXPECT_EQ(cell.steps.front().settings, experiment.cells.front().steps.front().settings);
 }
 
 }  // namespace
