@@ -27,6 +27,13 @@ LEARNED = {
     'lora': 'Rank 32 answers as well as full tuning or better, and forgets rare people more.',
     'dpo-or-rl': 'With the truth as reward and equal compute, runs of GRPO that differ in chance alone refuse the same new verbs, all of them; runs '
                  'of DPO on the same pairs differ. What is told of PPO with a learned reward on a large model need not hold for this.',
+    'frequency': 'Told a quarter as often, people are still told of some twenty times a fact, and that is enough; the curve bends below: an eighth '
+                 'as often costs a fifth, and of people who are rare already a quarter as often halves what is known.',
+    'few-shot': 'Examples hurt here: the answer to the last question is often that of an example. Two million parameters learn no task from a '
+                'prompt, and a conversation of three turns is longer than any that was trained on.',
+    'hedging': 'In taught wordings nothing is denied whatever the share; what rises with it are denials of questions in new wordings.',
+    'calibration': 'Both are calibrated to under a hundredth, and too modest rather than too sure. What breaks it is preference tuning alone, which '
+                   'also breaks the answers.',
     'own-text-true': 'Dropping every document with a false fact favours documents that tell few: fewer people and facts are told of, and the '
                      'gain is lost again.',
 }

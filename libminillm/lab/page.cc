@@ -117,12 +117,14 @@ std::optional<double> seed_value(const ExperimentResult& result, const std::stri
 std::string difference_table(const ExperimentResult& result) {
   const Measure& measure = result.experiment.measure;
   const Difference& difference = result.difference;
+  const bool two = against_metric(measure) != measure.metric;
   std::string table = fmt::format(
       "<caption>{}, {} questions</caption>\n<thead><tr><th scope=\"col\">Seed</th>"
       "<th scope=\"col\" class=\"number\">{}</th><th scope=\"col\" class=\"number\">{}</th>"
       "<th scope=\"col\" class=\"number\">Difference</th></tr></thead>\n<tbody>\n",
-      markup_text(compared_text(measure)), difference.questions, markup_text(measure.cell),
-      markup_text(measure.against));
+      markup_text(compared_text(measure)), difference.questions,
+      markup_text(two ? measure.metric : measure.cell),
+      markup_text(two ? against_metric(measure) : measure.against));
   for (size_t s = 0; s < result.seeds.size(); ++s) {
     std::optional<double> value;
     if (s < difference.seeds.size()) value = difference_part(difference, difference.seeds[s]);
