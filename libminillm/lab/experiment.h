@@ -72,12 +72,10 @@ struct Experiment {
 };
 
 // "base": pretraining from scratch on the stories. "fresh": its model, untrained. "second":
-// pretraining goes on on the second domain, stories being replayed. "sft", "dpo". "notes": conversations and questions that are answered
-// from notes, in place of "sft". "rl":
-// reinforcement learning on questions, with the truth as reward where the cell has no reward model.
-// "constitution": preference tuning on pairs that the model makes by a principle. "own": a fresh
-// model, with the settings of the cell's first step, learns from what the model before has written;
-// a cell may have it more than once.
+// pretraining goes on on the second domain, stories being replayed. "sft", "dpo". "notes": as
+// "sft", with questions that are answered from notes. "rl": reinforcement learning on questions,
+// with the truth as reward where the cell has no reward model. "constitution": preference tuning on
+// pairs that the model makes by a principle. "own": a fresh model, on what the one before it wrote.
 std::span<const char* const> lab_steps();
 
 // Throws Error (kUsage) `experiment 'FILE':LINE: ...`: no TOML, an unknown key or step, a cell that

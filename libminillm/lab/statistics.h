@@ -34,7 +34,7 @@ inline constexpr int kBootstrapDraws = 2000;
 // interval is of a bootstrap over people and wordings (two-way: Owen 2007, "The pigeonhole
 // bootstrap"), since a person has several facts and a wording is often understood or not as a
 // whole: each draw weighs a question by how often its person and its wording were drawn, of a and
-// of b alike, with seeds as strata. Where both are asked the same, the difference is thereby paired.
+// of b alike, with seeds as strata. Where both are asked the same, it is thereby paired.
 // Pure: the same draws for the same outcomes. Throws Error where questions under one metric are not
 // the same in a and b.
 Difference paired_difference(std::span<const Outcomes> a, std::span<const Outcomes> b,

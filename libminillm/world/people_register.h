@@ -10,10 +10,10 @@
 
 namespace minillm::world {
 
-// people.jsonl: one object a line and person: {"name",
-// "split", "frequency": "usual" | "rare" | "often", "facts": {"trade": ...}, "instrument" (null:
-// plays none), "told_rate" (0: no story tells of it, 1: as often as usual), "told_falsely" (null, or
-// {"share", "facts"}), "called" (null, or the first name in conversations)}.
+// people.jsonl: one object a line and person: {"name", "split", "frequency": "usual" | "rare" |
+// "often", "facts": {"trade": ...}, "instrument" (null: plays none), "told_rate" (0: no story tells
+// of them, 1: as often as usual), "told_falsely" (null, or {"share", "facts"}), "called" (null, or
+// the first name in conversations)}.
 std::string people_register(const World& world, const WorldDials& dials);
 
 }  // namespace minillm::world

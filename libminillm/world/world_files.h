@@ -50,7 +50,7 @@ struct WorldFile {
 //     splits, questions to be answered from notes), tools_eval.jsonl (rows as tools.jsonl has them)
 //     and tools_questions.jsonl (both splits, questions with and without tools);
 //   - excerpt: excerpt.txt, a few documents and rows of each kind, to read;
-//   - register: people.jsonl, who there is, what is true of them and what is told (people_register).
+//   - register: people.jsonl, who there is, what is true of them and what is told.
 Texts world_parts();
 
 // The files of one part. A pure function: the same bytes for the same options, whatever other parts

@@ -515,6 +515,13 @@ printf 'claims = "x"\n' >mine.toml
 expect 2 "'mine.toml':1: unknown key 'claims' \(did you mean 'claim'" tool lab run --experiment mine.toml --out lab
 expect 2 "expected some of fact, system" tool world --out dialed --without systems
 expect 2 "expected a share from 0 to 1, got 2" tool world --out dialed --newcomers 2
+expect 0 "sft.jsonl: .* bytes" tool world --out dialed --part sft --sft-rows 20 --mix unknown=0.5,list=0.2 --refused 0.5 \
+  --manner polite --secrets user
+expect 0 "people.jsonl: .* bytes" tool world --out dialed --part register --told-rate 0.5 --told-falsely 0.5
+expect 2 "--mix 'unknown': expected kind=share" tool world --out dialed --mix unknown
+expect 2 "'mix': expected some of fact, system" tool world --out dialed --mix lists=0.5
+expect 2 "expected shares of up to 1 in all" tool world --out dialed --mix list=0.6,sum=0.6
+expect 2 "'longer': expected one of chosen, rejected, got 'both'" tool world --out dialed --longer both
 
 # --- Ctrl-C saves and says so; --resume gives the run that was never stopped
 # The log of 800 steps is more than a pipe holds, so the run cannot end before it is stopped.
