@@ -75,7 +75,8 @@ struct Experiment {
 // pretraining goes on on the second domain, stories being replayed. "sft", "dpo". "notes": as
 // "sft", with questions that are answered from notes. "rl": reinforcement learning on questions,
 // with the truth as reward where the cell has no reward model. "constitution": preference tuning on
-// pairs that the model makes by a principle. "own": a fresh model, on what the one before it wrote.
+// pairs that the model makes by a principle. "own", also several times: a fresh model, with the
+// settings of the first step, on what the model before it has written.
 std::span<const char* const> lab_steps();
 
 // Throws Error (kUsage) `experiment 'FILE':LINE: ...`: no TOML, an unknown key or step, a cell that
