@@ -15,7 +15,8 @@ EXPERIMENTS = ROOT / 'libminillm/lab/experiments'
 LAB_MD = ROOT / 'libminillm/doc/lab.md'
 BEGIN, END = '<!-- claims: benchmarks/lab_document.py -->', '<!-- end of claims -->'
 
-# Seconds of one thread for a step of the recipe and for asking a checkpoint, measured by processor time.
+# Seconds of one thread for a step of the recipe and for asking a checkpoint: estimated from the processor time of whole
+# runs on a machine that had other work.
 SECONDS = {'base': 170, 'fresh': 3, 'second': 28, 'sft': 62, 'notes': 210, 'dpo': 38, 'reward': 5, 'rl': 20,
            'constitution': 60, 'own': 80}
 ASK = 12
@@ -109,7 +110,7 @@ def main():
 
 What `minillm-lab all` and then `minillm-lab report` wrote, and `benchmarks/lab_document.py` put here: worlds and training of the seeds that each
 section tells (three, two or one so far), test people. How a verdict is made: [lab.md](../libminillm/doc/lab.md). Refuted and undecided claims stay in the list; what was learned from them is written
-below their tables. Minutes are processor time of one thread of the machine of [RESULTS.md](RESULTS.md), steps that a seed's claims share counted in each.
+below their tables. Minutes are estimates, from processor times of whole runs, of one thread; steps that a seed's claims share are counted in each.
 
 ''' + body.rstrip() + '\n')
     document = LAB_MD.read_text()

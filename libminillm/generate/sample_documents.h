@@ -19,7 +19,7 @@ struct DocumentSampling {
   int64_t documents = 1;  // to sample
   // Document i draws from Rng(seed, stream + i).
   GenerationConfig generation;
-  // Documents that max_tokens or the context cut off: training puts an end token behind each text,
+  // Documents that max_tokens or the context cut off: training puts an end token after each text,
   // so a model that reads them learns to end in the middle of a sentence.
   bool keep_unfinished = false;
   Index max_streams = 64;  // documents decoded together; changes no text

@@ -19,8 +19,8 @@ std::string own_text_name(const OwnText& own);
 
 // The path of what a step that is kept in `directory` is trained on, written where it is not
 // there yet: documents that the model of the run directory `author` samples, those that are
-// kept; with `own.with_stories` behind what the author was trained on itself, if that was own
-// text, and else behind the first own.documents of the file `stories` (Gerstgrasser 2024,
+// kept; with `own.with_stories` after what the author was trained on itself, if that was own
+// text, and else after the first own.documents of the file `stories` (Gerstgrasser 2024,
 // arXiv:2404.01413). The world's truth is that of `seed`. What was sampled is kept beside the
 // author's run, figures of it in `directory`. Throws Error, kInterrupted where a stop is
 // requested: files are whole or not there.

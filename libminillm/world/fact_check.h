@@ -32,8 +32,8 @@ std::string_view truth_name(Truth truth);                  // "true", "false", "
 struct Statement {
   StatementKind kind = StatementKind::kFact;
   Truth truth = Truth::kTrue;
-  std::string text;  // as it stands in the document
-  std::string name;  // whom it is about: "Jofick Harford"; as it stands there where nobody has it
+  std::string text;  // as the document has it
+  std::string name;  // whom it is about: "Jofick Harford"; as it is there, where nobody has it
   Attribute attribute = {};  // of a fact
   std::string value = {};    // of a fact: "goat"
 };
