@@ -23,8 +23,9 @@ std::string LabData::file(const std::string& part, const std::string& name,
   world::WorldOptions options = sizes_;
   options.seed = seed;
   options.dials = dials;
-  const nlohmann::ordered_json what = {
+  nlohmann::ordered_json what = {
       "data", build_, part, seed, dials_json(dials), sizes_text(options)};
+  if (part == "open_book") what.push_back(options.open_book_rows);
   const std::string directory = join_path(directory_, key_of(what));
   const std::string path = join_path(directory, name);
   if (file_exists(path)) return path;

@@ -78,6 +78,8 @@ Laboratory::Trained Laboratory::train_step(const Step& step, const world::WorldD
                planned.recipe->file,
                planned.replays};
   if (step.rows > 0) what.push_back(fmt::format("rows {}", step.rows));
+  if (step.name == "notes")  // its recipe's second file
+    what.push_back(fmt::format("open_book {}", options_.world.open_book_rows));
   if (reward) what.push_back("reward " + reward->key);
   if (planned.own) what.push_back(own_text_name(*planned.own));
   Trained trained;
