@@ -1,9 +1,11 @@
 #include "libminillm/checkpoint/hf_config.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/strict_json.h"
+#include "libminillm/nn/model_family.h"
 
 namespace minillm {
 namespace {
@@ -13,7 +15,8 @@ using nlohmann::ordered_json;
 
 // The version whose files ours resemble; read by transformers, meaningless to others.
 constexpr const char* kTransformersVersion = "4.40.0";
-constexpr const char* kClassifier = "LlamaForSequenceClassification";
+constexpr std::string_view kLanguageModel = "ForCausalLM",
+                           kClassifier = "ForSequenceClassification";
 constexpr const char* kScoreHead = "score_head";  // ours: beside a language model's head
 
 ordered_json id_or_null(Token id) { return id < 0 ? ordered_json() : ordered_json(id); }
@@ -24,25 +27,48 @@ ordered_json end_ids(const Tokenizer& tokenizer) {
   return ends.size() > 1 ? ordered_json(ends) : id_or_null(tokenizer.eos());
 }
 
+constexpr const char* kMultipliers[] = {"embedding_multiplier", "residual_multiplier",
+                                        "attention_multiplier", "logits_scaling"};
+
+// Mistral's is a Llama's, but for its window of attention.
+constexpr const char* kMistral = "mistral";
+
+std::string family_names() {
+  std::string names = fmt::format("'{}'", kMistral);
+  for (const ModelFamily& family : model_families())
+    names = fmt::format("'{}', {}", family.name, names);
+  return names;
+}
+
 // What a Llama-shaped file may ask for that this library's one architecture does not have.
-void refuse_other_architectures(const JsonObject& config) {
+const ModelFamily& expect_known_architecture(const JsonObject& config) {
   const auto refuse_unless = [&](bool supported, const char* key, const char* expected) {
     MINILLM_CHECK(supported, "{}: '{}': expected {}, got {} (this library has one architecture)",
                   config.subject(), key, expected,
                   config.find(key) == nullptr ? "nothing" : config.find(key)->dump());
   };
   const std::string type = config.string_or("model_type", "");
-  refuse_unless(type == "llama" || type == "mistral", "model_type", "\"llama\" or \"mistral\"");
+  const ModelFamily* family = find_family(type == kMistral ? "llama" : type);
+  refuse_unless(family != nullptr, "model_type", ("one of " + family_names()).c_str());
   refuse_unless(config.string_or("hidden_act", "silu") == "silu", "hidden_act", "\"silu\"");
   refuse_unless(!config.boolean_or("attention_bias", false), "attention_bias", "false");
   refuse_unless(!config.boolean_or("mlp_bias", false), "mlp_bias", "false");
   refuse_unless(config.number_or("partial_rotary_factor", 1) == 1, "partial_rotary_factor", "1");
-  for (const char* key : {"embedding_multiplier", "residual_multiplier", "attention_multiplier",
-                          "logits_scaling", "attn_logit_softcapping", "final_logit_softcapping",
-                          "clip_qkv", "no_rope_layers", "layer_types"})
+  refuse_unless(!config.boolean_or("use_sliding_window", false), "use_sliding_window", "false");
+  for (const char* key : {"attn_logit_softcapping", "final_logit_softcapping", "clip_qkv"})
     refuse_unless(config.find(key) == nullptr, key, "none");
+  for (const char* key : kMultipliers)
+    refuse_unless(family->has_multipliers || config.find(key) == nullptr, key, "none");
+  refuse_unless(family->has_no_rope || config.find("no_rope_layers") == nullptr, "no_rope_layers",
+                "none");
+  if (const json* types = config.find("layer_types"))
+    refuse_unless(types->is_array() &&
+                      std::ranges::all_of(
+                          *types, [](const json& layer) { return layer == "full_attention"; }),
+                  "layer_types", "\"full_attention\" of all layers");
   refuse_unless(config.integer_or("pretraining_tp", 1) <= 1, "pretraining_tp", "1");
   refuse_unless(config.find("quantization_config") == nullptr, "quantization_config", "none");
+  return *family;
 }
 
 // `rope` is rope_scaling (version 4) or rope_parameters (version 5); "type" is the older key.
@@ -126,14 +152,46 @@ Heads read_heads(const JsonObject& config) {
   const json* names = config.find("architectures");
   const bool classifies =
       names != nullptr && names->is_array() && std::ranges::any_of(*names, [](const json& name) {
-        return name == kClassifier || name == "MistralForSequenceClassification";
+        return name.is_string() && name.get<std::string>().ends_with(kClassifier);
       });
   if (classifies) return Heads::kScore;
   return config.boolean_or(kScoreHead, false) ? Heads::kBoth : Heads::kLanguageModel;
 }
 
-// Every field of the model; the defaults are LlamaConfig's, not ours.
-ModelConfig read_dimensions(const JsonObject& config) {
+// SmolLM3's list says of every layer whether it turns (1) or not (0); without one the interval
+// does.
+int64_t read_no_rope_interval(const JsonObject& config, int64_t layers) {
+  const int64_t interval = config.integer_or("no_rope_layer_interval", 4);
+  MINILLM_CHECK(interval > 0, "{}: 'no_rope_layer_interval': expected at least 1, got {}",
+                config.subject(), interval);
+  const json* listed = config.find("no_rope_layers");
+  if (listed == nullptr) return interval;
+  std::vector<int> turns(static_cast<size_t>(std::max<int64_t>(layers, 0)));
+  for (size_t l = 0; l < turns.size(); ++l) turns[l] = (l + 1) % static_cast<size_t>(interval) != 0;
+  if (*listed == json(std::vector<int>(turns.size(), 1))) return 0;
+  MINILLM_CHECK(*listed == json(turns),
+                "{}: 'no_rope_layers': expected 0 for every {}th of {} layers "
+                "(no_rope_layer_interval) and 1 for all others, got {}",
+                config.subject(), interval, layers, listed->dump());
+  return interval;
+}
+
+ModelExtras read_extras(const JsonObject& config, const ModelFamily& family, int64_t layers) {
+  ModelExtras extras;
+  extras.qkv_bias = family.has_qkv_bias;
+  extras.qk_norm = family.has_qk_norm;
+  if (family.has_no_rope) extras.no_rope_interval = read_no_rope_interval(config, layers);
+  if (family.has_multipliers) {
+    extras.embedding_multiplier = config.number_or("embedding_multiplier", 1);
+    extras.residual_multiplier = config.number_or("residual_multiplier", 1);
+    extras.attention_multiplier = config.number_or("attention_multiplier", 1);
+    extras.logits_scaling = config.number_or("logits_scaling", 1);
+  }
+  return extras;
+}
+
+// Every field of the model; the defaults are those of transformers' configs, not ours.
+ModelConfig read_dimensions(const JsonObject& config, const ModelFamily& family) {
   ModelConfig model;
   model.vocab_size = config.integer_or("vocab_size", 32000);
   model.hidden_size = config.integer_or("hidden_size", 4096);
@@ -144,10 +202,12 @@ ModelConfig read_dimensions(const JsonObject& config) {
                 "{}: 'num_attention_heads': expected at least 1, got {}", config.subject(),
                 model.num_attention_heads);
   model.num_key_value_heads = config.integer_or("num_key_value_heads", model.num_attention_heads);
-  model.head_dim = config.integer_or("head_dim", model.hidden_size / model.num_attention_heads);
+  model.head_dim = config.integer_or(
+      "head_dim", family.has_qk_norm ? 128 : model.hidden_size / model.num_attention_heads);
   model.max_position_embeddings = config.integer_or("max_position_embeddings", 2048);
   model.rms_norm_eps = config.number_or("rms_norm_eps", 1e-6);
-  model.tie_word_embeddings = config.boolean_or("tie_word_embeddings", false);
+  model.tie_word_embeddings = config.boolean_or("tie_word_embeddings", family.has_no_rope);
+  model.extras = read_extras(config, family, model.num_hidden_layers);
   // Only fresh weights would need it.
   const double range = config.number_or("initializer_range", 0.02);
   if (range > 0 && range < 10) model.initializer_range = range;
@@ -155,7 +215,7 @@ ModelConfig read_dimensions(const JsonObject& config) {
   read_rope(model, config);
   // Beyond the window, our full attention would give different numbers. In a Llama's config the key
   // has no meaning.
-  if (config.string_or("model_type", "") == "mistral") {
+  if (config.string_or("model_type", "") == kMistral) {
     const int64_t window = config.integer_or("sliding_window", model.max_position_embeddings);
     model.max_position_embeddings = std::min(model.max_position_embeddings, window);
   }
@@ -166,8 +226,10 @@ ModelConfig read_dimensions(const JsonObject& config) {
 
 std::string hf_config_json(const ModelConfig& config, const Tokenizer* tokenizer) {
   ordered_json j;
-  j["architectures"] = {config.has_lm_head() ? "LlamaForCausalLM" : kClassifier};
-  j["model_type"] = "llama";
+  const ModelFamily& family = family_of(config);
+  j["architectures"] = {
+      fmt::format("{}{}", family.class_name, config.has_lm_head() ? kLanguageModel : kClassifier)};
+  j["model_type"] = family.name;
   j["vocab_size"] = config.vocab_size;
   j["hidden_size"] = config.hidden_size;
   j["intermediate_size"] = config.intermediate_size;
@@ -183,6 +245,20 @@ std::string hf_config_json(const ModelConfig& config, const Tokenizer* tokenizer
   // llama.cpp's converter looks for it here.
   if (config.rope_scaling.type == "llama3")
     j["original_max_position_embeddings"] = config.rope_scaling.original_context;
+  if (family.has_no_rope) {
+    j["no_rope_layer_interval"] = config.extras.no_rope_interval;
+    for (Index l = 0; l < config.num_hidden_layers; ++l)
+      j["no_rope_layers"].push_back(config.has_rope(l) ? 1 : 0);
+  }
+  if (family.has_multipliers) {
+    const double usual = 1 / std::sqrt(static_cast<double>(config.head_dim)),
+                 scale = config.extras.attention_multiplier;
+    j["embedding_multiplier"] = config.extras.embedding_multiplier;
+    j["residual_multiplier"] = config.extras.residual_multiplier;
+    j["attention_multiplier"] = scale == 0 ? usual : scale;
+    j["logits_scaling"] = config.extras.logits_scaling;
+  }
+  if (family.has_qkv_bias || family.has_qk_norm) j["use_sliding_window"] = false;
   j["attention_bias"] = false;
   j["mlp_bias"] = false;
   j["attention_dropout"] = 0.0;
@@ -207,9 +283,9 @@ std::string hf_config_json(const ModelConfig& config, const Tokenizer* tokenizer
 HfConfig read_hf_config(const std::string& path) {
   const json parsed = read_json_file(path);
   const JsonObject object(parsed, fmt::format("file '{}'", path));
-  refuse_other_architectures(object);
+  const ModelFamily& family = expect_known_architecture(object);
   HfConfig config;
-  config.model = read_dimensions(object);
+  config.model = read_dimensions(object, family);
   config.tie_is_said = object.find("tie_word_embeddings") != nullptr;
   try {
     config.model.validate();

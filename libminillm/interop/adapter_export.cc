@@ -12,6 +12,7 @@
 #include "libminillm/interop/gguf_export.h"  // ggml_name
 #include "libminillm/interop/gguf_writer.h"
 #include "libminillm/interop/rope_order.h"
+#include "libminillm/nn/model_family.h"
 
 namespace minillm {
 namespace {
@@ -86,7 +87,8 @@ ExportReport export_gguf_adapter(const Checkpoint& checkpoint, const std::string
   if (alpha == 0) alpha = 1;
 
   GgufHeader header;
-  header.add_string("general.architecture", "llama");
+  const ModelFamily& family = family_of(model);
+  header.add_string("general.architecture", family.name);
   header.add_string("general.type", "adapter");
   header.add_string("adapter.type", "lora");
   header.add_f32("adapter.lora.alpha", alpha);
@@ -96,7 +98,8 @@ ExportReport export_gguf_adapter(const Checkpoint& checkpoint, const std::string
     const std::string name = ggml_name(module_name(update) + ".weight");
     const double folded = update.scale * static_cast<double>(update.rank) / alpha;
     Matrix b = turned(factors[i].bt);
-    const bool interleaved = update.module == Module::kQ || update.module == Module::kK;
+    const bool interleaved =
+        family.interleaved && (update.module == Module::kQ || update.module == Module::kK);
     Matrix ordered(b.rows(), b.cols());
     for (Index row = 0; row < b.rows(); ++row) {
       const Index from = interleaved ? half_split_row(row, model.head_dim) : row;

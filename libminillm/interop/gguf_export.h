@@ -1,8 +1,9 @@
 // A checkpoint as a GGUF file, which llama.cpp and the programs around it run.
 //
-// Architecture "llama". Tensors have ggml's names; q and k are stored interleaved (rope_order.h);
-// gains are F32 in every file, and in a q8_0 file a matrix whose rows are not a multiple of 32 long
-// is F16, as in gguf-py. A tied head is left out. Tokenizer and chat template are in the file.
+// Architecture "llama", or that of the model's family (nn/model_family.h). Tensors have ggml's
+// names; q and k of most families are stored interleaved (rope_order.h); gains and biases are F32
+// in every file, and in a q8_0 file a matrix whose rows are not a multiple of 32 long is F16, as in
+// gguf-py. A tied head is left out. Tokenizer and chat template are in the file.
 //
 // Source: llama.cpp's loader asks for these keys and value types (llama-arch.cpp,
 // llama-model.cpp, llama-vocab.cpp).

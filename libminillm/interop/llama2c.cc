@@ -9,6 +9,7 @@
 #include "libminillm/data/sentencepiece_check.h"
 #include "libminillm/interop/rope_order.h"
 #include "libminillm/nn/batch_check.h"
+#include "libminillm/nn/model_family.h"
 #include "libminillm/nn/parameters.h"
 
 namespace minillm {
@@ -25,6 +26,8 @@ void check_model(const ModelConfig& c, const std::string& subject) {
     MINILLM_CHECK(holds, "{}: '{}': llama2.c's run.c expects {}, got {}", subject, key, expected,
                   got);
   };
+  const std::string family = family_of(c).name;
+  check(family == "llama", "model_type", "llama", family);
   check(c.rope_theta == kLlama2cTheta, "rope_theta", kLlama2cTheta, c.rope_theta);
   check(c.rope_scaling.type == "none", "rope_scaling", "none", c.rope_scaling.type);
   check(c.rms_norm_eps == kLlama2cEpsilon, "rms_norm_eps", kLlama2cEpsilon, c.rms_norm_eps);

@@ -1,6 +1,8 @@
 #include "libminillm/nn/block.h"
 
 #include "libminillm/ops/attention.h"
+#include "libminillm/ops/bias.h"
+#include "libminillm/ops/column_blocks.h"  // parallel_scale
 #include "libminillm/ops/linear.h"
 #include "libminillm/ops/rmsnorm.h"
 #include "libminillm/ops/swiglu.h"
@@ -21,7 +23,35 @@ struct QueriesKeysValues {
 };
 
 AttentionShape attention_shape(const ModelConfig& c) {
-  return {c.num_attention_heads, c.num_key_value_heads, c.head_dim};
+  return {c.num_attention_heads, c.num_key_value_heads, c.head_dim, c.extras.attention_multiplier};
+}
+
+// Between 2 and 3, of families that have it (nn/model_family.h): biases, and a norm of every head
+// of queries and keys.
+void bias_and_norm_forward(View qkv, BlockActivations& a, const BlockParameters<const Real>& w,
+                           const ModelConfig& c) {
+  if (c.extras.qkv_bias) bias_forward(qkv, w.qkv_bias);
+  if (!c.extras.qk_norm) return;
+  const Index q = c.num_attention_heads * c.head_dim, H = c.num_attention_heads;
+  const View x = a.unnormed.top(qkv.rows), rstd = a.head_rstd.top(qkv.rows);
+  const Real epsilon = static_cast<Real>(c.rms_norm_eps);
+  head_norm_forward(qkv.col_block(0, q), x.col_block(0, q), rstd.col_block(0, H), w.q_norm,
+                    epsilon);
+  head_norm_forward(qkv.col_block(q, x.cols), x.col_block(q, x.cols), rstd.col_block(H, rstd.cols),
+                    w.k_norm, epsilon);
+}
+
+void bias_and_norm_backward(View dqkv, const BlockParameters<Real>& dw, const BlockActivations& a,
+                            const BlockParameters<const Real>& w, const ModelConfig& c) {
+  if (c.extras.qk_norm) {
+    const Index q = c.num_attention_heads * c.head_dim, H = c.num_attention_heads;
+    const ConstView x = a.unnormed.top(dqkv.rows), rstd = a.head_rstd.top(dqkv.rows);
+    head_norm_backward(dqkv.col_block(0, q), dw.q_norm, x.col_block(0, q), w.q_norm,
+                       rstd.col_block(0, H));
+    head_norm_backward(dqkv.col_block(q, x.cols), dw.k_norm, x.col_block(q, x.cols), w.k_norm,
+                       rstd.col_block(H, rstd.cols));
+  }
+  if (c.extras.qkv_bias) bias_backward(dw.qkv_bias, dqkv);
 }
 
 }  // namespace
@@ -35,14 +65,20 @@ void block_forward(View out, BlockActivations& a, const BlockParameters<const Re
   const View attn_out = a.attn_out.top(N), residual = a.residual.top(N), ffn_in = a.ffn_in.top(N);
   const View gate_up = a.gate_up.top(N), act = a.act.top(N);
   const QueriesKeysValues<Real> split(qkv, c);
+  // A branch is linear in its values, or `up`: scaling these scales what it adds to the stream.
+  const Real branch = static_cast<Real>(c.extras.residual_multiplier);
   // Of adapters, as are the calls below that have no number; without any they do nothing.
   const LowRankPass updated{context.updated, a.inner.view(), {}};
 
-  rmsnorm_forward(attn_in, a.attn_rstd.top(N), x, w.attn_norm, epsilon);     // 1
-  linear_forward(qkv, attn_in, w.wqkv, updated);                             // 2
-  rope_forward(split.queries, context.positions, context.rope, c.head_dim);  // 3
-  rope_forward(split.keys, context.positions, context.rope, c.head_dim);
+  rmsnorm_forward(attn_in, a.attn_rstd.top(N), x, w.attn_norm, epsilon);  // 1
+  linear_forward(qkv, attn_in, w.wqkv, updated);                          // 2
+  bias_and_norm_forward(qkv, a, w, c);
+  if (c.has_rope(layer)) {  // 3
+    rope_forward(split.queries, context.positions, context.rope, c.head_dim);
+    rope_forward(split.keys, context.positions, context.rope, c.head_dim);
+  }
   prefix_forward(split.keys, split.values, {context.tokens, context.updated, w.prefixes});
+  parallel_scale(split.values, branch);
   KeyValueView own{split.keys, split.values}, prefix = own;
   if (context.cache != nullptr) {  // the new rows follow their prefixes there
     context.cache->append(layer, own, context.segments);
@@ -56,8 +92,9 @@ void block_forward(View out, BlockActivations& a, const BlockParameters<const Re
   if (context.between_halves) context.between_halves();
   rmsnorm_forward(ffn_in, a.ffn_rstd.top(N), residual, w.ffn_norm, epsilon);  // 6
   linear_forward(gate_up, ffn_in, w.w_gate_up, updated);                      // 7
-  swiglu_forward(act, gate_up);                                               // 8
-  linear_forward_residual(out, residual, act, w.w_down, updated);             // 9
+  parallel_scale(gate_up.col_block(act.cols, gate_up.cols), branch);
+  swiglu_forward(act, gate_up);                                    // 8
+  linear_forward_residual(out, residual, act, w.w_down, updated);  // 9
   low_rank_forward(out, ffn_in, w.beside_ffn, updated, w.w_down.precision);
 }
 
@@ -66,9 +103,10 @@ void block_forward(View out, BlockActivations& a, const BlockParameters<const Re
 // connections it is never replaced, only added to.
 void block_backward(View dx, const BlockParameters<Real>& dw, BlockGradients& d,
                     BlockActivations& a, const BlockParameters<const Real>& w,
-                    const BlockContext& context) {
+                    const BlockContext& context, Index layer) {
   const ModelConfig& c = context.config;
   const Index N = dx.rows;
+  const Real branch = static_cast<Real>(c.extras.residual_multiplier);
   const View x = a.x.top(N), attn_in = a.attn_in.top(N), qkv = a.qkv.top(N);
   const View attn_out = a.attn_out.top(N), residual = a.residual.top(N), ffn_in = a.ffn_in.top(N);
   const View gate_up = a.gate_up.top(N), act = a.act.top(N);
@@ -81,6 +119,7 @@ void block_backward(View dx, const BlockParameters<Real>& dw, BlockGradients& d,
   linear_backward(dact, dw.w_down, dx, act, w.w_down, updated);
   // 8 was: act = silu(gate) * up
   swiglu_backward(dgate_up, dact, gate_up);
+  parallel_scale(dgate_up.col_block(act.cols, gate_up.cols), branch);
   // 7 was: gate_up = ffn_in w_gate_up^T
   linear_backward(dnorm_in, dw.w_gate_up, dgate_up, ffn_in, w.w_gate_up, updated);
   low_rank_backward(dnorm_in, dx, ffn_in, w.beside_ffn, updated, w.w_down.precision);
@@ -93,10 +132,14 @@ void block_backward(View dx, const BlockParameters<Real>& dw, BlockGradients& d,
   attention_backward(dsplit.queries, dsplit.keys, dsplit.values, dattn_out, split.queries,
                      {split.keys, split.values}, attn_out, a.lse.top(N), context.segments,
                      attention_shape(c), w.wqkv.precision);
+  parallel_scale(dsplit.values, branch);
   prefix_backward(dsplit.keys, dsplit.values, {context.tokens, context.updated, w.prefixes});
   // 3 was: queries and keys turned by their positions' angles
-  rope_backward(dsplit.queries, context.positions, context.rope, c.head_dim);
-  rope_backward(dsplit.keys, context.positions, context.rope, c.head_dim);
+  if (c.has_rope(layer)) {
+    rope_backward(dsplit.queries, context.positions, context.rope, c.head_dim);
+    rope_backward(dsplit.keys, context.positions, context.rope, c.head_dim);
+  }
+  bias_and_norm_backward(dqkv, dw, a, w, c);
   // 2 was: qkv = attn_in wqkv^T
   linear_backward(dnorm_in, dw.wqkv, dqkv, attn_in, w.wqkv, updated);
   low_rank_backward(dnorm_in, dx, attn_in, w.beside_attention, updated, w.wo.precision);

@@ -48,7 +48,7 @@ void block_forward(View out, BlockActivations& a, const BlockParameters<const Re
 //   d           scratch
 void block_backward(View dx, const BlockParameters<Real>& dw, BlockGradients& d,
                     BlockActivations& a, const BlockParameters<const Real>& w,
-                    const BlockContext& context);
+                    const BlockContext& context, Index layer);
 
 }  // namespace minillm
 

@@ -37,6 +37,11 @@ void divide_by_adapter(std::vector<LowRankPass::Rows>& rows, std::span<const Seg
   }
 }
 
+// What the head multiplies hidden states by.
+Real head_scale(const ModelConfig& config) {
+  return static_cast<Real>(1 / config.extras.logits_scaling);
+}
+
 void number_positions(std::span<int32_t> positions, std::span<const Segment> segments) {
   for (const Segment& s : segments)
     for (Index n = s.begin; n < s.end; ++n)
@@ -61,9 +66,10 @@ void Model::initialize(uint64_t seed) {
     const double scale =
         config_.initializer_range * (kind == TensorKind::kResidualOutput ? residual_scale : 1);
     for (Real& w : tensor_span(parameters(), *table_.find(name)))
-      w = kind == TensorKind::kGain    ? Real{1}
-          : kind == TensorKind::kScore ? Real{0}
-                                       : static_cast<Real>(scale * rng.normal());
+      w = kind == TensorKind::kGain ? Real{1}
+          : kind == TensorKind::kScore || kind == TensorKind::kBias
+              ? Real{0}
+              : static_cast<Real>(scale * rng.normal());
   });
 }
 
@@ -126,6 +132,7 @@ void Model::forward(const TokenBatch& batch, Workspace& ws, const Weights& weigh
   reach(-1);
   embedding_forward(ws.block(0).x.top(N), batch.tokens, weights.embed);
   replace_embeddings(ws.block(0).x.top(N), batch.tokens, {ws.updated, weights.embed_rows});
+  parallel_scale(ws.block(0).x.top(N), static_cast<Real>(config_.extras.embedding_multiplier));
   for (; l < L; ++l) {
     const size_t i = static_cast<size_t>(l);
     if (ws.mode == Workspace::Mode::kRecompute)
@@ -164,9 +171,11 @@ void Model::backward(const TokenBatch& batch, Workspace& ws, const Gradients& dw
       parallel_copy(ws.block(l).x.view(), ws.inputs[i].top(N));
       block_forward({}, ws.block(l), weights_.blocks[i], again, l);
     }
-    block_backward(dx, dw.blocks[i], ws.block_gradients, ws.block(l), weights_.blocks[i], context);
+    block_backward(dx, dw.blocks[i], ws.block_gradients, ws.block(l), weights_.blocks[i], context,
+                   l);
     leave(2 * l);
   }
+  parallel_scale(dx, static_cast<Real>(config_.extras.embedding_multiplier));
   embedding_backward(dw.embed, dx, batch.tokens);
   replace_embeddings_backward(dx, batch.tokens, {ws.updated, weights_.embed_rows});
 }
@@ -182,6 +191,7 @@ Head Model::head(const TokenBatch& batch, Workspace& ws, const Weights& weights)
           .logp = ws.logp.span().first(M),
           .lse = ws.target_lse.span().first(M),
           .scratch = ws.head_scratch(),
+          .scale = head_scale(config_),
           .token_rows = {ws.updated, weights.head_rows}};
 }
 
@@ -236,6 +246,7 @@ void Model::logits(View out, std::span<const Index> rows, Workspace& ws,
     const View gathered = ws.target_hidden.top(end - begin);
     for (Index i = begin; i < end; ++i)
       std::copy_n(ws.final_out.view().row(rows[i]), gathered.cols, gathered.row(i - begin));
+    parallel_scale(gathered, head_scale(config_));
     const View z = out.row_block(begin, end);
     linear_forward(z, gathered, weights.head);
     replace_logits(z, gathered, [&](Index m) { return rows[static_cast<size_t>(begin + m)]; },

@@ -30,6 +30,21 @@ void validate_rope_scaling(const RopeScaling& rope) {
       rope.original_context);
 }
 
+void validate_extras(const ModelExtras& extras) {
+  MINILLM_CHECK_USAGE(extras.no_rope_interval >= 0,
+                      "config: no_rope_layer_interval: expected at least 0, got {}",
+                      extras.no_rope_interval);
+  const auto positive = [](const char* key, double value) {
+    MINILLM_CHECK_USAGE(std::isfinite(value) && value > 0,
+                        "config: {}: expected a number over 0, got {}", key, value);
+  };
+  positive("embedding_multiplier", extras.embedding_multiplier);
+  positive("residual_multiplier", extras.residual_multiplier);
+  if (extras.attention_multiplier != 0)
+    positive("attention_multiplier", extras.attention_multiplier);
+  positive("logits_scaling", extras.logits_scaling);
+}
+
 }  // namespace
 
 void ModelConfig::validate() const {
@@ -56,6 +71,7 @@ void ModelConfig::validate() const {
   MINILLM_CHECK_USAGE(std::isfinite(rope_theta) && rope_theta > 1,
                       "config: model.rope_theta: expected a number over 1, got {}", rope_theta);
   validate_rope_scaling(rope_scaling);
+  validate_extras(extras);
   MINILLM_CHECK_USAGE(rms_norm_eps > 0 && rms_norm_eps < 1,
                       "config: model.rms_norm_eps: expected a number in (0, 1), got {}",
                       rms_norm_eps);

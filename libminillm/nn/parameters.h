@@ -31,12 +31,14 @@ using ProductMatrix = std::conditional_t<std::is_const_v<T>, Weight, BasicView<T
 
 template <typename T>
 struct BlockParameters {
-  BasicView<T> attn_norm;      // [1, C]
-  ProductMatrix<T> wqkv;       // [(H+2K)*D, C]  q_proj, k_proj, v_proj
-  ProductMatrix<T> wo;         // [C, H*D]       o_proj
-  BasicView<T> ffn_norm;       // [1, C]
-  ProductMatrix<T> w_gate_up;  // [2F, C]        gate_proj, up_proj
-  ProductMatrix<T> w_down;     // [C, F]         down_proj
+  BasicView<T> attn_norm;       // [1, C]
+  ProductMatrix<T> wqkv;        // [(H+2K)*D, C]  q_proj, k_proj, v_proj
+  BasicView<T> qkv_bias;        // [(H+2K)*D, 1]  null without biases
+  BasicView<T> q_norm, k_norm;  // [1, D]         null without norms of heads
+  ProductMatrix<T> wo;          // [C, H*D]       o_proj
+  BasicView<T> ffn_norm;        // [1, C]
+  ProductMatrix<T> w_gate_up;   // [2F, C]        gate_proj, up_proj
+  ProductMatrix<T> w_down;      // [C, F]         down_proj
   // By adapter: beside the two sublayers, and what virtual tokens have; empty without any.
   std::span<const LowRank> beside_attention = {}, beside_ffn = {};
   std::span<const PrefixRows> prefixes = {};
@@ -59,16 +61,16 @@ using Gradients = Parameters<Real>;
 
 // Calls visit(name, shape, kind, member) for every tensor in checkpoint order, with Hugging Face's
 // names. member(parameters) is the member that the tensor is, or that it is the next rows of.
-enum class TensorKind { kEmbedding, kMatrix, kResidualOutput, kGain, kScore };
+enum class TensorKind { kEmbedding, kMatrix, kResidualOutput, kGain, kBias, kScore };
 template <typename Visit>
 void for_each_tensor(const ModelConfig& c, Visit&& visit) {
   using Shape = std::vector<Index>;
   using Kind = TensorKind;
   const Index C = c.hidden_size, F = c.intermediate_size, V = c.vocab_size;
-  const Index q_rows = c.num_attention_heads * c.head_dim,
-              kv_rows = c.num_key_value_heads * c.head_dim;
+  const Index D = c.head_dim, q_rows = c.num_attention_heads * D,
+              kv_rows = c.num_key_value_heads * D;
   const auto add = [&](const std::string& name, Shape shape, Kind kind, auto member) {
-    visit(name + ".weight", shape, kind, member);
+    visit(name + (kind == Kind::kBias ? ".bias" : ".weight"), shape, kind, member);
   };
   const auto embed = [](auto& p) -> auto& { return p.embed; };
   const auto final_norm = [](auto& p) -> auto& { return p.final_norm; };
@@ -78,6 +80,9 @@ void for_each_tensor(const ModelConfig& c, Visit&& visit) {
   for (size_t l = 0; l < static_cast<size_t>(c.num_hidden_layers); ++l) {
     const auto attn_norm = [l](auto& p) -> auto& { return p.blocks[l].attn_norm; };
     const auto wqkv = [l](auto& p) -> auto& { return p.blocks[l].wqkv; };
+    const auto qkv_bias = [l](auto& p) -> auto& { return p.blocks[l].qkv_bias; };
+    const auto q_norm = [l](auto& p) -> auto& { return p.blocks[l].q_norm; };
+    const auto k_norm = [l](auto& p) -> auto& { return p.blocks[l].k_norm; };
     const auto wo = [l](auto& p) -> auto& { return p.blocks[l].wo; };
     const auto ffn_norm = [l](auto& p) -> auto& { return p.blocks[l].ffn_norm; };
     const auto w_gate_up = [l](auto& p) -> auto& { return p.blocks[l].w_gate_up; };
@@ -87,6 +92,15 @@ void for_each_tensor(const ModelConfig& c, Visit&& visit) {
     add(layer + ".self_attn.q_proj", {q_rows, C}, Kind::kMatrix, wqkv);
     add(layer + ".self_attn.k_proj", {kv_rows, C}, Kind::kMatrix, wqkv);
     add(layer + ".self_attn.v_proj", {kv_rows, C}, Kind::kMatrix, wqkv);
+    if (c.extras.qkv_bias) {
+      add(layer + ".self_attn.q_proj", {q_rows}, Kind::kBias, qkv_bias);
+      add(layer + ".self_attn.k_proj", {kv_rows}, Kind::kBias, qkv_bias);
+      add(layer + ".self_attn.v_proj", {kv_rows}, Kind::kBias, qkv_bias);
+    }
+    if (c.extras.qk_norm) {
+      add(layer + ".self_attn.q_norm", {D}, Kind::kGain, q_norm);
+      add(layer + ".self_attn.k_norm", {D}, Kind::kGain, k_norm);
+    }
     add(layer + ".self_attn.o_proj", {C, q_rows}, Kind::kResidualOutput, wo);
     add(layer + ".post_attention_layernorm", {C}, Kind::kGain, ffn_norm);
     add(layer + ".mlp.gate_proj", {F, C}, Kind::kMatrix, w_gate_up);
@@ -122,7 +136,8 @@ void for_each_updates(Block& block, Visit&& visit) {
   visit(block.beside_ffn);
 }
 
-// The table of all tensors. Matrices decay, gains do not (Loshchilov & Hutter 2019; as in GPT-2).
+// The table of all tensors. Matrices decay, gains and biases do not (Loshchilov & Hutter 2019; as
+// in GPT-2).
 TensorTable make_tensor_table(const ModelConfig& config);
 
 // Views of every tensor inside `flat`, laid out by make_tensor_table(config).

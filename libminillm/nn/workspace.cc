@@ -24,6 +24,10 @@ void for_each_buffer(BlockActivations& a, const ModelConfig& c, Visit&& visit) {
   visit(a.attn_in, C);
   visit(a.attn_rstd, 1);
   visit(a.qkv, (H + 2 * K) * D);
+  if (c.extras.qk_norm) {
+    visit(a.unnormed, (H + K) * D);
+    visit(a.head_rstd, H + K);
+  }
   visit(a.attn_out, H * D);
   visit(a.lse, H);
   visit(a.residual, C);

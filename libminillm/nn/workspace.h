@@ -19,6 +19,8 @@ struct BlockActivations {
   Matrix attn_in;    // [N, C]          rmsnorm(x)
   Matrix attn_rstd;  // [N, 1]
   Matrix qkv;        // [N, (H+2K)*D]   queries, keys, values; queries and keys after RoPE
+  Matrix unnormed;   // [N, (H+K)*D]    queries and keys before their norms; empty without any
+  Matrix head_rstd;  // [N, H+K]        of those norms
   Matrix attn_out;   // [N, H*D]        the heads' outputs, before wo
   Matrix lse;        // [N, H]          log-sum-exp of the scores
   Matrix residual;   // [N, C]          x + attention

@@ -215,7 +215,10 @@ void find_groups(std::vector<Index>& group, std::span<const Segment> segments) {
 }
 thread_local std::vector<Index> t_groups;  // grows only
 
-Real score_scale(Index D) { return 1 / std::sqrt(static_cast<Real>(D)); }
+Real score_scale(const AttentionShape& shape) {
+  return shape.scale != 0 ? static_cast<Real>(shape.scale)
+                          : 1 / std::sqrt(static_cast<Real>(shape.head_dim));
+}
 
 }  // namespace
 
@@ -229,7 +232,7 @@ void attention_forward(View out, View lse, ConstView queries, KeyValueView own, 
                        std::span<const Segment> segments, AttentionShape shape,
                        Precision precision) {
   const Index H = shape.heads, K = shape.kv_heads, D = shape.head_dim;
-  const Real scale = score_scale(D);
+  const Real scale = score_scale(shape);
   const Index tasks = static_cast<Index>(segments.size()) * K, longest = longest_of(segments);
 #pragma omp parallel for schedule(dynamic)
   for (Index task = 0; task < tasks; ++task) {
@@ -251,7 +254,7 @@ void attention_backward(View dqueries, View dkeys, View dvalues, ConstView dout,
                         std::span<const Segment> segments, AttentionShape shape,
                         Precision precision) {
   const Index H = shape.heads, K = shape.kv_heads, D = shape.head_dim;
-  const Real scale = score_scale(D);
+  const Real scale = score_scale(shape);
   find_groups(t_groups, segments);
   const std::span<const Index> groups = t_groups;
   const Index S = static_cast<Index>(segments.size()), longest = longest_of(segments);

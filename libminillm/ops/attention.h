@@ -20,9 +20,10 @@
 namespace minillm {
 
 struct AttentionShape {
-  Index heads;     // H
-  Index kv_heads;  // K, divides H
-  Index head_dim;  // D
+  Index heads;       // H
+  Index kv_heads;    // K, divides H
+  Index head_dim;    // D
+  double scale = 0;  // of the scores; 0: 1/sqrt(D)
 };
 
 // Keys and values of a range of rows; [rows, K*D], keys after RoPE.

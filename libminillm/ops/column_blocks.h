@@ -34,6 +34,14 @@ inline void parallel_copy(View to, ConstView from) {
   for (Index r = 0; r < from.rows; ++r) std::copy_n(from.row(r), from.cols, to.row(r));
 }
 
+// Multiplies by a factor; nothing to do for 1.
+inline void parallel_scale(View view, Real factor) {
+  if (factor == 1) return;
+#pragma omp parallel for schedule(static) if (worth_threads(view.rows * view.cols))
+  for (Index r = 0; r < view.rows; ++r)
+    for (Real* x = view.row(r); x < view.row(r) + view.cols; ++x) *x *= factor;
+}
+
 }  // namespace minillm
 
 #endif  // LIBMINILLM_OPS_COLUMN_BLOCKS_H_

@@ -74,6 +74,7 @@ View HeadPass::logits(Index begin, Index end) const {
 #pragma omp parallel for schedule(static)
   for (Index m = begin; m < end; ++m)
     std::copy_n(head_.hidden.row(head_.targets[m].row), gathered.cols, gathered.row(m - begin));
+  parallel_scale(gathered, head_.scale);
   const View z = head_.scratch.logits.row_block(0, end - begin);
   linear_forward(z, gathered, head_.weight);
   replace_logits(z, gathered, row_of(begin), head_.token_rows);
@@ -90,7 +91,7 @@ void HeadPass::forward(Index begin, Index end) const {
   }
 }
 
-//   dh += dz W        dW += dz^T h
+//   dh += s dz W        dW += dz^T (s h)
 //
 // `z` are the logits if they are still there. A row may have several targets (a prompt shared by
 // two answers), so the scatter divides columns among the threads, not rows.
@@ -107,6 +108,7 @@ void HeadPass::backward(Index begin, Index end, View z) const {
   linear_backward(dgathered, head_.dweight, z, gathered, head_.weight);
   replace_logits_backward(dgathered, z, gathered, head_.weight.matrix, row_of(begin),
                           head_.token_rows);
+  parallel_scale(dgathered, head_.scale);
   for_column_blocks(head_.dhidden.cols, [&](Index c0, Index c1) {
     for (Index m = begin; m < end; ++m) {
       Real* to = head_.dhidden.row(head_.targets[m].row);

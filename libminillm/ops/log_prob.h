@@ -1,7 +1,9 @@
 // The head: hidden states -> log-probabilities of given target tokens. The model's side of the
 // seam.
 //
-//   z = h W^T      logp = z[target] - logsumexp(z)
+//   z = s h W^T      logp = z[target] - logsumexp(z)
+//
+// with s = 1, but for families that divide their logits.
 //
 // Objectives see logp and answer with dlogp = dloss/dlogp; the vocabulary never crosses the seam.
 // Targets are taken a chunk at a time, so all logits never exist at once. One driver serves
@@ -44,6 +46,7 @@ struct Head {
   View dhidden = {};                // [N, C]  +=   null: forward only
   View dweight = {};                // [V, C]  +=   null: frozen, its product is skipped
   HeadScratch scratch;
+  Real scale = 1;                 // s
   TokenRowsPass token_rows = {};  // rows of the weight that adapters replace
 };
 

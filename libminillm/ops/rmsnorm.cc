@@ -1,5 +1,6 @@
 #include "libminillm/ops/rmsnorm.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -35,6 +36,13 @@ void backward_row(Real* dx, const Real* dy, const Real* x, const Real* w, Real r
   const Real r3s = r * r * r * s;
   for (Index j = 0; j < C; ++j) dx[j] += r * (w[j] * dy[j]) - r3s * x[j];
 }
+// The same where dy is replaced by dx.
+MINILLM_MULTIVERSION
+void replace_row(Real* dy, const Real* x, const Real* w, Real r, Index C) {
+  const Real s = lane_sum(C, [&](Index i) { return w[i] * dy[i] * x[i]; }) / static_cast<Real>(C);
+  const Real r3s = r * r * r * s;
+  for (Index j = 0; j < C; ++j) dy[j] = r * (w[j] * dy[j]) - r3s * x[j];
+}
 MINILLM_MULTIVERSION
 void backward_gain(Real* dw, const Real* dy, const Real* x, Real r, Index c0, Index c1) {
   for (Index c = c0; c < c1; ++c) dw[c] += dy[c] * x[c] * r;
@@ -60,6 +68,35 @@ void rmsnorm_backward(View dx, View dweight, ConstView dy, ConstView x, ConstVie
     for (Index n = 0; n < x.rows; ++n)
       backward_gain(dweight.row(0), dy.row(n), x.row(n), rstd(n, 0), c0, c1);
   });
+}
+
+void head_norm_forward(View x, View unnormed, View rstd, ConstView weight, Real epsilon) {
+  const Index D = weight.cols, heads = rstd.cols;
+  MINILLM_DCHECK(same_shape(x, unnormed) && x.cols == heads * D && rstd.rows == x.rows);
+#pragma omp parallel for schedule(static) if (worth_threads(x.rows * x.cols))
+  for (Index n = 0; n < x.rows; ++n) {
+    std::copy_n(x.row(n), x.cols, unnormed.row(n));
+    for (Index h = 0; h < heads; ++h)
+      rstd(n, h) =
+          forward_row(x.row(n) + h * D, unnormed.row(n) + h * D, weight.row(0), D, epsilon);
+  }
+}
+
+void head_norm_backward(View dx, View dweight, ConstView unnormed, ConstView weight,
+                        ConstView rstd) {
+  const Index D = weight.cols, heads = rstd.cols;
+  MINILLM_DCHECK(same_shape(dx, unnormed) && dx.cols == heads * D && rstd.rows == dx.rows);
+  if (dweight.data != nullptr)  // while dx still is the gradient of the normed rows
+    for_column_blocks(D, [&](Index c0, Index c1) {
+      for (Index n = 0; n < dx.rows; ++n)
+        for (Index h = 0; h < heads; ++h)
+          backward_gain(dweight.row(0), dx.row(n) + h * D, unnormed.row(n) + h * D, rstd(n, h), c0,
+                        c1);
+    });
+#pragma omp parallel for schedule(static)
+  for (Index n = 0; n < dx.rows; ++n)
+    for (Index h = 0; h < heads; ++h)
+      replace_row(dx.row(n) + h * D, unnormed.row(n) + h * D, weight.row(0), rstd(n, h), D);
 }
 
 }  // namespace minillm

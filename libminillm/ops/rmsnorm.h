@@ -22,6 +22,20 @@ void rmsnorm_forward(View y, View rstd, ConstView x, ConstView weight, Real epsi
 void rmsnorm_backward(View dx, View dweight, ConstView dy, ConstView x, ConstView weight,
                       ConstView rstd);
 
+// The same of each head by itself, in place: what Qwen3 does to queries and keys before RoPE, so
+// that no score can grow with their length (Henry et al. 2020, arXiv:2010.04245).
+//
+//   x         [N, heads * D]  in/out
+//   unnormed  [N, heads * D]  out  x as it was; backward needs it
+//   rstd      [N, heads]      out
+//   weight    [1, D]          in   the gain of all heads
+void head_norm_forward(View x, View unnormed, View rstd, ConstView weight, Real epsilon);
+
+// Writes dx [N, heads * D], which comes in as the gradient of the normed rows, and adds (+=) to
+// dweight [1, D]; null: frozen.
+void head_norm_backward(View dx, View dweight, ConstView unnormed, ConstView weight,
+                        ConstView rstd);
+
 }  // namespace minillm
 
 #endif  // LIBMINILLM_OPS_RMSNORM_H_

@@ -5,8 +5,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "libminillm/nn/model_family.h"
 #include "tests/testing/expect_error.h"
 #include "tests/testing/temp_dir.h"
+#include "tests/testing/tiny_model.h"
 #include "tests/testing/toy_model.h"
 
 namespace minillm {
@@ -168,8 +170,16 @@ TEST_F(HfConfigTest, ReadsOneManyOrNoEndTokens) {
 
 TEST_F(HfConfigTest, RefusesOtherArchitecturesByName) {
   EXPECT_ERROR(read(with("model_type", "gpt2")),
-               "'model_type': expected \"llama\" or \"mistral\", got \"gpt2\"");
-  EXPECT_ERROR(read_text("{}"), "'model_type': expected \"llama\" or \"mistral\", got nothing");
+               "'model_type': expected one of 'granite', 'smollm3', 'qwen3', 'qwen2', 'llama', "
+               "'mistral', got \"gpt2\"");
+  EXPECT_ERROR(read_text("{}"), "'model_type': expected one of");
+  EXPECT_ERROR(read(with("embedding_multiplier", 12)),
+               "'embedding_multiplier': expected none, got 12");
+  EXPECT_ERROR(read(with("no_rope_layers", {1, 0})), "'no_rope_layers': expected none, got [1,0]");
+  EXPECT_ERROR(read(with("use_sliding_window", true)),
+               "'use_sliding_window': expected false, got true");
+  EXPECT_ERROR(read(with("layer_types", {"full_attention", "sliding_attention"})),
+               "'layer_types': expected \"full_attention\" of all layers");
   EXPECT_ERROR(read(with("hidden_act", "gelu")), "'hidden_act': expected \"silu\", got \"gelu\"");
   EXPECT_ERROR(read(with("attention_bias", true)), "'attention_bias': expected false, got true");
   EXPECT_ERROR(read(with("mlp_bias", true)), "'mlp_bias': expected false, got true");
@@ -184,6 +194,40 @@ TEST_F(HfConfigTest, RefusesOtherArchitecturesByName) {
   }
   EXPECT_ERROR(read(with("rope_parameters", {{"partial_rotary_factor", 0.5}})),
                "expected 1, got 0.5");
+}
+
+// What Hugging Face's directories of each family say, beside a Llama's keys.
+TEST_F(HfConfigTest, ReadsAndWritesEveryFamily) {
+  for (const ModelFamily& family : model_families()) {
+    const ModelConfig config = minillm_testing::as_family(toy_config(), family.name);
+    const json j = json::parse(hf_config_json(config, &toy_tokenizer()));
+    EXPECT_EQ(j.at("model_type"), family.name);
+    EXPECT_EQ(j.at("architectures"), json({family.class_name + std::string("ForCausalLM")}));
+    EXPECT_EQ(read(j).model, config) << family.name;
+  }
+  json qwen3 = with("model_type", "qwen3");
+  qwen3.erase("head_dim");
+  EXPECT_EQ(read(qwen3).model.head_dim, 128) << "Qwen3Config's own default";
+  json granite = with("model_type", "granite");
+  EXPECT_EQ(read(granite).model.extras.attention_multiplier, 1) << "GraniteConfig's own default";
+  granite["logits_scaling"] = 0;
+  EXPECT_ERROR(read(granite), "logits_scaling: expected a number over 0, got 0");
+}
+
+TEST_F(HfConfigTest, ReadsWhichLayersOfSmolLm3DoNotTurn) {
+  json smollm3 = with("model_type", "smollm3");
+  smollm3["num_hidden_layers"] = 5;
+  EXPECT_EQ(read(smollm3).model.extras.no_rope_interval, 4) << "SmolLM3Config's own default";
+  smollm3["no_rope_layers"] = {1, 1, 1, 0, 1};
+  EXPECT_EQ(read(smollm3).model.extras.no_rope_interval, 4);
+  smollm3["no_rope_layers"] = {1, 1, 1, 1, 1};
+  EXPECT_EQ(read(smollm3).model.extras.no_rope_interval, 0);
+  smollm3["no_rope_layers"] = {1, 0, 1, 0, 1};
+  EXPECT_ERROR(read(smollm3), "'no_rope_layers': expected 0 for every 4th of 5 layers");
+  smollm3["no_rope_layer_interval"] = 2;
+  const ModelConfig config = read(smollm3).model;
+  EXPECT_TRUE(config.has_rope(0));
+  EXPECT_FALSE(config.has_rope(1));
 }
 
 TEST_F(HfConfigTest, KeepsWithinMistralsWindow) {

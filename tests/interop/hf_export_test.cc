@@ -10,6 +10,7 @@
 #include "libminillm/checkpoint/half_float.h"
 #include "libminillm/checkpoint/hf_tokenizer_files.h"
 #include "libminillm/core/file.h"
+#include "libminillm/nn/model_family.h"
 #include "tests/interop/export_sample.h"
 #include "tests/testing/compare.h"
 #include "tests/testing/expect_error.h"
@@ -22,6 +23,7 @@ namespace {
 
 using minillm_testing::ExportSample;
 using minillm_testing::TempDir;
+using minillm_testing::toy_config;
 using ::testing::ElementsAre;
 
 TEST(HfExport, HoldsWhatOthersReadAndNothingOfTheTraining) {
@@ -152,6 +154,21 @@ TEST(HfExport, NumpyReadsTheSameModel) {
       if (!difference) GTEST_SKIP() << kNoNumpy;
       EXPECT_LT(*difference, 2e-5) << path;
     }
+  }
+}
+
+TEST(HfExport, NumpyReadsModelsOfAllFamilies) {
+  for (const ModelFamily& family : model_families()) {
+    TempDir dir;
+    const Model model =
+        minillm_testing::random_model(minillm_testing::as_family(toy_config(), family.name));
+    write_checkpoint(dir.file("model"), {&model, &minillm_testing::toy_tokenizer(), {}, {}});
+    const auto difference =
+        numpy_difference(dir, dir.file("model"), model, minillm_testing::random_tokens(24, 5));
+    if (!difference) GTEST_SKIP() << kNoNumpy;
+    EXPECT_LT(*difference, 2e-5) << family.name;
+    minillm_testing::expect_same_bits(Checkpoint::open(dir.file("model")).load_model().parameters(),
+                                      model.parameters(), family.name);
   }
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A Hugging Face directory read by somebody else: Llama's forward pass in numpy, in double.
+"""A Hugging Face directory read by somebody else: the forward pass in numpy, in double, of Llama, Qwen2, Qwen3,
+SmolLM3 and Granite, each as its own config.json tells it.
 
   hf_reader.py DIRECTORY EXPECTED.json [ADAPTER]     {"tokens": [...], "logprobs": [...]}: log p(token i+1 | 0..i)
 
@@ -59,23 +60,38 @@ def forward(config, weights, tokens):
     dim = config.get("head_dim", config["hidden_size"] // heads)
     epsilon, theta = config["rms_norm_eps"], config["rope_theta"]
     mask = np.triu(np.full((len(tokens), len(tokens)), -np.inf), 1)
-    h = weights["model.embed_tokens.weight"][tokens]
+    family = config["model_type"]
+    granite = family == "granite"
+    branch = config["residual_multiplier"] if granite else 1
+    score_scale = config["attention_multiplier"] if granite else 1 / np.sqrt(dim)
+    turns = config["no_rope_layers"] if family == "smollm3" else [1] * config["num_hidden_layers"]
+    h = weights["model.embed_tokens.weight"][tokens] * (config["embedding_multiplier"] if granite else 1)
     for layer in range(config["num_hidden_layers"]):
         def w(name):
             return weights[f"model.layers.{layer}.{name}.weight"]
+
+        def project(name, count):
+            y = x @ w(f"self_attn.{name}_proj").T
+            if family == "qwen2":
+                y = y + weights[f"model.layers.{layer}.self_attn.{name}_proj.bias"]
+            return y.reshape(len(x), count, dim)
+
+        def place(y, name):
+            if family == "qwen3":
+                y = rms_norm(y, w(f"self_attn.{name}_norm"), epsilon)
+            return rotate(y, theta) if turns[layer] else y
         x = rms_norm(h, w("input_layernorm"), epsilon)
-        q = rotate((x @ w("self_attn.q_proj").T).reshape(len(x), heads, dim), theta)
-        k = rotate((x @ w("self_attn.k_proj").T).reshape(len(x), groups, dim), theta)
-        v = (x @ w("self_attn.v_proj").T).reshape(len(x), groups, dim)
+        q, k, v = place(project("q", heads), "q"), place(project("k", groups), "k"), project("v", groups)
         k, v = (np.repeat(t, heads // groups, 1) for t in (k, v))
-        scores = np.einsum("nhd,mhd->hnm", q, k) / np.sqrt(dim) + mask
+        scores = np.einsum("nhd,mhd->hnm", q, k) * score_scale + mask
         attended = np.einsum("hnm,mhd->nhd", np.exp(log_softmax(scores)), v)
-        h = h + attended.reshape(len(x), -1) @ w("self_attn.o_proj").T
+        h = h + branch * (attended.reshape(len(x), -1) @ w("self_attn.o_proj").T)
         x = rms_norm(h, w("post_attention_layernorm"), epsilon)
         gate = x @ w("mlp.gate_proj").T
-        h = h + (gate / (1 + np.exp(-gate)) * (x @ w("mlp.up_proj").T)) @ w("mlp.down_proj").T
+        h = h + branch * ((gate / (1 + np.exp(-gate)) * (x @ w("mlp.up_proj").T)) @ w("mlp.down_proj").T)
     head = weights["model.embed_tokens.weight" if config["tie_word_embeddings"] else "lm_head.weight"]
-    return log_softmax(rms_norm(h, weights["model.norm.weight"], epsilon) @ head.T)
+    logits = rms_norm(h, weights["model.norm.weight"], epsilon) @ head.T
+    return log_softmax(logits / (config["logits_scaling"] if granite else 1))
 
 
 def adapt(weights, config, directory):

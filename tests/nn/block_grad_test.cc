@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "libminillm/nn/model_family.h"
 #include "tests/testing/grad_check.h"
 #include "tests/testing/tiny_model.h"
 
@@ -18,13 +19,15 @@ using minillm_testing::dot;
 using minillm_testing::expect_gradient;
 using minillm_testing::random_values;
 
-constexpr Index N = 9, C = 8, F = 14, H = 4, QKV = 16;  // tiny_config: K = 2, D = 2
+constexpr Index N = 9, C = 8, F = 14, H = 4, K = 2, D = 2, QKV = 16;  // tiny_config
 
 BlockActivations make_activations() {
   return {.x = Matrix(N, C),
           .attn_in = Matrix(N, C),
           .attn_rstd = Matrix(N, 1),
           .qkv = Matrix(N, QKV),
+          .unnormed = Matrix(N, QKV - K * D),
+          .head_rstd = Matrix(N, H + K),
           .attn_out = Matrix(N, C),
           .lse = Matrix(N, H),
           .residual = Matrix(N, C),
@@ -44,8 +47,19 @@ BlockGradients make_gradients() {
           .inner = {}};
 }
 
-TEST(BlockGradient, MatchesCentralDifferences) {
-  const ModelConfig config = minillm_testing::tiny_config();
+std::vector<const ModelFamily*> pointers_to_families() {
+  std::vector<const ModelFamily*> families;
+  for (const ModelFamily& family : model_families()) families.push_back(&family);
+  return families;
+}
+
+class BlockGradient : public testing::TestWithParam<const ModelFamily*> {};
+INSTANTIATE_TEST_SUITE_P(OfFamily, BlockGradient, testing::ValuesIn(pointers_to_families()),
+                         [](const auto& family) { return std::string(family.param->name); });
+
+TEST_P(BlockGradient, MatchesCentralDifferences) {
+  const ModelConfig config = minillm_testing::tiny_config_of(GetParam()->name);
+  ASSERT_EQ(&family_of(config), GetParam());
   Model model = minillm_testing::random_model(config);
   const auto weights = view_parameters<const Real>(config, std::as_const(model).parameters());
   const auto gradients = view_parameters<Real>(config, model.gradients());
@@ -67,7 +81,8 @@ TEST(BlockGradient, MatchesCentralDifferences) {
   for (Real& stale : scratch.qkv.span()) stale = 99;  // left over from an earlier layer
   Matrix dx(N, C);
   std::ranges::copy(r, dx.span().begin());
-  block_backward(dx.view(), gradients.blocks[1], scratch, activations, weights.blocks[1], context);
+  block_backward(dx.view(), gradients.blocks[1], scratch, activations, weights.blocks[1], context,
+                 1);
 
   expect_gradient(loss, activations.x.span(), dx.span(), 1e-6, "x");
   for (const TensorInfo& tensor : model.tensors().tensors())

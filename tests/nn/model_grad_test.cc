@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "libminillm/nn/model_family.h"
 #include "libminillm/nn/trainable.h"
 #include "libminillm/objectives/bradley_terry.h"
 #include "libminillm/objectives/next_token.h"
@@ -26,21 +27,30 @@ using minillm_testing::random_tokens;
 constexpr Index V = 11;
 using Objective = std::function<Contribution(std::span<Real> dlogp, std::span<const Real> logp)>;
 
-// Tied and untied, and with heads that are together wider than the residual stream; some with an
-// adapter, too.
+// Tied and untied, with heads that are together wider than the residual stream, and of every
+// family; some with an adapter, too.
 std::vector<std::pair<ModelConfig, std::optional<AdapterKind>>> configs() {
   const ModelConfig tied = minillm_testing::tiny_config(true);
   const ModelConfig own = minillm_testing::tiny_config(false);
   ModelConfig wide = tied;
   wide.head_dim = 6;
-  return {{tied, {}},
-          {own, {}},
-          {wide, {}},
-          {wide, AdapterKind::kLora},
-          {own, AdapterKind::kLora},
-          {wide, AdapterKind::kParallel},
-          {own, AdapterKind::kPrompt},
-          {wide, AdapterKind::kPrefix}};
+  std::vector<std::pair<ModelConfig, std::optional<AdapterKind>>> all = {
+      {tied, {}},
+      {own, {}},
+      {wide, {}},
+      {wide, AdapterKind::kLora},
+      {own, AdapterKind::kLora},
+      {wide, AdapterKind::kParallel},
+      {own, AdapterKind::kPrompt},
+      {wide, AdapterKind::kPrefix}};
+  for (const ModelFamily& family : model_families().subspan(1)) {
+    all.push_back({minillm_testing::tiny_config_of(family.name), {}});
+    all.push_back({minillm_testing::tiny_config_of(family.name), AdapterKind::kLora});
+  }
+  all.push_back({minillm_testing::tiny_config_of("granite"), AdapterKind::kPrompt});
+  all.push_back({minillm_testing::tiny_config_of("granite"), AdapterKind::kPrefix});
+  all.push_back({minillm_testing::tiny_config_of("qwen3"), AdapterKind::kPrefix});
+  return all;
 }
 
 // Every parameter of the model, or of an adapter on it.
@@ -71,8 +81,8 @@ void expect_model_gradient(const TokenBatch& plain, const Objective& objective) 
     loss();
     model.backward(batch, dlogp, workspace);
     expect_gradient_of(model, loss,
-                       fmt::format("head_dim {}, {} head{}", config.head_dim,
-                                   config.tie_word_embeddings ? "tied" : "own",
+                       fmt::format("{}, head_dim {}, {} head{}", family_of(config).name,
+                                   config.head_dim, config.tie_word_embeddings ? "tied" : "own",
                                    kind ? ", " + minillm_testing::name_of(*kind) : ""));
   }
 }

@@ -30,7 +30,7 @@ std::vector<Index> visible_rows(const Segment& s, Index row) {
 void expect_plain_attention(const AttentionCase& c) {
   AttentionData data(c);
   data.forward();
-  const auto [H, K, D] = c.shape;
+  const Index H = c.shape.heads, K = c.shape.kv_heads, D = c.shape.head_dim;
   const View q = data.queries(data.qkv), k = data.keys(data.qkv), v = data.values(data.qkv);
   for (const Segment& s : c.segments) {
     for (Index i = s.begin; i < s.end; ++i) {

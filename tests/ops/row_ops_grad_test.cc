@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "libminillm/ops/bias.h"
 #include "libminillm/ops/embedding.h"
 #include "libminillm/ops/linear.h"
 #include "libminillm/ops/prefix.h"
@@ -52,6 +53,38 @@ TEST(LinearGradient, OfASquareWeightIsNotTransposed) {
   };
   Matrix dx(3, 4), dweight(4, 4);
   linear_backward(dx.view(), dweight.view(), r.view(), x.view(), weight.view());
+  expect_gradient(loss, x.span(), dx.span(), kTolerance, "x");
+  expect_gradient(loss, weight.span(), dweight.span(), kTolerance, "weight");
+}
+
+TEST(BiasGradient, MatchesCentralDifferences) {
+  constexpr Index N = 7, out = 35;
+  Matrix y(N, out), bias = random_matrix(out, 1, 2);
+  const Matrix r = random_matrix(N, out, 3);
+  const auto loss = [&] {
+    fill(y.view(), 0);
+    bias_forward(y.view(), bias.view());
+    return dot(r.span(), y.span());
+  };
+  Matrix dbias(out, 1);
+  bias_backward(dbias.view(), r.view());
+  bias_backward({}, r.view());  // frozen
+  expect_gradient(loss, bias.span(), dbias.span(), kTolerance, "bias");
+}
+
+TEST(HeadNormGradient, MatchesCentralDifferences) {
+  constexpr Index N = 5, heads = 3, D = 6;
+  Matrix x = random_matrix(N, heads * D, 1), weight = random_matrix(1, D, 2);
+  Matrix y(N, heads * D), unnormed(N, heads * D), rstd(N, heads);
+  const Matrix r = random_matrix(N, heads * D, 3);
+  const auto loss = [&] {
+    std::ranges::copy(x.span(), y.span().begin());
+    head_norm_forward(y.view(), unnormed.view(), rstd.view(), weight.view(), 1e-2);
+    return dot(r.span(), y.span());
+  };
+  loss();
+  Matrix dx = random_matrix(N, heads * D, 3), dweight(1, D);
+  head_norm_backward(dx.view(), dweight.view(), unnormed.view(), weight.view(), rstd.view());
   expect_gradient(loss, x.span(), dx.span(), kTolerance, "x");
   expect_gradient(loss, weight.span(), dweight.span(), kTolerance, "weight");
 }

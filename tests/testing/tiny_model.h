@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libminillm/core/rng.h"
@@ -40,6 +41,24 @@ inline minillm::ModelConfig tiny_config(bool tied = true) {
   config.tie_word_embeddings = tied;
   config.initializer_range = 0.4;
   return config;
+}
+
+// With what a family adds to a Llama (nn/model_family.h).
+inline minillm::ModelConfig as_family(minillm::ModelConfig config, std::string_view family) {
+  minillm::ModelExtras& extras = config.extras;
+  extras.qkv_bias = family == "qwen2";
+  extras.qk_norm = family == "qwen3";
+  if (family == "smollm3") extras.no_rope_interval = 2;
+  if (family == "granite") {
+    extras.embedding_multiplier = 3;
+    extras.residual_multiplier = 0.6;
+    extras.attention_multiplier = 0.4;
+    extras.logits_scaling = 1.7;
+  }
+  return config;
+}
+inline minillm::ModelConfig tiny_config_of(std::string_view family) {
+  return as_family(tiny_config(), family);
 }
 
 // Large enough to reach every path of the kernels: more than one block over k (C > 256), edges of
