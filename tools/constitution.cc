@@ -61,7 +61,8 @@ int run(const Arguments& arguments) {
   MINILLM_CHECK(judge_checkpoint.tokenizer().hash() == tokenizer.hash(),
                 "judge '{}': it has another tokenizer than '{}'", judge_checkpoint.path(),
                 checkpoint.path());
-  const Model model = checkpoint.load_model(), judge = judge_checkpoint.load_model();
+  const Model model = checkpoint.load_model(Checkpoint::Use::kFrozen),
+              judge = judge_checkpoint.load_model(Checkpoint::Use::kFrozen);
   WorkBar bar;
   const Constitution result = apply_principle(
       model, judge, tokenizer, principle, requests, arguments.config,

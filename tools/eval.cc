@@ -79,7 +79,7 @@ void report_dropped(const std::vector<DatasetReport>& reports) {
 
 void evaluate_loss(const Arguments& arguments) {
   const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint, arguments.adapters);
-  const Model model = checkpoint.load_model();
+  const Model model = checkpoint.load_model(Checkpoint::Use::kFrozen);
   const Tokenizer tokenizer = checkpoint.tokenizer();
   std::vector<std::string> documents;
   report_dropped(
@@ -105,7 +105,7 @@ Tokenizer chat_tokenizer(const Arguments& arguments, const Checkpoint& checkpoin
 
 void evaluate_conversations(const Arguments& arguments) {
   const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint, arguments.adapters);
-  const Model model = checkpoint.load_model();
+  const Model model = checkpoint.load_model(Checkpoint::Use::kFrozen);
   const Tokenizer tokenizer = chat_tokenizer(arguments, checkpoint);
   const auto data =
       read_conversations(arguments.files, parse_bad_record_policy(arguments.on_bad_record));
@@ -132,7 +132,7 @@ std::vector<RenderedPair> read_pairs(const Arguments& arguments, const Tokenizer
 
 void evaluate_pairs(const Arguments& arguments) {
   const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint, arguments.adapters);
-  const Model model = checkpoint.load_model();
+  const Model model = checkpoint.load_model(Checkpoint::Use::kFrozen);
   const Tokenizer tokenizer = chat_tokenizer(arguments, checkpoint);
   std::vector<RenderedPair> pairs = read_pairs(arguments, tokenizer);
   const Index too_long = remove_too_long(pairs, max_positions(model));
@@ -144,7 +144,8 @@ void evaluate_pairs(const Arguments& arguments) {
     MINILLM_CHECK(other.tokenizer().hash() == tokenizer.hash(),
                   "reference '{}': it has another tokenizer than '{}'", arguments.reference,
                   arguments.checkpoint);
-    const auto reference = pair_log_probs(other.load_model(), pairs, on_terminal());
+    const auto reference =
+        pair_log_probs(other.load_model(Checkpoint::Use::kFrozen), pairs, on_terminal());
     const PreferenceSums sums =
         evaluate_rewards(pairs, policy, reference, {.beta = arguments.beta});
     metrics = named_metrics(sums);
@@ -155,7 +156,7 @@ void evaluate_pairs(const Arguments& arguments) {
 
 void evaluate_reward_model(const Arguments& arguments) {
   const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint, arguments.adapters);
-  const Model model = checkpoint.load_model();
+  const Model model = checkpoint.load_model(Checkpoint::Use::kFrozen);
   const Tokenizer tokenizer = chat_tokenizer(arguments, checkpoint);
   std::vector<RenderedPair> pairs = read_pairs(arguments, tokenizer);
   const Index too_long = remove_too_long(pairs, max_positions(model) - 1);
@@ -185,7 +186,8 @@ void print_log_probs(const Arguments& arguments) {
   const std::vector<Token> ids = ids_given
                                      ? parse_token_ids(arguments.token_ids)
                                      : encode_raw_prompt(checkpoint.tokenizer(), arguments.text);
-  const std::vector<Real> logp = token_log_probs(checkpoint.load_model(), ids);
+  const std::vector<Real> logp =
+      token_log_probs(checkpoint.load_model(Checkpoint::Use::kFrozen), ids);
   if (arguments.json) {
     Json values = Json::array({nullptr});
     for (const Real value : logp) values.push_back(value);

@@ -24,7 +24,7 @@ BothRewards judge_answers(const BestOfArguments& arguments,
                           const std::vector<RewardedQuestion>& questions,
                           const WeightedRewards& proxy, const WeightedRewards& gold) {
   const Checkpoint checkpoint = Checkpoint::open(arguments.checkpoint);
-  const Model model = checkpoint.load_model();
+  const Model model = checkpoint.load_model(Checkpoint::Use::kFrozen);
   const Tokenizer tokenizer = checkpoint.tokenizer();
   check_chat_template(taught_chat_template(checkpoint.state()), tokenizer);
   Generator generator(model, tokenizer);

@@ -30,7 +30,7 @@ struct Result {
 };
 
 Model language_model(const Checkpoint& checkpoint, const std::string& path) {
-  Model model = checkpoint.load_model();
+  Model model = checkpoint.load_model(Checkpoint::Use::kFrozen);
   MINILLM_CHECK(model.config().has_lm_head(),
                 "checkpoint '{}': is a reward model, which answers nothing", path);
   return model;

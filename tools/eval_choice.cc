@@ -171,7 +171,7 @@ void evaluate_files(const ChoiceArguments& arguments, Communicator* ranks, bool 
   for (const std::string& file : arguments.files)
     tasks.push_back(read(file, arguments.limit > 0 ? arguments.limit : kAllItems));
   const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint, arguments.adapters);
-  const Model model = checkpoint.load_model();
+  const Model model = checkpoint.load_model(Checkpoint::Use::kFrozen);
   const Tokenizer tokenizer = checkpoint.tokenizer();
   ChoiceLog log(arguments.items, model_key(checkpoint, tokenizer), !first_rank);
   const auto bar = std::make_shared<WorkBar>();

@@ -176,7 +176,12 @@ void evaluate_world_set(const WorldArguments& arguments, Communicator* ranks) {
   world::WorldEvalSet set =
       world::load_world_eval(world_file(arguments.directory, "eval.jsonl"), split);
   const Checkpoint checkpoint = open_checkpoint(arguments.checkpoint, arguments.adapters);
-  Subject subject{checkpoint.load_model(),    checkpoint.tokenizer(), split, std::move(set), {}, {},
+  Subject subject{checkpoint.load_model(Checkpoint::Use::kFrozen),
+                  checkpoint.tokenizer(),
+                  split,
+                  std::move(set),
+                  {},
+                  {},
                   {ProgressFunction(), ranks}};
   if (!arguments.notes.empty()) subject.notes.emplace(arguments.notes);
   if (!arguments.policy.empty()) subject.policy = Policy::load(arguments.policy);

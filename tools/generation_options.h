@@ -57,8 +57,8 @@ struct LoadedModel {
   static LoadedModel load(const std::string& path, const std::string& chat_template = "",
                           const AdapterOptions& adapters = {}) {
     const Checkpoint checkpoint = open_checkpoint(path, adapters);
-    return {path, checkpoint.load_model(), tokenizer_with(checkpoint, chat_template),
-            taught_chat_template(checkpoint.state())};
+    return {path, checkpoint.load_model(Checkpoint::Use::kFrozen),
+            tokenizer_with(checkpoint, chat_template), taught_chat_template(checkpoint.state())};
   }
   // Call this before chatting. Throws Error if another template was taught, unless `force`.
   void check_can_chat(bool force) const {

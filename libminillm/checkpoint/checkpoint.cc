@@ -50,8 +50,29 @@ bool is_checkpoint_directory(const std::string& path) {
 }
 
 void read_weights(const TensorFiles& files, Model& model) {
-  for (const TensorInfo& t : model.tensors().tensors())
-    files.read(t.name, tensor_span(model.parameters(), t));
+  std::vector<Real> values;
+  for (const TensorInfo& t : model.tensors().tensors()) {
+    if (const std::span<Real> all = model.parameters(); !all.empty()) {
+      files.read(t.name, tensor_span(all, t));
+      continue;
+    }
+    for_each_part(t, [&](Index first, Index count) {
+      values.resize(static_cast<size_t>(count));
+      files.read_part(t.name, first, values);
+      model.store().write(t, first, values);
+    });
+  }
+}
+
+// Bfloat16 where all matrices of the files are: then nothing is rounded.
+Storage storage_of(const TensorFiles& files) {
+  return std::ranges::all_of(files.tensors(),
+                             [](const auto& t) {
+                               const SafetensorsTensor& tensor = *t.second.tensor;
+                               return tensor.shape.size() < 2 || tensor.dtype == "BF16";
+                             })
+             ? Storage::kBfloat16
+             : Storage::kReal;
 }
 
 }  // namespace
@@ -146,16 +167,16 @@ TensorFiles Checkpoint::open_weights() const {
   return files;
 }
 
-Model Checkpoint::load_model() const {
+Model Checkpoint::load_model(Use use) const {
   if (base_ != nullptr) {
-    Model model = base_->load_model();
+    Model model = base_->load_model(use);
     if (model.config().heads != config_.heads) model = with_heads(model, config_.heads);
     model.adapt(std::make_shared<Adapter>(load_adapter(model)));
     return model;
   }
   // Opened first: no memory is allocated for what a config merely claims.
   const TensorFiles files = open_weights();
-  Model model(config_);
+  Model model(config_, use == Use::kFrozen ? storage_of(files) : Storage::kReal);
   read_weights(files, model);
   return model;
 }

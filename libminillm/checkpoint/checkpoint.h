@@ -58,9 +58,12 @@ class Checkpoint {
   const ModelConfig& model_config() const { return config_; }
   // Ids that end a text, according to config.json: for directories without a tokenizer.
   const std::vector<Token>& eos_token_ids() const { return eos_token_ids_; }
-  // The model with its weights, adapted by its adapter. Throws Error unless every tensor is there
-  // and none is left over, shapes are as configured, and every number is finite.
-  Model load_model() const;
+  // What a model is loaded for: to be trained, merged or saved; or to be read only, and adapted.
+  enum class Use { kAny, kFrozen };
+  // The model with its weights, adapted by its adapter. A frozen one of a file in bfloat16 is kept
+  // so, in half the memory: no number is another. Throws Error unless every tensor is there and
+  // none is left over, shapes are as configured, and every number is finite.
+  Model load_model(Use use = Use::kAny) const;
   // Of an adapter: it alone, several as one, for the model of its base.
   Adapter load_adapter(const Model& base) const;
   // The same into a model of this configuration; of an adapter, into the model's adapter.

@@ -94,6 +94,10 @@ void write_checkpoint(const std::string& path, const CheckpointContents& content
   const Model& model = *contents.model;
   if (contents.tokenizer != nullptr) check_vocabulary(model.config(), *contents.tokenizer, path);
   if (model.adapter() != nullptr) return write_adapter(path, contents);
+  MINILLM_CHECK(model.store().storage() == Storage::kReal,
+                "checkpoint '{}': not written: the model's matrices are kept in bfloat16: expected "
+                "one that was loaded to be saved",
+                path);
   check_finite(model.tensors(), model.parameters(),
                fmt::format("checkpoint '{}': not written", path));
 

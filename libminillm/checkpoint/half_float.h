@@ -1,5 +1,6 @@
-// The two 16-bit floating-point formats of published weights, to and from float. Widening is exact;
-// narrowing rounds to the nearest number, and to the even one of two that are equally near.
+// The 16-bit floating-point formats of published weights, to and from float: bfloat16 is in
+// core/bfloat16.h. Widening is exact; narrowing rounds to the nearest number, and to the even one of
+// two that are equally near.
 
 #ifndef LIBMINILLM_CHECKPOINT_HALF_FLOAT_H_
 #define LIBMINILLM_CHECKPOINT_HALF_FLOAT_H_
@@ -8,10 +9,9 @@
 #include <cmath>
 #include <cstdint>
 
-namespace minillm {
+#include "libminillm/core/bfloat16.h"
 
-// bfloat16: the upper half of a float.
-inline float bfloat16_to_float(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
+namespace minillm {
 
 // IEEE 754 binary16: 1 sign bit, 5 exponent bits (bias 15), 10 fraction bits.
 inline float float16_to_float(uint16_t bits) {
@@ -24,13 +24,6 @@ inline float float16_to_float(uint16_t bits) {
   // Infinity and NaN keep their exponent of all ones; others move from bias 15 to bias 127.
   const uint32_t wide = exponent == 31 ? 255 : exponent + 127 - 15;
   return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
-}
-
-// NaN stays NaN: a bit that cannot be rounded away is set.
-inline uint16_t float_to_bfloat16(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  if (std::isnan(value)) return static_cast<uint16_t>(bits >> 16 | 64);
-  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 // Beyond 65519 there is only infinity.

@@ -225,7 +225,7 @@ TrainOutcome dpo(DpoConfig config, const StageOptions& options, const TrainerEve
   validate(config);
   StageRun run("dpo", config, options, events);
   run.expect_files();
-  run.start_from(open_starting_point(options));
+  run.start_from(open_starting_point(options, Heads::kLanguageModel, use_of_start(config.train)));
   const std::vector<std::string> none;
   const auto reader =
       pair_loss_of(config.loss).judges_single_answers ? read_judged_answers : read_preferences;

@@ -80,7 +80,7 @@ Comparison compare_checkpoints(const std::vector<CheckpointSource>& sources,
     const std::string taught = taught_chat_template(checkpoints[c].state());
     const Tokenizer tokenizer = checkpoints[c].tokenizer();
     check_chat_template(taught, tokenizer);
-    const Model model = checkpoints[c].load_model();
+    const Model model = checkpoints[c].load_model(Checkpoint::Use::kFrozen);
     std::vector<std::vector<Token>> as_text, as_chat;
     for (const Prompt& prompt : prompts) {
       as_text.push_back(encode_raw_prompt(tokenizer, raw_text(prompt)));

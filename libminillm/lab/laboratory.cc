@@ -160,9 +160,9 @@ std::optional<Answers> Laboratory::answers(const Trained& trained, const Questio
       throw Error("lab: interrupted: run it again to go on", ExitCode::kInterrupted);
     const Checkpoint checkpoint = CheckpointSource{trained.checkpoint, trained.adapters}.open();
     create_directories(cell_directory(trained.key));
-    write_file_atomic(
-        path, answers_to_json(group.ask(checkpoint.load_model(), checkpoint.tokenizer(), seed,
-                                        options_.split)));
+    write_file_atomic(path,
+                      answers_to_json(group.ask(checkpoint.load_model(Checkpoint::Use::kFrozen),
+                                                checkpoint.tokenizer(), seed, options_.split)));
   }
   return answers_from_json(read_file(path), path);
 }

@@ -56,7 +56,7 @@ std::string sampled_text(const OwnText& own, uint64_t seed, const std::string& a
       fmt::format("sampled_{}_{}_{}.jsonl", own.documents, own.temperature, own.generation));
   if (file_exists(path)) return path;
   const Checkpoint checkpoint = Checkpoint::open(author);
-  const Model model = checkpoint.load_model();
+  const Model model = checkpoint.load_model(Checkpoint::Use::kFrozen);
   DocumentSampling sampling{.documents = own.documents, .generation = {}};
   sampling.generation.sampling.temperature = own.temperature;
   sampling.generation.max_tokens = model.positions();

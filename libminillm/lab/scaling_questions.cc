@@ -65,7 +65,7 @@ ScalingQuestions::ScalingQuestions(uint64_t seed, world::Split split, Asked aske
 ScalingPoint ScalingQuestions::ask(const Checkpoint& checkpoint) const {
   MINILLM_CHECK(checkpoint.state().has_value(), "scaling: '{}' has no training state",
                 checkpoint.path());
-  const Model model = checkpoint.load_model();
+  const Model model = checkpoint.load_model(Checkpoint::Use::kFrozen);
   const Tokenizer tokenizer = checkpoint.tokenizer();
   ScalingPoint point;
   point.tokens = checkpoint.state()->tokens;

@@ -68,7 +68,7 @@ void write_constitutional_pairs(const PlannedStep& planned, const std::string& b
   const Checkpoint checkpoint = Checkpoint::open(before);
   const Tokenizer tokenizer = checkpoint.tokenizer();
   check_chat_template(taught_chat_template(checkpoint.state()), tokenizer);
-  const Model model = checkpoint.load_model();
+  const Model model = checkpoint.load_model(Checkpoint::Use::kFrozen);
   ConstitutionConfig config;
   config.seed = planned.seed;
   const auto progress = [&](double done, double total) {

@@ -147,9 +147,12 @@ void Adapter::initialize(uint64_t seed, const Weights& base) {
     for (Real& w : tensor_span(parameters(), tensor))
       w = is_a(tensor.name) ? static_cast<Real>(bound * (2 * rng.uniform() - 1)) : Real{0};
     if (tensor.name != kEmbedRowsName && tensor.name != kHeadRowsName) continue;
-    const ConstView table = tensor.name == kEmbedRowsName ? base.embed : base.head.matrix;
+    const StoredMatrix table = tensor.name == kEmbedRowsName ? base.embed : base.head;
     Real* to = parameters().data() + tensor.offset;
-    for (const Token token : shape_.tokens) to = std::copy_n(table.row(token), table.cols, to);
+    for (const Token token : shape_.tokens) {
+      table.read_row(token, to);
+      to += table.cols();
+    }
   }
 }
 

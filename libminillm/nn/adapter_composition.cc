@@ -22,14 +22,15 @@ std::span<const Real> factor(const Source& source, const std::string& name) {
 
 // rows_t += weight (replaced_t - table_t) for the tokens t that are replaced. Of weight 1 on the
 // table's own row it is the replaced row, to the bit.
-void add_rows(View rows, std::span<const Token> tokens, ConstView table, const TokenRows& replaced,
-              double weight) {
+void add_rows(View rows, std::span<const Token> tokens, const StoredMatrix& table,
+              const TokenRows& replaced, double weight) {
+  std::vector<Real> base(static_cast<size_t>(rows.cols));
   for (size_t i = 0; i < replaced.ids.size(); ++i) {
     const auto at = std::ranges::lower_bound(tokens, replaced.ids[i]) - tokens.begin();
     const Real* from = replaced.rows.row(static_cast<Index>(i));
-    const Real* base = table.row(replaced.ids[i]);
+    table.read_row(replaced.ids[i], base.data());
     for (Index c = 0; c < rows.cols; ++c) {
-      const double added = weight * (double{from[c]} - double{base[c]});
+      const double added = weight * (double{from[c]} - double{base[static_cast<size_t>(c)]});
       rows(at, c) = static_cast<Real>(double{rows(at, c)} + added);
     }
   }
@@ -81,7 +82,7 @@ Adapter composed(const Model& base, std::span<const WeightedAdapter> adapters) {
           std::ranges::copy(factor(entries[i].source, name), to);
         } else if (name == kEmbedRowsName || name == kHeadRowsName) {
           const bool embed = name == kEmbedRowsName;
-          const ConstView table = embed ? base.weights().embed : base.weights().head.matrix;
+          const StoredMatrix table = embed ? base.weights().embed : base.weights().head;
           for (const auto& [adapter, weight] : adapters)
             add_rows(View(to, rows, cols), shape.tokens, table,
                      embed ? adapter->embed_rows() : adapter->head_rows(), weight);
@@ -107,8 +108,7 @@ void replace_rows(Model& model, const char* tensor, const TokenRows& replaced) {
 
 // w_oi + s sum_r b_or a_ri
 Model merged(const Model& model) {
-  Model result(model.config());
-  std::ranges::copy(model.parameters(), result.parameters().begin());
+  Model result = copy_of(model, Storage::kReal);
   const Adapter* adapter = model.adapter();
   if (adapter == nullptr) return result;
   MINILLM_CHECK(

@@ -50,15 +50,17 @@ void number_positions(std::span<int32_t> positions, std::span<const Segment> seg
 
 }  // namespace
 
-Model::Model(const ModelConfig& config)
+Model::Model(const ModelConfig& config, Storage storage)
     : config_(validated(config)),
       table_(make_tensor_table(config)),
-      parameters_(table_.size()),
+      parameters_(config, table_, storage),
       rope_(config.max_position_embeddings, config.head_dim, config.rope_theta,
             config.rope_scaling),
-      weights_(view_parameters<const Real>(config, parameters_.span())) {}
+      weights_(parameters_.views()) {}
 
 void Model::initialize(uint64_t seed) {
+  MINILLM_CHECK(parameters_.storage() == Storage::kReal,
+                "model: initialize: expected parameters in Real, got bfloat16");
   const double residual_scale = 1 / std::sqrt(2.0 * static_cast<double>(config_.num_hidden_layers));
   uint64_t stream = 0;  // by place in the list: stored seeds depend on it
   for_each_tensor(config_, [&](const std::string& name, const auto&, TensorKind kind, const auto&) {
@@ -86,6 +88,9 @@ const Gradients& Model::gradient_views() {
     }
     dweights_.score = adapter_->dscore();
   } else if (gradients_.size() == 0) {
+    MINILLM_CHECK(parameters_.storage() == Storage::kReal,
+                  "model: its matrices are kept in bfloat16, which cannot be trained: expected an "
+                  "adapter on it, or parameters in Real");
     gradients_ = Arena(table_.size());
     dweights_ = view_parameters<Real>(config_, gradients_.span());
   }
@@ -94,7 +99,7 @@ const Gradients& Model::gradient_views() {
 
 void Model::adapt(std::shared_ptr<Adapter> adapter) {
   const Precision precision = weights_.blocks.front().wqkv.precision;
-  weights_ = view_parameters<const Real>(config_, parameters());
+  weights_ = parameters_.views();
   adapted_.reset();
   adapter_ = std::move(adapter);
   gradients_ = Arena();
@@ -254,15 +259,36 @@ void Model::logits(View out, std::span<const Index> rows, Workspace& ws,
   }
 }
 
+namespace {
+
+// Of the tensors that both have.
+void copy_parameters(const Model& from, Model& to) {
+  std::vector<Real> values;
+  for (const TensorInfo& tensor : to.tensors().tensors()) {
+    const TensorInfo* source = from.tensors().find(tensor.name);
+    if (source == nullptr) continue;
+    for_each_part(tensor, [&](Index first, Index count) {
+      values.resize(static_cast<size_t>(count));
+      from.store().read(*source, first, values);
+      to.store().write(tensor, first, values);
+    });
+  }
+}
+
+}  // namespace
+
+Model copy_of(const Model& model, Storage storage) {
+  Model result(model.config(), storage);
+  copy_parameters(model, result);
+  return result;
+}
+
 Model with_heads(const Model& model, Heads heads) {
   ModelConfig config = model.config();
   config.heads = heads;
   if (config.has_lm_head()) check_lm_head(model.config());
-  Model result(config);
-  for (const TensorInfo& tensor : result.tensors().tensors())
-    if (const TensorInfo* from = model.tensors().find(tensor.name))
-      std::ranges::copy(tensor_span(model.parameters(), *from),
-                        tensor_span(result.parameters(), tensor).begin());
+  Model result(config, model.store().storage());
+  copy_parameters(model, result);
   if (const Adapter* adapter = model.adapter())
     result.adapt(std::make_shared<Adapter>(with_score(*adapter, config, config.has_score_head())));
   return result;

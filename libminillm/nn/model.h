@@ -22,6 +22,7 @@
 #include "libminillm/nn/adapter.h"
 #include "libminillm/nn/kv_cache.h"
 #include "libminillm/nn/model_config.h"
+#include "libminillm/nn/parameter_store.h"
 #include "libminillm/nn/parameters.h"
 #include "libminillm/nn/pass_events.h"
 #include "libminillm/nn/workspace.h"
@@ -32,8 +33,9 @@ namespace minillm {
 
 class Model {
  public:
-  // Allocates the parameters, all zero. Throws Error if the config is invalid.
-  explicit Model(const ModelConfig& config);
+  // Allocates the parameters, all zero. Throws Error if the config is invalid. In kBfloat16 the
+  // matrices take half the memory; they can be read, and adapted, but not trained.
+  explicit Model(const ModelConfig& config, Storage storage = Storage::kReal);
 
   // Fresh weights, a pure function of (config, seed): N(0, initializer_range), the two projections
   // that write to the residual stream scaled by 1/sqrt(2L) (GPT-2), gains one, a score head zero.
@@ -41,8 +43,12 @@ class Model {
 
   const ModelConfig& config() const { return config_; }
   const TensorTable& tensors() const { return table_; }
+  // All parameters in one array; empty where the matrices are kept in bfloat16. store() reads and
+  // writes either.
   std::span<Real> parameters() { return parameters_.span(); }
   std::span<const Real> parameters() const { return parameters_.span(); }
+  ParameterStore& store() { return parameters_; }
+  const ParameterStore& store() const { return parameters_; }
   // Gradients of what is trained: all parameters, or the adapter's, in their layout; allocated
   // (zero) at the first call.
   std::span<Real> gradients();
@@ -128,7 +134,7 @@ class Model {
 
   ModelConfig config_;
   TensorTable table_;
-  Arena parameters_;
+  ParameterStore parameters_;
   Arena gradients_;
   RopeTable rope_;
   Weights weights_;     // views into parameters_, with the adapter around them
@@ -137,6 +143,9 @@ class Model {
   std::optional<AdaptedWeights> adapted_;  // what weights_ points at
   const PassEvents* events_ = nullptr;
 };
+
+// A copy without the adapter, of the same numbers (rounded, if `storage` asks for it).
+Model copy_of(const Model& model, Storage storage);
 
 // A copy with these heads: a new score head is zero. Throws Error if a reward model is to have a
 // language-model head.

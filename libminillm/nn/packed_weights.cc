@@ -9,7 +9,7 @@ PackedWeights::PackedWeights(const ModelConfig& config, const Weights& weights, 
   matrices_.resize(count);
   auto next = matrices_.begin();
   for_each_product(config, weights_, [&](Weight& weight) {
-    next->pack_nt(weight.matrix, precision);
+    next->pack_nt(weight, precision);
     weight.packed = &*next++;
   });
 }

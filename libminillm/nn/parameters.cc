@@ -5,13 +5,52 @@
 namespace minillm {
 namespace {
 
-ConstView& matrix_of(Weight& weight) { return weight.matrix; }
+ConstView& matrix_of(StoredMatrix& stored) { return stored.matrix; }
 template <typename T>
 BasicView<T>& matrix_of(BasicView<T>& view) {
   return view;
 }
+// Only matrices may be kept in bfloat16.
+Bfloat16View* half_of(StoredMatrix& stored) { return &stored.half; }
+template <typename T>
+Bfloat16View* half_of(BasicView<T>&) {
+  return nullptr;
+}
+
+// Takes the tensor's numbers from where `next` is on; those of a fused matrix follow the rows that
+// are there.
+template <typename T>
+void extend(BasicView<T>& view, T*& next, const std::vector<Index>& shape, TensorKind kind) {
+  const bool column = kind == TensorKind::kBias;  // a number for each row of a matrix
+  const Index cols = column ? 1 : shape.back();
+  const Index rows = column || shape.size() > 1 ? shape.front() : 1;
+  if (view.data == nullptr) view = BasicView<T>(next, 0, cols);
+  MINILLM_DCHECK(view.cols == cols && view.row(view.rows) == next);
+  view.rows += rows;
+  next += rows * cols;
+}
+
+template <typename T>
+Parameters<T> view_all(const ModelConfig& config, T* reals, const Bfloat16* halves, bool half) {
+  Parameters<T> p;
+  p.blocks.resize(static_cast<size_t>(config.num_hidden_layers));
+  for_each_tensor(config, [&](const auto&, const std::vector<Index>& shape, TensorKind kind,
+                              const auto& member) {
+    if (Bfloat16View* view = half_of(member(p)); view != nullptr && half && is_matrix(kind))
+      extend(*view, halves, shape, kind);
+    else
+      extend(matrix_of(member(p)), reals, shape, kind);
+  });
+  if (config.has_lm_head() && config.tie_word_embeddings) p.head = p.embed;
+  return p;
+}
 
 }  // namespace
+
+bool is_matrix(TensorKind kind) {
+  return kind == TensorKind::kEmbedding || kind == TensorKind::kMatrix ||
+         kind == TensorKind::kResidualOutput;
+}
 
 TensorTable make_tensor_table(const ModelConfig& config) {
   TensorTable table;
@@ -24,24 +63,12 @@ TensorTable make_tensor_table(const ModelConfig& config) {
 
 template <typename T>
 Parameters<T> view_parameters(const ModelConfig& config, std::span<T> flat) {
-  Parameters<T> p;
-  p.blocks.resize(static_cast<size_t>(config.num_hidden_layers));
-  T* next = flat.data();
-  for_each_tensor(config, [&](const auto&, const std::vector<Index>& shape, TensorKind kind,
-                              const auto& member) {
-    const bool column = kind == TensorKind::kBias;  // a number for each row of a matrix
-    const Index cols = column ? 1 : shape.back();
-    const Index rows = column || shape.size() > 1 ? shape.front() : 1;
-    BasicView<T>& view = matrix_of(member(p));
-    if (view.data == nullptr) view = BasicView<T>(next, 0, cols);
-    // The next rows of a fused matrix follow those that are there.
-    MINILLM_DCHECK(view.cols == cols && view.row(view.rows) == next);
-    view.rows += rows;
-    next += rows * cols;
-  });
-  if (config.has_lm_head() && config.tie_word_embeddings) p.head = p.embed;
-  MINILLM_DCHECK(next == flat.data() + flat.size());
-  return p;
+  return view_all<T>(config, flat.data(), nullptr, false);
+}
+
+Weights view_weights(const ModelConfig& config, std::span<const Real> reals, const Bfloat16* halves,
+                     bool half) {
+  return view_all<const Real>(config, reals.data(), halves, half);
 }
 
 template Parameters<Real> view_parameters(const ModelConfig&, std::span<Real>);

@@ -28,6 +28,8 @@ namespace minillm {
 // plain views. A null gradient view means that the tensor is frozen: its product is skipped.
 template <typename T>
 using ProductMatrix = std::conditional_t<std::is_const_v<T>, Weight, BasicView<T>>;
+template <typename T>
+using Table = std::conditional_t<std::is_const_v<T>, StoredMatrix, BasicView<T>>;
 
 template <typename T>
 struct BlockParameters {
@@ -46,7 +48,7 @@ struct BlockParameters {
 
 template <typename T>
 struct Parameters {
-  BasicView<T> embed;                      // [V, C]
+  Table<T> embed;                          // [V, C]
   std::vector<BlockParameters<T>> blocks;  // [L]
   BasicView<T> final_norm;                 // [1, C]
   ProductMatrix<T> head;                   // [V, C]; the same memory as `embed` when tied
@@ -143,6 +145,11 @@ TensorTable make_tensor_table(const ModelConfig& config);
 // Views of every tensor inside `flat`, laid out by make_tensor_table(config).
 template <typename T>
 Parameters<T> view_parameters(const ModelConfig& config, std::span<T> flat);
+// The same of a model whose matrices are kept in bfloat16, if `half`: each kind of number in an
+// array of its own, in the list's order (nn/parameter_store.h).
+bool is_matrix(TensorKind kind);  // of a product, or the embedding
+Weights view_weights(const ModelConfig& config, std::span<const Real> reals, const Bfloat16* halves,
+                     bool half);
 
 }  // namespace minillm
 

@@ -42,8 +42,7 @@ void initialize_virtual_tokens(Adapter& adapter, const Model& base, std::span<co
   const Index stride = tensor.shape.back();
   if (!adapter.shape().prefix) {
     for (Index i = 0; i < P; ++i)
-      std::copy_n(base.weights().embed.row(tokens[static_cast<size_t>(i)]), stride,
-                  values + i * stride);
+      base.weights().embed.read_row(tokens[static_cast<size_t>(i)], values + i * stride);
     return;
   }
   const Index width = stride / (2 * config.num_hidden_layers);

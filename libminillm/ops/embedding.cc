@@ -6,14 +6,14 @@
 namespace minillm {
 
 // y_n = table[t_n]
-void embedding_forward(View y, std::span<const Token> tokens, ConstView table) {
-  MINILLM_DCHECK(y.rows == static_cast<Index>(tokens.size()) && y.cols == table.cols);
+void embedding_forward(View y, std::span<const Token> tokens, const StoredMatrix& table) {
+  MINILLM_DCHECK(y.rows == static_cast<Index>(tokens.size()) && y.cols == table.cols());
 #pragma omp parallel for schedule(static) if (worth_threads(y.rows * y.cols))
   for (Index n = 0; n < y.rows; ++n) {
     if (tokens[n] < 0)
       std::fill_n(y.row(n), y.cols, Real{0});
     else
-      std::copy_n(table.row(tokens[n]), y.cols, y.row(n));
+      table.read_row(tokens[n], y.row(n));
   }
 }
 

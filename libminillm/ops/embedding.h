@@ -5,6 +5,7 @@
 
 #include <span>
 
+#include "libminillm/core/bfloat16.h"  // StoredMatrix
 #include "libminillm/core/matrix.h"
 
 namespace minillm {
@@ -12,7 +13,7 @@ namespace minillm {
 //   y       [N, C]  out
 //   tokens  [N]     in   REQUIRES token < V; a negative one (a virtual token) has a row of zeros
 //   table   [V, C]  in
-void embedding_forward(View y, std::span<const Token> tokens, ConstView table);
+void embedding_forward(View y, std::span<const Token> tokens, const StoredMatrix& table);
 
 // Accumulates (+=) into dtable [V, C], given dy [N, C]. A null dtable means that the table is
 // frozen: nothing is done.

@@ -22,7 +22,7 @@ void linear_forward_residual(View y, ConstView residual, ConstView x, const Weig
   else if (weight.packed != nullptr)
     gemm_packed(y, x, *weight.packed, residual);
   else
-    gemm_nt(y, x, weight.matrix, residual, weight.precision);
+    gemm_nt(y, x, weight, residual, weight.precision);
   low_rank_forward(y, x, weight.updates, updated, precision_of_updates(weight));
 }
 
@@ -30,7 +30,7 @@ void linear_forward_residual(View y, ConstView residual, ConstView x, const Weig
 // dw_oi += sum_n dy_no x_ni     every row that used w_oi adds its share
 void linear_backward(View dx, View dweight, ConstView dy, ConstView x, const Weight& weight,
                      const LowRankPass& updated) {
-  gemm_nn(dx, dy, weight.matrix, {}, weight.precision);
+  gemm_nn(dx, dy, weight, {}, weight.precision);
   if (dweight.data != nullptr) gemm_tn(dweight, dy, x, dweight, weight.precision);
   low_rank_backward(dx, dy, x, weight.updates, updated, precision_of_updates(weight));
 }

@@ -4,6 +4,7 @@
 #ifndef LIBMINILLM_OPS_LINEAR_H_
 #define LIBMINILLM_OPS_LINEAR_H_
 
+#include "libminillm/core/bfloat16.h"  // StoredMatrix
 #include "libminillm/core/matrix.h"
 #include "libminillm/ops/gemm/gemm.h"  // Precision, PackedMatrix
 #include "libminillm/ops/low_rank.h"
@@ -11,15 +12,15 @@
 namespace minillm {
 
 // A weight matrix [out, in] and what its products need to know of it.
-struct Weight {
-  ConstView matrix;
+struct Weight : StoredMatrix {
   Precision precision = Precision::kFloat;  // what the factors of its products are rounded to
   const PackedMatrix* packed = nullptr;     // the matrix, packed (pack_nt): then forward reads that
   std::span<const LowRank> updates = {};    // those that rows may have (LowRankPass says which)
 
   Weight() = default;
-  Weight(ConstView matrix_) : matrix(matrix_) {}
-  Weight(View matrix_) : matrix(matrix_) {}
+  Weight(StoredMatrix stored) : StoredMatrix(stored) {}
+  Weight(ConstView matrix_) : StoredMatrix(matrix_) {}
+  Weight(View matrix_) : StoredMatrix(matrix_) {}
 };
 
 //   y       [N, out]   out  x W^T

@@ -106,8 +106,7 @@ void HeadPass::backward(Index begin, Index end, View z) const {
   const View dgathered = head_.scratch.dhidden.row_block(0, z.rows);
   const View gathered = head_.scratch.hidden.row_block(0, z.rows);
   linear_backward(dgathered, head_.dweight, z, gathered, head_.weight);
-  replace_logits_backward(dgathered, z, gathered, head_.weight.matrix, row_of(begin),
-                          head_.token_rows);
+  replace_logits_backward(dgathered, z, gathered, head_.weight, row_of(begin), head_.token_rows);
   parallel_scale(dgathered, head_.scale);
   for_column_blocks(head_.dhidden.cols, [&](Index c0, Index c1) {
     for (Index m = begin; m < end; ++m) {

@@ -72,14 +72,16 @@ void replace_logits_of(Real* z, const Real* x, const TokenRows& replaced) {
 }
 
 // drow_vc += dz_v x_c        dx_c has dz_v w_vc in it, and is to have dz_v row_vc
-void replace_logits_backward_of(Real* dx, const Real* dz, const Real* x, ConstView matrix,
+void replace_logits_backward_of(Real* dx, const Real* dz, const Real* x, const StoredMatrix& matrix,
                                 const TokenRows& replaced) {
+  const Index C = matrix.cols();
+  std::vector<Real> own(static_cast<size_t>(C));
   for (size_t i = 0; i < replaced.ids.size(); ++i) {
     const Token token = replaced.ids[i];
     const auto place = static_cast<Index>(i);
-    add_difference(dx, dz[token], replaced.rows.row(place), matrix.row(token), matrix.cols);
-    if (replaced.drows.data != nullptr)
-      add_scaled(replaced.drows.row(place), dz[token], x, matrix.cols);
+    matrix.read_row(token, own.data());
+    add_difference(dx, dz[token], replaced.rows.row(place), own.data(), C);
+    if (replaced.drows.data != nullptr) add_scaled(replaced.drows.row(place), dz[token], x, C);
   }
 }
 

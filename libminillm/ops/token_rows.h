@@ -7,6 +7,7 @@
 
 #include <span>
 
+#include "libminillm/core/bfloat16.h"  // StoredMatrix
 #include "libminillm/core/matrix.h"
 #include "libminillm/ops/low_rank.h"  // LowRankPass::Rows
 
@@ -42,13 +43,13 @@ void replace_embeddings_backward(ConstView dy, std::span<const Token> tokens,
 template <typename RowOf>
 void replace_logits(View z, ConstView x, const RowOf& row_of, const TokenRowsPass& pass);
 template <typename RowOf>
-void replace_logits_backward(View dx, ConstView dz, ConstView x, ConstView matrix,
+void replace_logits_backward(View dx, ConstView dz, ConstView x, const StoredMatrix& matrix,
                              const RowOf& row_of, const TokenRowsPass& pass);
 
 // --- of one row
 
 void replace_logits_of(Real* z, const Real* x, const TokenRows& replaced);
-void replace_logits_backward_of(Real* dx, const Real* dz, const Real* x, ConstView matrix,
+void replace_logits_backward_of(Real* dx, const Real* dz, const Real* x, const StoredMatrix& matrix,
                                 const TokenRows& replaced);
 
 template <typename RowOf>
@@ -62,7 +63,7 @@ void replace_logits(View z, ConstView x, const RowOf& row_of, const TokenRowsPas
 
 // One thread: rows share drows, and are few.
 template <typename RowOf>
-void replace_logits_backward(View dx, ConstView dz, ConstView x, ConstView matrix,
+void replace_logits_backward(View dx, ConstView dz, ConstView x, const StoredMatrix& matrix,
                              const RowOf& row_of, const TokenRowsPass& pass) {
   if (!pass.any()) return;
   for (Index m = 0; m < dz.rows; ++m)

@@ -169,9 +169,10 @@ TrainOutcome pretrain(PretrainConfig config, const StageOptions& options,
   validate(config);
   StageRun run("pretrain", config, options, events);
   run.expect_files();
-  run.start_from(options.init_from.empty()
-                     ? fresh_model(config, tokenizer_from_scratch(config, options, run))
-                     : open_starting_point(options));
+  run.start_from(
+      options.init_from.empty()
+          ? fresh_model(config, tokenizer_from_scratch(config, options, run))
+          : open_starting_point(options, Heads::kLanguageModel, use_of_start(config.train)));
   config.model = run.model().config();
   const Index longest = longest_window(config, run);
   std::vector<TextPart> parts = open_text(config, options, longest, run);

@@ -110,7 +110,7 @@ TrainOutcome train_reward(RewardConfig config, const StageOptions& options,
   validate(config);
   StageRun run("reward", config, options, events);
   run.expect_files();
-  run.start_from(open_starting_point(options, Heads::kScore));
+  run.start_from(open_starting_point(options, Heads::kScore, use_of_start(config.train)));
   return train(config, run,
                {.train = run.read(options.train_files, read_preferences),
                 .held_out = run.read(options.eval_files, read_preferences)});

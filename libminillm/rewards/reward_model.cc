@@ -15,7 +15,7 @@ Model load(const Checkpoint& checkpoint) {
   MINILLM_CHECK(checkpoint.model_config().has_score_head(),
                 "reward model '{}': is a language model: expected a checkpoint of the reward stage",
                 checkpoint.path());
-  return checkpoint.load_model();
+  return checkpoint.load_model(Checkpoint::Use::kFrozen);
 }
 
 }  // namespace

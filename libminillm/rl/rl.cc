@@ -138,8 +138,9 @@ TrainOutcome rl(RlConfig config, const StageOptions& options, const TrainerEvent
   validate(config);
   StageRun run("rl", config, options, events);
   run.expect_files();
-  run.start_from(
-      open_starting_point(options, has_critic(config) ? Heads::kBoth : Heads::kLanguageModel));
+  run.start_from(open_starting_point(options,
+                                     has_critic(config) ? Heads::kBoth : Heads::kLanguageModel,
+                                     use_of_start(config.train)));
   WeightedRewards reward(config.reward, config.reward_options);
   const std::vector<std::string> none;
   return train(

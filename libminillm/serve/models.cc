@@ -65,7 +65,8 @@ Models::Base& Models::base_of(const Checkpoint& base, const Tokenizer& tokenizer
                               const ModelsConfig& config) {
   std::unique_ptr<Base>& found = bases_[base.weights_hash()];
   if (found == nullptr) {
-    found = std::make_unique<Base>(Base{base.load_model(), tokenizer, nullptr});
+    found =
+        std::make_unique<Base>(Base{base.load_model(Checkpoint::Use::kFrozen), tokenizer, nullptr});
     const Weights& weights = found->model.weights();
     auto packed = std::make_shared<PackedWeights>(found->model.config(), weights,
                                                   config.weights.value_or(weights.head.precision));

@@ -102,7 +102,7 @@ TrainOutcome sft(SftConfig config, const StageOptions& options, const TrainerEve
   validate(config);
   StageRun run("sft", config, options, events);
   run.expect_files();
-  run.start_from(open_starting_point(options));
+  run.start_from(open_starting_point(options, Heads::kLanguageModel, use_of_start(config.train)));
   const auto read_texts = [&](const std::vector<std::string>& files, BadRecordPolicy policy,
                               const RowMapping& mapping) {
     return read_documents(files, policy, mapping, parse_document_split(config.document_split));

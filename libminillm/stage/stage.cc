@@ -31,7 +31,7 @@ RowMapping row_mapping(const DataConfig& config) {
   return mapping;
 }
 
-StageModel open_starting_point(const StageOptions& options, Heads heads) {
+StageModel open_starting_point(const StageOptions& options, Heads heads, Checkpoint::Use use) {
   MINILLM_CHECK_USAGE(!options.init_from.empty(),
                       "options.init_from: expected a checkpoint or run directory to start from");
   Checkpoint checkpoint = Checkpoint::open(options.init_from);
@@ -43,13 +43,17 @@ StageModel open_starting_point(const StageOptions& options, Heads heads) {
     check_chat_template(taught_chat_template(state), tokenizer);
   else
     tokenizer = tokenizer.with_chat_template(chat_template_named(options.chat_template));
-  Model model = checkpoint.load_model();
+  Model model = checkpoint.load_model(use);
   return {model.config().heads == heads ? std::move(model) : with_heads(model, heads),
           std::move(tokenizer),
           state ? state->lineage : std::vector<LineageEntry>(),
           checkpoint.weights_hash(),
           checkpoint.path(),
           checkpoint.warnings()};
+}
+
+Checkpoint::Use use_of_start(const TrainConfig& config) {
+  return config.adapter.enabled() ? Checkpoint::Use::kFrozen : Checkpoint::Use::kAny;
 }
 
 StageModel copy_of(const StageModel& start) {

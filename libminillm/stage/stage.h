@@ -71,7 +71,10 @@ struct StageModel {
 // The model gets these heads: a score head begins at zero. Throws Error if there is no such
 // checkpoint, it has no tokenizer, it has no language-model head and is to have one, or it was
 // taught another chat template than its tokenizer has and none is chosen.
-StageModel open_starting_point(const StageOptions& options, Heads heads = Heads::kLanguageModel);
+StageModel open_starting_point(const StageOptions& options, Heads heads = Heads::kLanguageModel,
+                               Checkpoint::Use use = Checkpoint::Use::kAny);
+// How a stage uses the weights that it starts from: where an adapter is trained they are only read.
+Checkpoint::Use use_of_start(const TrainConfig& config);
 // Another model with the same weights: to train several from one start, or to compare.
 StageModel copy_of(const StageModel& start);
 // The same with other heads.

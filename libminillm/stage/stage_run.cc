@@ -38,7 +38,13 @@ std::string hash_of_weights(const Model& model, const std::string& directory) {
   const auto add = [&](std::span<const Real> parameters) {
     hash.update({reinterpret_cast<const char*>(parameters.data()), parameters.size_bytes()});
   };
-  add(model.parameters());
+  std::vector<Real> values;
+  for (const TensorInfo& tensor : model.tensors().tensors())
+    for_each_part(tensor, [&](Index first, Index count) {
+      values.resize(static_cast<size_t>(count));
+      model.store().read(tensor, first, values);
+      add(values);
+    });
   if (const Adapter* adapter = model.adapter()) add(adapter->parameters());
   return hash.hex();
 }
@@ -161,6 +167,7 @@ void StageRun::check_memory_fits(const StageSizes& sizes) const {
                   workspace_mode(train_), adapter,
                   step_memory(train_, trained_parameters(), number_of(options_.ranks),
                               count_of(options_.ranks)));
+  if (adapter != nullptr) need.frozen = start_->model.store().bytes();
   if (held_out_rows_ > 0)
     need.evaluation = evaluation_bytes(config, held_out_rows_, start_->model.inner_states());
   need.evaluation += sizes.sampling_bytes;

@@ -93,6 +93,24 @@ TEST(HfExport, KeepsWhatOthersWroteInTheirConfig) {
   EXPECT_EQ(read_file(sample.file("again/tokenizer.json")), "{}");
 }
 
+// Who only reads a model keeps the bfloat16 of its file, and computes the same.
+TEST(HfExport, AFrozenModelIsKeptAsItsFileHasIt) {
+  const ExportSample sample;
+  export_hf(sample.checkpoint(), sample.file("bf16"), WeightEncoding::kBf16);
+  const Checkpoint checkpoint = Checkpoint::open(sample.file("bf16"));
+  const Model any = checkpoint.load_model(),
+              frozen = checkpoint.load_model(Checkpoint::Use::kFrozen);
+  EXPECT_EQ(any.store().storage(), Storage::kReal);
+  EXPECT_EQ(frozen.store().storage(), Storage::kBfloat16);
+  minillm_testing::expect_same_bits(copy_of(frozen, Storage::kReal).parameters(), any.parameters(),
+                                    "parameters");
+  EXPECT_EQ(sample.checkpoint().load_model(Checkpoint::Use::kFrozen).store().storage(),
+            Storage::kReal)
+      << "float32 is not rounded";
+  EXPECT_ERROR(write_checkpoint(sample.file("saved"), {&frozen, nullptr, {}, {}}),
+               "kept in bfloat16: expected one that was loaded to be saved");
+}
+
 TEST(HfExport, RefusesADirectoryThatExistsAndEightBits) {
   const ExportSample sample;
   EXPECT_ERROR(export_hf(sample.checkpoint(), sample.path(), WeightEncoding::kF32),

@@ -37,6 +37,42 @@ TEST_P(Gemm, PackedOnceGivesTheSameBits) {
 }
 
 // Attention relies on it: what a row may not see has probability zero and must not change a sum.
+// B kept in bfloat16 is B widened: in products that pack it themselves, and packed once.
+TEST_P(Gemm, OfAMatrixInBfloat16HasTheBitsOfTheSameInReal) {
+  for (const auto& [m, n, k] : {std::tuple<Index, Index, Index>{1, 1, 1},
+                                {3, 70, 530},
+                                {40, 33, 600},
+                                {29, 4100, 20},
+                                {2, 64, 256}}) {
+    for (const Form form : {Form::kNT, Form::kNN}) {
+      Operands o(form, m, n, k);
+      const View b = o.b.view();
+      std::vector<Bfloat16> halves;
+      for (Index r = 0; r < b.rows; ++r)
+        for (Index c = 0; c < b.cols; ++c) {
+          halves.push_back({float_to_bfloat16(static_cast<float>(b(r, c)))});
+          b(r, c) = static_cast<Real>(bfloat16_to_float(halves.back().bits));
+        }
+      StoredMatrix half;
+      half.half = Bfloat16View(halves.data(), b.rows, b.cols);
+      Matrix expected(m, n), got(m, n), packed(m, n);
+      PackedMatrix panels;
+      if (form == Form::kNT) {
+        gemm_nt(expected.view(), o.a.view(), b, {}, g_precision);
+        gemm_nt(got.view(), o.a.view(), half, {}, g_precision);
+        panels.pack_nt(half, g_precision);
+      } else {
+        gemm_nn(expected.view(), o.a.view(), b, {}, g_precision);
+        gemm_nn(got.view(), o.a.view(), half, {}, g_precision);
+        panels.pack_nn(half, g_precision);
+      }
+      gemm_packed(packed.view(), o.a.view(), panels);
+      expect_same_bits(got.span(), expected.span(), name_of(form, m, n, k));
+      expect_same_bits(packed.span(), expected.span(), name_of(form, m, n, k) + ", packed");
+    }
+  }
+}
+
 TEST_P(Gemm, ZerosBehindTheTermsChangeNoBit) {
   constexpr Index m = 5, n = 44, k = 250, padded = 560;
   Operands operands(Form::kNN, m, n, padded);

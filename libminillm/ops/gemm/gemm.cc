@@ -4,44 +4,19 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/ops/gemm/kernels.h"
+#include "libminillm/ops/gemm/packing.h"
 
 namespace minillm {
 namespace {
 
-using gemm::Kernels;
-using gemm::Word;
+using namespace gemm;  // packing.h
 
 constexpr Index kBlockRowPanels = 12;  // panels of A packed at a time: at most 183 KB
 constexpr Index kBlockCols = 4096;     // columns of B packed at a time
-// With fewer multiply-adds than this, a second thread costs more than it saves.
-constexpr Index kMinParallelWork = 1 << 15;
-constexpr Index kPanelSlack = 64;  // words that a kernel may write beyond a panel
+constexpr Index kPanelSlack = 64;      // words that a kernel may write beyond a panel
 
-Index div_up(Index a, Index b) { return (a + b - 1) / b; }
-
-// A buffer that only grows, so that a step allocates nothing once warmed up.
-Word* at_least(Arena& buffer, Index size) {
-  if (buffer.size() < size) buffer = Arena(size);
-  return buffer.data();
-}
 thread_local Arena t_packed_a;
 thread_local Arena t_packed_b;
-
-// Which way an operand is stored: rows along k, or k down the rows.
-enum class Layout { kRowsAlongK, kKDownRows };
-
-// A factor: where it is, or, for B, the panels it has been packed into.
-struct Factor {
-  ConstView matrix;
-  Layout layout = Layout::kRowsAlongK;
-  const PackedMatrix* packed = nullptr;
-
-  // The part of the matrix for rows or columns [begin, end) of the product and [k0, k1).
-  ConstView part(Index begin, Index end, Index k0, Index k1) const {
-    return layout == Layout::kRowsAlongK ? matrix.row_block(begin, end).col_block(k0, k1)
-                                         : matrix.row_block(k0, k1).col_block(begin, end);
-  }
-};
 
 // A product as all its threads see it: C [m, n] = start + A [m, k] B [k, n].
 struct Product {
@@ -62,54 +37,6 @@ struct Product {
 struct Block {
   Index n0, n1, k0, k1;
 };
-
-// The part of [k0, k1) where rows [i0, i1) of A are not masked to zero. The front is cut at
-// multiples of `depth` only.
-struct KRange {
-  Index begin, end;
-};
-KRange unmasked(const Factor& a, const Causal& causal, Index i0, Index i1, Index k0, Index k1,
-                Index depth) {
-  if (causal.of != Causal::Of::kFactor) return {k0, k1};
-  if (a.layout == Layout::kRowsAlongK)  // the last row sees the most
-    return {k0, std::max(k0, std::min(k1, causal.visible + i1 - 1))};
-  // Position i0 is seen from query i0 - visible + 1 on.
-  const Index skipped = std::clamp<Index>(i0 - causal.visible + 1 - k0, 0, k1 - k0);
-  return {k0 + skipped / depth * depth, k1};
-}
-
-// Panels [p0, p1) of A.
-void pack_a(Word* to, const Kernels& kernels, const Factor& a, Index m, Index p0, Index p1,
-            Index k0, Index k1, const Causal& causal) {
-  const Index begin = p0 * kernels.rows, end = std::min(p1 * kernels.rows, m);
-  const ConstView part = a.part(begin, end, k0, k1);
-  if (a.layout == Layout::kKDownRows) {
-    kernels.pack_a_columns(to, kernels.panel_a_words(), part.data, part.stride, end - begin,
-                           k1 - k0);
-    return;
-  }
-  for (Index i = 0; i < part.rows; i += kernels.rows, to += kernels.panel_a_words()) {
-    const Index count = std::min(kernels.rows, part.rows - i);
-    const KRange k = unmasked(a, causal, begin + i, begin + i + count, k0, k1, kernels.depth);
-    kernels.pack_a_rows(to, part.row(i), part.stride, count, k.end - k0);
-  }
-}
-
-// Panels [q0, q1) of B, of which `to` is the first.
-void pack_b(Word* to, const Kernels& kernels, const Factor& b, Index n, Index q0, Index q1,
-            Index k0, Index k1) {
-  const Index begin = q0 * kernels.cols, end = std::min(q1 * kernels.cols, n);
-  if (begin >= end) return;
-  const ConstView part = b.part(begin, end, k0, k1);
-  const Index panel_words = kernels.panel_b_words(k1 - k0);
-  if (b.layout == Layout::kKDownRows) {
-    kernels.pack_b_columns(to, panel_words, part.data, part.stride, end - begin, k1 - k0);
-    return;
-  }
-  for (Index j = 0; j < part.rows; j += kernels.cols, to += panel_words)
-    kernels.pack_b_rows(to, part.row(j), part.stride, std::min(kernels.cols, part.rows - j),
-                        k1 - k0);
-}
 
 // A part of the grid of C's tiles.
 struct TileRange {
@@ -184,8 +111,9 @@ void wait_for_all(Index threads) {
 // With few rows, packing B does not pay if it can be read in place: whole panels of columns, one
 // number per word.
 bool can_read_in_place(const Kernels& kernels, View c, const Factor& b) {
-  return b.packed == nullptr && b.layout == Layout::kKDownRows && kernels.depth == 1 &&
-         !kernels.rounds && c.rows <= 2 * kernels.rows && c.cols % kernels.cols == 0;
+  return b.packed == nullptr && b.half.data == nullptr && b.layout == Layout::kKDownRows &&
+         kernels.depth == 1 && !kernels.rounds && c.rows <= 2 * kernels.rows &&
+         c.cols % kernels.cols == 0;
 }
 
 // Where the panels of the block of k that begins at k0 are packed, of all that `group` spans.
@@ -267,28 +195,6 @@ void product(const Kernels& kernels, View c, ConstView start, const Factor& a, c
   compute_part(p, omp_get_thread_num(), omp_get_num_threads());
 }
 
-// PackedMatrix has its blocks of k one after another, each with the panels of all columns: words
-// before the block that begins at k0, or in all blocks for k0 = k.
-Index words_before(const Kernels& kernels, Index n, Index k0) {
-  const Index blocks = k0 / kernels.block_k(), rest = k0 - blocks * kernels.block_k();
-  const Index words = blocks * kernels.panel_b_words(kernels.block_k()) +
-                      (rest > 0 ? kernels.panel_b_words(rest) : 0);
-  return div_up(n, kernels.cols) * words;
-}
-
-void pack_all(Arena& words, const Kernels& kernels, const Factor& b, Index n, Index k) {
-  const Index col_panels = div_up(n, kernels.cols);
-  Word* to = at_least(words, words_before(kernels, n, k));
-  const bool alone = omp_in_parallel() || n * k < kMinParallelWork;
-#pragma omp parallel for schedule(static) num_threads(alone ? 1 : omp_get_max_threads())
-  for (Index q = 0; q < col_panels; ++q)
-    for (Index k0 = 0; k0 < k; k0 += kernels.block_k()) {
-      const Index k1 = std::min(k0 + kernels.block_k(), k);
-      pack_b(to + words_before(kernels, n, k0) + q * kernels.panel_b_words(k1 - k0), kernels, b, n,
-             q, q + 1, k0, k1);
-    }
-}
-
 }  // namespace
 
 double gemm_scratch_bytes(double largest) {
@@ -299,14 +205,14 @@ double gemm_scratch_bytes(double largest) {
   return (static_cast<double>(omp_get_max_threads() * panels_a) + panels_b) * sizeof(Word);
 }
 
-void gemm_nt(View c, ConstView a, ConstView b, ConstView start, Precision precision) {
-  MINILLM_DCHECK(c.rows == a.rows && c.cols == b.rows && a.cols == b.cols);
+void gemm_nt(View c, ConstView a, const StoredMatrix& b, ConstView start, Precision precision) {
+  MINILLM_DCHECK(c.rows == a.rows && c.cols == b.rows() && a.cols == b.cols());
   product(gemm::kernels(precision), c, start, {a, Layout::kRowsAlongK}, {b, Layout::kRowsAlongK},
           a.cols);
 }
 
-void gemm_nn(View c, ConstView a, ConstView b, ConstView start, Precision precision) {
-  MINILLM_DCHECK(c.rows == a.rows && c.cols == b.cols && a.cols == b.rows);
+void gemm_nn(View c, ConstView a, const StoredMatrix& b, ConstView start, Precision precision) {
+  MINILLM_DCHECK(c.rows == a.rows && c.cols == b.cols() && a.cols == b.rows());
   product(gemm::kernels(precision), c, start, {a, Layout::kRowsAlongK}, {b, Layout::kKDownRows},
           a.cols);
 }
@@ -320,28 +226,7 @@ void gemm_tn(View c, ConstView a, ConstView b, ConstView start, Precision precis
 
 void gemm_packed(View c, ConstView a, const PackedMatrix& b, ConstView start, Causal causal) {
   MINILLM_DCHECK(c.rows == a.rows && c.cols <= b.padded_n() && a.cols <= b.k());
-  product(b.kernels(), c, start, {a, Layout::kRowsAlongK}, {{}, Layout::kRowsAlongK, &b}, a.cols,
-          causal);
-}
-
-Index PackedMatrix::panel_cols() const { return kernels_->cols; }
-Index PackedMatrix::padded_n() const { return div_up(n_, panel_cols()) * panel_cols(); }
-
-const Word* PackedMatrix::panels(Index k0, Index column) const {
-  return words_.data() + words_before(*kernels_, n_, k0) + column / panel_cols() * panel_words(k0);
-}
-Index PackedMatrix::panel_words(Index k0) const {
-  return kernels_->panel_b_words(std::min(kernels_->block_k(), k_ - k0));
-}
-
-void PackedMatrix::pack_nt(ConstView b, Precision precision) {
-  kernels_ = &gemm::kernels(precision), n_ = b.rows, k_ = b.cols;
-  pack_all(words_, *kernels_, {b, Layout::kRowsAlongK}, n_, k_);
-}
-
-void PackedMatrix::pack_nn(ConstView b, Precision precision) {
-  kernels_ = &gemm::kernels(precision), n_ = b.cols, k_ = b.rows;
-  pack_all(words_, *kernels_, {b, Layout::kKDownRows}, n_, k_);
+  product(b.kernels(), c, start, {a, Layout::kRowsAlongK}, Factor(b), a.cols, causal);
 }
 
 }  // namespace minillm

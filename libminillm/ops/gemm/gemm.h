@@ -19,6 +19,7 @@
 #ifndef LIBMINILLM_OPS_GEMM_GEMM_H_
 #define LIBMINILLM_OPS_GEMM_GEMM_H_
 
+#include "libminillm/core/bfloat16.h"  // StoredMatrix
 #include "libminillm/core/matrix.h"
 
 namespace minillm {
@@ -42,11 +43,13 @@ struct Causal {
   Index visible = 0;
 };
 
+// Where B is kept in bfloat16, the products' bits are those of B widened.
+
 // C [m, n] = start + A [m, k] B [n, k]^T       y = x W^T
-void gemm_nt(View c, ConstView a, ConstView b, ConstView start = {},
+void gemm_nt(View c, ConstView a, const StoredMatrix& b, ConstView start = {},
              Precision precision = Precision::kFloat);
 // C [m, n] = start + A [m, k] B [k, n]         dx = dy W
-void gemm_nn(View c, ConstView a, ConstView b, ConstView start = {},
+void gemm_nn(View c, ConstView a, const StoredMatrix& b, ConstView start = {},
              Precision precision = Precision::kFloat);
 // C [m, n] = start + A [k, m]^T B [k, n]       dW += dy^T x
 void gemm_tn(View c, ConstView a, ConstView b, ConstView start = {},
@@ -56,8 +59,8 @@ void gemm_tn(View c, ConstView a, ConstView b, ConstView start = {},
 class PackedMatrix {
  public:
   // Memory only grows: packing another matrix that is no larger allocates nothing.
-  void pack_nt(ConstView b, Precision precision = Precision::kFloat);  // B [n, k], for A B^T
-  void pack_nn(ConstView b, Precision precision = Precision::kFloat);  // B [k, n], for A B
+  void pack_nt(const StoredMatrix& b, Precision precision = Precision::kFloat);  // B [n, k]: A B^T
+  void pack_nn(const StoredMatrix& b, Precision precision = Precision::kFloat);  // B [k, n]: A B
 
   Index n() const { return n_; }
   Index panel_cols() const;  // columns of a panel

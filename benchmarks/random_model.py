@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""A Hugging Face directory of a published model's true shape with random weights in BF16, for measurements: time and
+memory do not depend on what the weights say.
+
+  random_model.py SHAPE OUT [TOKENIZER.json]     SHAPE: smollm2-135m, qwen2.5-0.5b, qwen3-0.6b or llama-3.2-1b
+
+Needs numpy. The shapes are those of the published config.json.
+"""
+import json
+import os
+import shutil
+import struct
+import sys
+
+import numpy as np
+
+LLAMA3 = {"rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+          "original_max_position_embeddings": 8192}
+#                 type     V       C     F     L   H   K  D    theta      T       eps   RoPE scaling
+SHAPES = {
+    "smollm2-135m": ("llama", 49152, 576, 1536, 30, 9, 3, 64, 100000.0, 8192, 1e-5, None),
+    "qwen2.5-0.5b": ("qwen2", 151936, 896, 4864, 24, 14, 2, 64, 1000000.0, 32768, 1e-6, None),
+    "qwen3-0.6b": ("qwen3", 151936, 1024, 3072, 28, 16, 8, 128, 1000000.0, 40960, 1e-6, None),
+    "llama-3.2-1b": ("llama", 128256, 2048, 8192, 16, 32, 8, 64, 500000.0, 131072, 1e-5, LLAMA3),
+}
+CLASSES = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3"}
+
+shape, out = sys.argv[1:3]
+family, V, C, F, L, H, K, D, theta, T, eps, scaling = SHAPES[shape]
+os.makedirs(out)
+config = {"architectures": [CLASSES[family] + "ForCausalLM"], "model_type": family, "vocab_size": V, "hidden_size": C,
+          "intermediate_size": F, "num_hidden_layers": L, "num_attention_heads": H, "num_key_value_heads": K, "head_dim": D,
+          "hidden_act": "silu", "max_position_embeddings": T, "rms_norm_eps": eps, "rope_theta": theta,
+          "rope_scaling": scaling, "tie_word_embeddings": True, "torch_dtype": "bfloat16"}
+with open(f"{out}/config.json", "w", encoding="utf-8") as file:
+    json.dump(config, file, indent=2)
+
+tensors = [("model.embed_tokens.weight", (V, C))]
+for layer in range(L):
+    p = f"model.layers.{layer}."
+    tensors += [(p + "input_layernorm.weight", (C,)), (p + "mlp.down_proj.weight", (C, F)), (p + "mlp.gate_proj.weight", (F, C)),
+                (p + "mlp.up_proj.weight", (F, C)), (p + "post_attention_layernorm.weight", (C,))]
+    for name, rows in (("q", H * D), ("k", K * D), ("v", K * D)):
+        tensors.append((p + f"self_attn.{name}_proj.weight", (rows, C)))
+        if family == "qwen2":
+            tensors.append((p + f"self_attn.{name}_proj.bias", (rows,)))
+        if family == "qwen3" and name != "v":
+            tensors.append((p + f"self_attn.{name}_norm.weight", (D,)))
+    tensors.append((p + "self_attn.o_proj.weight", (C, H * D)))
+tensors.append(("model.norm.weight", (C,)))
+
+header, offset = {"__metadata__": {"format": "pt"}}, 0
+for name, dims in tensors:
+    size = 2 * int(np.prod(dims))
+    header[name] = {"dtype": "BF16", "shape": list(dims), "data_offsets": [offset, offset + size]}
+    offset += size
+text = json.dumps(header).encode()
+text += b" " * (-len(text) % 8)
+rng = np.random.default_rng(1)
+with open(f"{out}/model.safetensors", "wb") as file:
+    file.write(struct.pack("<Q", len(text)) + text)
+    for name, dims in tensors:
+        if len(dims) == 1:
+            values = np.zeros(dims, "<f4") if name.endswith("bias") else np.ones(dims, "<f4")
+        else:
+            values = 0.02 * rng.standard_normal(dims, dtype=np.float32)
+        file.write((values.view("<u4") >> 16).astype("<u2").tobytes())
+if len(sys.argv) > 3:
+    shutil.copy(sys.argv[3], f"{out}/tokenizer.json")
