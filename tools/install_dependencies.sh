@@ -14,6 +14,7 @@ packages=(
   g++ make cmake                                   # the compiler and its build system
   libfmt-dev nlohmann-json3-dev libtomlplusplus-dev libsentencepiece-dev   # the library
   zlib1g-dev libzstd-dev                           # compressed data files
+  libpcre2-dev libutf8proc-dev                     # a tokenizer.json
   libsqlite3-dev                                   # an index of notes
   libcli11-dev libspdlog-dev libedit-dev           # the tools
   libboost1.81-dev                                 # the server: headers only

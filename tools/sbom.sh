@@ -13,6 +13,8 @@ libraries=(
   "sentencepiece|Apache-2.0|libsentencepiece0 libsentencepiece-dev"
   "zlib|Zlib|zlib1g"
   "zstd|BSD-3-Clause|libzstd1"
+  "pcre2|BSD-3-Clause|libpcre2-8-0"
+  "utf8proc|MIT|libutf8proc2"
   "sqlite3|blessing|libsqlite3-0"
   "CLI11|BSD-3-Clause|libcli11-dev"
   "spdlog|MIT|libspdlog1.10 libspdlog-dev"

@@ -1,4 +1,4 @@
-// Tokenizer: text <-> token ids, with a sentencepiece BPE model.
+// Tokenizer: text <-> token ids, with a sentencepiece BPE model or a tokenizer.json.
 //
 // The chat markers <|im_start|> and <|im_end|> are CONTROL pieces: encode() can never produce them,
 // whatever the text says, so no user text can forge a turn. They are inserted by id, as the
@@ -23,20 +23,25 @@ namespace minillm {
 
 struct ChatTemplate;
 
-inline constexpr uint64_t kMaxModelBytes = uint64_t{64} << 20;  // of a tokenizer.model
+inline constexpr uint64_t kMaxModelBytes = uint64_t{64} << 20;  // of a tokenizer's file
+inline constexpr const char* kSentencepieceName = "tokenizer.model";
+inline constexpr const char* kTokenizerJsonName = "tokenizer.json";
 
 class Tokenizer {
  public:
-  // Checks the protobuf before sentencepiece sees it (sizes, piece count and length, UTF-8, no
-  // NUL, no duplicates, finite scores), because sentencepiece 0.1.97 trusts it. Errors call it
-  // `name`. Throws Error.
-  static Tokenizer from_bytes(std::string model_bytes, const std::string& name,
+  // The bytes of a sentencepiece .model file or of a tokenizer.json (data/tokenizer_json.h says
+  // which of those). Checks a protobuf before sentencepiece sees it (sizes, piece count and length,
+  // UTF-8, no NUL, no duplicates, finite scores), because sentencepiece 0.1.97 trusts it. Errors
+  // call it `name`. Throws Error.
+  static Tokenizer from_bytes(std::string bytes, const std::string& name,
                               SpecialTokens special = {});
   static Tokenizer load(const std::string& path, SpecialTokens special = {});
 
-  // The bytes of the .model file, as stored in every checkpoint, and their SHA-256.
+  // The bytes of the file, as stored in every checkpoint, their SHA-256, and what the file is
+  // called there: tokenizer.model or tokenizer.json.
   const std::string& bytes() const;
   const std::string& hash() const;
+  std::string file_name() const;
 
   Index vocab_size() const;  // the model's pieces, and the tokens added to them
   const std::vector<SentencePieceInfo>& pieces() const;
