@@ -68,6 +68,7 @@
 #include "libminillm/generate/prompts.h"           // read_prompts
 #include "libminillm/generate/sample_documents.h"  // sample_documents
 #include "libminillm/interop/gguf_export.h"        // export_gguf
+#include "libminillm/interop/gguf_import.h"        // import_gguf
 #include "libminillm/interop/hf_export.h"          // export_hf
 #include "libminillm/interop/llama2c.h"            // export_llama2c
 #include "libminillm/interop/llama2c_import.h"     // import_llama2c

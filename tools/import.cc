@@ -1,5 +1,6 @@
 // minillm-import: another program's model becomes a checkpoint.
 
+#include <spdlog/spdlog.h>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -7,6 +8,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
 #include "libminillm/core/version.h"
+#include "libminillm/interop/gguf_import.h"
 #include "libminillm/interop/llama2c_import.h"
 #include "libminillm/interop/mlx_adapter_import.h"
 #include "tools/chat_template_option.h"
@@ -17,7 +19,7 @@ namespace minillm {
 namespace {
 
 struct ImportArguments {
-  std::string llama2c, llama2c_tokenizer, tokenizer, chat_template, mlx, base, out;
+  std::string gguf, llama2c, llama2c_tokenizer, tokenizer, chat_template, mlx, base, out;
   bool json = false;
 };
 
@@ -54,16 +56,23 @@ void import_adapter(const ImportArguments& arguments) {
           parameters, base.path());
 }
 
+GgufModel read_model(const ImportArguments& arguments) {
+  if (!arguments.gguf.empty()) return import_gguf(arguments.gguf);
+  Model model = import_llama2c(arguments.llama2c);
+  std::optional<Tokenizer> tokenizer = read_tokenizer(arguments, model.config().vocab_size);
+  return {std::move(model), std::move(tokenizer)};
+}
+
 void import_model(const ImportArguments& arguments) {
-  const Model model = import_llama2c(arguments.llama2c);
+  auto [model, tokenizer] = read_model(arguments);
   const ModelConfig& config = model.config();
-  std::optional<Tokenizer> tokenizer = read_tokenizer(arguments, config.vocab_size);
   if (!arguments.chat_template.empty()) {
     MINILLM_CHECK_USAGE(tokenizer, "--chat-template: expected a tokenizer with it");
     tokenizer = tokenizer->with_chat_template(chat_template_named(arguments.chat_template));
   }
 
-  const TrainerState state = imported_from(arguments.llama2c);
+  const TrainerState state =
+      imported_from(arguments.gguf.empty() ? arguments.llama2c : arguments.gguf);
   write_checkpoint(arguments.out, {.model = &model,
                                    .tokenizer = tokenizer ? &*tokenizer : nullptr,
                                    .optimizer = {},
@@ -78,6 +87,8 @@ void import_model(const ImportArguments& arguments) {
           config.parameter_count(), config.num_hidden_layers, config.hidden_size,
           config.max_position_embeddings,
           tokenizer ? "" : "; without a tokenizer, it can only be given token ids");
+    if (tokenizer && tokenizer->chat_template() == nullptr && !tokenizer->jinja().empty())
+      spdlog::warn("note: {}", tokenizer->chat_template_problem());
   }
 }
 
@@ -87,11 +98,15 @@ void import_model(const ImportArguments& arguments) {
 int main(int argc, char** argv) {
   using namespace minillm;
   CLI::App app(
-      "Makes a checkpoint from a llama2.c model, or from an adapter of mlx-lm. (Hugging Face "
+      "Makes a checkpoint from a GGUF file, a llama2.c model, or an adapter of mlx-lm. (Hugging "
+      "Face "
       "directories of the Llama family and PEFT's adapters need no import: every tool takes them)",
       "minillm-import");
   ImportArguments arguments;
   auto* formats = app.add_option_group("format")->require_option(1);
+  formats->add_option("--gguf", arguments.gguf,
+                      "model file (.gguf) of the Llama family, in F32, F16, BF16 or Q8_0, with its "
+                      "tokenizer and chat template");
   auto* llama2c = formats->add_option("--llama2c", arguments.llama2c,
                                       "model file (.bin): legacy layout or version 1");
   auto* mlx = formats->add_option("--mlx", arguments.mlx, "directory of an adapter of mlx-lm");

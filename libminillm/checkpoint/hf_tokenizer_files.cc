@@ -74,7 +74,7 @@ ordered_json tokenizer_config(const ModelConfig& config, const Tokenizer& tokeni
   j["clean_up_tokenization_spaces"] = false;
   j["model_max_length"] = config.max_position_embeddings;
   j["added_tokens_decoder"] = added_tokens(tokenizer);
-  if (tokenizer.chat_template() != nullptr) j["chat_template"] = tokenizer.chat_template()->jinja;
+  if (!tokenizer.jinja().empty()) j["chat_template"] = tokenizer.jinja();
   return j;
 }
 
@@ -103,7 +103,7 @@ std::map<std::string, std::string> hf_tokenizer_files(const ModelConfig& config,
   files[kTokenizerConfig] = tokenizer_config(config, tokenizer).dump(2) + "\n";
   files["special_tokens_map.json"] = special_tokens(tokenizer).dump(2) + "\n";
   files["generation_config.json"] = generation_config(tokenizer).dump(2) + "\n";
-  if (tokenizer.chat_template() != nullptr) files[kJinja] = tokenizer.chat_template()->jinja;
+  if (!tokenizer.jinja().empty()) files[kJinja] = tokenizer.jinja();
   return files;
 }
 
@@ -136,6 +136,23 @@ std::string read_chat_template(const std::string& directory) {
   return given == nullptr ? "" : default_chat_template(*given);
 }
 
+Tokenizer with_jinja(const Tokenizer& tokenizer, const std::string& jinja,
+                     const std::string& source) {
+  const ChatTemplate* known = recognise_chat_template(jinja);
+  if (known == nullptr)
+    return tokenizer.without_chat_template(
+        fmt::format("the chat template of '{}' is none that is known (options.chat_template "
+                    "chooses one that is)",
+                    source),
+        jinja);
+  try {
+    return tokenizer.with_chat_template(*known);
+  } catch (const Error& e) {
+    return tokenizer.without_chat_template(fmt::format("that of '{}': {}", source, e.what()),
+                                           jinja);
+  }
+}
+
 Tokenizer load_hf_tokenizer(const std::string& directory, Index max_pieces) {
   const std::string path = join_path(directory, "tokenizer.model");
   const std::string bytes = read_file(path, kMaxModelBytes);
@@ -150,17 +167,7 @@ Tokenizer load_hf_tokenizer(const std::string& directory, Index max_pieces) {
       Tokenizer::from_bytes(bytes, path, read_special_tokens(directory, pieces));
   const std::string jinja = read_chat_template(directory);
   if (jinja.empty()) return tokenizer;
-  const ChatTemplate* known = recognise_chat_template(jinja);
-  if (known == nullptr)
-    return tokenizer.without_chat_template(fmt::format(
-        "the chat template of '{}' is none that is known (options.chat_template chooses "
-        "one that is)",
-        directory));
-  try {
-    return tokenizer.with_chat_template(*known);
-  } catch (const Error& e) {
-    return tokenizer.without_chat_template(fmt::format("that of '{}': {}", directory, e.what()));
-  }
+  return with_jinja(tokenizer, jinja, directory);
 }
 
 }  // namespace minillm

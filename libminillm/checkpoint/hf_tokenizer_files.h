@@ -37,6 +37,11 @@ std::string read_chat_template(const std::string& directory);
 SpecialTokens read_special_tokens(const std::string& directory,
                                   const std::vector<SentencePieceInfo>& pieces);
 
+// The tokenizer with the chat template that a jinja text, of `source`, writes. If that is none of
+// ours, it has no template, and says so when one is needed; the text is kept for what is written.
+Tokenizer with_jinja(const Tokenizer& tokenizer, const std::string& jinja,
+                     const std::string& source);
+
 // The directory's tokenizer.model with its special tokens, and with the chat template that its
 // other files hold, recognised by what its jinja text writes. If that is none of ours, the
 // tokenizer has no template, and says so when one is needed. Throws Error, also if it has more than

@@ -148,14 +148,20 @@ Tokenizer Tokenizer::with_chat_template(const ChatTemplate& chat_template) const
   Tokenizer other = *this;
   other.chat_template_ = &chat_template;
   other.problem_.clear();
+  other.unknown_jinja_.clear();
   return other;
 }
 
-Tokenizer Tokenizer::without_chat_template(std::string problem) const {
+Tokenizer Tokenizer::without_chat_template(std::string problem, std::string jinja) const {
   Tokenizer other = *this;
   other.chat_template_ = nullptr;
   other.problem_ = std::move(problem);
+  other.unknown_jinja_ = std::move(jinja);
   return other;
+}
+
+const std::string& Tokenizer::jinja() const {
+  return chat_template_ == nullptr ? unknown_jinja_ : chat_template_->jinja;
 }
 
 std::vector<Token> Tokenizer::encode(std::string_view text) const {

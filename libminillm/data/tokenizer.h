@@ -82,8 +82,11 @@ class Tokenizer {
   // The same tokenizer with another template, which must outlive it. Throws Error naming a control
   // piece that the template needs and the model lacks.
   Tokenizer with_chat_template(const ChatTemplate& chat_template) const;
-  // The same without one; `problem` tells whoever needs one why.
-  Tokenizer without_chat_template(std::string problem) const;
+  // The same without one; `problem` tells whoever needs one why. `jinja`: the text of a template
+  // that is not known here, kept for other programs.
+  Tokenizer without_chat_template(std::string problem, std::string jinja = "") const;
+  // The text for other programs: the template's, or one that is not known here; may be empty.
+  const std::string& jinja() const;
   const std::string& chat_template_problem() const { return problem_; }
 
  private:
@@ -93,6 +96,7 @@ class Tokenizer {
   std::shared_ptr<const State> state_;  // immutable, so copies share it
   const ChatTemplate* chat_template_ = nullptr;
   std::string problem_;
+  std::string unknown_jinja_;
 };
 
 // Decodes token by token, holding bytes back until they form whole UTF-8 characters.

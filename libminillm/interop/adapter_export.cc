@@ -9,7 +9,7 @@
 #include "libminillm/checkpoint/safetensors.h"
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
-#include "libminillm/interop/gguf_export.h"  // ggml_name
+#include "libminillm/interop/gguf_architecture.h"  // ggml_name
 #include "libminillm/interop/gguf_writer.h"
 #include "libminillm/interop/rope_order.h"
 #include "libminillm/nn/model_family.h"

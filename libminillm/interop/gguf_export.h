@@ -25,9 +25,6 @@ namespace minillm {
 ExportReport export_gguf(const Checkpoint& checkpoint, const std::string& path,
                          WeightEncoding encoding, const ExportEvents& events = {});
 
-// What GGUF calls a tensor of ours: "blk.3.ffn_up.weight". Throws Error if it has no name for it.
-std::string ggml_name(const std::string& name);
-
 }  // namespace minillm
 
 #endif  // LIBMINILLM_INTEROP_GGUF_EXPORT_H_

@@ -186,6 +186,15 @@ std::vector<double> GgufFile::numbers(std::string_view key) const {
   return numbers;
 }
 
+void GgufFile::expect_readable(const GgufTensor& tensor) const {
+  for (const uint32_t type : {kF32, kF16, kBf16, kQ8_0})
+    if (tensor.type == type) return;
+  throw Error(fmt::format(
+      "{}: tensor '{}' is {}: expected F32, F16, BF16 or Q8_0 (take the model's file in one of "
+      "these, which published models usually have beside the smaller ones)",
+      subject_, tensor.name, ggml_type_name(tensor.type)));
+}
+
 void GgufFile::read(const GgufTensor& tensor, std::span<Real> out) const {
   MINILLM_DCHECK(out.size() == static_cast<size_t>(tensor.size));
   const std::string_view bytes = file_.text().substr(tensor.begin, tensor.end - tensor.begin);
@@ -203,10 +212,7 @@ void GgufFile::read(const GgufTensor& tensor, std::span<Real> out) const {
       read_q8_0(bytes, out);
       break;
     default:
-      throw Error(fmt::format(
-          "{}: tensor '{}' is {}: expected F32, F16, BF16 or Q8_0 (take the model's file in one of "
-          "these, which published models usually have beside the smaller ones)",
-          subject_, tensor.name, ggml_type_name(tensor.type)));
+      expect_readable(tensor);
   }
   check_finite(out, fmt::format("{}: tensor '{}'", subject_, tensor.name));
 }

@@ -93,6 +93,8 @@ class GgufFile {
   // float). REQUIRES a tensor of this file and out.size() == tensor.size. Throws Error for any
   // other type, naming it, and for a number that is not finite.
   void read(const GgufTensor& tensor, std::span<Real> out) const;
+  // Throws Error, naming the type, unless read() knows it.
+  void expect_readable(const GgufTensor& tensor) const;
   // Throws Error if the file has become shorter since it was opened.
   void expect_whole() const { file_.expect_whole(); }
 

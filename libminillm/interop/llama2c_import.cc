@@ -8,9 +8,9 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
-#include "libminillm/data/sentencepiece_check.h"
 #include "libminillm/interop/llama2c.h"
 #include "libminillm/interop/rope_order.h"
+#include "libminillm/interop/sentencepiece_writer.h"
 
 namespace minillm {
 namespace {
@@ -113,34 +113,7 @@ void read_part(Bytes& file, const Llama2cPart& part, Model& model, const std::st
   }
 }
 
-// --- the tokenizer, as a protobuf message (field number and wire type, then the value) -----------
-
-void append_varint(std::string& to, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) to += static_cast<char>(value | 0x80);
-  to += static_cast<char>(value);
-}
-void append_number(std::string& to, int field, uint64_t value) {
-  append_varint(to, static_cast<uint64_t>(field) << 3);
-  append_varint(to, value);
-}
-void append_text(std::string& to, int field, std::string_view text) {
-  append_varint(to, static_cast<uint64_t>(field) << 3 | 2);
-  append_varint(to, text.size());
-  to += text;
-}
-void append_float(std::string& to, int field, float value) {
-  append_varint(to, static_cast<uint64_t>(field) << 3 | 5);
-  const auto bits = std::bit_cast<uint32_t>(value);
-  for (int shift = 0; shift < 32; shift += 8) to += static_cast<char>(bits >> shift);
-}
-
-std::string piece_message(const SentencePieceInfo& piece) {
-  std::string message;
-  append_text(message, 1, piece.text);
-  append_float(message, 2, piece.score);
-  append_number(message, 3, static_cast<uint64_t>(piece.type));
-  return message;
-}
+// --- the tokenizer
 
 // Of id `id`, whose text is `text`.
 SentencePieceInfo piece_of(Index id, std::string_view text, float score) {
@@ -207,7 +180,7 @@ std::string import_llama2c_tokenizer(std::string_view bytes, Index vocab_size,
                                      const std::string& name) {
   Bytes file(bytes);
   file.u32();  // the longest piece: a buffer size of run.c
-  std::string model;
+  std::vector<SentencePieceInfo> pieces;
   for (Index id = 0; id < vocab_size; ++id) {
     const bool has_head = file.left() >= 8;
     const float score = has_head ? file.f32() : 0;
@@ -215,26 +188,13 @@ std::string import_llama2c_tokenizer(std::string_view bytes, Index vocab_size,
     MINILLM_CHECK(has_head && size <= file.left(),
                   "tokenizer '{}': cut off at id {}: expected {} ids, as the model has", name, id,
                   vocab_size);
-    append_text(model, 1, piece_message(piece_of(id, file.take(size), score)));
+    pieces.push_back(piece_of(id, file.take(size), score));
   }
   MINILLM_CHECK(file.left() == 0,
                 "tokenizer '{}': {} bytes after the last id: expected {} ids, as the model has "
                 "(is it another model's?)",
                 name, file.left(), vocab_size);
-  std::string trainer;
-  append_number(trainer, 3, 2);  // model_type: BPE
-  append_number(trainer, 4, static_cast<uint64_t>(vocab_size));
-  append_number(trainer, 35, 1);               // byte_fallback
-  append_text(trainer, 44, " \xe2\x81\x87 ");  // unk_surface
-  append_text(model, 2, trainer);
-  std::string normalizer;
-  append_text(normalizer, 1, "identity");
-  append_number(normalizer, 3, 1);  // add_dummy_prefix
-  append_number(normalizer, 4, 0);  // remove_extra_whitespaces
-  append_number(normalizer, 5, 1);  // escape_whitespaces
-  append_text(model, 3, normalizer);
-  check_sentencepiece_model(model, name);  // pieces unique, bytes in their places, ...
-  return model;
+  return sentencepiece_model(pieces, /*add_dummy_prefix=*/true, name);
 }
 
 }  // namespace minillm

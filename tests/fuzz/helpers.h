@@ -4,6 +4,8 @@
 #define TESTS_FUZZ_HELPERS_H_
 
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -53,6 +55,14 @@ inline std::string fuzz_file(const std::string& name, std::string_view bytes) {
   const std::string path = fuzz_directory() + "/" + name;
   std::ofstream(path, std::ios::binary) << bytes;
   return path;
+}
+
+// A file in memory that holds the input, for what is read by path.
+inline std::string input_file(std::string_view bytes) {
+  static const int descriptor = memfd_create("input", 0);
+  require(ftruncate(descriptor, 0) == 0);
+  require(pwrite(descriptor, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
+  return "/proc/self/fd/" + std::to_string(descriptor);
 }
 
 }  // namespace minillm_testing

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/checkpoint/hf_config.h"
 #include "libminillm/checkpoint/safetensors.h"
 #include "libminillm/checkpoint/safetensors_header.h"
@@ -14,6 +15,7 @@
 #include "libminillm/data/token_shard.h"
 #include "libminillm/data/tokenizer.h"
 #include "libminillm/dpo/dpo.h"
+#include "libminillm/interop/gguf_export.h"
 #include "libminillm/nn/model.h"
 #include "libminillm/pretrain/pretrain.h"
 #include "libminillm/sft/sft.h"
@@ -21,6 +23,7 @@
 #include "tests/fuzz/data_targets.h"
 #include "tests/fuzz/run_targets.h"
 #include "tests/fuzz/serve_targets.h"
+#include "tests/interop/gguf_bytes.h"
 #include "tests/testing/temp_dir.h"
 
 namespace minillm_testing {
@@ -121,6 +124,17 @@ std::string llama2c_vocabulary() {
   for (int byte = 0; byte < 256; ++byte) add(fmt::format("<0x{:02X}>", byte));
   add(" a");
   return bytes;
+}
+
+// Put together by hand, and an export of ours with its tokenizer.
+std::vector<std::string> gguf_files(const std::string& tokenizer_model) {
+  const TempDir dir;
+  Model model(small_model());
+  model.initialize(1);
+  const Tokenizer tokenizer = Tokenizer::from_bytes(tokenizer_model, "seed");
+  write_checkpoint(dir.file("c"), {&model, &tokenizer, {}, {}});
+  export_gguf(Checkpoint::open(dir.file("c")), dir.file("f"), WeightEncoding::kBf16);
+  return {sample_gguf().bytes(), tiny_gguf_model().bytes(), read_file(dir.file("f"))};
 }
 
 constexpr const char* kRows[] = {
@@ -263,6 +277,7 @@ std::map<std::string, std::vector<std::string>> make_seeds(const std::string& pu
           std::string("\1\5hello\x82\3yes\3\1r\2\1b"), std::string("\0\4role\1\0\2\2ok", 12)})
       seeds["chat_template"].push_back(kind + messages);
   seeds["token_shard"] = {shard_bytes(tokenizer)};
+  seeds["gguf"] = gguf_files(tokenizer);
   seeds["llama2c"] = llama2c_models();
   seeds["llama2c_tokenizer"] = {llama2c_vocabulary()};
   seeds.merge(run_seeds());

@@ -1,8 +1,5 @@
 #include "tests/fuzz/targets.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <iterator>
@@ -28,6 +25,7 @@
 #include "tests/fuzz/constrain_targets.h"
 #include "tests/fuzz/data_targets.h"
 #include "tests/fuzz/helpers.h"
+#include "tests/fuzz/interop_targets.h"
 #include "tests/fuzz/run_targets.h"
 #include "tests/fuzz/serve_targets.h"
 
@@ -35,14 +33,6 @@ namespace minillm_testing {
 namespace {
 
 using namespace minillm;
-
-// A file in memory that holds the input, for what is read by path.
-std::string input_file(std::string_view bytes) {
-  static const int descriptor = memfd_create("input", 0);
-  require(ftruncate(descriptor, 0) == 0);
-  require(pwrite(descriptor, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
-  return "/proc/self/fd/" + std::to_string(descriptor);
-}
 
 // Consumes parts of the input: for targets that take more than one thing.
 class Parts {
@@ -279,13 +269,6 @@ void token_shard(std::string_view bytes) {
   });
 }
 
-void llama2c(std::string_view bytes) {
-  accepted([&] {
-    const Model model = import_llama2c(input_file(bytes));
-    require(model.parameters().size_bytes() <= bytes.size() + (size_t{1} << 20));
-  });
-}
-
 void llama2c_tokenizer(std::string_view bytes) {
   Parts parts(bytes);
   const Index vocab_size = 250 + parts.byte();
@@ -319,6 +302,7 @@ const FuzzTarget kFuzzTargets[] = {
     {"chat_template", chat_template},
     {"note_query", note_query},
     {"token_shard", token_shard},
+    {"gguf", gguf},
     {"llama2c", llama2c},
     {"llama2c_tokenizer", llama2c_tokenizer},
     {"metrics", metrics},

@@ -99,6 +99,44 @@ inline GgufBytes sample_gguf() {
   return file;
 }
 
+// A model without a tokenizer: V 5, C 4, F 6, one block, two query heads on one key head; weights
+// count up from 1.
+inline GgufBytes tiny_gguf_model() {
+  GgufBytes file;
+  file.pairs = {{"general.architecture", gguf_text("llama")},
+                {"llama.context_length", gguf_u32(16)},
+                {"llama.embedding_length", gguf_u32(4)},
+                {"llama.block_count", gguf_u32(1)},
+                {"llama.feed_forward_length", gguf_u32(6)},
+                {"llama.attention.head_count", gguf_u32(2)},
+                {"llama.attention.head_count_kv", gguf_u32(1)},
+                {"llama.attention.layer_norm_rms_epsilon", gguf_f32(1e-6f)},
+                {"llama.rope.freq_base", gguf_f32(500000)},
+                {"tokenizer.ggml.model", gguf_text("none")}};
+  float next = 1;
+  uint64_t offset = 0;
+  const auto add = [&](const std::string& name, std::vector<uint64_t> ne) {
+    std::string data;
+    uint64_t size = 1;
+    for (const uint64_t n : ne) size *= n;
+    for (uint64_t i = 0; i < size; ++i) data += gguf_raw(next++);
+    file.tensors.push_back({name + ".weight", std::move(ne), 0, offset, data});
+    offset += (data.size() + 31) / 32 * 32;
+  };
+  add("output_norm", {4});  // any order will do
+  add("token_embd", {4, 5});
+  add("blk.0.attn_norm", {4});
+  add("blk.0.attn_q", {4, 4});
+  add("blk.0.attn_k", {4, 2});
+  add("blk.0.attn_v", {4, 2});
+  add("blk.0.attn_output", {4, 4});
+  add("blk.0.ffn_norm", {4});
+  add("blk.0.ffn_gate", {4, 6});
+  add("blk.0.ffn_up", {4, 6});
+  add("blk.0.ffn_down", {6, 4});
+  return file;
+}
+
 }  // namespace minillm_testing
 
 #endif  // TESTS_INTEROP_GGUF_BYTES_H_

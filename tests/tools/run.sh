@@ -430,6 +430,8 @@ expect 1 "passages.txt': it is plain text: expected" \
 
 # --- in from other programs
 expect 0 '"tokenizer":false' tool import --llama2c mine.bin --out back --json
+expect 0 "parameters" tool import --gguf mine.gguf --out back_gguf
+expect 1 "not a GGUF file" tool import --gguf mine.bin --out refused_in
 expect 0 "" tool inspect aligned back
 expect 1 "not a llama2.c model" tool import --llama2c mine.gguf --out refused_in
 expect 1 "already exists|exists" tool import --llama2c mine.bin --out back
