@@ -17,12 +17,15 @@ class Sha256 {
   std::string hex();  // 64 hexadecimal digits; finishes, so call it once
 
  private:
-  void compress(const unsigned char* block);
-
   uint32_t state_[8];
   uint64_t length_ = 0;       // bytes seen
   unsigned char buffer_[64];  // the last length_ % 64 of them
 };
+
+// Takes `count` blocks of 64 bytes into the eight words of a state: by the processor's instructions,
+// where it has them, or portably (for a test).
+void sha256_blocks(uint32_t* state, const unsigned char* blocks, size_t count);
+void sha256_blocks_portable(uint32_t* state, const unsigned char* blocks, size_t count);
 
 std::string sha256(std::string_view bytes);
 // Throws Error if the file cannot be read.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/testing/temp_dir.h"
 
 namespace minillm {
@@ -22,13 +24,23 @@ TEST(Sha256, DoesNotDependOnHowTheBytesArePieced) {
   for (size_t length : {1, 54, 55, 56, 57, 63, 64, 65, 119, 120, 128, 200}) {
     std::string bytes;
     for (size_t i = 0; i < length; ++i) bytes += static_cast<char>(i * 7);
-    for (size_t piece : {1, 3, 63, 64}) {
+    for (size_t piece : {1, 3, 63, 64, 65, 129}) {
       Sha256 hash;
       for (size_t i = 0; i < length; i += piece)
         hash.update(std::string_view(bytes).substr(i, piece));
       EXPECT_EQ(hash.hex(), sha256(bytes)) << length << " bytes in pieces of " << piece;
     }
   }
+}
+
+TEST(Sha256, ThePortableWayGivesWhatTheProcessorsInstructionsGive) {
+  uint32_t portable[8] = {1, 20, 300, 4000, 50000, 600000, 7000000, 80000000}, best[8];
+  std::copy_n(portable, 8, best);
+  unsigned char blocks[64 * 5];
+  for (size_t i = 0; i < sizeof(blocks); ++i) blocks[i] = static_cast<unsigned char>(i * i + 3);
+  sha256_blocks_portable(portable, blocks, 5);
+  sha256_blocks(best, blocks, 5);
+  EXPECT_TRUE(std::equal(portable, portable + 8, best));
 }
 
 TEST(Sha256, HashesFilesLikeTheirContent) {
