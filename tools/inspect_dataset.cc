@@ -94,7 +94,7 @@ std::vector<Span> Inspector::render(const std::vector<Message>& messages) const 
       return text;
     };
     for (const WrittenTurn& turn : lay_out(chat_template_named(kChatTemplateId), messages)) {
-      append(text_of(turn.format->header), false);
+      append(text_of(turn.format->header) + turn.opening, false);
       append(text_of(turn.body.parts()) + turn.format->after + turn.format->end, turn.learned);
       append(text_of(turn.format->next), false);
     }

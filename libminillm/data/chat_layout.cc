@@ -10,12 +10,16 @@ namespace {
 
 using Messages = std::vector<Message>;
 
-std::string trimmed(const std::string& text) {
-  constexpr const char* kSpace = " \t\n\v\f\r";
-  const size_t begin = text.find_first_not_of(kSpace);
+// The text without these characters at its beginning, its end.
+std::string stripped(const std::string& text, const char* characters, bool at_begin = true,
+                     bool at_end = true) {
+  const size_t begin = text.find_first_not_of(characters);
   if (begin == std::string::npos) return "";
-  return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
+  const size_t end = text.find_last_not_of(characters) + 1;
+  const size_t from = at_begin ? begin : 0;
+  return text.substr(from, (at_end ? end : text.size()) - from);
 }
+std::string trimmed(const std::string& text) { return stripped(text, " \t\n\v\f\r"); }
 
 bool is_alnum(char c) {
   return ('0' <= c && c <= '9') || ('A' <= c && c <= 'Z') || ('a' <= c && c <= 'z');
@@ -97,6 +101,8 @@ Messages with_folded_system(const ChatTemplate& format, const Messages& messages
     if (message.role == Role::kAssistant && system && !waits)
       result.push_back({Role::kUser, take_system()});
     result.push_back(message);
+    if (message.role == Role::kUser && format.trims_questions)
+      result.back().content = trimmed(message.content);
     if (message.role == Role::kUser && (!waits || &message == &*last_user))
       result.back().content.insert(0, take_system());
   }
@@ -104,7 +110,48 @@ Messages with_folded_system(const ChatTemplate& format, const Messages& messages
   return result;
 }
 
-TurnBody body_of(const ChatTemplate& format, const Message& message) {
+// Takes the thoughts off an answer, if it holds some.
+std::string take_thoughts(std::string& answer) {
+  constexpr std::string_view kBegin = "<think>", kEnd = "</think>";
+  const size_t first = answer.find(kEnd), last = answer.rfind(kEnd);
+  if (first == std::string::npos) return "";
+  std::string thoughts = answer.substr(0, first);
+  if (const size_t begin = thoughts.rfind(kBegin); begin != std::string::npos)
+    thoughts.erase(0, begin + kBegin.size());
+  answer = stripped(answer.substr(last + kEnd.size()), "\n", true, false);
+  return stripped(thoughts, "\n");
+}
+
+// What the last answer begins with. Qwen 3's published template writes it so.
+std::string written_thoughts(const std::string& thoughts) {
+  return "<think>\n" + thoughts + "\n</think>\n\n";
+}
+
+// The thoughts of the messages, as they are written; taken off their contents. None without them.
+std::vector<std::string> place_thoughts(const ChatTemplate& format, Messages& messages) {
+  std::vector<std::string> written(messages.size());
+  if (!format.thinks) return written;
+  // A question that is a tool's result, as some programs give it, is none.
+  const auto last_question = std::find_if(messages.rbegin(), messages.rend(), [](const Message& m) {
+    return m.role == Role::kUser &&
+           !(m.content.starts_with("<tool_response>") && m.content.ends_with("</tool_response>"));
+  });
+  const auto questions = static_cast<size_t>(messages.rend() - last_question);
+  for (size_t i = 0; i < messages.size(); ++i) {
+    Message& message = messages[i];
+    if (message.role != Role::kAssistant) continue;
+    const std::string thoughts = take_thoughts(message.content);
+    const bool last = i + 1 == messages.size();
+    if (i < questions || questions == 0 || !(last || !thoughts.empty())) continue;
+    written[i] =
+        last && !format.no_thoughts.empty() ? format.no_thoughts : written_thoughts(thoughts);
+    message.content = stripped(message.content, "\n", true, false);
+  }
+  return written;
+}
+
+TurnBody body_of(const ChatTemplate& format, const Message& message,
+                 const std::string& thoughts = "") {
   const bool trims = format.trims || (format.trims_answers && message.role == Role::kAssistant);
   const std::string text = trims ? trimmed(message.content) : message.content;
   const std::string& before = format.turn(message.role).before;
@@ -112,6 +159,7 @@ TurnBody body_of(const ChatTemplate& format, const Message& message) {
   if (message.role == Role::kTool) {
     body.result(message);
   } else if (!message.calls.empty()) {
+    body.content(thoughts);
     if (!text.empty()) {
       body.content(before + text);
       body.written(format.tools->after_text);
@@ -123,7 +171,7 @@ TurnBody body_of(const ChatTemplate& format, const Message& message) {
     body.declare(message.tools);
   } else {
     body.declare(message.tools);
-    body.content(before + text);
+    body.content(thoughts + before + text);
   }
   return body;
 }
@@ -142,17 +190,23 @@ std::vector<WrittenTurn> lay_out(const ChatTemplate& format, const Messages& giv
     if (format.tools->writes_ids) number_calls(messages);
   }
   add_default_system(format, messages);
+  const std::vector<std::string> thoughts = place_thoughts(format, messages);
+  messages = with_folded_system(format, messages);
   std::vector<WrittenTurn> turns;
-  for (const Message& message : with_folded_system(format, messages)) {
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const Message& message = messages[i];
     if (message.role == Role::kTool && format.tools->joins_results && !turns.empty() &&
         turns.back().role == Role::kTool) {
       turns.back().body.written(format.tools->results_between);
       turns.back().body.result(message);
       continue;
     }
-    TurnBody body = body_of(format, message);
+    // Templates that put a system prompt elsewhere, which moves messages, do not think.
+    std::string opening, begin = format.thinks ? thoughts[i] : "";
+    if (i + 1 == messages.size() && !format.no_thoughts.empty()) std::swap(opening, begin);
+    TurnBody body = body_of(format, message, begin);
     if (message.role == Role::kSystem) body.put_before(std::exchange(environment, ""));
-    turns.push_back({&format.turn(message.role), message.role, std::move(body),
+    turns.push_back({&format.turn(message.role), message.role, std::move(opening), std::move(body),
                      message.role == Role::kAssistant && message.supervised});
   }
   return turns;
@@ -162,7 +216,10 @@ TurnBody answer_body(const ChatTemplate& format, const Message& answer) {
   expect_writable(format.tools, format.id, {answer});
   Messages messages = {answer};
   if (format.tools != nullptr && format.tools->writes_ids) number_calls(messages);
-  return body_of(format, messages.front());
+  if (!format.thinks) return body_of(format, messages.front());
+  messages.insert(messages.begin(), {Role::kUser, "?"});  // which it answers
+  const std::vector<std::string> thoughts = place_thoughts(format, messages);
+  return body_of(format, messages.back(), format.no_thoughts.empty() ? thoughts.back() : "");
 }
 
 }  // namespace minillm

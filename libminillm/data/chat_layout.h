@@ -10,10 +10,11 @@
 
 namespace minillm {
 
-// One turn: format->header, body, format->end; format->next, if another follows.
+// One turn: format->header, opening, body, format->end; format->next, if another follows.
 struct WrittenTurn {
   const TurnFormat* format;
   Role role;
+  std::string opening;  // the prompt's beginning of an answer
   TurnBody body;
   bool learned;
 };

@@ -25,7 +25,7 @@ class Writer {
 
   void control(const std::string& piece) {
     if (piece.empty()) return;
-    tokens.push_back(tokenizer_.control(piece));
+    tokens.push_back(control_piece(tokenizer_, piece));
     in_text_ = false;
   }
   void text(const std::string& words) {
@@ -82,18 +82,28 @@ RenderedSequence render(const Tokenizer& tokenizer, const std::vector<Message>& 
   const std::vector<WrittenTurn> turns = lay_out(format, messages);
   for (const WrittenTurn& turn : turns) {
     writer.parts(turn.format->header);
+    writer.text(turn.opening);
     sequence.supervised.resize(writer.tokens.size(), 0);
     writer.body(turn.body, *turn.format);
     sequence.supervised.resize(writer.tokens.size(), turn.learned ? 1 : 0);
     if (open || &turn != &turns.back()) writer.parts(turn.format->next);
   }
-  if (open) writer.parts(format.turn(Role::kAssistant).header);
+  if (open) {
+    writer.parts(format.turn(Role::kAssistant).header);
+    writer.text(format.no_thoughts);
+  }
   sequence.tokens = std::move(writer.tokens);
   sequence.supervised.resize(sequence.tokens.size(), 0);
   return sequence;
 }
 
 }  // namespace
+
+Token control_piece(const Tokenizer& tokenizer, const std::string& piece) {
+  const Token named = tokenizer.control(piece);
+  if (named >= 0) return named;
+  return piece == "<s>" ? tokenizer.bos() : piece == "</s>" ? tokenizer.eos() : Token{-1};
+}
 
 std::string chat_template_text(const ChatTemplate& format, const std::vector<Message>& messages,
                                bool open) {
@@ -104,11 +114,15 @@ std::string chat_template_text(const ChatTemplate& format, const std::vector<Mes
   const std::vector<WrittenTurn> turns = lay_out(format, messages);
   for (const WrittenTurn& turn : turns) {
     append(turn.format->header);
+    text += turn.opening;
     append(turn.body.parts());
     text += turn.format->after + turn.format->end;
     if (open || &turn != &turns.back()) append(turn.format->next);
   }
-  if (open) append(format.turn(Role::kAssistant).header);
+  if (open) {
+    append(format.turn(Role::kAssistant).header);
+    text += format.no_thoughts;
+  }
   return text;
 }
 

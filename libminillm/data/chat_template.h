@@ -10,8 +10,14 @@
 //   llama-3          <|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nCONTENT<|eot_id|>
 //                    <|start_header_id|>assistant<|end_header_id|>\n\nCONTENT<|eot_id|>
 //
-//   qwen-2.5, llama-3.1, mistral-v3: as chatml and llama-3, with a system prompt of their own;
-//                    <s>[INST] CONTENT[/INST] CONTENT</s>; and with tools (data/tool_format.h)
+//   olmo-2           tulu after BOS
+//   gemma            <bos><start_of_turn>user\nCONTENT<end_of_turn>\n
+//                    <start_of_turn>model\nCONTENT<end_of_turn>
+//
+//   smollm-2, qwen-2.5, qwen-3: as chatml, the first two with a system prompt of their own;
+//   qwen-3-no-think: as qwen-3 where thinking is switched off; llama-3.1 (and 3.2): as llama-3;
+//   mistral-v3: <s>[INST] CONTENT[/INST] CONTENT</s>; mistral-nemo: the same without the spaces.
+//   All but smollm-2 with tools (data/tool_format.h)
 //
 // (What takes two lines here is one text.) The first is what this library teaches. It encodes every
 // content with a space in front, so that its first word is the same token as in running text
@@ -64,6 +70,12 @@ struct ChatTemplate {
   std::array<TurnFormat, kRoles.size()> turns;  // by Role
   bool trims = false;                           // contents lose (ASCII) white space at both ends
   bool trims_answers = false;                   // answers do, in any case
+  bool trims_questions = false;                 // questions do, without what is put in front
+  // An answer to the last question begins with its thoughts, between <think> and </think> (empty
+  // ones if it has none, and is the last message); answers to earlier ones lose theirs.
+  bool thinks = false;
+  // `thinks`: the thoughts of the answer to come are these, and part of the prompt.
+  std::string no_thoughts;
   // If not empty: the system prompt goes, between these, in front of the next user message.
   // `system_last`: of the last one instead, as far as there is one.
   std::string system_begin, system_end;
@@ -78,6 +90,10 @@ struct ChatTemplate {
   const TurnFormat& turn(Role role) const { return turns[static_cast<size_t>(role)]; }
   const std::string& answer_end() const { return turn(Role::kAssistant).end; }
 };
+
+// The id of a template's control piece. <s> and </s> stand for BOS and EOS in a tokenizer that
+// calls them something else, as bos_token and eos_token do in jinja texts. -1: it has no such one.
+Token control_piece(const Tokenizer& tokenizer, const std::string& piece);
 
 std::span<const ChatTemplate> chat_templates();
 // Throws Error (kUsage) listing the ones there are.

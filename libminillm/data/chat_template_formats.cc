@@ -27,6 +27,18 @@ ChatTemplate chatml() {
   return t;
 }
 
+// SmolLM 2 (Hugging Face): ChatML with a system prompt of its own.
+ChatTemplate smollm2() {
+  ChatTemplate t = chatml();
+  t.id = "smollm-2";
+  t.default_system = "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
+  t.jinja =
+      "{% if messages[0]['role'] != 'system' %}"
+      "{{ '<|im_start|>system\\n" +
+      *t.default_system + "<|im_end|>\\n' }}{% endif %}" + t.jinja;
+  return t;
+}
+
 // Zephyr (Hugging Face H4); also used by TinyLlama's chat models.
 ChatTemplate zephyr() {
   ChatTemplate t;
@@ -93,6 +105,47 @@ ChatTemplate tulu() {
   return t;
 }
 
+// OLMo 2 (Allen AI): Tulu's after BOS.
+ChatTemplate olmo2() {
+  ChatTemplate t = tulu();
+  t.id = "olmo-2";
+  t.start = "<s>";
+  t.jinja.insert(0, "{{ bos_token }}");
+  return t;
+}
+
+// Gemma 2 and 3 (Google): the system prompt is the beginning of the first question.
+ChatTemplate gemma() {
+  ChatTemplate t;
+  t.id = "gemma";
+  t.start = "<bos>";
+  t.trims_questions = t.trims_answers = true;
+  t.system_end = "\n\n";
+  for (const Role role : kRoles)
+    turn_of(t, role) = {{control_part("<start_of_turn>"),
+                         text_part(role == Role::kAssistant ? "model\n" : "user\n")},
+                        "",
+                        "",
+                        "<end_of_turn>",
+                        {text_part("\n")}};
+  t.jinja =
+      "{{ bos_token }}"
+      "{% set ns = namespace(system='') %}"
+      "{% for m in messages %}"
+      "{% if m['role'] == 'system' %}{% set ns.system = ns.system + m['content'] + '\\n\\n' %}"
+      "{% else %}"
+      "{% if m['role'] == 'assistant' and ns.system %}"
+      "{{ '<start_of_turn>user\\n' + ns.system + '<end_of_turn>\\n' }}{% set ns.system = '' %}"
+      "{% endif %}"
+      "{{ '<start_of_turn>' + ('model' if m['role'] == 'assistant' else 'user') + '\\n' + "
+      "ns.system "
+      "+ m['content'] | trim + '<end_of_turn>\\n' }}"
+      "{% set ns.system = '' %}"
+      "{% endif %}{% endfor %}"
+      "{% if add_generation_prompt %}{{ '<start_of_turn>model\\n' }}{% endif %}";
+  return t;
+}
+
 ChatTemplate llama3() {
   ChatTemplate t;
   t.id = "llama-3";
@@ -120,9 +173,10 @@ ChatTemplate llama3() {
 }  // namespace
 
 std::span<const ChatTemplate> chat_templates() {
-  static const ChatTemplate kTemplates[] = {chatml_space(), chatml(),  zephyr(),
-                                            tulu(),         llama2(),  llama3(),
-                                            qwen25(),       llama31(), mistral_v3()};
+  static const ChatTemplate kTemplates[] = {
+      chatml_space(), chatml(),         zephyr(),  tulu(),       llama2(),
+      llama3(),       qwen25(),         llama31(), mistral_v3(), smollm2(),
+      qwen3(),        qwen3_no_think(), olmo2(),   gemma(),      mistral_nemo()};
   return kTemplates;
 }
 

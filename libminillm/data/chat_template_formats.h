@@ -16,11 +16,15 @@ inline TurnFormat& turn_of(ChatTemplate& t, Role role) {
   return t.turns[static_cast<size_t>(role)];
 }
 
-// Templates that write tools (chat_template_tools.cc).
+// Templates that write tools: chat_template_chatml.cc,
 ChatTemplate chatml_space();  // this library's own
 ChatTemplate qwen25();
+ChatTemplate qwen3();
+ChatTemplate qwen3_no_think();
+// chat_template_tools.cc.
 ChatTemplate llama31();
 ChatTemplate mistral_v3();
+ChatTemplate mistral_nemo();
 
 }  // namespace minillm
 

@@ -41,6 +41,8 @@ std::optional<std::string> written(std::string_view jinja, const ChatTemplate& f
   }
   try {
     return render_jinja(jinja, variables);
+  } catch (const JinjaRefusal&) {
+    throw;
   } catch (const JinjaError&) {
     return std::nullopt;
   }
@@ -95,6 +97,16 @@ std::vector<std::vector<Message>> tool_probes(const ToolFormat& format) {
   return all;
 }
 
+// Thoughts in answers to both questions.
+const std::vector<std::vector<Message>>& thinking_probes() {
+  static const Message first{Role::kUser, "a"}, second{Role::kUser, "b"},
+      answer{Role::kAssistant, "<think>\nc\n\nd\n</think>\n\ne"},
+      short_one{Role::kAssistant, "<think>f</think>g"};
+  static const std::vector<std::vector<Message>> kProbes = {
+      {first, answer}, {first, answer, second}, {first, answer, second, short_one}};
+  return kProbes;
+}
+
 bool writes_the_same(std::string_view jinja, const ChatTemplate& format,
                      const std::vector<std::vector<Message>>& conversations) {
   for (const std::vector<Message>& messages : conversations) {
@@ -104,7 +116,12 @@ bool writes_the_same(std::string_view jinja, const ChatTemplate& format,
     if (!open && format.system_last && messages.front().role == Role::kSystem &&
         !messages.front().content.empty())
       continue;
-    const auto text = written(jinja, format, messages, open);
+    std::optional<std::string> text;
+    try {
+      text = written(jinja, format, messages, open);
+    } catch (const JinjaRefusal&) {  // of system prompts: how it would write them shows nothing
+      if (messages.front().role == Role::kSystem && messages.front().tools.empty()) continue;
+    }
     if (!text) return false;
     // A start that the template leaves to the tokenizer is ours to write.
     const std::string_view start =
@@ -146,6 +163,7 @@ const ChatTemplate* recognise_chat_template(std::string_view jinja) {
   for (size_t i = 0; i < formats.size(); ++i) {
     const ChatTemplate& format = formats[i];
     if (!writes_the_same(jinja, format, probes())) continue;
+    if (format.thinks && !writes_the_same(jinja, format, thinking_probes())) continue;
     // This library's own was written without tools by its earlier versions.
     const bool all = format.tools == nullptr || format.id == kChatTemplateId ||
                      writes_the_same(jinja, format, tool_probes(*format.tools));

@@ -69,7 +69,7 @@ class Interpreter {
 
   std::string output_of(const JinjaPart& part) {
     if (part.tokens[0].text == "raise_exception" && part.tokens[0].kind == JinjaToken::kName)
-      throw JinjaError("the template refuses it");
+      throw JinjaRefusal();
     return to_text(evaluate(part, 0));
   }
 

@@ -185,45 +185,45 @@ nlohmann::ordered_json JinjaExpression::postfix(Value value) {
 
 nlohmann::ordered_json JinjaExpression::member(const Value& value, const std::string& name) {
   if (!take("(")) return value.is_object() && value.contains(name) ? value[name] : Value();
-  if (name == "startswith" || name == "endswith") {
-    const std::string text = to_text(value), part = to_text(conditional());
-    expect(")");
-    return name == "startswith" ? text.starts_with(part) : text.ends_with(part);
-  }
-  expect(")");
-  if (name == "strip") return jinja_strip(to_text(value), true, true);
-  if (name == "lstrip") return jinja_strip(to_text(value), true, false);
-  if (name == "rstrip") return jinja_strip(to_text(value), false, true);
-  if (name == "items") return jinja_items(value);
-  throw JinjaError("a method that is not understood: " + name);
+  return call_jinja_method(name, value, arguments());
 }
 
-// [key], [index] or [begin:end] of lists and of texts.
+// [key], [index], [begin:end] or [::-1] of lists and of texts.
 nlohmann::ordered_json JinjaExpression::subscript(const Value& value) {
-  const std::string text = value.is_string() ? value.get<std::string>() : "";
-  const auto size = static_cast<int64_t>(value.is_string() ? text.size() : value.size());
-  const auto at = [&](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + size : i, 0, size); };
   Value key = is(":") ? Value(0) : conditional();
-  if (take(":")) {
-    const bool ascii = std::all_of(text.begin(), text.end(), [](char c) { return c >= 0; });
-    if (!value.is_array() && !(value.is_string() && ascii))
-      throw JinjaError("a slice of what is no list and no ASCII text");
-    const int64_t begin = at(integer(key)), end = is("]") ? size : at(integer(conditional()));
-    expect("]");
-    if (value.is_string())
-      return text.substr(static_cast<size_t>(begin),
-                         static_cast<size_t>(std::max(end - begin, int64_t{0})));
-    if (begin >= end) return Value::array();
-    return Value(std::vector<Value>(value.begin() + begin, value.begin() + end));
-  }
+  if (take(":")) return slice(value, integer(key));
   expect("]");
   if (key.is_string())
     return value.is_object() && value.contains(key.get<std::string>())
                ? value[key.get<std::string>()]
                : Value();
+  const auto size = static_cast<int64_t>(value.size());
   const int64_t index = integer(key) < 0 ? integer(key) + size : integer(key);
   return value.is_array() && 0 <= index && index < size ? value[static_cast<size_t>(index)]
                                                         : Value();
+}
+
+// What follows "[begin:".
+nlohmann::ordered_json JinjaExpression::slice(const Value& value, int64_t first) {
+  const std::string text = value.is_string() ? value.get<std::string>() : "";
+  const bool ascii = std::all_of(text.begin(), text.end(), [](char c) { return c >= 0; });
+  if (!value.is_array() && !(value.is_string() && ascii))
+    throw JinjaError("a slice of what is no list and no ASCII text");
+  const auto size = static_cast<int64_t>(value.is_string() ? text.size() : value.size());
+  const auto at = [&](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + size : i, 0, size); };
+  if (take(":")) {
+    const bool whole = first == 0 && integer(conditional()) == -1;
+    expect("]");
+    if (!whole || !value.is_array()) throw JinjaError("a step that is not understood");
+    return Value(std::vector<Value>(value.rbegin(), value.rend()));
+  }
+  const int64_t begin = at(first), end = is("]") ? size : at(integer(conditional()));
+  expect("]");
+  if (value.is_string())
+    return text.substr(static_cast<size_t>(begin),
+                       static_cast<size_t>(std::max(end - begin, int64_t{0})));
+  if (begin >= end) return Value::array();
+  return Value(std::vector<Value>(value.begin() + begin, value.begin() + end));
 }
 
 nlohmann::ordered_json JinjaExpression::primary() {
@@ -264,10 +264,21 @@ nlohmann::ordered_json JinjaExpression::name(const std::string& name) {
   if (name == "none" || name == "None") return nullptr;
   if (is("(")) {
     if (name == "namespace") return arguments_as_object();
+    if (name == "strftime_now") return date_of_today();
     throw JinjaError("a call of " + name);
   }
   const auto found = scope_.find(name);
   return found == scope_.end() ? Value() : found->second;
+}
+
+// Where a template asks for the date: always the same one, so that texts can be compared, and what
+// was trained on stays what is asked.
+nlohmann::ordered_json JinjaExpression::date_of_today() {
+  expect("(");
+  const JinjaArguments given = arguments();
+  if (given.values.size() == 1 && given.values[0] == "%d %b %Y") return "26 Jul 2024";
+  if (given.values.size() == 1 && given.values[0] == "%d %B %Y") return "26 July 2024";
+  throw JinjaError("a date that is not understood");
 }
 
 nlohmann::ordered_json JinjaExpression::arguments_as_object() {

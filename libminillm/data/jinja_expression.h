@@ -43,8 +43,10 @@ class JinjaExpression {
   Value postfix(Value value);
   Value member(const Value& value, const std::string& name);
   Value subscript(const Value& value);
+  Value slice(const Value& value, int64_t first);
   Value primary();
   Value name(const std::string& name);
+  Value date_of_today();
   Value arguments_as_object();
   JinjaArguments arguments();
 

@@ -1,5 +1,7 @@
 #include "libminillm/data/jinja_filters.h"
 
+#include <fmt/format.h>
+
 #include "libminillm/core/json_spelling.h"
 #include "libminillm/core/strict_json.h"
 #include "libminillm/data/jinja.h"
@@ -10,7 +12,7 @@ namespace {
 
 using Value = nlohmann::ordered_json;
 
-constexpr size_t kMaxDepth = 64;
+constexpr size_t kMaxDepth = 64, kMaxParts = 10000;
 
 void expect_arguments(const std::string& filter, const JinjaArguments& arguments, size_t values) {
   if (arguments.values.size() != values || !arguments.named.empty())
@@ -52,12 +54,54 @@ Value select(const Value& list, const JinjaArguments& arguments, bool passes) {
 
 }  // namespace
 
-std::string jinja_strip(const std::string& text, bool begin, bool end) {
-  constexpr const char* kSpace = " \t\n\v\f\r";
-  const size_t first = text.find_first_not_of(kSpace), last = text.find_last_not_of(kSpace);
+std::string jinja_strip(const std::string& text, bool begin, bool end, const char* characters) {
+  const size_t first = text.find_first_not_of(characters), last = text.find_last_not_of(characters);
   if (first == std::string::npos) return "";
   const size_t from = begin ? first : 0, to = end ? last + 1 : text.size();
   return text.substr(from, to - from);
+}
+
+namespace {
+
+std::vector<std::string> split(const std::string& text, const std::string& separator) {
+  if (separator.empty()) throw JinjaError("a separator of nothing");
+  std::vector<std::string> parts;
+  size_t begin = 0;
+  for (size_t end; (end = text.find(separator, begin)) != std::string::npos;
+       begin = end + separator.size()) {
+    if (parts.size() == kMaxParts) throw JinjaError("too many parts");
+    parts.push_back(text.substr(begin, end - begin));
+  }
+  parts.push_back(text.substr(begin));
+  return parts;
+}
+
+}  // namespace
+
+Value call_jinja_method(const std::string& name, const Value& value,
+                        const JinjaArguments& arguments) {
+  if (name == "items") {
+    expect_arguments(name, arguments, 0);
+    return jinja_items(value);
+  }
+  const std::string text = to_text(value);
+  std::vector<std::string> given;
+  for (const Value& argument : arguments.values) given.push_back(to_text(argument));
+  if (name == "strip" || name == "lstrip" || name == "rstrip") {
+    if (!given.empty()) expect_arguments(name, arguments, 1);
+    return jinja_strip(text, name != "rstrip", name != "lstrip",
+                       given.empty() ? kJinjaSpace : given[0].c_str());
+  }
+  if (name == "replace") {
+    expect_arguments(name, arguments, 2);
+    if (given[1].size() > given[0].size()) throw JinjaError("a replacement that grows");
+    return fmt::format("{}", fmt::join(split(text, given[0]), given[1]));
+  }
+  if (name != "startswith" && name != "endswith" && name != "split")
+    throw JinjaError("a method that is not understood: " + name);
+  expect_arguments(name, arguments, 1);
+  if (name == "split") return split(text, given[0]);
+  return name == "startswith" ? text.starts_with(given[0]) : text.ends_with(given[0]);
 }
 
 Value jinja_items(const Value& value) {
@@ -71,6 +115,7 @@ bool jinja_test(const std::string& name, const Value& value) {
   if (name == "defined") return !value.is_null();
   if (name == "undefined" || name == "none") return value.is_null();
   if (name == "string") return value.is_string();
+  if (name == "true" || name == "false") return value == (name == "true");
   if (name == "mapping") return value.is_object();
   if (name == "iterable") return value.is_string() || value.is_structured();
   throw JinjaError("a test that is not understood: " + name);

@@ -25,8 +25,16 @@ nlohmann::ordered_json apply_jinja_filter(const std::string& name,
 // `value is name`. Throws JinjaError on other tests than templates use.
 bool jinja_test(const std::string& name, const nlohmann::ordered_json& value);
 
-// The text without white space at its beginning, its end.
-std::string jinja_strip(const std::string& text, bool begin, bool end);
+// value.name(arguments): items of an object; strip, lstrip, rstrip, split, replace (by what is no
+// longer), startswith, endswith of a text. Throws JinjaError on others.
+nlohmann::ordered_json call_jinja_method(const std::string& name,
+                                         const nlohmann::ordered_json& value,
+                                         const JinjaArguments& arguments);
+
+inline constexpr const char* kJinjaSpace = " \t\n\v\f\r";
+// The text without these characters at its beginning, its end.
+std::string jinja_strip(const std::string& text, bool begin, bool end,
+                        const char* characters = kJinjaSpace);
 // [[key, value], ...] of an object.
 nlohmann::ordered_json jinja_items(const nlohmann::ordered_json& value);
 

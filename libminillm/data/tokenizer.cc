@@ -128,12 +128,12 @@ std::string Tokenizer::piece(Token token) const {
 }
 
 Token Tokenizer::answer_end() const {
-  return chat_template_ == nullptr ? -1 : control(chat_template_->answer_end());
+  return chat_template_ == nullptr ? -1 : control_piece(*this, chat_template_->answer_end());
 }
 
 Tokenizer Tokenizer::with_chat_template(const ChatTemplate& chat_template) const {
   const auto check = [&](const std::string& piece) {
-    MINILLM_CHECK(piece.empty() || control(piece) >= 0,
+    MINILLM_CHECK(piece.empty() || control_piece(*this, piece) >= 0,
                   "tokenizer: the chat template '{}' needs the control piece '{}', which it has "
                   "not (options.chat_template chooses another)",
                   chat_template.id, piece);

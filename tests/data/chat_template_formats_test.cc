@@ -10,6 +10,7 @@
 #include "libminillm/data/chat_template.h"
 #include "libminillm/data/dataset_reader.h"
 #include "libminillm/data/jinja.h"
+#include "libminillm/interop/sentencepiece_writer.h"
 #include "tests/data/control_pieces.h"
 #include "tests/data/test_tokenizer.h"
 #include "tests/data/tool_conversation.h"
@@ -45,9 +46,21 @@ const std::vector<std::vector<Message>> kConversations = {
 
 const std::string kFixture = std::string(MINILLM_SOURCE_DIR) + "/tests/data/chat_templates.json";
 
-// Those, and one with tools where the template writes them.
+// Texts that models' directories have: [{model, template, jinja}].
+const ordered_json& published_templates() {
+  static const ordered_json kTemplates = ordered_json::parse(
+      read_file(std::string(MINILLM_SOURCE_DIR) + "/tests/data/published_templates.json"));
+  return kTemplates;
+}
+
+// Those, and one with tools, or with thoughts, where the template writes them.
 std::vector<std::vector<Message>> conversations_of(const ChatTemplate& format) {
   std::vector<std::vector<Message>> all = kConversations;
+  if (format.thinks)
+    all.push_back({{Role::kUser, "q"},
+                   {Role::kAssistant, "<think>\n\nso 1\n\n2\n</think>\n\n\na\n"},
+                   {Role::kUser, "</think>r"},
+                   {Role::kAssistant, "<think>so</think>b"}});
   if (format.tools == nullptr) return all;
   for (const char* system : {"be kind", ""}) {
     std::vector<Message>& messages =
@@ -80,30 +93,61 @@ ordered_json messages_of(const std::vector<Message>& messages) {
   return json;
 }
 
-// Calls visit(row, messages) with the inputs of every row.
+ordered_json row_of(const ChatTemplate& format, const std::vector<Message>& messages, bool prompt) {
+  ordered_json tools;
+  for (const Message& m : messages)
+    for (const Tool& tool : m.tools) tools.push_back(ordered_json::parse(tool.declaration));
+  return {{"template", format.id}, {"bos_token", format.start.empty() ? "<s>" : format.start},
+          {"eos_token", "</s>"},   {"messages", messages_of(messages)},
+          {"tools", tools},        {"add_generation_prompt", prompt}};
+}
+
+// Whether a published text, which says a system prompt only where the last message is a question,
+// says it where the template does.
+bool says_system(const ChatTemplate& format, const std::vector<Message>& messages) {
+  return !format.system_last || messages.front().role != Role::kSystem ||
+         messages.front().content.empty() || messages.back().role == Role::kUser;
+}
+
+// Calls visit(row, jinja, messages) with the inputs of every row: our texts, then published ones.
 template <typename Visit>
 void for_each_row(Visit&& visit) {
-  for (const ChatTemplate& format : chat_templates())
+  const auto visit_all = [&](const ChatTemplate& format, const auto& rows_of) {
     for (std::vector<Message> messages : conversations_of(format))
       for (const bool prompt : {false, true}) {
         if (prompt) messages.pop_back();
-        ordered_json tools;
-        for (const Message& m : messages)
-          for (const Tool& tool : m.tools) tools.push_back(ordered_json::parse(tool.declaration));
-        visit(ordered_json{{"template", format.id},
-                           {"jinja", format.jinja},
-                           {"bos_token", format.start.empty() ? "<s>" : format.start},
-                           {"eos_token", "</s>"},
-                           {"messages", messages_of(messages)},
-                           {"tools", tools},
-                           {"add_generation_prompt", prompt}},
-              messages);
+        rows_of(row_of(format, messages, prompt), messages);
       }
+  };
+  for (const ChatTemplate& format : chat_templates())
+    visit_all(format, [&](ordered_json row, const std::vector<Message>& messages) {
+      row["jinja"] = format.jinja;
+      visit(row, format.jinja, messages);
+    });
+  for (const ordered_json& published : published_templates()) {
+    const std::string jinja = published.at("jinja");
+    const auto visit_published = [&](const ChatTemplate& format, ordered_json more) {
+      visit_all(format, [&](ordered_json row, const std::vector<Message>& messages) {
+        row["published"] = published.at("model");
+        row.update(more);
+        if (says_system(format, messages)) visit(row, jinja, messages);
+      });
+    };
+    const ChatTemplate& format = chat_template_named(published.at("template").get<std::string>());
+    visit_published(format, ordered_json::object());
+    if (format.id == "qwen-3") {  // the same text, with thinking switched off
+      ChatTemplate silent = chat_template_named("qwen-3-no-think");
+      silent.thinks = false;  // contents with thoughts would be written
+      visit_published(silent, {{"enable_thinking", false}});
+    }
+  }
 }
 
 TEST(ChatTemplateFormats, DISABLED_WriteFixture) {
   ordered_json rows = ordered_json::array();
-  for_each_row([&](const ordered_json& row, const std::vector<Message>&) { rows.push_back(row); });
+  for_each_row([&](const ordered_json& row, const std::string&, const std::vector<Message>&) {
+    rows.push_back(row);
+  });
   std::printf("%s\n", rows.dump(1).c_str());
 }
 
@@ -112,36 +156,52 @@ TEST(ChatTemplateFormats, IdsAndJinjaTextSayTheSame) {
   const Tokenizer all = tokenizer_for_all(false);
   const ordered_json fixture = ordered_json::parse(read_file(kFixture));
   size_t rows = 0;
-  for_each_row([&](ordered_json row, const std::vector<Message>& messages) {
-    ASSERT_LT(rows, fixture.size());
-    const std::string text = fixture[rows++].at("text");
-    row["text"] = text;
-    ASSERT_EQ(row, fixture[rows - 1]) << "make the fixture anew (chat_template_fixture.py)";
-    EXPECT_EQ(render_jinja(row.at("jinja").get<std::string>(), row), text);
+  for_each_row(
+      [&](ordered_json row, const std::string& jinja, const std::vector<Message>& messages) {
+        ASSERT_LT(rows, fixture.size());
+        const std::string text = fixture[rows++].at("text");
+        row["text"] = text;
+        ASSERT_EQ(row, fixture[rows - 1]) << "make the fixture anew (chat_template_fixture.py)";
+        EXPECT_EQ(render_jinja(jinja, row), text);
 
-    const ChatTemplate& format = chat_template_named(row.at("template").get<std::string>());
-    const Tokenizer tokenizer = all.with_chat_template(format);
-    const bool prompt = row.at("add_generation_prompt");
-    const std::string got =
-        show(tokenizer, prompt ? render_prompt(tokenizer, messages)
-                               : render_conversation(tokenizer, messages).tokens);
-    // The jinja text ends the last turn as if another followed.
-    const std::string& end = format.answer_end();
-    EXPECT_EQ(got, prompt ? text : text.substr(0, text.rfind(end)) + end) << format.id;
-  });
+        const ChatTemplate& format = chat_template_named(row.at("template").get<std::string>());
+        const Tokenizer tokenizer = all.with_chat_template(format);
+        const bool prompt = row.at("add_generation_prompt");
+        const std::string got =
+            show(tokenizer, prompt ? render_prompt(tokenizer, messages)
+                                   : render_conversation(tokenizer, messages).tokens);
+        // The jinja text ends the last turn as if another followed.
+        const std::string& end = format.answer_end();
+        EXPECT_EQ(got, prompt ? text : text.substr(0, text.rfind(end)) + end) << format.id;
+      });
   EXPECT_EQ(rows, fixture.size());
 }
 
+TEST(ChatTemplateFormats, PublishedTextsAreRecognised) {
+  for (const ordered_json& published : published_templates()) {
+    const ChatTemplate* found = recognise_chat_template(published.at("jinja").get<std::string>());
+    ASSERT_NE(found, nullptr) << published.at("model");
+    EXPECT_EQ(found, &chat_template_named(published.at("template").get<std::string>()));
+  }
+}
+
 TEST(ChatTemplateFormats, SuperviseTheAnswerAndItsEnd) {
-  const std::pair<const char*, std::string> kExpected[] = {{"chatml-space-v1", " Marla<|im_end|>"},
-                                                           {"chatml", "Marla<|im_end|>"},
-                                                           {"zephyr", "Marla</s>"},
-                                                           {"tulu", "Marla</s>"},
-                                                           {"llama-2", " Marla </s>"},
-                                                           {"llama-3", "Marla<|eot_id|>"},
-                                                           {"qwen-2.5", "Marla<|im_end|>"},
-                                                           {"llama-3.1", "Marla<|eot_id|>"},
-                                                           {"mistral-v3", " Marla</s>"}};
+  const std::pair<const char*, std::string> kExpected[] = {
+      {"chatml-space-v1", " Marla<|im_end|>"},
+      {"chatml", "Marla<|im_end|>"},
+      {"zephyr", "Marla</s>"},
+      {"tulu", "Marla</s>"},
+      {"llama-2", " Marla </s>"},
+      {"llama-3", "Marla<|eot_id|>"},
+      {"qwen-2.5", "Marla<|im_end|>"},
+      {"llama-3.1", "Marla<|eot_id|>"},
+      {"mistral-v3", " Marla</s>"},
+      {"smollm-2", "Marla<|im_end|>"},
+      {"qwen-3", "<think>\n\n</think>\n\nMarla<|im_end|>"},
+      {"qwen-3-no-think", "Marla<|im_end|>"},
+      {"olmo-2", "Marla</s>"},
+      {"gemma", "Marla<end_of_turn>"},
+      {"mistral-nemo", "Marla</s>"}};
   for (const auto& [id, expected] : kExpected) {
     const Tokenizer tokenizer =
         tokenizer_for_all(false).with_chat_template(chat_template_named(id));
@@ -262,10 +322,56 @@ TEST(ChatTemplateFormats, EverySystemMessageIsWritten) {
   }
 }
 
+// <s> and </s> of a template are BOS and EOS, whatever a tokenizer calls them.
+TEST(ChatTemplateFormats, BosAndEosMayHaveOtherNames) {
+  const std::vector<SentencePieceInfo> pieces = {{"<unk>", 0, PieceType::kUnknown},
+                                                 {"<|endoftext|>", 0, PieceType::kControl},
+                                                 {"a", 0, PieceType::kNormal},
+                                                 {"<", 0, PieceType::kNormal}};
+  SpecialTokens special;
+  special.bos = special.eos = 1;
+  const Tokenizer tokenizer =
+      Tokenizer::from_bytes(sentencepiece_model(pieces, false, "t"), "t", special)
+          .with_chat_template(chat_template_named("olmo-2"));
+  EXPECT_EQ(tokenizer.answer_end(), 1);
+  const RenderedSequence sequence =
+      render_conversation(tokenizer, {{Role::kUser, "a"}, {Role::kAssistant, "a"}});
+  EXPECT_EQ(sequence.tokens.front(), 1);
+  EXPECT_EQ(sequence.tokens.back(), 1);
+  EXPECT_EQ(sequence.supervised.back(), 1);
+  EXPECT_ERROR(tokenizer.with_chat_template(chat_template_named("llama-3")),
+               "needs the control piece '<|begin_of_text|>'");
+}
+
+// What a model thought about earlier questions is not said again; the prompt of one that is not to
+// think ends with empty thoughts, and its answers begin after them.
+TEST(ChatTemplateFormats, ThoughtsAreOfTheLastAnswer) {
+  const std::vector<Message> messages = {{Role::kUser, "q"},
+                                         {Role::kAssistant, "<think>\nso\n</think>\n\na"},
+                                         {Role::kUser, "r"},
+                                         {Role::kAssistant, "<think>\nthus\n</think>\n\nb"}};
+  const Tokenizer all = tokenizer_for_all(false);
+  const auto shown = [&](const char* id, std::vector<Message> said, bool prompt) {
+    const Tokenizer tokenizer = all.with_chat_template(chat_template_named(id));
+    return show(tokenizer, prompt ? render_prompt(tokenizer, said)
+                                  : render_conversation(tokenizer, said).tokens);
+  };
+  const std::string before =
+      "<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\na<|im_end|>\n"
+      "<|im_start|>user\nr<|im_end|>\n<|im_start|>assistant\n";
+  EXPECT_EQ(shown("qwen-3", messages, false), before + "<think>\nthus\n</think>\n\nb<|im_end|>");
+  EXPECT_EQ(shown("qwen-3-no-think", messages, false),
+            before + "<think>\n\n</think>\n\nb<|im_end|>");
+  const std::vector<Message> asked(messages.begin(), messages.end() - 1);
+  EXPECT_EQ(shown("qwen-3", asked, true), before);
+  EXPECT_EQ(shown("qwen-3-no-think", asked, true), before + "<think>\n\n</think>\n\n");
+}
+
 TEST(ChatTemplateFormats, UnknownNamesAndMissingPiecesAreTold) {
   EXPECT_ERROR(chat_template_named("alpaca"),
                "expected one of chatml-space-v1, chatml, zephyr, tulu, llama-2, llama-3, qwen-2.5, "
-               "llama-3.1, mistral-v3, got 'alpaca'");
+               "llama-3.1, mistral-v3, smollm-2, qwen-3, qwen-3-no-think, olmo-2, gemma, "
+               "mistral-nemo, got 'alpaca'");
   EXPECT_ERROR(test_tokenizer().with_chat_template(chat_template_named("llama-3")),
                "the chat template 'llama-3' needs the control piece '<|begin_of_text|>'");
   const Tokenizer none = test_tokenizer().without_chat_template("why not");

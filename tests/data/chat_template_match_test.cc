@@ -69,6 +69,16 @@ TEST(ChatTemplateMatch, PublishedTextsAreRecognised) {
        "'<|assistant|>\n'  + "
        "message['content'] + eos_token }}{% endif %}{% endif %}{% if loop.last and "
        "add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}{% endfor %}"},
+      // Gemma 2, which refuses system prompts
+      {"gemma",
+       "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not "
+       "supported') }}{% endif %}{% for message in messages %}{% if (message['role'] == 'user') != "
+       "(loop.index0 % 2 == 0) %}{{ raise_exception('Conversation roles must alternate "
+       "user/assistant/user/assistant/...') }}{% endif %}{% if (message['role'] == 'assistant') %}"
+       "{% set role = 'model' %}{% else %}{% set role = message['role'] %}{% endif %}{{ "
+       "'<start_of_turn>' + role + '\n' + message['content'] | trim + '<end_of_turn>\n' }}{% "
+       "endfor "
+       "%}{% if add_generation_prompt %}{{'<start_of_turn>model\n'}}{% endif %}"},
       // Llama 2
       {"llama-2",
        "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}{% set "
@@ -162,6 +172,11 @@ TEST(Jinja, WritesWhatJinjaWrites) {
             "endif %}",
             "y"},
            {"{% if n % 2 == 0 and not n == 3 or x %}even{% else %}odd{% endif %}", "even"},
+           {"{% for x in list[::-1] %}{{ x }}{% endfor %}{{ 'a--b'.split('-') | length }}"
+            "{{ 'x</t>\\n y'.split('</t>')[-1].lstrip('\\n') }}|{{ '--a-'.strip('-') }}",
+            "cba3 y|a"},
+           {"{% if m is not true and (n == 2) is true %}{{ 'a/b/'.replace('/', '') }}{% endif %}",
+            "ab"},
            {"{{ 'it\\'s\\n' }}{{ \"%}\" }}{ % {", "it's\n%}{ % {"},
            {"{% if false %}{% for x in unknown.thing() %}{% endfor %}{% elif n < 1 %}a{% endif %}b",
             "b"}})
@@ -169,11 +184,27 @@ TEST(Jinja, WritesWhatJinjaWrites) {
 }
 
 TEST(Jinja, RefusesWhatItDoesNotUnderstand) {
-  for (const char* jinja :
-       {"{{ word|upper }}", "{{ f(1) }}", "{% include 'x' %}", "{{ list }}",
-        "{{ raise_exception('no') }}", "{{ 1 +", "{{ 'a }}", "{% for x in n %}{% endfor %}",
-        "{% endif %}", "{{ n % 0 }}", "{{ -word }}", "{% for a in list %}", "{{ n n }}",
-        "{{ 12345678 }}", "{{ namespace( }}", "{{ namespace(a=1 }}"})
+  for (const char* jinja : {"{{ word|upper }}",
+                            "{{ word.upper() }}",
+                            "{{ word.split('') }}",
+                            "{{ list[::2] }}",
+                            "{{ word.replace('x', 'xx') }}",
+                            "{{ strftime_now('%Y') }}",
+                            "{{ f(1) }}",
+                            "{% include 'x' %}",
+                            "{{ list }}",
+                            "{{ raise_exception('no') }}",
+                            "{{ 1 +",
+                            "{{ 'a }}",
+                            "{% for x in n %}{% endfor %}",
+                            "{% endif %}",
+                            "{{ n % 0 }}",
+                            "{{ -word }}",
+                            "{% for a in list %}",
+                            "{{ n n }}",
+                            "{{ 12345678 }}",
+                            "{{ namespace( }}",
+                            "{{ namespace(a=1 }}"})
     EXPECT_TRUE(rendered(jinja).starts_with("refused: ")) << jinja << ": " << rendered(jinja);
   std::string deep;
   for (int i = 0; i < 200; ++i) deep += "{% if n %}";

@@ -23,7 +23,8 @@ inline minillm::Tokenizer tokenizer_for_all_templates(const minillm::Tokenizer& 
   for (const char* piece :
        {"<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>",
         "<|eot_id|>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]",
-        "[TOOL_CALLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]"})
+        "[TOOL_CALLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]", "<bos>", "<start_of_turn>",
+        "<end_of_turn>"})
     bytes += control_piece(piece);
   if (prefix) bytes += std::string("\x1a\x02\x18\x01", 4);  // normalizer_spec { add_dummy_prefix }
   return minillm::Tokenizer::from_bytes(bytes, "test");
