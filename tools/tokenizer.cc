@@ -2,14 +2,18 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
 
+#include "libminillm/checkpoint/hf_tokenizer_files.h"
 #include "libminillm/checkpoint/output_path.h"
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
+#include "libminillm/core/strict_json.h"
+#include "libminillm/data/byte_bpe_training.h"
 #include "libminillm/data/document_reader.h"
 #include "libminillm/data/tokenizer.h"
 #include "tools/print.h"
@@ -25,12 +29,14 @@ struct TrainArguments {
   std::string out;
   std::string split = "blank_line";
   std::string on_bad_record = "error";
+  std::string type = "sentencepiece";
   TokenizerTrainingOptions options;
 };
 
 struct CodeArguments {
   std::string tokenizer;
   std::optional<std::string> text;  // from the command line; else standard input
+  bool lines = false;               // a JSON value a line
 };
 
 double bytes_per_token(const Tokenizer& tokenizer, const std::vector<std::string>& documents) {
@@ -44,6 +50,8 @@ double bytes_per_token(const Tokenizer& tokenizer, const std::vector<std::string
 }
 
 int train(const TrainArguments& arguments, bool json) {
+  MINILLM_CHECK_USAGE(arguments.type == "sentencepiece" || arguments.type == "byte-bpe",
+                      "--type: expected sentencepiece or byte-bpe, got '{}'", arguments.type);
   check_output_path(arguments.out, arguments.inputs);
   std::vector<std::string> documents;
   const auto reports =
@@ -61,8 +69,9 @@ int train(const TrainArguments& arguments, bool json) {
     text = documents[next++];
     return true;
   };
+  const auto train = arguments.type == "byte-bpe" ? train_byte_bpe : train_tokenizer;
   const Tokenizer tokenizer =
-      Tokenizer::from_bytes(train_tokenizer(source, arguments.options), arguments.out);
+      Tokenizer::from_bytes(train(source, arguments.options), arguments.out);
   write_output(arguments.out, tokenizer.bytes());
   const double ratio = bytes_per_token(tokenizer, documents);
   if (json) {
@@ -84,11 +93,41 @@ std::string read_standard_input() {
 }
 
 Tokenizer load(const std::string& path) {
-  return Tokenizer::load(is_directory(path) ? join_path(path, "tokenizer.model") : path);
+  return is_directory(path) ? load_hf_tokenizer(path) : Tokenizer::load(path);
+}
+
+// Calls back with each line's JSON value.
+void for_each_line(const std::function<void(const nlohmann::json&)>& value) {
+  size_t number = 0;
+  for (std::string line; std::getline(std::cin, line);)
+    value(parse_json(line, fmt::format("line {}", ++number)));
+}
+
+int encode_lines(const Tokenizer& tokenizer) {
+  for_each_line([&](const nlohmann::json& text) {
+    MINILLM_CHECK(text.is_string(), "expected a JSON string on every line");
+    fmt::print("[{}]\n", fmt::join(tokenizer.encode(text.get<std::string>()), ","));
+  });
+  return 0;
+}
+
+int decode_lines(const Tokenizer& tokenizer) {
+  for_each_line([&](const nlohmann::json& ids) {
+    std::vector<Token> tokens;
+    MINILLM_CHECK(ids.is_array(), "expected a JSON list of ids on every line");
+    for (const nlohmann::json& id : ids) {
+      MINILLM_CHECK(id.is_number_unsigned() && id.get<uint64_t>() <= INT32_MAX,
+                    "expected token ids, got {}", id.dump());
+      tokens.push_back(id.get<Token>());
+    }
+    fmt::print("{}\n", nlohmann::json(tokenizer.decode(tokens)).dump());
+  });
+  return 0;
 }
 
 int encode(const CodeArguments& arguments, bool json) {
   const Tokenizer tokenizer = load(arguments.tokenizer);
+  if (arguments.lines) return encode_lines(tokenizer);
   const std::vector<Token> ids =
       tokenizer.encode(arguments.text ? *arguments.text : read_standard_input());
   if (json) {
@@ -118,6 +157,7 @@ std::vector<Token> parse_ids(std::string text) {
 
 int decode(const CodeArguments& arguments, bool json) {
   const Tokenizer tokenizer = load(arguments.tokenizer);
+  if (arguments.lines) return decode_lines(tokenizer);
   const std::string text =
       tokenizer.decode(parse_ids(arguments.text ? *arguments.text : read_standard_input()));
   if (json) {
@@ -141,7 +181,8 @@ int main(int argc, char** argv) {
   app.add_flag("--json", json, "print one JSON object");
 
   TrainArguments training;
-  CLI::App* train_command = app.add_subcommand("train", "train a BPE tokenizer with byte fallback");
+  CLI::App* train_command =
+      app.add_subcommand("train", "train a BPE tokenizer that spells every text");
   train_command
       ->add_option("--input", training.inputs, "text files, or .jsonl with a \"text\" field")
       ->required();
@@ -150,7 +191,12 @@ int main(int argc, char** argv) {
                           "forge a call");
   train_command->add_option("--vocab-size", training.options.vocab_size, "number of pieces")
       ->capture_default_str();
-  train_command->add_option("--out", training.out, "the .model file to write")->required();
+  train_command
+      ->add_option("--type", training.type,
+                   "sentencepiece: a .model file, of characters with byte fallback; byte-bpe: a "
+                   "tokenizer.json, of bytes, as GPT-2 and Llama 3 have it")
+      ->capture_default_str();
+  train_command->add_option("--out", training.out, "the file to write")->required();
   train_command
       ->add_option("--split", training.split, "what ends a document: blank_line, line or file")
       ->capture_default_str();
@@ -166,8 +212,13 @@ int main(int argc, char** argv) {
 
   CodeArguments coding;
   const auto add_code_options = [&](CLI::App* command, const char* name, const char* what) {
-    command->add_option("--tokenizer", coding.tokenizer, "a .model file, or a checkpoint directory")
+    command
+        ->add_option("--tokenizer", coding.tokenizer,
+                     "a .model file, a tokenizer.json, or a checkpoint directory")
         ->required();
+    command->add_flag("--lines", coding.lines,
+                      "standard input has a JSON value a line, a text or a list of ids, and so has "
+                      "what is printed");
     command->add_option(name, coding.text, what);
     return command;
   };

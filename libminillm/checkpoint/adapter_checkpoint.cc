@@ -5,6 +5,7 @@
 
 #include "libminillm/checkpoint/checkpoint.h"
 #include "libminillm/checkpoint/checkpoint_layout.h"
+#include "libminillm/checkpoint/hf_tokenizer_files.h"
 #include "libminillm/checkpoint/peft_files.h"
 #include "libminillm/checkpoint/run_directory.h"
 #include "libminillm/core/check.h"
@@ -138,7 +139,7 @@ std::string CheckpointSource::name() const {
 // An adapter that was taught to chat brings its own tokenizer, with its chat template.
 const std::string& Checkpoint::tokenizer_directory() const {
   for (size_t i = adapters_.size(); i-- > 0;)
-    if (file_exists(join_path(adapters_[i].path, kTokenizerName))) return adapters_[i].path;
+    if (!tokenizer_file(adapters_[i].path).empty()) return adapters_[i].path;
   return base_ != nullptr ? base_->path_ : path_;
 }
 

@@ -193,16 +193,12 @@ void Checkpoint::load_parameters(Model& model) const {
   std::ranges::copy(adapter.parameters(), model.adapter()->parameters().begin());
 }
 
-bool Checkpoint::has_tokenizer() const {
-  return file_exists(join_path(tokenizer_directory(), kTokenizerName));
-}
+bool Checkpoint::has_tokenizer() const { return !tokenizer_file(tokenizer_directory()).empty(); }
 
 Tokenizer Checkpoint::tokenizer() const {
   const std::string& path = tokenizer_directory();
-  MINILLM_CHECK(
-      has_tokenizer(), "checkpoint '{}': has no tokenizer: expected {}{}", path, kTokenizerName,
-      file_exists(join_path(path, "tokenizer.json")) ? " (tokenizer.json alone cannot be read)"
-                                                     : "");
+  MINILLM_CHECK(has_tokenizer(), "checkpoint '{}': has no tokenizer: expected {} or {}", path,
+                kSentencepieceName, kTokenizerJsonName);
   Tokenizer tokenizer = load_hf_tokenizer(path, config_.vocab_size);
   check_vocabulary(config_, tokenizer, path);
   return tokenizer;

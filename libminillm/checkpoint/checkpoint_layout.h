@@ -19,7 +19,6 @@ inline constexpr const char* kWeightsName = "model.safetensors";
 // Not "model-...": llama.cpp's converter takes every model*.safetensors for weights.
 inline constexpr const char* kMomentsName = "optimizer.safetensors";
 inline constexpr const char* kTrainerStateName = "trainer_state.json";
-inline constexpr const char* kTokenizerName = "tokenizer.model";
 
 bool is_adapter_directory(const std::string& path);
 

@@ -40,19 +40,21 @@ class Reader {
       ids_.emplace(pieces[id].text, static_cast<Token>(id));
   }
 
-  SpecialTokens read() {
+  SpecialTokens read(const SpecialTokens& own) {
     SpecialTokens special;
     special.added = added_tokens();
     for (const AddedToken& token : special.added) ids_.insert_or_assign(token.text, token.id);
     special.bos = named("bos_token");
     special.eos = named("eos_token");
     special.pad = named("pad_token");
+    if (!special.bos) special.bos = own.bos;
+    if (!special.eos) special.eos = own.eos;
     special.config_ends = ends(config_);
     special.generation_ends = ends(generation_);
     if (!special.generation_ends.empty() && special.config_ends.size() == 1)
       special.config_ends.clear();
-    special.add_bos = flag("add_bos_token", special.bos != Token{-1});
-    special.add_eos = flag("add_eos_token", false);
+    special.add_bos = flag("add_bos_token", own.add_bos && special.bos != Token{-1});
+    special.add_eos = flag("add_eos_token", own.add_eos);
     special.add_prefix_space = flag("add_prefix_space", true);
     special.generation = other_generation_members();
     return special;
@@ -147,8 +149,9 @@ class Reader {
 }  // namespace
 
 SpecialTokens read_special_tokens(const std::string& directory,
-                                  const std::vector<SentencePieceInfo>& pieces) {
-  return Reader(directory, pieces).read();
+                                  const std::vector<SentencePieceInfo>& pieces,
+                                  const SpecialTokens& own) {
+  return Reader(directory, pieces).read(own);
 }
 
 }  // namespace minillm

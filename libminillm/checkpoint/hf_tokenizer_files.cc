@@ -9,6 +9,7 @@
 #include "libminillm/core/file_kind.h"
 #include "libminillm/core/strict_json.h"
 #include "libminillm/data/chat_template.h"
+#include "libminillm/data/tokenizer_json.h"
 
 namespace minillm {
 namespace {
@@ -57,7 +58,7 @@ ordered_json added_tokens(const Tokenizer& tokenizer) {
   for (Token id = 0; id < tokenizer.vocab_size(); ++id)
     if (tokenizer.is_control(id) || id == tokenizer.unk()) add(id, true);
   for (const AddedToken& token : tokenizer.special().added)
-    if (!token.special) add(token.id, false);
+    if (!token.special) add(token.id, false);  // those that tokenizer.json has are in it
   return tokens;
 }
 
@@ -66,11 +67,14 @@ ordered_json added_tokens(const Tokenizer& tokenizer) {
 // data/chat_template.cc does: a prefix for every run of text.
 ordered_json tokenizer_config(const ModelConfig& config, const Tokenizer& tokenizer) {
   ordered_json j = special_tokens(tokenizer);
-  j["tokenizer_class"] = "LlamaTokenizer";
+  const bool json = tokenizer.file_name() == kTokenizerJsonName;
+  j["tokenizer_class"] = json ? "PreTrainedTokenizerFast" : "LlamaTokenizer";
   j["add_bos_token"] = tokenizer.special().add_bos;
   j["add_eos_token"] = tokenizer.special().add_eos;
-  j["add_prefix_space"] = tokenizer.adds_leading_space();
-  j["legacy"] = tokenizer.adds_leading_space();
+  if (!json) {  // which says it itself
+    j["add_prefix_space"] = tokenizer.adds_leading_space();
+    j["legacy"] = tokenizer.adds_leading_space();
+  }
   j["clean_up_tokenization_spaces"] = false;
   j["model_max_length"] = config.max_position_embeddings;
   j["added_tokens_decoder"] = added_tokens(tokenizer);
@@ -99,7 +103,7 @@ ordered_json generation_config(const Tokenizer& tokenizer) {
 std::map<std::string, std::string> hf_tokenizer_files(const ModelConfig& config,
                                                       const Tokenizer& tokenizer) {
   std::map<std::string, std::string> files;
-  files["tokenizer.model"] = tokenizer.bytes();
+  files[tokenizer.file_name()] = tokenizer.bytes();
   files[kTokenizerConfig] = tokenizer_config(config, tokenizer).dump(2) + "\n";
   files["special_tokens_map.json"] = special_tokens(tokenizer).dump(2) + "\n";
   files["generation_config.json"] = generation_config(tokenizer).dump(2) + "\n";
@@ -122,6 +126,18 @@ std::string default_chat_template(const nlohmann::json& given) {
         return entry["template"].get<std::string>();
   }
   return given.empty() ? "" : "{% several templates, none of them called default %}";
+}
+
+// The pieces of a tokenizer's file, and what it says itself of special tokens.
+std::vector<SentencePieceInfo> read_pieces(const std::string& bytes, const std::string& path,
+                                           SpecialTokens& own) {
+  if (!is_tokenizer_json(bytes)) return check_sentencepiece_model(bytes, path).pieces;
+  const TokenizerJson file = parse_tokenizer_json(bytes, path);
+  if (file.bos >= 0) own.bos = file.bos;
+  if (file.eos >= 0) own.eos = file.eos;
+  own.add_bos = file.bos >= 0;
+  own.add_eos = file.eos >= 0;
+  return pieces_of(file);
 }
 
 }  // namespace
@@ -153,18 +169,26 @@ Tokenizer with_jinja(const Tokenizer& tokenizer, const std::string& jinja,
   }
 }
 
+std::string tokenizer_file(const std::string& directory) {
+  for (const char* name : {kSentencepieceName, kTokenizerJsonName})
+    if (std::string path = join_path(directory, name); file_exists(path)) return path;
+  return "";
+}
+
 Tokenizer load_hf_tokenizer(const std::string& directory, Index max_pieces) {
-  const std::string path = join_path(directory, "tokenizer.model");
+  std::string path = tokenizer_file(directory);
+  if (path.empty()) path = join_path(directory, kSentencepieceName);  // which is said to be missing
   const std::string bytes = read_file(path, kMaxModelBytes);
   expect_not_foreign(path, std::string_view(bytes).substr(0, kFileKindBytes),
-                     "a sentencepiece model");
-  const std::vector<SentencePieceInfo> pieces = check_sentencepiece_model(bytes, path).pieces;
+                     path.ends_with(kTokenizerJsonName) ? "JSON" : "a sentencepiece model");
+  SpecialTokens own;
+  const std::vector<SentencePieceInfo> pieces = read_pieces(bytes, path, own);
   // Before the tokenizer is built, which takes a second for every 70,000 of them.
   MINILLM_CHECK(static_cast<Index>(pieces.size()) <= max_pieces,
                 "file '{}': has {} pieces: expected at most the model's vocab_size = {}", path,
                 pieces.size(), max_pieces);
   const Tokenizer tokenizer =
-      Tokenizer::from_bytes(bytes, path, read_special_tokens(directory, pieces));
+      Tokenizer::from_bytes(bytes, path, read_special_tokens(directory, pieces, own));
   const std::string jinja = read_chat_template(directory);
   if (jinja.empty()) return tokenizer;
   return with_jinja(tokenizer, jinja, directory);

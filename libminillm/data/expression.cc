@@ -16,6 +16,8 @@ namespace minillm {
 #ifdef MINILLM_WITH_PCRE2
 namespace {
 
+constexpr uint32_t kMostSteps = 1000000;  // of one match; ordinary expressions take some
+
 std::string message_of(int error) {
   std::array<unsigned char, 256> text{};
   pcre2_get_error_message(error, text.data(), text.size());
@@ -43,13 +45,20 @@ struct Expression::Code {
           "the expression '{}' is not supported: expected one that cannot match nothing", text));
     }
     pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // where it fails, the code is interpreted
+    limits = pcre2_match_context_create(nullptr);
+    if (limits == nullptr) throw std::bad_alloc();
+    pcre2_set_match_limit(limits, kMostSteps);
   }
-  ~Code() { pcre2_code_free(code); }
+  ~Code() {
+    pcre2_match_context_free(limits);
+    pcre2_code_free(code);
+  }
   Code(const Code&) = delete;
   Code& operator=(const Code&) = delete;
 
   std::string text;
   pcre2_code* code;
+  pcre2_match_context* limits = nullptr;
 };
 
 struct Expression::Matches::Data {
@@ -71,7 +80,7 @@ Expression::Matches::Matches(const Expression& expression, std::string_view text
 bool Expression::Matches::next() {
   const int result =
       pcre2_match(expression_.code_->code, reinterpret_cast<PCRE2_SPTR>(text_.data()), text_.size(),
-                  end_, PCRE2_NO_UTF_CHECK, data_->block, nullptr);
+                  end_, PCRE2_NO_UTF_CHECK, data_->block, expression_.code_->limits);
   if (result == PCRE2_ERROR_NOMATCH) return false;
   MINILLM_CHECK(result >= 0, "tokenizer: the expression '{}' cannot be matched with this text: {}",
                 expression_.code_->text, message_of(result));

@@ -37,6 +37,12 @@ const std::vector<KnownPreTokenizer>& known() {
   return kKnown;
 }
 
+// The known ways leave nothing but matches, so that it may be dropped.
+bool cuts_alike(const WordCut& known, const WordCut& cut) {
+  return known.expression == cut.expression && !cut.drops_matches &&
+         (!cut.drops_rest || cut.expression != digit_cut(true).expression);
+}
+
 }  // namespace
 
 WordCut digit_cut(bool individual) { return {individual ? "\\p{N}" : "\\p{N}+"}; }
@@ -49,7 +55,8 @@ const KnownPreTokenizer* known_pre_tokenizer(std::string_view name) {
 
 const KnownPreTokenizer* known_pre_tokenizer(const std::vector<WordCut>& cuts, bool ignore_merges) {
   for (const KnownPreTokenizer& one : known())
-    if (one.cuts == cuts && one.ignore_merges == ignore_merges) return &one;
+    if (one.ignore_merges == ignore_merges && std::ranges::equal(one.cuts, cuts, cuts_alike))
+      return &one;
   return nullptr;
 }
 

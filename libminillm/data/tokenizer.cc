@@ -18,6 +18,7 @@ struct Tokenizer::State {
   SpecialTokens special;
   std::unique_ptr<const TokenModel> model;
   Token bos = -1, eos = -1, unk = -1, pad = -1;
+  Token usual_bos = -1, usual_eos = -1;  // if `special` names none
   std::map<std::string, Token, std::less<>> controls;
 
   Token find_control(std::string_view text) const {
@@ -47,6 +48,9 @@ void Tokenizer::State::name_special() {
   bos = named(special.bos, "<s>", "<|begin_of_text|>", model->bos);
   eos = named(special.eos, "</s>", "<|end_of_text|>", model->eos);
   pad = named(special.pad, "<pad>", "<pad>", -1);
+  const bool json = file_name == kTokenizerJsonName;
+  usual_bos = json ? named({}, "<s>", "<|begin_of_text|>", model->bos) : find_control("<s>");
+  usual_eos = json ? named({}, "</s>", "<|end_of_text|>", model->eos) : find_control("</s>");
 }
 
 // What ids mean other than the file alone says: the hash is of that, too.
@@ -55,8 +59,8 @@ std::string Tokenizer::State::differences() const {
   for (const AddedToken& token : special.added)
     if (static_cast<size_t>(token.id) >= model->own_pieces)
       text += fmt::format("{} {}\n", token.id, token.text);
-  if (special.bos && *special.bos != find_control("<s>")) text += fmt::format("bos {}\n", bos);
-  if (special.eos && *special.eos != find_control("</s>")) text += fmt::format("eos {}\n", eos);
+  if (special.bos && *special.bos != usual_bos) text += fmt::format("bos {}\n", bos);
+  if (special.eos && *special.eos != usual_eos) text += fmt::format("eos {}\n", eos);
   return text;
 }
 

@@ -158,6 +158,13 @@ class Reader {
   std::unordered_map<std::string_view, Token> ids_;
 };
 
+// <0x0A>, where characters fall back to bytes.
+bool is_byte_name(std::string_view text) {
+  if (text.size() != 6 || !text.starts_with("<0x") || text[5] != '>') return false;
+  return std::all_of(text.begin() + 3, text.begin() + 5,
+                     [](char c) { return ('0' <= c && c <= '9') || ('A' <= c && c <= 'F'); });
+}
+
 }  // namespace
 
 bool is_tokenizer_json(std::string_view bytes) {
@@ -166,6 +173,23 @@ bool is_tokenizer_json(std::string_view bytes) {
   if (brace == bytes.npos || bytes[brace] != '{') return false;
   const size_t quote = bytes.find_first_not_of(kSpaces, brace + 1);
   return quote != bytes.npos && (bytes[quote] == '"' || bytes[quote] == '}');
+}
+
+std::vector<SentencePieceInfo> pieces_of(const TokenizerJson& file) {
+  std::vector<SentencePieceInfo> pieces;
+  for (size_t id = 0; id < file.tokens.size(); ++id) {
+    const std::string& text = file.tokens[id];
+    if (text.empty())
+      pieces.push_back({fmt::format("[PAD{}]", id), 0, PieceType::kUnused});
+    else if (!file.byte_level && is_byte_name(text))
+      pieces.push_back({text, 0, PieceType::kByte});
+    else
+      pieces.push_back({text, 0, PieceType::kNormal});
+  }
+  for (const JsonAddedToken& added : file.added)
+    pieces[static_cast<size_t>(added.token.id)].type =
+        added.token.special ? PieceType::kControl : PieceType::kUserDefined;
+  return pieces;
 }
 
 TokenizerJson parse_tokenizer_json(std::string_view bytes, const std::string& name) {

@@ -16,6 +16,7 @@
 
 #include "libminillm/data/byte_bpe.h"
 #include "libminillm/data/pre_tokenizer.h"
+#include "libminillm/data/sentencepiece_check.h"
 #include "libminillm/data/special_tokens.h"
 
 namespace minillm {
@@ -49,6 +50,9 @@ struct TokenizerJson {
   bool strips_space = false;                      // decoding takes the first space away
   Token bos = -1, eos = -1;                       // that the post-processor adds; -1: none
 };
+
+// By id. A hole is unused, and called [PAD<id>].
+std::vector<SentencePieceInfo> pieces_of(const TokenizerJson& file);
 
 // Whether the bytes are meant to be JSON rather than a sentencepiece model.
 bool is_tokenizer_json(std::string_view bytes);

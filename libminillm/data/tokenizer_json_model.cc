@@ -7,6 +7,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/core/utf8.h"
 #include "libminillm/data/added_tokens.h"
+#include "libminillm/data/control_texts.h"
 #include "libminillm/data/normal_form.h"
 #include "libminillm/data/token_model.h"
 #include "libminillm/data/tokenizer_json.h"
@@ -40,11 +41,14 @@ class TokenizerJsonModel final : public TokenModel {
         subject_(fmt::format("tokenizer '{}'", name)),
         words_(file.cuts),
         merges_({}) {
-    take_pieces(file);
+    pieces = pieces_of(file);
     reinterpreted = !take_special(special).empty();
     adds_leading_space = file.strips_space;
     bos = file.bos;
     eos = file.eos;
+    for (size_t id = 0; id < pieces.size() && eos < 0; ++id)  // it is the usual name
+      if (is_control(static_cast<Token>(id)) && pieces[id].text == kEndOfText)
+        eos = static_cast<Token>(id);
     std::vector<bool> is_added(pieces.size());
     for (const JsonAddedToken& added : file.added) is_added[as_index(added.token.id)] = true;
     index_pieces(is_added);
@@ -90,26 +94,6 @@ class TokenizerJsonModel final : public TokenModel {
  private:
   static size_t as_index(Token id) { return static_cast<size_t>(id); }
   bool is_control(Token id) const { return pieces[as_index(id)].type == PieceType::kControl; }
-
-  void take_pieces(const TokenizerJson& file) {
-    for (size_t id = 0; id < file.tokens.size(); ++id) {
-      const std::string& text = file.tokens[id];
-      if (text.empty())
-        pieces.push_back({fmt::format("[PAD{}]", id), 0, PieceType::kUnused});
-      else
-        pieces.push_back({text, 0, is_byte_name(text) ? PieceType::kByte : PieceType::kNormal});
-    }
-    for (const JsonAddedToken& added : file.added)
-      pieces[as_index(added.token.id)].type =
-          added.token.special ? PieceType::kControl : PieceType::kUserDefined;
-  }
-
-  // <0x0A>, where characters fall back to bytes.
-  bool is_byte_name(std::string_view text) const {
-    if (byte_level_ || text.size() != 6 || !text.starts_with("<0x") || text[5] != '>') return false;
-    return std::all_of(text.begin() + 3, text.begin() + 5,
-                       [](char c) { return ('0' <= c && c <= '9') || ('A' <= c && c <= 'F'); });
-  }
 
   // What each token adds to a text, and which tokens words begin with.
   void index_pieces(const std::vector<bool>& is_added) {

@@ -77,7 +77,7 @@ ExportReport export_hf(const Checkpoint& checkpoint, const std::string& path,
   directory.commit();
   if (!checkpoint.has_tokenizer())
     report.warnings.push_back(fmt::format(
-        "checkpoint '{}': has no tokenizer.model: neither has the directory", checkpoint.path()));
+        "checkpoint '{}': has no tokenizer: neither has the directory", checkpoint.path()));
   return report;
 }
 

@@ -166,6 +166,10 @@ ExportReport export_llama2c(const Checkpoint& checkpoint, const std::string& pat
 }
 
 std::string llama2c_tokenizer(const Tokenizer& tokenizer, const std::string& subject) {
+  MINILLM_CHECK(tokenizer.file_name() == kSentencepieceName,
+                "{}: its tokenizer cannot be exported to llama2.c: expected a sentencepiece model, "
+                "got {}",
+                subject, tokenizer.file_name());
   const SentencePieceModelInfo model = check_sentencepiece_model(tokenizer.bytes(), subject);
   check_vocabulary(tokenizer, model, subject);
   std::string pieces;

@@ -101,6 +101,11 @@ TEST(PreTokenizer, KnownWaysAreFoundByWhatTheyDo) {
     ASSERT_NE(known, nullptr) << name;
     EXPECT_EQ(known_pre_tokenizer(known->cuts, known->ignore_merges)->name, name);
   }
+  std::vector<WordCut> cuts = known_pre_tokenizer("dbrx")->cuts;
+  cuts[0].drops_rest = true;  // of which there is none
+  EXPECT_EQ(known_pre_tokenizer(cuts, false)->name, "dbrx");
+  cuts[0].drops_matches = true;
+  EXPECT_EQ(known_pre_tokenizer(cuts, false), nullptr);
   EXPECT_EQ(known_pre_tokenizer("none"), nullptr);
   EXPECT_EQ(known_pre_tokenizer({{"x"}}, false), nullptr);
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "libminillm/checkpoint/hf_tokenizer_files.h"
+#include "libminillm/core/utf8.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/data/document_reader.h"
 #include "libminillm/data/element_splitter.h"
@@ -15,6 +16,7 @@
 #include "libminillm/eval/choice_log.h"
 #include "libminillm/retrieve/note_index.h"
 #include "libminillm/retrieve/sentences.h"
+#include "tests/data/small_tokenizer_json.h"
 #include "tests/fuzz/helpers.h"
 
 namespace minillm_testing {
@@ -227,6 +229,53 @@ std::vector<std::string> special_tokens_seeds() {
       "\x01{\"eos_token_id\": [2, 5], \"do_sample\": true, \"temperature\": 0.6}",
       "\x02{\"vocab_size\": 300, \"eos_token_id\": 2}", "\x03{\"<x>\": 279, \"y\": 270}",
       "\x04{\"bos_token\": \"<s>\"}"};
+}
+
+void tokenizer_json(std::string_view bytes) {
+  static const nlohmann::json sound[] = {small_tokenizer_json(), small_llama2_json()};
+  if (bytes.empty()) return;
+  const int kind = bytes.front() % 3;
+  bytes.remove_prefix(1);
+  std::string file(bytes);
+  if (kind != 0) {
+    const nlohmann::json changes = nlohmann::json::parse(bytes, nullptr, false);
+    if (!changes.is_object()) return;
+    nlohmann::json changed = sound[kind - 1];
+    changed.merge_patch(changes);
+    file = changed.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  }
+  accepted([&] {
+    const Tokenizer tokenizer = Tokenizer::from_bytes(file, "t");
+    for (const std::string& text :
+         {std::string(
+              " the 1234\n\n  I'LL <think>e\xcc\x81 \xe4\xb8\xad\xf0\x9f\x98\x80 </s><|im_end|>"),
+          replace_invalid_utf8(bytes.substr(0, 200))}) {
+      const std::vector<Token> ids = tokenizer.encode(text);
+      for (const Token id : ids)
+        require(0 <= id && id < tokenizer.vocab_size() && !tokenizer.is_control(id));
+      require(is_valid_utf8(tokenizer.decode(ids)));
+      tokenizer.encode_continuing(text);
+    }
+    require(Tokenizer::from_bytes(tokenizer.bytes(), "t").hash() == tokenizer.hash());
+  });
+}
+
+std::vector<std::string> tokenizer_json_seeds() {
+  return {
+      std::string("\0", 1) + small_tokenizer_json().dump(),
+      std::string("\0", 1) + small_llama2_json().dump(),
+      "\1{\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFC\"}]}}",
+      "\1{\"pre_tokenizer\": {\"pretokenizers\": [{\"type\": \"Split\", \"pattern\": {\"Regex\": "
+      "\"\\\\s+|[^\\\\p{L}]\"}, \"behavior\": \"Removed\", \"invert\": false}, {\"type\": "
+      "\"ByteLevel\"}]}}",
+      "\1{\"added_tokens\": [{\"id\": 264, \"content\": \"<think>\", \"lstrip\": true, \"rstrip\": "
+      "true, "
+      "\"special\": false, \"normalized\": true}]}",
+      "\1{\"model\": {\"ignore_merges\": false, \"merges\": [[\"h\", \"e\"]], \"vocab\": {\"x y\": "
+      "300}}}",
+      "\2{\"normalizer\": null, \"pre_tokenizer\": {\"type\": \"Metaspace\", \"replacement\": "
+      "\"\xe2\x96\x81\", \"prepend_scheme\": \"first\", \"split\": false}}",
+      "\2{\"post_processor\": null, \"model\": {\"vocab\": {\"\xe2\x96\x81\xe2\x96\x81\": 270}}}"};
 }
 
 // A question, which anybody may ask, of an index; and the bytes as a document.

@@ -34,6 +34,10 @@ std::vector<std::string> tool_calls_seeds();
 void special_tokens(std::string_view bytes);
 std::vector<std::string> special_tokens_seeds();
 
+// A tokenizer.json, whole or as changes of a sound one, as the first byte says; used on texts.
+void tokenizer_json(std::string_view bytes);
+std::vector<std::string> tokenizer_json_seeds();
+
 // A question asked of an index of notes; and a document to be cut into sentences.
 void note_query(std::string_view bytes);
 std::vector<std::string> note_query_seeds();

@@ -266,6 +266,7 @@ std::map<std::string, std::vector<std::string>> make_seeds(const std::string& pu
 #endif
   seeds["tool_calls"] = tool_calls_seeds();
   seeds["special_tokens"] = special_tokens_seeds();
+  seeds["tokenizer_json"] = tokenizer_json_seeds();
   seeds["note_query"] = note_query_seeds();
   seeds["dataset_row"].assign(std::begin(kRows), std::end(kRows));
   seeds["tokenizer_model"] = {tokenizer};

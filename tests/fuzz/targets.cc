@@ -298,6 +298,7 @@ const FuzzTarget kFuzzTargets[] = {
     {"special_tokens", special_tokens},
     {"tool_calls", tool_calls},
     {"tokenizer_model", tokenizer_model},
+    {"tokenizer_json", tokenizer_json},
     {"encode_decode", encode_decode},
     {"chat_template", chat_template},
     {"note_query", note_query},
