@@ -2,9 +2,10 @@
 """A Hugging Face directory of a published model's true shape with random weights in BF16, for measurements: time and
 memory do not depend on what the weights say.
 
-  random_model.py SHAPE OUT [TOKENIZER.json]     SHAPE: smollm2-135m, qwen2.5-0.5b, qwen3-0.6b or llama-3.2-1b
+  random_model.py SHAPE OUT [FOLDER]     SHAPE: smollm2-135m, qwen2.5-0.5b, qwen3-0.6b, llama-3.2-1b, granite-3.1-2b,
+                                         smollm3-3b; or small-SHAPE: four narrow layers with larger weights
 
-Needs numpy. The shapes are those of the published config.json.
+FOLDER: whose tokenizer files are copied. Needs numpy. The shapes are those of the published config.json.
 """
 import json
 import os
@@ -21,17 +22,25 @@ SHAPES = {
     "smollm2-135m": ("llama", 49152, 576, 1536, 30, 9, 3, 64, 100000.0, 8192, 1e-5, None),
     "qwen2.5-0.5b": ("qwen2", 151936, 896, 4864, 24, 14, 2, 64, 1000000.0, 32768, 1e-6, None),
     "qwen3-0.6b": ("qwen3", 151936, 1024, 3072, 28, 16, 8, 128, 1000000.0, 40960, 1e-6, None),
+    "granite-3.1-2b": ("granite", 49155, 2048, 8192, 40, 32, 8, 64, 5000000.0, 131072, 1e-5, None),
+    "smollm3-3b": ("smollm3", 128256, 2048, 11008, 36, 16, 4, 128, 5000000.0, 65536, 1e-6, None),
     "llama-3.2-1b": ("llama", 128256, 2048, 8192, 16, 32, 8, 64, 500000.0, 131072, 1e-5, LLAMA3),
 }
-CLASSES = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3"}
+CLASSES = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3", "granite": "Granite", "smollm3": "SmolLM3"}
+EXTRAS = {"granite": {"embedding_multiplier": 12.0, "residual_multiplier": 0.22, "attention_multiplier": 0.015625,
+                      "logits_scaling": 8.0},
+          "smollm3": {"no_rope_layer_interval": 4}}
 
 shape, out = sys.argv[1:3]
-family, V, C, F, L, H, K, D, theta, T, eps, scaling = SHAPES[shape]
+family, V, C, F, L, H, K, D, theta, T, eps, scaling = SHAPES[shape.removeprefix("small-")]
+spread = 0.02
+if shape.startswith("small-"):
+    C, F, L, H, K, D, T, spread = 128, 192, 4, 4, 2, 32, 2048, 0.15
 os.makedirs(out)
 config = {"architectures": [CLASSES[family] + "ForCausalLM"], "model_type": family, "vocab_size": V, "hidden_size": C,
           "intermediate_size": F, "num_hidden_layers": L, "num_attention_heads": H, "num_key_value_heads": K, "head_dim": D,
           "hidden_act": "silu", "max_position_embeddings": T, "rms_norm_eps": eps, "rope_theta": theta,
-          "rope_scaling": scaling, "tie_word_embeddings": True, "torch_dtype": "bfloat16"}
+          "rope_scaling": scaling, "tie_word_embeddings": True, "torch_dtype": "bfloat16", **EXTRAS.get(family, {})}
 with open(f"{out}/config.json", "w", encoding="utf-8") as file:
     json.dump(config, file, indent=2)
 
@@ -62,8 +71,12 @@ with open(f"{out}/model.safetensors", "wb") as file:
     for name, dims in tensors:
         if len(dims) == 1:
             values = np.zeros(dims, "<f4") if name.endswith("bias") else np.ones(dims, "<f4")
+            if shape.startswith("small-"):
+                values += 0.3 * rng.standard_normal(dims, dtype=np.float32)
         else:
-            values = 0.02 * rng.standard_normal(dims, dtype=np.float32)
+            values = spread * rng.standard_normal(dims, dtype=np.float32)
         file.write((values.view("<u4") >> 16).astype("<u2").tobytes())
 if len(sys.argv) > 3:
-    shutil.copy(sys.argv[3], f"{out}/tokenizer.json")
+    for name in ("tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json"):
+        if os.path.exists(f"{sys.argv[3]}/{name}"):
+            shutil.copy(f"{sys.argv[3]}/{name}", out)
