@@ -19,6 +19,13 @@ namespace {
 constexpr std::string_view kSpaceSymbol = "\xe2\x96\x81";  // U+2581
 constexpr size_t kMaxTextBytes = size_t{1} << 30;
 
+// Bytes of the symbols that the text begins with.
+size_t space_symbols(std::string_view text) {
+  size_t end = 0;
+  while (text.substr(end).starts_with(kSpaceSymbol)) end += kSpaceSymbol.size();
+  return end;
+}
+
 std::string with_space_symbols(std::string_view text, bool prefix) {
   std::string result(prefix ? kSpaceSymbol : "");
   for (const char c : text) {
@@ -58,6 +65,11 @@ class TokenizerJsonModel final : public TokenModel {
         add_to_finders({{static_cast<Token>(id), pieces[id].text, false}});
     // No text leads to a control piece, even where merges would.
     std::erase_if(file.merges, [&](const BpeMerge& merge) { return is_control(merge.result); });
+    words_are_separate_ = !byte_level_ && !ignore_merges_ &&
+                          std::ranges::all_of(file.merges, [&](const BpeMerge& merge) {
+                            const std::string& text = pieces[as_index(merge.result)].text;
+                            return text.find(kSpaceSymbol, space_symbols(text)) == text.npos;
+                          });
     merges_ = BpeMerges(std::move(file.merges));
   }
 
@@ -72,6 +84,7 @@ class TokenizerJsonModel final : public TokenModel {
     const auto encode_words = [&](std::string_view run, bool prefixed) {
       std::string spaced;
       if (prefixed && adds_space_ && !run.starts_with(' ')) run = spaced = ' ' + std::string(run);
+      if (words_are_separate_) return encode_spaced_words(run, *cache, tokens);
       words_.for_each_word(run, [&](std::string_view word) { encode_word(word, *cache, tokens); });
     };
     raw_.split(
@@ -141,6 +154,17 @@ class TokenizerJsonModel final : public TokenModel {
     return with_space_symbols(normal, prefix);
   }
 
+  // Words that begin with spaces, where merges lead to no others.
+  void encode_spaced_words(std::string_view run, WordCache& cache,
+                           std::vector<Token>& tokens) const {
+    while (!run.empty()) {
+      const size_t spaces = space_symbols(run);
+      const std::string_view word = run.substr(0, run.find(kSpaceSymbol, spaces));
+      encode_word(word, cache, tokens);
+      run.remove_prefix(word.size());
+    }
+  }
+
   void encode_word(std::string_view word, WordCache& cache, std::vector<Token>& tokens) const {
     const size_t hash = std::hash<std::string_view>()(word);
     if (const auto known = cache.find(word, hash); !known.empty()) {
@@ -177,6 +201,8 @@ class TokenizerJsonModel final : public TokenModel {
   const PreTokenizer words_;
   BpeMerges merges_;
   std::array<Token, 256> byte_ids_;
+  // Whether merges lead to U+2581 at the beginning only, so that words can be encoded one by one.
+  bool words_are_separate_ = false;
   struct Hash {
     using is_transparent = void;
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }

@@ -12,6 +12,8 @@ using nlohmann::json;
 
 constexpr std::string_view kSpaceSymbol = "\xe2\x96\x81";  // U+2581
 
+constexpr size_t kMaxCuts = 32;
+
 // One element, as {"type": ...}, of a normalizer, pre-tokenizer, post-processor or decoder.
 class Element : public JsonObject {
  public:
@@ -87,7 +89,10 @@ SpacePrefix read_prepend_scheme(const Element& element) {
 }
 
 void read_pre_tokenizer(const JsonObject& file, TokenizerJson& tokenizer, bool& replaces_spaces) {
-  for (const Element& element : elements(file, "pre_tokenizer", "pretokenizers")) {
+  const std::vector<Element> steps = elements(file, "pre_tokenizer", "pretokenizers");
+  MINILLM_CHECK(steps.size() <= kMaxCuts, "{}: its pre_tokenizer has {} steps: expected at most {}",
+                file.subject(), steps.size(), kMaxCuts);
+  for (const Element& element : steps) {
     if (tokenizer.byte_level || replaces_spaces)
       element.refuse("expected nothing after spaces or bytes have been replaced");
     if (element.type() == "Split") {
