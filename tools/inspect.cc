@@ -245,10 +245,10 @@ int main(int argc, char** argv) {
   app.add_option("path", paths, "a checkpoint, a run directory, a data set, or two checkpoints")
       ->required()
       ->expected(1, 2);
-  app.add_option(
-      "--tokenizer", tokenizer,
-      "checkpoint or tokenizer.model: shows a data set's tokens and loss mask, and with a "
-      "checkpoint which rows are too long for it");
+  app.add_option("--tokenizer", tokenizer,
+                 "checkpoint, tokenizer.model or tokenizer.json: shows a data set's tokens and "
+                 "loss mask, and with a "
+                 "checkpoint which rows are too long for it");
   add_chat_template_option(app, chat_template);
   app.add_option("--set", assignments,
                  "set one config key, as for training: --set key=value (repeat)")

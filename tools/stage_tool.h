@@ -58,7 +58,8 @@ inline void add_stage_options(CLI::App& app, const StageNotes& stage, StageArgum
                "take adapters of another base, whose updates then mean nothing");
   if (stage.from_scratch)
     app.add_option("--tokenizer", options.tokenizer,
-                   "tokenizer.model to use; without it one is trained on the training files");
+                   "tokenizer.model or tokenizer.json to use; without it one is trained on the "
+                   "training files");
   if (stage.chat) add_chat_template_option(app, options.chat_template);
   if (!stage.replay.empty()) app.add_option("--replay", options.replay_files, stage.replay);
 }

@@ -1,6 +1,6 @@
 // TokenShard: a tokenized corpus in one memory-mapped file.
 //
-// Each document is stored as BOS, its ids, EOS.
+// Each document is stored as BOS, its ids, EOS; with a tokenizer that has no BOS, between two EOS.
 
 #ifndef LIBMINILLM_DATA_TOKEN_SHARD_H_
 #define LIBMINILLM_DATA_TOKEN_SHARD_H_

@@ -98,7 +98,8 @@ class ShardWriter {
     };
     for (size_t i = 0; i < documents_.size(); ++i) {
       shard_format::append_unsigned(offsets_, trailer_.tokens, 8);
-      append(tokenizer_.bos());
+      // Models without BOS have learned that a text begins after the end of another.
+      append(tokenizer_.bos() >= 0 ? tokenizer_.bos() : tokenizer_.eos());
       for (const Token id : encoded[i]) append(id);
       append(tokenizer_.eos());
       trailer_.tokens += encoded[i].size() + 2;
@@ -140,10 +141,8 @@ ShardReport write_token_shard(const std::string& out, const std::vector<std::str
                               const Tokenizer& tokenizer, const ProgressFunction& progress,
                               const RowMapping& mapping, const SharedEncoding& share) {
   MINILLM_CHECK(!paths.empty(), "token shard '{}': no files to make it from", out);
-  MINILLM_CHECK(tokenizer.bos() >= 0 && tokenizer.eos() >= 0,
-                "token shard '{}': the tokenizer has no '<s>' or no '</s>' to mark where documents "
-                "begin and end",
-                out);
+  MINILLM_CHECK(tokenizer.eos() >= 0,
+                "token shard '{}': the tokenizer has no '</s>' to mark where documents end", out);
   MINILLM_CHECK(!is_directory(out), "token shard '{}': cannot write: it is a directory", out);
   ShardWriter writer(out, tokenizer, shard_source_hash(paths, split, tokenizer, mapping), share);
   ShardReport report;

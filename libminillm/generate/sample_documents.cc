@@ -31,13 +31,15 @@ SampledDocuments sample_documents(const Model& model, const Tokenizer& tokenizer
                                   const DocumentSamplingEvents& events) {
   MINILLM_CHECK_USAGE(sampling.documents > 0, "documents: expected 1 or more, got {}",
                       sampling.documents);
-  MINILLM_CHECK(tokenizer.bos() >= 0, "tokenizer: it has no token that starts a document");
+  // As data/token_shard_writer.cc stores documents.
+  const Token start = tokenizer.bos() >= 0 ? tokenizer.bos() : tokenizer.eos();
+  MINILLM_CHECK(start >= 0, "tokenizer: it has no token that starts a document");
   Generator generator(model, tokenizer);
   GenerationConfig config = sampling.generation;
   SampledDocuments counts;
   for (int64_t begin = 0; begin < sampling.documents; begin += kDocumentsAtOnce) {
     const int64_t count = std::min(kDocumentsAtOnce, sampling.documents - begin);
-    const std::vector<std::vector<Token>> starts(static_cast<size_t>(count), {tokenizer.bos()});
+    const std::vector<std::vector<Token>> starts(static_cast<size_t>(count), {start});
     config.stream = sampling.generation.stream + static_cast<uint64_t>(begin);
     for (const Generation& document : generator.generate_all(
              starts, config, sampling.max_streams, {}, {.stop_requested = events.stop_requested})) {

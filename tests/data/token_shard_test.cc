@@ -64,6 +64,20 @@ TEST(TokenShard, HasOneBosAndOneEosPerDocument) {
   }
 }
 
+TEST(TokenShard, WithoutBosDocumentsStandBetweenTwoEos) {
+  const TempDir directory;
+  SpecialTokens special;
+  special.bos = -1;
+  const Tokenizer tokenizer = Tokenizer::from_bytes(test_tokenizer().bytes(), "t", special);
+  write_token_shard(directory.file("x.shard"), {directory.write("x.txt", "the goose")},
+                    DocumentSplit::kBlankLine, BadRecordPolicy::kError, tokenizer);
+  std::vector<Token> ids;
+  open_shard(directory).document(0, ids);
+  EXPECT_EQ(ids.front(), tokenizer.eos());
+  EXPECT_EQ(ids.back(), tokenizer.eos());
+  EXPECT_EQ(tokenizer.decode(ids), "the goose");
+}
+
 TEST(TokenShard, SlicesAreChecked) {
   const TempDir directory;
   write_shard(directory, "the goose walked home");
