@@ -36,6 +36,10 @@ family, V, C, F, L, H, K, D, theta, T, eps, scaling = SHAPES[shape.removeprefix(
 spread = 0.02
 if shape.startswith("small-"):
     C, F, L, H, K, D, T, spread = 128, 192, 4, 4, 2, 32, 2048, 0.15
+    if len(sys.argv) > 3 and os.path.exists(f"{sys.argv[3]}/tokenizer.json"):  # as many rows as it has tokens
+        with open(f"{sys.argv[3]}/tokenizer.json", encoding="utf-8") as file:
+            tokenizer = json.load(file)
+        V = 1 + max([*tokenizer["model"]["vocab"].values(), *(token["id"] for token in tokenizer["added_tokens"])])
 os.makedirs(out)
 config = {"architectures": [CLASSES[family] + "ForCausalLM"], "model_type": family, "vocab_size": V, "hidden_size": C,
           "intermediate_size": F, "num_hidden_layers": L, "num_attention_heads": H, "num_key_value_heads": K, "head_dim": D,

@@ -5,7 +5,7 @@
 # installs it into DIRECTORY, unless it is there. Without CKPT it trains a small model on the embedded world first (a few
 # minutes). BIN overrides build/release/bin. For CKPT it shows:
 #   1. llama.cpp loads f32, f16, bf16 and q8_0;
-#   2. the same greedy text for 48 tokens of 20 prompts, in f32;
+#   2. the same greedy tokens, 48 of each of 20 prompts, in f32;
 #   3. the same ids for 1,000 strings (U+2581, which llama.cpp takes for a space and we keep, is not among them);
 #   4. what llama.cpp itself writes of it, as F32, F16, BF16 and Q8_0, comes in as the numbers that our own export of the
 #      same type holds; as Q4_K, it is refused by name;
@@ -63,7 +63,7 @@ while len(strings) < 1000:
 json.dump(strings, open("strings.json", "w", encoding="utf-8"))
 PYTHON
 
-echo "== 2. greedy text"
+echo "== 2. greedy tokens"
 quietly "$bin/minillm-export" --checkpoint "$checkpoint" --hf directory
 "$bin/minillm-generate" --checkpoint "$checkpoint" --prompts prompts.jsonl --temperature 0 --max-tokens 48 --json \
   >ours.json 2>/dev/null
