@@ -27,7 +27,7 @@ struct GgufModel {
 // The model of the file `path`. Its tokenizer has the file's ids, special tokens and chat template.
 // Throws Error `file '<path>': ...` naming the key or the tensor, what was expected and what was
 // found: another architecture, numbers of another type (Q4_K, ...), RoPE scaling that is neither
-// linear nor Llama 3's, a tokenizer that is not sentencepiece's BPE.
+// linear nor Llama 3's, a tokenizer that is no BPE.
 GgufModel import_gguf(const std::string& path);
 
 }  // namespace minillm

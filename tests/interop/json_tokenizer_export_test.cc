@@ -6,6 +6,7 @@
 
 #include "libminillm/core/file.h"
 #include "libminillm/interop/gguf_export.h"
+#include "libminillm/interop/gguf_import.h"
 #include "libminillm/interop/hf_export.h"
 #include "libminillm/interop/llama2c.h"
 #include "tests/checkpoint/sample_checkpoint.h"
@@ -73,6 +74,40 @@ TEST_F(JsonTokenizerExport, GgufHoldsTokensMergesAndHowWordsAreCut) {
   for (const char* pre : {"gpt-2", "smollm"}) {
     file = exported(small_tokenizer_json(pre), warnings);
     EXPECT_EQ(file.values.at("tokenizer.ggml.pre").text, pre);
+  }
+}
+
+// What goes out comes in again: the same ids, and the same file when it goes out once more.
+TEST_F(JsonTokenizerExport, GgufBringsTheTokenizerBack) {
+  std::vector<std::string> warnings;
+  for (const char* pre : {"llama-bpe", "gpt-2", "smollm", "qwen2"}) {
+    SCOPED_TRACE(pre);
+    exported(small_tokenizer_json(pre), warnings);
+    const std::string path = directory_.file("model.gguf"), bytes = read_file(path);
+    const Tokenizer before = Checkpoint::open(directory_.file("checkpoint")).tokenizer();
+    const GgufModel read = import_gguf(path);
+    ASSERT_TRUE(read.tokenizer);
+    ASSERT_EQ(read.tokenizer->vocab_size(), before.vocab_size());
+    for (Token id = 0; id < before.vocab_size(); ++id) {
+      EXPECT_EQ(read.tokenizer->token_bytes(id), before.token_bytes(id)) << id;
+      EXPECT_EQ(read.tokenizer->is_control(id), before.is_control(id)) << id;
+    }
+    for (const char* text : {"the 123 he<|im_end|> the", " \n\n it's \xc3\xa9<tool>12", "  t h e"})
+      EXPECT_EQ(read.tokenizer->encode(text), before.encode(text)) << text;
+    EXPECT_EQ(read.tokenizer->bos(), before.bos());
+    // A file names an EOS: where the tokenizer has none, what ends an answer.
+    EXPECT_EQ(read.tokenizer->eos(), before.end_tokens().front());
+    EXPECT_EQ(read.tokenizer->adds_bos(), before.adds_bos());
+    EXPECT_EQ(read.tokenizer->end_tokens(), before.end_tokens());
+
+    const std::string again = directory_.file("again");
+    std::filesystem::remove_all(again);
+    write_checkpoint(again, {.model = &read.model,
+                             .tokenizer = &*read.tokenizer,
+                             .optimizer = {},
+                             .state = SampleCheckpoint().contents().state});
+    export_gguf(Checkpoint::open(again), path, WeightEncoding::kF32);
+    EXPECT_EQ(read_file(path), bytes);
   }
 }
 
