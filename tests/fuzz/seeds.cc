@@ -19,6 +19,7 @@
 #include "libminillm/nn/model.h"
 #include "libminillm/pretrain/pretrain.h"
 #include "libminillm/sft/sft.h"
+#include "tests/data/small_tokenizer_json.h"
 #include "tests/fuzz/constrain_targets.h"
 #include "tests/fuzz/data_targets.h"
 #include "tests/fuzz/run_targets.h"
@@ -126,15 +127,19 @@ std::string llama2c_vocabulary() {
   return bytes;
 }
 
-// Put together by hand, and an export of ours with its tokenizer.
+// Put together by hand, and exports of ours with their tokenizers.
 std::vector<std::string> gguf_files(const std::string& tokenizer_model) {
-  const TempDir dir;
-  Model model(small_model());
-  model.initialize(1);
-  const Tokenizer tokenizer = Tokenizer::from_bytes(tokenizer_model, "seed");
-  write_checkpoint(dir.file("c"), {&model, &tokenizer, {}, {}});
-  export_gguf(Checkpoint::open(dir.file("c")), dir.file("f"), WeightEncoding::kBf16);
-  return {sample_gguf().bytes(), tiny_gguf_model().bytes(), read_file(dir.file("f"))};
+  std::vector<std::string> files = {sample_gguf().bytes(), tiny_gguf_model().bytes()};
+  for (const std::string& bytes : {tokenizer_model, small_tokenizer_json().dump()}) {
+    const TempDir dir;
+    Model model(small_model());
+    model.initialize(1);
+    const Tokenizer tokenizer = Tokenizer::from_bytes(bytes, "seed");
+    write_checkpoint(dir.file("c"), {&model, &tokenizer, {}, {}});
+    export_gguf(Checkpoint::open(dir.file("c")), dir.file("f"), WeightEncoding::kBf16);
+    files.push_back(read_file(dir.file("f")));
+  }
+  return files;
 }
 
 constexpr const char* kRows[] = {

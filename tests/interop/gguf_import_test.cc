@@ -306,6 +306,26 @@ TEST_F(GgufImportOfHand, RefusesOtherQuantizationsByName) {
 
 // --- tokenizers
 
+// llama.cpp's own vocabulary files, and the ids that it tells for their texts.
+void expect_ids_of_llama_cpp(const Tokenizer& tokenizer, const std::string& path) {
+  std::string texts = read_file(path + ".inp"), ids = read_file(path + ".out");
+  const std::string mark = "\n__ggml_vocab_test__\n";
+  int compared = 0;
+  while (!texts.empty()) {
+    const size_t end = texts.find(mark), line = ids.find('\n');
+    const std::vector<Token> encoded = tokenizer.encode(texts.substr(0, end));
+    std::string actual;
+    for (const Token id : encoded) actual += fmt::format(" {}", id);
+    const std::string expected = ids.substr(0, line);
+    EXPECT_EQ(actual, expected.starts_with(' ') || expected.empty() ? expected : " " + expected);
+    ++compared;
+    ids.erase(0, line + 1);
+    if (end == std::string::npos) break;
+    texts.erase(0, end + mark.size());
+  }
+  EXPECT_GT(compared, 40);
+}
+
 TEST(GgufTokenizer, SplitsTextsAsLlamaCppDoes) {
   const std::string name = "weights/ggml-vocab-llama-spm.gguf";
   MINILLM_REQUIRE_TEST_DATA(name);
@@ -315,22 +335,18 @@ TEST(GgufTokenizer, SplitsTextsAsLlamaCppDoes) {
   EXPECT_EQ(tokenizer->bos(), 1);
   EXPECT_EQ(tokenizer->eos(), 2);
   EXPECT_TRUE(tokenizer->adds_leading_space());
-  std::string texts = read_file(path + ".inp"), ids = read_file(path + ".out");
-  const std::string mark = "\n__ggml_vocab_test__\n";
-  int compared = 0;
-  while (!texts.empty()) {
-    const size_t end = texts.find(mark), line = ids.find('\n');
-    const std::vector<Token> encoded = tokenizer->encode(texts.substr(0, end));
-    std::string actual;
-    for (const Token id : encoded) actual += fmt::format(" {}", id);
-    std::string expected = ids.substr(0, line);
-    EXPECT_EQ(actual, expected.starts_with(' ') || expected.empty() ? expected : " " + expected);
-    ++compared;
-    ids.erase(0, line + 1);
-    if (end == std::string::npos) break;
-    texts.erase(0, end + mark.size());
-  }
-  EXPECT_GT(compared, 40);
+  expect_ids_of_llama_cpp(*tokenizer, path);
+}
+
+TEST(GgufTokenizer, SplitsTextsIntoBytesAsLlamaCppDoes) {
+  const std::string name = "weights/ggml-vocab-gpt-2.gguf";
+  MINILLM_REQUIRE_TEST_DATA(name);
+  const std::string path = minillm_testing::test_data_path(name);
+  const auto tokenizer = read_gguf_tokenizer(GgufFile(path), path);
+  ASSERT_TRUE(tokenizer);
+  EXPECT_EQ(tokenizer->eos(), 50256);
+  EXPECT_FALSE(tokenizer->adds_bos());
+  expect_ids_of_llama_cpp(*tokenizer, path);
 }
 
 TEST(GgufTokenizer, KeepsAChatTemplateThatIsNotKnown) {
