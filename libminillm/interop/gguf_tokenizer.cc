@@ -96,7 +96,12 @@ Tokenizer read_byte_level(const GgufFile& file, const std::string& path) {
                 "{}: 'tokenizer.ggml.pre': '{}' is no way to cut words that is known here: "
                 "expected one such as gpt-2, llama-bpe, qwen2, smollm",
                 file.subject(), spec.pre);
-  const std::vector<SentencePieceInfo> pieces = read_pieces(file, false);
+  std::vector<SentencePieceInfo> pieces = read_pieces(file, false);
+  const SpecialTokens special =
+      read_special(file, pieces.size(), spec.pre == "llama-bpe", /*adds_space=*/false);
+  // Older converters left them among the normal tokens.
+  for (const std::optional<Token>& id : {special.bos, special.eos, special.pad})
+    if (id) pieces[static_cast<size_t>(*id)].type = PieceType::kControl;
   for (size_t id = 0; id < pieces.size(); ++id) {
     const SentencePieceInfo& piece = pieces[id];
     const bool normal = piece.type == PieceType::kNormal;
@@ -107,8 +112,6 @@ Tokenizer read_byte_level(const GgufFile& file, const std::string& path) {
           {static_cast<Token>(id), piece.text, piece.type != PieceType::kUserDefined});
   }
   spec.merges = read_merges(file);
-  const SpecialTokens special =
-      read_special(file, pieces.size(), spec.pre == "llama-bpe", /*adds_space=*/false);
   if (special.add_bos) spec.bos = special.bos.value_or(-1);
   if (special.add_eos) spec.eos = special.eos.value_or(-1);
   return Tokenizer::from_bytes(write_tokenizer_json(spec), path, special);

@@ -111,6 +111,20 @@ TEST_F(JsonTokenizerExport, GgufBringsTheTokenizerBack) {
   }
 }
 
+// A file may call one of its ordinary tokens BOS: then it is one, and no text gives it.
+TEST_F(JsonTokenizerExport, WhatGgufCallsBosIsAControlToken) {
+  std::vector<std::string> warnings;
+  exported(small_tokenizer_json(), warnings);
+  const std::string path = directory_.file("model.gguf"), key = "tokenizer.ggml.bos_token_id";
+  std::string bytes = read_file(path);
+  const size_t at = bytes.find(key) + key.size() + 4;
+  bytes.replace(at, 4, std::string("\x02\x01\0\0", 4));  // 258, "\u0120the"
+  const GgufModel read = import_gguf(directory_.write("other.gguf", bytes));
+  EXPECT_EQ(read.tokenizer->bos(), 258);
+  EXPECT_TRUE(read.tokenizer->is_control(258));
+  for (const Token id : read.tokenizer->encode("a the the")) EXPECT_NE(id, 258);
+}
+
 TEST_F(JsonTokenizerExport, WhatGgufCannotSayIsToldOrRefused) {
   std::vector<std::string> warnings;
   if (json file = small_tokenizer_json("qwen2"); true) {
