@@ -1,4 +1,5 @@
-// What GGUF calls a model's numbers and tensors: one table for what is written and for what is read. Internal to gguf_export.cc and gguf_import.cc.
+// What GGUF calls a model's numbers and tensors: one table for what is written and for what is
+// read. Internal to gguf_export.cc and gguf_import.cc.
 //
 // Source: llama.cpp's llama-arch.cpp (names).
 
