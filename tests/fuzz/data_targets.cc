@@ -234,7 +234,7 @@ std::vector<std::string> special_tokens_seeds() {
 void tokenizer_json(std::string_view bytes) {
   static const nlohmann::json sound[] = {small_tokenizer_json(), small_llama2_json()};
   if (bytes.empty()) return;
-  const int kind = bytes.front() % 3;
+  const int kind = static_cast<uint8_t>(bytes.front()) % 3;
   bytes.remove_prefix(1);
   std::string file(bytes);
   if (kind != 0) {
