@@ -1,6 +1,6 @@
 // The 16-bit floating-point formats of published weights, to and from float: bfloat16 is in
-// core/bfloat16.h. Widening is exact; narrowing rounds to the nearest number, and to the even one of
-// two that are equally near.
+// core/bfloat16.h. Widening is exact; narrowing rounds to the nearest number, and to the even one
+// of two that are equally near.
 
 #ifndef LIBMINILLM_CHECKPOINT_HALF_FLOAT_H_
 #define LIBMINILLM_CHECKPOINT_HALF_FLOAT_H_

@@ -22,8 +22,8 @@ class Sha256 {
   unsigned char buffer_[64];  // the last length_ % 64 of them
 };
 
-// Takes `count` blocks of 64 bytes into the eight words of a state: by the processor's instructions,
-// where it has them, or portably (for a test).
+// Takes `count` blocks of 64 bytes into the eight words of a state: by the processor's
+// instructions, where it has them, or portably (for a test).
 void sha256_blocks(uint32_t* state, const unsigned char* blocks, size_t count);
 void sha256_blocks_portable(uint32_t* state, const unsigned char* blocks, size_t count);
 

@@ -1,4 +1,5 @@
-// Packing: how a factor is copied into the panels that a kernel reads (kernels.h says what is where).
+// Packing: how a factor is copied into the panels that a kernel reads (kernels.h says what is
+// where).
 
 #ifndef LIBMINILLM_OPS_GEMM_PACKING_H_
 #define LIBMINILLM_OPS_GEMM_PACKING_H_
@@ -18,6 +19,7 @@ inline Word* at_least(Arena& buffer, Index size) {
   if (buffer.size() < size) buffer = Arena(size);
   return buffer.data();
 }
+
 // Which way an operand is stored: rows along k, or k down the rows.
 enum class Layout { kRowsAlongK, kKDownRows };
 
