@@ -16,6 +16,8 @@
 #include "libminillm/eval/choice_log.h"
 #include "libminillm/retrieve/note_index.h"
 #include "libminillm/retrieve/sentences.h"
+#include "libminillm/world/fact_check.h"
+#include "libminillm/world/world_files.h"
 #include "tests/data/small_tokenizer_json.h"
 #include "tests/fuzz/helpers.h"
 
@@ -299,6 +301,26 @@ std::vector<std::string> note_query_seeds() {
   return {"Which instrument does Mary play?", "fiddle\" OR NEAR(harp* drum, 2) -text : ^NOT",
           "# Mary Ashford\n\nDr. Tom sings. \u201cWho?\u201d\n## Life\n- one\n* two",
           "\u00c9va \u0395\u03bb\u03b5\u03bd\u03b7 \u0418\u0432\u0430\u043d", "{a b} : c + d"};
+}
+
+void fact_check(std::string_view bytes) {
+  static const world::World people(1);
+  static const world::FactChecker checker(people);
+  world::StatementCounts counts;
+  const std::vector<world::Statement> statements = checker.check(bytes);
+  for (const world::Statement& statement : statements)
+    require(bytes.find(statement.text) != std::string_view::npos);
+  counts.add(statements);
+  require(counts.untrue_share() >= 0 && counts.untrue_share() <= 1);
+  require(all_true(statements) == (counts.untrue_documents == 0));
+}
+
+std::vector<std::string> fact_check_seeds() {
+  return {world::make_world_files({.stories = 3, .sft_rows = 1, .pairs = 1}, "pretrain")
+              .front()
+              .content.substr(0, 2000),
+          "Jofick Harford keeps a goat. He lives on Mill Lane, so yes. 3 plus 4 makes 7.",
+          "In spring In spring In spring nobody in Velloway knows Mary. She She. He is a cooper"};
 }
 
 }  // namespace minillm_testing

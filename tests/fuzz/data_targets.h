@@ -42,6 +42,10 @@ std::vector<std::string> tokenizer_json_seeds();
 void note_query(std::string_view bytes);
 std::vector<std::string> note_query_seeds();
 
+// Any text, whose statements about the world are checked.
+void fact_check(std::string_view bytes);
+std::vector<std::string> fact_check_seeds();
+
 }  // namespace minillm_testing
 
 #endif  // TESTS_FUZZ_DATA_TARGETS_H_

@@ -273,6 +273,7 @@ std::map<std::string, std::vector<std::string>> make_seeds(const std::string& pu
   seeds["special_tokens"] = special_tokens_seeds();
   seeds["tokenizer_json"] = tokenizer_json_seeds();
   seeds["note_query"] = note_query_seeds();
+  seeds["fact_check"] = fact_check_seeds();
   seeds["dataset_row"].assign(std::begin(kRows), std::end(kRows));
   seeds["tokenizer_model"] = {tokenizer};
   seeds["encode_decode"] = {kText, " \xe2\x96\x81 <|im_start|> </s> \xf0\x9f\x98\x80",

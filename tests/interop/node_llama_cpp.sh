@@ -6,12 +6,13 @@
 # minutes). BIN overrides build/release/bin. For CKPT it shows:
 #   1. llama.cpp loads f32, f16, bf16 and q8_0;
 #   2. the same greedy tokens, 48 of each of 20 prompts, in f32;
-#   3. the same ids for 1,000 strings (U+2581, which llama.cpp takes for a space and we keep, is not among them);
+#   3. the same ids for 1,000 strings, or the last STRINGS of them (U+2581, which llama.cpp takes for a space and we keep,
+#      is not among them);
 #   4. what llama.cpp itself writes of it, as F32, F16, BF16 and Q8_0, comes in as the numbers that our own export of the
 #      same type holds; as Q4_K, it is refused by name;
 #   5. our F32 file comes in as the model that went out, to the bit.
 set -euo pipefail
-[[ $# -ge 1 ]] || { sed -n '2,13p' "$0"; exit 2; }
+[[ $# -ge 1 ]] || { sed -n "2,14p" "$0"; exit 2; }
 command -v npm >/dev/null && command -v node >/dev/null || { echo "skipped: there is no npm here"; exit 0; }
 mkdir -p "$1"
 modules=$(realpath "$1")
@@ -70,11 +71,11 @@ quietly "$bin/minillm-export" --checkpoint "$checkpoint" --hf directory
 node "$source_folder/tests/interop/node_llama_cpp.mjs" "$modules" generate f32.gguf ours.json
 
 echo "== 3. token ids"
-python3 - "$bin" <<'PYTHON'
+python3 - "$bin" "${STRINGS:-1000}" <<'PYTHON'
 import json, subprocess, sys
 run = lambda text: subprocess.run([sys.argv[1] + "/minillm-tokenizer", "encode", "--tokenizer", "directory"], input=text.encode(),
                                   capture_output=True, check=True).stdout
-json.dump([{"text": text, "ids": [int(id) for id in run(text).split()]} for text in json.load(open("strings.json"))],
+json.dump([{"text": text, "ids": [int(id) for id in run(text).split()]} for text in json.load(open("strings.json"))[-int(sys.argv[2]):]],
           open("ids.json", "w"))
 PYTHON
 node "$source_folder/tests/interop/node_llama_cpp.mjs" "$modules" tokenize f32.gguf ids.json
