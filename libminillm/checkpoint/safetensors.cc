@@ -59,9 +59,10 @@ void SafetensorsFile::read(const SafetensorsTensor& tensor, std::span<Real> out)
 void SafetensorsFile::read_part(const SafetensorsTensor& tensor, Index first,
                                 std::span<Real> out) const {
   MINILLM_DCHECK(first >= 0 && first + static_cast<Index>(out.size()) <= tensor.size);
+  std::span<const std::byte> bytes;
   const auto part = [&](size_t element_bytes) {
-    return file_.bytes().subspan(tensor.begin + static_cast<size_t>(first) * element_bytes,
-                                 out.size() * element_bytes);
+    return bytes = file_.bytes().subspan(tensor.begin + static_cast<size_t>(first) * element_bytes,
+                                         out.size() * element_bytes);
   };
   if (tensor.dtype == "F32") {
     decode<4>(part(4), out, [](uint32_t bits) { return std::bit_cast<float>(bits); });
@@ -76,6 +77,7 @@ void SafetensorsFile::read_part(const SafetensorsTensor& tensor, Index first,
                             path_, tensor.name, tensor.dtype));
   }
   file_.expect_whole();
+  file_.release(bytes);  // a model of gigabytes is not in memory twice while it is read
 }
 
 SafetensorsImage::SafetensorsImage(const std::vector<NamedTensor>& tensors,

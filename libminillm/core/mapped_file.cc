@@ -100,6 +100,13 @@ std::string_view MappedFile::text() const {
   return {static_cast<const char*>(map_->data), map_->size};
 }
 
+void MappedFile::release(std::span<const std::byte> read) const {
+  constexpr uintptr_t kPage = 4096;
+  const auto begin = (reinterpret_cast<uintptr_t>(read.data()) + kPage - 1) / kPage * kPage;
+  const auto end = reinterpret_cast<uintptr_t>(read.data() + read.size()) / kPage * kPage;
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
 void MappedFile::expect_whole() const {
   if (!map_) return;
   const bool cut_off = map_->place != nullptr && map_->place->cut_off;

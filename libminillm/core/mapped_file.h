@@ -27,6 +27,9 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const;
   std::string_view text() const;
+  // `read` is a part of bytes() that will hardly be read again: its pages no longer count as memory
+  // of the process. Reading it again is allowed.
+  void release(std::span<const std::byte> read) const;
   // After reading: throws Error if the file has become shorter since it was mapped, so that what
   // was read may be zeros.
   void expect_whole() const;
