@@ -30,7 +30,8 @@ void add_lab_options(CLI::App& app, LabArguments& arguments) {
   app.add_option("--seeds", arguments.options.seeds, "seeds of worlds and of training")
       ->delimiter(',')
       ->capture_default_str();
-  app.add_flag("--quick", arguments.quick, "one seed, the first");
+  app.add_flag("--quick", arguments.quick,
+               "one seed, the first, and only the cells that a verdict needs");
   app.add_flag("--validation", arguments.validation,
                "ask about validation people, to tune settings; verdicts are for test people");
   app.add_option("--build", arguments.options.build,
@@ -75,6 +76,8 @@ std::vector<Experiment> chosen(const LabArguments& arguments, bool all) {
   if (all)
     experiments.insert(experiments.end(), lab::all_experiments().begin(),
                        lab::all_experiments().end());
+  if (arguments.quick)
+    std::ranges::transform(experiments, experiments.begin(), lab::with_deciding_cells);
   return experiments;
 }
 

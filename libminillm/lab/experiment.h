@@ -83,6 +83,10 @@ std::span<const char* const> lab_steps();
 // the measure names and that there is not, ...
 Experiment parse_experiment(const std::string& toml, const std::string& file);
 
+// The same with no other cells than those that its measure compares, and those that these are made
+// of: what a verdict needs.
+Experiment with_deciding_cells(Experiment experiment);
+
 // Those that the library brings, by name.
 const std::vector<Experiment>& all_experiments();
 // Throws Error (kUsage), which names the nearest, if there is no such one.

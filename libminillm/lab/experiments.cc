@@ -1,6 +1,7 @@
 // The experiments that the library brings.
 
 #include <algorithm>
+#include <set>
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/nearest_name.h"
@@ -30,6 +31,18 @@ const Experiment& find_experiment(const std::string& name) {
   throw Error(fmt::format("experiment '{}': there is no such one{}", name,
                           near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near)),
               ExitCode::kUsage);
+}
+
+Experiment with_deciding_cells(Experiment experiment) {
+  std::set<std::string> needed = {experiment.measure.cell, experiment.measure.against};
+  // Cells are made of cells before them.
+  for (auto cell = experiment.cells.rbegin(); cell != experiment.cells.rend(); ++cell) {
+    if (!needed.contains(cell->name)) continue;
+    needed.insert(cell->agreement.begin(), cell->agreement.end());
+    needed.insert(cell->adapters.begin(), cell->adapters.end());
+  }
+  std::erase_if(experiment.cells, [&](const Cell& cell) { return !needed.contains(cell.name); });
+  return experiment;
 }
 
 }  // namespace minillm::lab

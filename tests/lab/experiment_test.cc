@@ -255,6 +255,21 @@ void expect_whole(const Experiment& experiment, const std::set<std::string>& met
   }
 }
 
+// In a hurry only what a verdict compares is trained, and what that is made of.
+TEST(LabExperiment, KeepsTheCellsThatDecide) {
+  const Experiment whole = find_experiment("dpo-or-rl");
+  const Experiment quick = with_deciding_cells(whole);
+  std::set<std::string> names;
+  for (const Cell& cell : quick.cells) names.insert(cell.name);
+  EXPECT_TRUE(names.contains(whole.measure.cell) && names.contains(whole.measure.against));
+  for (const Cell& cell : quick.cells)
+    for (const std::string& part : cell.agreement) EXPECT_TRUE(names.contains(part)) << part;
+  EXPECT_GT(names.size(), 2U) << "agreements are of cells";
+  EXPECT_EQ(with_deciding_cells(find_experiment("three-phases")).cells.size(), 2U);
+  for (const Experiment& experiment : all_experiments())
+    expect_whole(with_deciding_cells(experiment), known_metrics());
+}
+
 TEST(LabExperiment, AllOfOursAreWhole) {
   const std::set<std::string> metrics = known_metrics();
   std::set<std::string> names;
