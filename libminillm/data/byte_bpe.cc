@@ -33,10 +33,6 @@ const std::array<std::string, 256>& letters() {
   return kLetters;
 }
 
-uint64_t pair_of(Token left, Token right) {
-  return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
-}
-
 }  // namespace
 
 std::string_view byte_letter(uint8_t byte) { return letters()[byte]; }

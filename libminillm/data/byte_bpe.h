@@ -25,6 +25,11 @@ struct BpeMerge {
   Token left = 0, right = 0, result = 0;
 };
 
+// Two ids as one number.
+inline uint64_t pair_of(Token left, Token right) {
+  return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
+}
+
 // A table of merges, laid out to be looked up: pairs of ids lead to their rank.
 class BpeMerges {
  public:

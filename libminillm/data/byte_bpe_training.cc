@@ -18,10 +18,6 @@ constexpr size_t kMaxWordBytes = 256;          // longer ones are learned from i
 constexpr int64_t kFewest = 2;                 // a pair that comes once is no pattern
 constexpr const char* kPreTokenizer = "dbrx";  // Llama 3's expression; words are merged as learned
 
-uint64_t pair_of(Token left, Token right) {
-  return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
-}
-
 // The distinct words of the texts, and how often each comes, in an order that the texts decide.
 std::vector<std::pair<std::string, int64_t>> count_words(const TextSource& texts) {
   const PreTokenizer cutter(known_pre_tokenizer(kPreTokenizer)->cuts);

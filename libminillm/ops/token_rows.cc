@@ -23,6 +23,9 @@ void add_scaled(Real* to, Real scale, const Real* from, Index size) {
   for (Index i = 0; i < size; ++i) to[i] += scale * from[i];
 }
 
+// A row of the head's matrix; grows only, so that a step allocates nothing.
+thread_local std::vector<Real> t_row;
+
 // The token's place among the replaced ones; -1: it is none of them.
 Index place_of(const TokenRows& replaced, Token token) {
   const auto found = std::ranges::lower_bound(replaced.ids, token);
@@ -75,12 +78,12 @@ void replace_logits_of(Real* z, const Real* x, const TokenRows& replaced) {
 void replace_logits_backward_of(Real* dx, const Real* dz, const Real* x, const StoredMatrix& matrix,
                                 const TokenRows& replaced) {
   const Index C = matrix.cols();
-  std::vector<Real> own(static_cast<size_t>(C));
+  if (std::ssize(t_row) < C) t_row.resize(static_cast<size_t>(C));
   for (size_t i = 0; i < replaced.ids.size(); ++i) {
     const Token token = replaced.ids[i];
     const auto place = static_cast<Index>(i);
-    matrix.read_row(token, own.data());
-    add_difference(dx, dz[token], replaced.rows.row(place), own.data(), C);
+    matrix.read_row(token, t_row.data());
+    add_difference(dx, dz[token], replaced.rows.row(place), t_row.data(), C);
     if (replaced.drows.data != nullptr) add_scaled(replaced.drows.row(place), dz[token], x, C);
   }
 }
