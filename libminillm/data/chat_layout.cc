@@ -4,22 +4,14 @@
 #include <utility>
 
 #include "libminillm/core/check.h"
+#include "libminillm/data/jinja_filters.h"
 
 namespace minillm {
 namespace {
 
 using Messages = std::vector<Message>;
 
-// The text without these characters at its beginning, its end.
-std::string stripped(const std::string& text, const char* characters, bool at_begin = true,
-                     bool at_end = true) {
-  const size_t begin = text.find_first_not_of(characters);
-  if (begin == std::string::npos) return "";
-  const size_t end = text.find_last_not_of(characters) + 1;
-  const size_t from = at_begin ? begin : 0;
-  return text.substr(from, (at_end ? end : text.size()) - from);
-}
-std::string trimmed(const std::string& text) { return stripped(text, " \t\n\v\f\r"); }
+std::string trimmed(const std::string& text) { return jinja_strip(text, true, true); }
 
 bool is_alnum(char c) {
   return ('0' <= c && c <= '9') || ('A' <= c && c <= 'Z') || ('a' <= c && c <= 'z');
@@ -118,8 +110,8 @@ std::string take_thoughts(std::string& answer) {
   std::string thoughts = answer.substr(0, first);
   if (const size_t begin = thoughts.rfind(kBegin); begin != std::string::npos)
     thoughts.erase(0, begin + kBegin.size());
-  answer = stripped(answer.substr(last + kEnd.size()), "\n", true, false);
-  return stripped(thoughts, "\n");
+  answer = jinja_strip(answer.substr(last + kEnd.size()), true, false, "\n");
+  return jinja_strip(thoughts, true, true, "\n");
 }
 
 // What the last answer begins with. Qwen 3's published template writes it so.
@@ -145,7 +137,7 @@ std::vector<std::string> place_thoughts(const ChatTemplate& format, Messages& me
     if (i < questions || questions == 0 || !(last || !thoughts.empty())) continue;
     written[i] =
         last && !format.no_thoughts.empty() ? format.no_thoughts : written_thoughts(thoughts);
-    message.content = stripped(message.content, "\n", true, false);
+    message.content = jinja_strip(message.content, true, false, "\n");
   }
   return written;
 }

@@ -91,7 +91,7 @@ struct ChatTemplate {
   const std::string& answer_end() const { return turn(Role::kAssistant).end; }
 };
 
-// The id of a template's control piece. <s> and </s> stand for BOS and EOS in a tokenizer that
+// The id of a template's control piece. <s> and </s> mean BOS and EOS in a tokenizer that
 // calls them something else, as bos_token and eos_token do in jinja texts. -1: it has no such one.
 Token control_piece(const Tokenizer& tokenizer, const std::string& piece);
 

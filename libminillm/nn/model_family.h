@@ -1,10 +1,7 @@
 // The published families of models that are a Llama with something added (ModelExtras), by name:
 // what a foreign checkpoint is called in the files of others.
 //
-// Not here, and what each would need: GPT-2 and Pythia (learned positions or half of a head turned,
-// LayerNorm with biases, GELU), Gemma (norms after the sublayers, gains of 1 + w, GeGLU, soft caps,
-// windows of attention), Phi-3 (fused matrices, longrope), OLMo 2 (norms after the sublayers), and
-// every mixture of experts.
+// Which are refused, and what each would need: doc/interop.md, "Families".
 
 #ifndef LIBMINILLM_NN_MODEL_FAMILY_H_
 #define LIBMINILLM_NN_MODEL_FAMILY_H_

@@ -145,9 +145,9 @@ TensorTable make_tensor_table(const ModelConfig& config);
 // Views of every tensor inside `flat`, laid out by make_tensor_table(config).
 template <typename T>
 Parameters<T> view_parameters(const ModelConfig& config, std::span<T> flat);
+bool is_matrix(TensorKind kind);  // of a product, or the embedding
 // The same of a model whose matrices are kept in bfloat16, if `half`: each kind of number in an
 // array of its own, in the list's order (nn/parameter_store.h).
-bool is_matrix(TensorKind kind);  // of a product, or the embedding
 Weights view_weights(const ModelConfig& config, std::span<const Real> reals, const Bfloat16* halves,
                      bool half);
 
