@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/strict_json.h"
@@ -166,10 +167,13 @@ int64_t read_no_rope_interval(const JsonObject& config, int64_t layers) {
                 config.subject(), interval);
   const json* listed = config.find("no_rope_layers");
   if (listed == nullptr) return interval;
-  std::vector<int> turns(static_cast<size_t>(std::max<int64_t>(layers, 0)));
-  for (size_t l = 0; l < turns.size(); ++l) turns[l] = (l + 1) % static_cast<size_t>(interval) != 0;
-  if (*listed == json(std::vector<int>(turns.size(), 1))) return 0;
-  MINILLM_CHECK(*listed == json(turns),
+  const bool complete = listed->is_array() && std::cmp_equal(listed->size(), layers);
+  if (complete && std::ranges::count(*listed, json(1)) == layers) return 0;
+  int64_t layer = 0;
+  const auto as_expected = [&](const json& turns) {
+    return turns == (++layer % interval != 0 ? 1 : 0);
+  };
+  MINILLM_CHECK(complete && std::ranges::all_of(*listed, as_expected),
                 "{}: 'no_rope_layers': expected 0 for every {}th of {} layers "
                 "(no_rope_layer_interval) and 1 for all others, got {}",
                 config.subject(), interval, layers, listed->dump());
