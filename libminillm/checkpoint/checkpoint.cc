@@ -75,6 +75,18 @@ Storage storage_of(const TensorFiles& files) {
              : Storage::kReal;
 }
 
+Storage storage_for(Checkpoint::Use use, const TensorFiles& files) {
+  switch (use) {
+    case Checkpoint::Use::kAny:
+      return Storage::kReal;
+    case Checkpoint::Use::kFrozen:
+      return storage_of(files);
+    case Checkpoint::Use::kFrozenInt8:
+      return Storage::kInt8;
+  }
+  return Storage::kReal;
+}
+
 }  // namespace
 
 Checkpoint Checkpoint::open(const std::string& given) {
@@ -176,7 +188,7 @@ Model Checkpoint::load_model(Use use) const {
   }
   // Opened first: no memory is allocated for what a config merely claims.
   const TensorFiles files = open_weights();
-  Model model(config_, use == Use::kFrozen ? storage_of(files) : Storage::kReal);
+  Model model(config_, storage_for(use, files));
   read_weights(files, model);
   return model;
 }

@@ -59,9 +59,10 @@ class Checkpoint {
   // Ids that end a text, according to config.json: for directories without a tokenizer.
   const std::vector<Token>& eos_token_ids() const { return eos_token_ids_; }
   // What a model is loaded for: to be trained, merged or saved; or to be read only, and adapted.
-  enum class Use { kAny, kFrozen };
+  enum class Use { kAny, kFrozen, kFrozenInt8 };
   // The model with its weights, adapted by its adapter. A frozen one of a file in bfloat16 is kept
-  // so, in half the memory: no number is another. Throws Error unless every tensor is there and
+  // so, in half the memory: no number is another. In int8 its matrices are rounded
+  // (core/stored_matrix.h). Throws Error unless every tensor is there and
   // none is left over, shapes are as configured, and every number is finite.
   Model load_model(Use use = Use::kAny) const;
   // Of an adapter: it alone, several as one, for the model of its base.

@@ -4,12 +4,11 @@
 #ifndef LIBMINILLM_CORE_BFLOAT16_H_
 #define LIBMINILLM_CORE_BFLOAT16_H_
 
-#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 
-#include "libminillm/core/matrix.h"
+#include "libminillm/core/real.h"
 
 namespace minillm {
 
@@ -26,31 +25,10 @@ inline uint16_t float_to_bfloat16(float value) {
 struct Bfloat16 {
   uint16_t bits = 0;
 };
-using Bfloat16View = BasicView<const Bfloat16>;
 
 inline void widen(Real* to, const Bfloat16* from, Index count) {
   for (Index i = 0; i < count; ++i) to[i] = static_cast<Real>(bfloat16_to_float(from[i].bits));
 }
-
-// A matrix of weights: kept in Real or, where it is not trained, in bfloat16, in half the memory.
-struct StoredMatrix {
-  ConstView matrix;   // null where it is kept in bfloat16
-  Bfloat16View half;  // null where it is not
-
-  StoredMatrix() = default;
-  StoredMatrix(ConstView matrix_) : matrix(matrix_) {}
-  StoredMatrix(View matrix_) : matrix(matrix_) {}
-
-  bool is_half() const { return half.data != nullptr; }
-  Index rows() const { return is_half() ? half.rows : matrix.rows; }
-  Index cols() const { return is_half() ? half.cols : matrix.cols; }
-  void read_row(Index r, Real* to) const {
-    if (is_half())
-      widen(to, half.row(r), half.cols);
-    else
-      std::copy_n(matrix.row(r), matrix.cols, to);
-  }
-};
 
 }  // namespace minillm
 

@@ -8,7 +8,7 @@
 #include "libminillm/core/threads.h"
 #include "libminillm/nn/batch_check.h"
 #include "libminillm/nn/block.h"
-#include "libminillm/ops/column_blocks.h"
+#include "libminillm/ops/loops.h"
 #include "libminillm/ops/embedding.h"
 #include "libminillm/ops/linear.h"
 #include "libminillm/ops/rmsnorm.h"
@@ -60,7 +60,7 @@ Model::Model(const ModelConfig& config, Storage storage)
 
 void Model::initialize(uint64_t seed) {
   MINILLM_CHECK(parameters_.storage() == Storage::kReal,
-                "model: initialize: expected parameters in Real, got bfloat16");
+                "model: initialize: expected parameters in Real, got narrow ones");
   const double residual_scale = 1 / std::sqrt(2.0 * static_cast<double>(config_.num_hidden_layers));
   uint64_t stream = 0;  // by place in the list: stored seeds depend on it
   for_each_tensor(config_, [&](const std::string& name, const auto&, TensorKind kind, const auto&) {
@@ -89,7 +89,7 @@ const Gradients& Model::gradient_views() {
     dweights_.score = adapter_->dscore();
   } else if (gradients_.size() == 0) {
     MINILLM_CHECK(parameters_.storage() == Storage::kReal,
-                  "model: its matrices are kept in bfloat16, which cannot be trained: expected an "
+                  "model: its matrices are kept in bfloat16 or int8 and cannot be trained: expected an "
                   "adapter on it, or parameters in Real");
     gradients_ = Arena(table_.size());
     dweights_ = view_parameters<Real>(config_, gradients_.span());

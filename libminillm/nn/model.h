@@ -33,8 +33,8 @@ namespace minillm {
 
 class Model {
  public:
-  // Allocates the parameters, all zero. Throws Error if the config is invalid. In kBfloat16 the
-  // matrices take half the memory; they can be read, and adapted, but not trained.
+  // Allocates the parameters, all zero. Throws Error if the config is invalid. Narrow matrices
+  // (kBfloat16, kInt8) can be read, and adapted, but not trained.
   explicit Model(const ModelConfig& config, Storage storage = Storage::kReal);
 
   // Fresh weights, a pure function of (config, seed): N(0, initializer_range), the two projections
@@ -43,7 +43,7 @@ class Model {
 
   const ModelConfig& config() const { return config_; }
   const TensorTable& tensors() const { return table_; }
-  // All parameters in one array; empty where the matrices are kept in bfloat16. store() reads and
+  // All parameters in one array; empty where the matrices are narrow. store() reads and
   // writes either.
   std::span<Real> parameters() { return parameters_.span(); }
   std::span<const Real> parameters() const { return parameters_.span(); }

@@ -10,10 +10,9 @@ template <typename T>
 BasicView<T>& matrix_of(BasicView<T>& view) {
   return view;
 }
-// Only matrices may be kept in bfloat16.
-Bfloat16View* half_of(StoredMatrix& stored) { return &stored.half; }
+StoredMatrix* stored(StoredMatrix& matrix) { return &matrix; }
 template <typename T>
-Bfloat16View* half_of(BasicView<T>&) {
+StoredMatrix* stored(BasicView<T>&) {
   return nullptr;
 }
 
@@ -30,15 +29,26 @@ void extend(BasicView<T>& view, T*& next, const std::vector<Index>& shape, Tenso
   next += rows * cols;
 }
 
+// Takes a narrow matrix from where `next` is on; false where it is Real.
+bool extend_narrow(StoredMatrix& matrix, NarrowWeights& next, const std::vector<Index>& shape,
+                   TensorKind kind) {
+  if (next.halves != nullptr) {
+    extend(matrix.half, next.halves, shape, kind);
+  } else if (next.bytes != nullptr) {
+    extend(matrix.bytes.numbers, next.bytes, shape, kind);
+    extend(matrix.bytes.scales, next.scales, {shape[0], int8_blocks(shape[1])}, kind);
+  }
+  return matrix.is_narrow();
+}
+
 template <typename T>
-Parameters<T> view_all(const ModelConfig& config, T* reals, const Bfloat16* halves, bool half) {
+Parameters<T> view_all(const ModelConfig& config, T* reals, NarrowWeights narrow) {
   Parameters<T> p;
   p.blocks.resize(static_cast<size_t>(config.num_hidden_layers));
   for_each_tensor(config, [&](const auto&, const std::vector<Index>& shape, TensorKind kind,
                               const auto& member) {
-    if (Bfloat16View* view = half_of(member(p)); view != nullptr && half && is_matrix(kind))
-      extend(*view, halves, shape, kind);
-    else
+    StoredMatrix* matrix = is_matrix(kind) ? stored(member(p)) : nullptr;
+    if (matrix == nullptr || !extend_narrow(*matrix, narrow, shape, kind))
       extend(matrix_of(member(p)), reals, shape, kind);
   });
   if (config.has_lm_head() && config.tie_word_embeddings) p.head = p.embed;
@@ -63,12 +73,12 @@ TensorTable make_tensor_table(const ModelConfig& config) {
 
 template <typename T>
 Parameters<T> view_parameters(const ModelConfig& config, std::span<T> flat) {
-  return view_all<T>(config, flat.data(), nullptr, false);
+  return view_all<T>(config, flat.data(), {});
 }
 
-Weights view_weights(const ModelConfig& config, std::span<const Real> reals, const Bfloat16* halves,
-                     bool half) {
-  return view_all<const Real>(config, reals.data(), halves, half);
+Weights view_weights(const ModelConfig& config, std::span<const Real> reals,
+                     const NarrowWeights& matrices) {
+  return view_all<const Real>(config, reals.data(), matrices);
 }
 
 template Parameters<Real> view_parameters(const ModelConfig&, std::span<Real>);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "libminillm/core/matrix.h"
+#include "libminillm/core/stored_matrix.h"
 #include "libminillm/core/tensor_table.h"
 #include "libminillm/nn/model_config.h"
 #include "libminillm/ops/linear.h"  // Weight
@@ -146,10 +147,15 @@ TensorTable make_tensor_table(const ModelConfig& config);
 template <typename T>
 Parameters<T> view_parameters(const ModelConfig& config, std::span<T> flat);
 bool is_matrix(TensorKind kind);  // of a product, or the embedding
-// The same of a model whose matrices are kept in bfloat16, if `half`: each kind of number in an
-// array of its own, in the list's order (nn/parameter_store.h).
-Weights view_weights(const ModelConfig& config, std::span<const Real> reals, const Bfloat16* halves,
-                     bool half);
+// The same of a model whose matrices are kept in bfloat16 or int8: each kind of number in an array
+// of its own, in the list's order (nn/parameter_store.h). With neither, all are Real.
+struct NarrowWeights {
+  const Bfloat16* halves = nullptr;
+  const int8_t* bytes = nullptr;
+  const float* scales = nullptr;  // of the bytes
+};
+Weights view_weights(const ModelConfig& config, std::span<const Real> reals,
+                     const NarrowWeights& matrices);
 
 }  // namespace minillm
 

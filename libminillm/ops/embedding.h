@@ -5,8 +5,8 @@
 
 #include <span>
 
-#include "libminillm/core/bfloat16.h"  // StoredMatrix
 #include "libminillm/core/matrix.h"
+#include "libminillm/core/stored_matrix.h"
 
 namespace minillm {
 

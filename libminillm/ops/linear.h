@@ -4,8 +4,8 @@
 #ifndef LIBMINILLM_OPS_LINEAR_H_
 #define LIBMINILLM_OPS_LINEAR_H_
 
-#include "libminillm/core/bfloat16.h"  // StoredMatrix
 #include "libminillm/core/matrix.h"
+#include "libminillm/core/stored_matrix.h"
 #include "libminillm/ops/gemm/gemm.h"  // Precision, PackedMatrix
 #include "libminillm/ops/low_rank.h"
 

@@ -7,8 +7,8 @@
 
 #include <span>
 
-#include "libminillm/core/bfloat16.h"  // StoredMatrix
 #include "libminillm/core/matrix.h"
+#include "libminillm/core/stored_matrix.h"
 #include "libminillm/ops/low_rank.h"  // LowRankPass::Rows
 
 namespace minillm {

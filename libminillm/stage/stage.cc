@@ -53,7 +53,8 @@ StageModel open_starting_point(const StageOptions& options, Heads heads, Checkpo
 }
 
 Checkpoint::Use use_of_start(const TrainConfig& config) {
-  return config.adapter.enabled() ? Checkpoint::Use::kFrozen : Checkpoint::Use::kAny;
+  if (!config.adapter.enabled()) return Checkpoint::Use::kAny;
+  return config.frozen_weights == "int8" ? Checkpoint::Use::kFrozenInt8 : Checkpoint::Use::kFrozen;
 }
 
 StageModel copy_of(const StageModel& start) {

@@ -61,6 +61,13 @@ void TrainConfig::validate() const {
   MINILLM_CHECK_USAGE(recompute == "none" || recompute == "block",
                       "config: train.recompute: expected \"none\" or \"block\", got \"{}\"",
                       recompute);
+  MINILLM_CHECK_USAGE(frozen_weights == "stored" || frozen_weights == "int8",
+                      "config: train.frozen_weights: expected \"stored\" or \"int8\", got \"{}\"",
+                      frozen_weights);
+  MINILLM_CHECK_USAGE(frozen_weights == "stored" || adapter.enabled(),
+                      "config: train.frozen_weights: expected \"stored\" where all weights are "
+                      "trained (set lora.rank for an adapter on frozen ones), got \"{}\"",
+                      frozen_weights);
   expect_in_range("outer.replicas", outer.replicas, 0, 4096);
   if (outer.replicas > 0) validate_outer(*this);
   schedule.validate();
@@ -121,6 +128,10 @@ void list_fields(ConfigFields& fields, TrainConfig& c) {
              "stay fp32");
   fields.add("train.recompute", c.recompute,
              "none, or block: keep only each block's input and recompute the rest in backward");
+  fields.add(
+      "train.frozen_weights", c.frozen_weights,
+      "under an adapter: stored, the model's matrices as their file has them, or int8: rounded "
+      "to 8 bits, in a quarter of fp32's memory");
   list_fields(fields, c.spike_guard);
   fields.add("train.seed", c.seed, "seed of the initial weights and the data order");
   list_fields(fields, c.adapter);

@@ -37,6 +37,8 @@ struct TrainConfig {
   int64_t keep_last = 2;           // checkpoints kept beside the best one
   std::string precision = "fp32";  // or "bf16": what the products' factors are rounded to
   std::string recompute = "none";  // or "block": keep only the blocks' inputs for backward
+  // What matrices that are not trained are kept as: "stored", as their file has them, or "int8".
+  std::string frozen_weights = "stored";
   SpikeGuardConfig spike_guard;
   AdapterConfig adapter;  // what is trained: the model, or an adapter on it
   uint64_t seed = 1;

@@ -1,9 +1,11 @@
-// A model whose matrices are kept in bfloat16: every number is that of the same model in Real.
+// A model whose matrices are narrow: every number is that of the same model in Real.
 
 #include "libminillm/nn/parameter_store.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
 #include <vector>
 
@@ -27,13 +29,18 @@ using minillm_testing::run_forward;
 
 constexpr Index V = 531;
 
-// The same numbers, which bfloat16 can hold, kept in both ways.
+// The same numbers, which the narrow ones can hold, kept in both ways.
 struct BothWays {
-  Model half, real;
-  explicit BothWays(const ModelConfig& config)
-      : half(copy_of(random_model(config), Storage::kBfloat16)),
-        real(copy_of(half, Storage::kReal)) {}
+  Model narrow, real;
+  BothWays(const ModelConfig& config, Storage storage)
+      : narrow(copy_of(random_model(config), storage)), real(copy_of(narrow, Storage::kReal)) {}
 };
+
+class NarrowStore : public testing::TestWithParam<Storage> {};
+INSTANTIATE_TEST_SUITE_P(All, NarrowStore, testing::Values(Storage::kBfloat16, Storage::kInt8),
+                         [](const auto& instance) {
+                           return instance.param == Storage::kInt8 ? "Int8" : "Bfloat16";
+                         });
 
 TEST(ParameterStore, HalvesTheMatricesAndKeepsTheGains) {
   for (const bool tied : {true, false}) {
@@ -57,26 +64,53 @@ TEST(ParameterStore, HalvesTheMatricesAndKeepsTheGains) {
   }
 }
 
-TEST(ParameterStore, OfBfloat16GivesTheBitsOfTheSameNumbersInReal) {
+// A block of a row has one scale, of which 16 bits count: its largest number comes out within those,
+// all others within half a step, and rounding again changes nothing.
+TEST(ParameterStore, RoundsToInt8WithinHalfAStepOfTheBlocksLargest) {
+  const Model exact = random_model(medium_config()), bytes = copy_of(exact, Storage::kInt8);
+  EXPECT_LT(bytes.store().bytes(), 0.28 * exact.store().bytes());
+  const Model twice = copy_of(copy_of(bytes, Storage::kReal), Storage::kInt8);
+  for (const TensorInfo& tensor : exact.tensors().tensors()) {
+    if (tensor.shape.size() < 2) continue;
+    const auto own = tensor_span(exact.parameters(), tensor);
+    std::vector<Real> read(own.size()), again(own.size());
+    bytes.store().read(tensor, 0, read);
+    twice.store().read(tensor, 0, again);
+    expect_same_bits(again, read, tensor.name);
+    const auto cols = static_cast<size_t>(tensor.shape[1]);
+    for (size_t row = 0; row < own.size(); row += cols)
+      for (size_t begin = 0; begin < cols; begin += kInt8Block) {
+        Real largest = 0, error = 0;
+        for (size_t i = row + begin; i < row + std::min<size_t>(begin + kInt8Block, cols); ++i) {
+          largest = std::max(largest, std::abs(own[i]));
+          error = std::max(error, std::abs(read[i] - own[i]));
+        }
+        ASSERT_GT(error, 0) << tensor.name;
+        ASSERT_LE(error, largest / 127 * 0.5001) << tensor.name;
+      }
+  }
+}
+
+TEST_P(NarrowStore, GivesTheBitsOfTheSameNumbersInReal) {
   const TokenBatch batch = random_batch({5, 40, 1}, V);
   for (const char* family : {"llama", "qwen2", "qwen3", "granite"}) {
     for (const auto precision : {Precision::kFloat, Precision::kBfloat16}) {
-      BothWays models(as_family(medium_config(), family));
-      models.half.set_precision(precision);
+      BothWays models(as_family(medium_config(), family), GetParam());
+      models.narrow.set_precision(precision);
       models.real.set_precision(precision);
-      const auto half = run_forward(models.half, batch), real = run_forward(models.real, batch);
-      expect_same_bits(half.hidden, real.hidden, family);
-      expect_same_bits(half.logp, real.logp, family);
+      const auto narrow = run_forward(models.narrow, batch), real = run_forward(models.real, batch);
+      expect_same_bits(narrow.hidden, real.hidden, family);
+      expect_same_bits(narrow.logp, real.logp, family);
     }
   }
 }
 
-TEST(ParameterStore, OfBfloat16IsPackedAsTheSameNumbersInReal) {
-  const BothWays models(medium_config());
+TEST_P(NarrowStore, IsPackedAsTheSameNumbersInReal) {
+  const BothWays models(medium_config(), GetParam());
   const TokenBatch batch = random_batch({20}, V);
   for (const auto precision : {Precision::kFloat, Precision::kBfloat16, Precision::kInt8}) {
     std::vector<std::vector<Real>> hidden;
-    for (const Model* model : {&models.half, &models.real}) {
+    for (const Model* model : {&models.narrow, &models.real}) {
       const PackedWeights packed(model->config(), model->weights(), precision);
       Workspace workspace(model->config(), batch.rows(), batch.target_count(),
                           Workspace::Mode::kInference);
@@ -87,11 +121,11 @@ TEST(ParameterStore, OfBfloat16IsPackedAsTheSameNumbersInReal) {
   }
 }
 
-TEST(ParameterStore, AnAdapterOnBfloat16HasTheGradientOfOneOnTheSameNumbersInReal) {
+TEST_P(NarrowStore, AnAdapterOnItHasTheGradientOfOneOnTheSameNumbersInReal) {
   for (const AdapterKind kind : minillm_testing::kAdapterKinds) {
-    BothWays models(medium_config());
+    BothWays models(medium_config(), GetParam());
     std::vector<std::vector<Real>> gradients;
-    for (Model* model : {&models.half, &models.real}) {
+    for (Model* model : {&models.narrow, &models.real}) {
       model->adapt(minillm_testing::random_adapter(kind, model->config()));
       const TokenBatch batch =
           minillm_testing::with_virtual_tokens(random_batch({20, 7}, V), model->virtual_tokens());
@@ -106,8 +140,8 @@ TEST(ParameterStore, AnAdapterOnBfloat16HasTheGradientOfOneOnTheSameNumbersInRea
   }
 }
 
-TEST(ParameterStore, WhatIsMadeOfAModelInBfloat16IsWhatIsMadeOfTheSameInReal) {
-  BothWays models(medium_config());
+TEST_P(NarrowStore, WhatIsMadeOfItIsWhatIsMadeOfTheSameInReal) {
+  BothWays models(medium_config(), GetParam());
   AdapterShape shape;
   shape.updates = {{0, Module::kQ, 2, 1.0}};
   shape.tokens = {3, 9};
@@ -116,21 +150,22 @@ TEST(ParameterStore, WhatIsMadeOfAModelInBfloat16IsWhatIsMadeOfTheSameInReal) {
     adapter->initialize(1, model.weights());
     return adapter;
   };
-  const auto adapter = initialised(models.half);
+  const auto adapter = initialised(models.narrow);
   expect_same_bits(adapter->parameters(), initialised(models.real)->parameters(), "new rows");
-  models.half.adapt(adapter);
+  models.narrow.adapt(adapter);
   models.real.adapt(adapter);
-  expect_same_bits(merged(models.half).parameters(), merged(models.real).parameters(), "merged");
-  const Model scoring = with_heads(models.half, Heads::kBoth);
-  EXPECT_EQ(scoring.store().storage(), Storage::kBfloat16);
+  expect_same_bits(merged(models.narrow).parameters(), merged(models.real).parameters(), "merged");
+  const Model scoring = with_heads(models.narrow, Heads::kBoth);
+  EXPECT_EQ(scoring.store().storage(), GetParam());
   expect_same_bits(copy_of(scoring, Storage::kReal).parameters(),
                    with_heads(models.real, Heads::kBoth).parameters(), "with heads");
 }
 
-TEST(ParameterStore, OfBfloat16CannotBeTrainedOrDrawnAnew) {
-  Model half(medium_config(), Storage::kBfloat16);
-  EXPECT_ERROR(half.initialize(1), "expected parameters in Real, got bfloat16");
-  EXPECT_ERROR(half.gradients(), "kept in bfloat16, which cannot be trained: expected an adapter");
+TEST_P(NarrowStore, CannotBeTrainedOrDrawnAnew) {
+  Model narrow(medium_config(), GetParam());
+  EXPECT_ERROR(narrow.initialize(1), "expected parameters in Real, got narrow ones");
+  EXPECT_ERROR(narrow.gradients(),
+               "in bfloat16 or int8 and cannot be trained: expected an adapter");
 }
 
 }  // namespace

@@ -37,34 +37,57 @@ TEST_P(Gemm, PackedOnceGivesTheSameBits) {
 }
 
 // Attention relies on it: what a row may not see has probability zero and must not change a sum.
-// B kept in bfloat16 is B widened: in products that pack it themselves, and packed once.
-TEST_P(Gemm, OfAMatrixInBfloat16HasTheBitsOfTheSameInReal) {
+// A matrix rounded to what a narrow one can hold, and kept as that.
+struct Narrow {
+  std::vector<Bfloat16> halves;
+  std::vector<int8_t> bytes;
+  std::vector<float> scales;
+  StoredMatrix stored;
+
+  Narrow(View b, bool is_int8) {
+    const Index blocks = int8_blocks(b.cols);
+    halves.resize(static_cast<size_t>(b.rows * b.cols));
+    bytes.resize(halves.size());
+    scales.resize(static_cast<size_t>(b.rows * blocks));
+    if (is_int8)
+      stored.bytes = {{bytes.data(), b.rows, b.cols}, {scales.data(), b.rows, blocks}};
+    else
+      stored.half = {halves.data(), b.rows, b.cols};
+    for (Index r = 0; r < b.rows; ++r) {
+      if (is_int8)
+        round_to_int8({b.row(r), static_cast<size_t>(b.cols)}, bytes.data() + r * b.cols,
+                      scales.data() + r * blocks);
+      else
+        for (Index c = 0; c < b.cols; ++c)
+          halves[static_cast<size_t>(r * b.cols + c)] = {
+              float_to_bfloat16(static_cast<float>(b(r, c)))};
+      stored.read_row(r, b.row(r));
+    }
+  }
+};
+
+// A narrow B is B widened: in products that pack it themselves, and packed once.
+TEST_P(Gemm, OfANarrowMatrixHasTheBitsOfTheSameInReal) {
   for (const auto& [m, n, k] : {std::tuple<Index, Index, Index>{1, 1, 1},
                                 {3, 70, 530},
                                 {40, 33, 600},
                                 {29, 4100, 20},
                                 {2, 64, 256}}) {
-    for (const Form form : {Form::kNT, Form::kNN}) {
+    for (const auto& [form, is_int8] :
+         {std::pair{Form::kNT, false}, {Form::kNN, false}, {Form::kNT, true}, {Form::kNN, true}}) {
       Operands o(form, m, n, k);
       const View b = o.b.view();
-      std::vector<Bfloat16> halves;
-      for (Index r = 0; r < b.rows; ++r)
-        for (Index c = 0; c < b.cols; ++c) {
-          halves.push_back({float_to_bfloat16(static_cast<float>(b(r, c)))});
-          b(r, c) = static_cast<Real>(bfloat16_to_float(halves.back().bits));
-        }
-      StoredMatrix half;
-      half.half = Bfloat16View(halves.data(), b.rows, b.cols);
+      const Narrow narrow(b, is_int8);
       Matrix expected(m, n), got(m, n), packed(m, n);
       PackedMatrix panels;
       if (form == Form::kNT) {
         gemm_nt(expected.view(), o.a.view(), b, {}, g_precision);
-        gemm_nt(got.view(), o.a.view(), half, {}, g_precision);
-        panels.pack_nt(half, g_precision);
+        gemm_nt(got.view(), o.a.view(), narrow.stored, {}, g_precision);
+        panels.pack_nt(narrow.stored, g_precision);
       } else {
         gemm_nn(expected.view(), o.a.view(), b, {}, g_precision);
-        gemm_nn(got.view(), o.a.view(), half, {}, g_precision);
-        panels.pack_nn(half, g_precision);
+        gemm_nn(got.view(), o.a.view(), narrow.stored, {}, g_precision);
+        panels.pack_nn(narrow.stored, g_precision);
       }
       gemm_packed(packed.view(), o.a.view(), panels);
       expect_same_bits(got.span(), expected.span(), name_of(form, m, n, k));

@@ -237,6 +237,41 @@ TEST_F(AdapterStages, OnABaseInBfloat16LearnWhatTheyLearnOnTheSameInFloat32) {
   EXPECT_LT(frozen[0], 0.51 * frozen[1]);
 }
 
+// train.frozen_weights = "int8" trains on the model whose matrices are rounded, in a quarter of the
+// memory.
+TEST_F(AdapterStages, OnABaseInInt8LearnWhatTheyLearnOnTheRoundedOneInFloat32) {
+  const StageOptions options = world_->options("sft.jsonl", "", "", "base");
+  SftConfig config = small_sft();
+  config.train.adapter.lora = small_lora();
+  config.train.frozen_weights = "int8";
+  std::vector<std::vector<Real>> adapters;
+  std::vector<double> frozen;
+  for (const bool is_rounded_before : {false, true}) {
+    StageModel start =
+        open_starting_point(options, Heads::kLanguageModel, use_of_start(config.train));
+    ASSERT_EQ(start.model.store().storage(), Storage::kInt8);
+    if (is_rounded_before) start.model = copy_of(start.model, Storage::kReal);
+    frozen.push_back(start.model.store().bytes());
+    SftData data;
+    data.train = read_conversations({world_->file("sft.jsonl")}, BadRecordPolicy::kError);
+    sft(config, std::move(data), start);
+    const auto trained = start.model.adapter()->parameters();
+    adapters.emplace_back(trained.begin(), trained.end());
+  }
+  expect_same_bits(adapters[0], adapters[1], "adapter");
+  EXPECT_LT(frozen[0], 0.31 * frozen[1]);
+}
+
+TEST_F(AdapterStages, Int8IsForWeightsThatAreFrozen) {
+  SftConfig config = small_sft();
+  config.train.frozen_weights = "int8";
+  EXPECT_ERROR(config.train.validate(), "train.frozen_weights: expected \"stored\" where all");
+  config.train.adapter.lora = small_lora();
+  config.train.validate();
+  config.train.frozen_weights = "int4";
+  EXPECT_ERROR(config.train.validate(), "expected \"stored\" or \"int8\", got \"int4\"");
+}
+
 TEST_F(AdapterStages, AnAdapterInMemoryIsTrainedInPlace) {
   StageModel model = open_starting_point(world_->options("sft.jsonl", "", "", "base"));
   const std::vector<Real> before(model.model.parameters().begin(), model.model.parameters().end());

@@ -111,7 +111,7 @@ void wait_for_all(Index threads) {
 // With few rows, packing B does not pay if it can be read in place: whole panels of columns, one
 // number per word.
 bool can_read_in_place(const Kernels& kernels, View c, const Factor& b) {
-  return b.packed == nullptr && b.half.data == nullptr && b.layout == Layout::kKDownRows &&
+  return b.packed == nullptr && !b.narrow.is_narrow() && b.layout == Layout::kKDownRows &&
          kernels.depth == 1 && !kernels.rounds && c.rows <= 2 * kernels.rows &&
          c.cols % kernels.cols == 0;
 }

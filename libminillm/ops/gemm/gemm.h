@@ -19,8 +19,8 @@
 #ifndef LIBMINILLM_OPS_GEMM_GEMM_H_
 #define LIBMINILLM_OPS_GEMM_GEMM_H_
 
-#include "libminillm/core/bfloat16.h"  // StoredMatrix
 #include "libminillm/core/matrix.h"
+#include "libminillm/core/stored_matrix.h"
 
 namespace minillm {
 
@@ -43,7 +43,7 @@ struct Causal {
   Index visible = 0;
 };
 
-// Where B is kept in bfloat16, the products' bits are those of B widened.
+// Where B is kept in bfloat16 or int8, the products' bits are those of B widened.
 
 // C [m, n] = start + A [m, k] B [n, k]^T       y = x W^T
 void gemm_nt(View c, ConstView a, const StoredMatrix& b, ConstView start = {},

@@ -35,19 +35,22 @@ namespace {
 
 thread_local Arena t_widened;
 
-// The same of a B in bfloat16: a panel at a time is widened, and then packed as any other.
-void pack_half_b(Word* to, const Kernels& kernels, const Factor& b, Index begin, Index end,
+// The same of a narrow B: a panel at a time is widened, and then packed as any other.
+void pack_narrow_b(Word* to, const Kernels& kernels, const Factor& b, Index begin, Index end,
                  Index k0, Index k1) {
   Real* const widened = at_least(t_widened, kernels.cols * kernels.block_k());
   const Index panel_words = kernels.panel_b_words(k1 - k0);
   for (; begin < end; begin += kernels.cols, to += panel_words) {
     const Index count = std::min(kernels.cols, end - begin);
-    const Bfloat16View part = b.part_of(b.half, begin, begin + count, k0, k1);
-    for (Index r = 0; r < part.rows; ++r) widen(widened + r * part.cols, part.row(r), part.cols);
-    if (b.layout == Layout::kKDownRows)
-      kernels.pack_b_columns(to, panel_words, widened, part.cols, count, k1 - k0);
-    else
-      kernels.pack_b_rows(to, widened, part.cols, count, k1 - k0);
+    if (b.layout == Layout::kKDownRows) {
+      for (Index k = k0; k < k1; ++k)
+        b.narrow.read(k, begin, begin + count, widened + (k - k0) * count);
+      kernels.pack_b_columns(to, panel_words, widened, count, count, k1 - k0);
+    } else {
+      for (Index j = 0; j < count; ++j)
+        b.narrow.read(begin + j, k0, k1, widened + j * (k1 - k0));
+      kernels.pack_b_rows(to, widened, k1 - k0, count, k1 - k0);
+    }
   }
 }
 
@@ -57,7 +60,7 @@ void pack_b(Word* to, const Kernels& kernels, const Factor& b, Index n, Index q0
             Index k0, Index k1) {
   const Index begin = q0 * kernels.cols, end = std::min(q1 * kernels.cols, n);
   if (begin >= end) return;
-  if (b.half.data != nullptr) return pack_half_b(to, kernels, b, begin, end, k0, k1);
+  if (b.narrow.is_narrow()) return pack_narrow_b(to, kernels, b, begin, end, k0, k1);
   const ConstView part = b.part(begin, end, k0, k1);
   const Index panel_words = kernels.panel_b_words(k1 - k0);
   if (b.layout == Layout::kKDownRows) {

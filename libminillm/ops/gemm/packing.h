@@ -28,20 +28,16 @@ struct Factor {
   ConstView matrix;
   Layout layout = Layout::kRowsAlongK;
   const PackedMatrix* packed = nullptr;
-  Bfloat16View half = {};  // B, where it is kept in bfloat16; `matrix` is null then
+  StoredMatrix narrow = {};  // B, where it is kept in bfloat16 or int8; `matrix` is null then
 
   Factor(ConstView matrix_, Layout layout_) : matrix(matrix_), layout(layout_) {}
-  Factor(const StoredMatrix& b, Layout layout_) : matrix(b.matrix), layout(layout_), half(b.half) {}
+  Factor(const StoredMatrix& b, Layout layout_) : matrix(b.matrix), layout(layout_), narrow(b) {}
   explicit Factor(const PackedMatrix& b) : packed(&b) {}
 
   // The part of the matrix for rows or columns [begin, end) of the product and [k0, k1).
   ConstView part(Index begin, Index end, Index k0, Index k1) const {
-    return part_of(matrix, begin, end, k0, k1);
-  }
-  template <typename T>
-  BasicView<T> part_of(BasicView<T> of, Index begin, Index end, Index k0, Index k1) const {
-    return layout == Layout::kRowsAlongK ? of.row_block(begin, end).col_block(k0, k1)
-                                         : of.row_block(k0, k1).col_block(begin, end);
+    return layout == Layout::kRowsAlongK ? matrix.row_block(begin, end).col_block(k0, k1)
+                                         : matrix.row_block(k0, k1).col_block(begin, end);
   }
 };
 
