@@ -7,7 +7,7 @@ pairs=${2:-5}
 bench=$(realpath "${RANKS_BENCH:-build/release/bin/ranks_bench}")
 launch=(mpirun --allow-run-as-root --oversubscribe --bind-to none)
 on() {  # RANKS THREADS ARGUMENTS...
-  OMP_NUM_THREADS=$2 OMP_WAIT_POLICY=passive "${launch[@]}" -x OMP_NUM_THREADS -x OMP_WAIT_POLICY -n "$1" "$bench" "${@:3}"
+  OMP_NUM_THREADS=$2 "${launch[@]}" -x OMP_NUM_THREADS -n "$1" "$bench" "${@:3}"
 }
 alone() { OMP_NUM_THREADS=$1 "$bench" "${@:2}"; }
 rate() { sed -E 's/.*, ([0-9]+) tokens\/s.*/\1/'; }

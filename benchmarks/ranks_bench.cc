@@ -7,7 +7,6 @@
 #define OMPI_SKIP_MPICXX 1
 #include <fmt/format.h>
 #include <mpi.h>
-#include <omp.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -19,6 +18,7 @@
 
 #include "libminillm/core/arena.h"
 #include "libminillm/core/rng.h"
+#include "libminillm/core/threads.h"
 #include "libminillm/data/packing.h"
 #include "libminillm/dist/mpi.h"
 #include "libminillm/dist/ordered_sum.h"
@@ -161,7 +161,7 @@ void bench_steps(Communicator* ranks, const std::string& name, Index tokens, Ind
     fmt::print(
         "{} ranks x {} threads, {}: {} tokens a rank and step: {:.4f} s a step, {:.0f} "
         "tokens/s, {:.3f} MB sent a step, peak memory {:.0f} MB, parameters {:.1f} MB\n",
-        n, omp_get_max_threads(), name, tokens, step, static_cast<double>(n * batch.rows()) / step,
+        n, thread_count(), name, tokens, step, static_cast<double>(n * batch.rows()) / step,
         counted ? counted->sent * 1e-6 / static_cast<double>(steps) : 0,
         static_cast<double>(usage.ru_maxrss) * 1024e-6,
         static_cast<double>(model.parameters().size_bytes()) * 1e-6);

@@ -20,7 +20,7 @@ parts=("$@")
 
 packages=(libgtest-dev libgmock-dev libeigen3-dev libbenchmark-dev clang-format python3-numpy dpkg-dev file pkg-config zsh
   doxygen libopenmpi-dev openmpi-bin json-schema-test-suite)
-[[ ${parts[*]} =~ asan|tsan|fuzz ]] && packages+=(clang libclang-rt-14-dev libomp-dev)
+[[ ${parts[*]} =~ asan|tsan|fuzz ]] && packages+=(clang libclang-rt-14-dev)
 if [[ $install == true ]]; then
   tools/install_dependencies.sh "${packages[@]}"
   # Without a browser one test skips.

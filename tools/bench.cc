@@ -24,8 +24,8 @@ namespace {
 
 using namespace minillm;
 
-// Greedy decoding of one stream, and reading a prompt of 512 tokens, or as many as fit.
-Json bench_generate(const Size& size, Precision precision, int repetitions,
+// Greedy decoding of one stream and of many, and reading a prompt of 512 tokens, or as many as fit.
+Json bench_generate(const Size& size, Precision precision, Index streams, int repetitions,
                     const Machine& machine) {
   Model model(size.model());
   model.initialize(1);
@@ -53,10 +53,29 @@ Json bench_generate(const Size& size, Precision precision, int repetitions,
                       : precision == Precision::kBfloat16 ? 2
                                                           : 1 + 4 / 256.0;
   const double bytes = size.product_parameters() * word;
-  return {{"decode_tokens_per_second", decode},
-          {"prefill_tokens_per_second", static_cast<double>(longest - 1) / (read - few)},
-          {"decode_weight_gigabytes_per_second", decode * bytes * 1e-9},
-          {"share_of_bandwidth", decode * bytes / machine.bandwidth}};
+  const double prefill = static_cast<double>(longest - 1) / (read - few);
+  Json result = {{"decode_tokens_per_second", decode},
+                 {"prefill_tokens_per_second", prefill},
+                 {"decode_weight_gigabytes_per_second", decode * bytes * 1e-9},
+                 {"share_of_bandwidth", decode * bytes / machine.bandwidth}};
+  if (streams == 1) return result;
+
+  std::vector<std::vector<Token>> prompts(static_cast<size_t>(streams), std::vector<Token>(24));
+  const auto seconds_of_all = [&](Index count) {
+    config.max_tokens = count;
+    return median_seconds(repetitions, [&] {
+      for (auto& tokens : prompts)
+        for (Token& t : tokens) t = static_cast<Token>(rng.below(static_cast<uint64_t>(size.V)));
+      generator.generate_all(prompts, config, streams);
+    });
+  };
+  const double of_one = seconds_of_all(1), of_many = seconds_of_all(65);
+  const double rate = 64 * static_cast<double>(streams) / (of_many - of_one);
+  result["streams"] = streams;
+  result["streams_decode_tokens_per_second"] = rate;
+  result["streams_over_one"] = rate / decode;
+  result["streams_over_prefill"] = rate / prefill;
+  return result;
 }
 
 // 64 streams over one adapter and over five, in turn.
@@ -133,8 +152,8 @@ int main(int argc, char** argv) {
                "minillm-bench");
   std::string what, size_name = "xs", precision_name = "fp32", data, tokenizer;
   int repetitions = 7;
-  Index length = 0, rank = 8;
-  bool json = false;
+  Index length = 0, rank = 8, streams = 1;
+  bool json = false, neighbour = false;
   app.add_option("what", what, "kernels, train, lora, sft, dpo, rl, generate, streams or adapters")
       ->required()
       ->check(CLI::IsMember(
@@ -152,6 +171,11 @@ int main(int argc, char** argv) {
   app.add_option("--rank", rank, "lora, adapters: of the adapters")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
+  app.add_option("--streams", streams, "generate: texts that are decoded at once, beside one alone")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  app.add_flag("--neighbour", neighbour,
+               "train: also beside a process that keeps a core busy, which is started for it");
   app.add_option("--precision", precision_name, "fp32 or bf16; for generate and streams also int8")
       ->check(CLI::IsMember({"fp32", "bf16", "int8"}))
       ->capture_default_str();
@@ -171,25 +195,28 @@ int main(int argc, char** argv) {
                                                            : Precision::kFloat;
     MINILLM_CHECK_USAGE(precision != Precision::kInt8 || what == "generate" || what == "streams",
                         "--precision int8: expected with generate or streams");
+    MINILLM_CHECK_USAGE(streams == 1 || what == "generate", "--streams: expected with generate");
+    MINILLM_CHECK_USAGE(!neighbour || what == "train", "--neighbour: expected with train");
     const Machine machine = measure_machine();
     Json report = {{"what", what},
                    {"size", size_name},
                    {"precision", precision_name},
-                   {"threads", omp_get_max_threads()},
+                   {"threads", thread_count()},
                    {"kernels", gemm::kernels(precision).name},
                    {"machine",
                     {{"fp32_gflops", machine.flops * 1e-9},
                      {"bf16_gflops", machine.bf16_flops * 1e-9},
                      {"read_gigabytes_per_second", machine.bandwidth * 1e-9}}}};
-    report["result"] = what == "train"  ? bench_train(size, precision, repetitions, machine)
-                       : what == "lora" ? bench_lora(size, precision, rank, repetitions)
-                       : what == "sft"  ? bench_sft(size, precision, repetitions, data, tokenizer)
-                       : what == "dpo"  ? bench_dpo(size, precision, repetitions)
-                       : what == "rl"   ? bench_rl(size, precision, repetitions)
-                       : what == "streams"  ? bench_streams(size, precision, repetitions)
-                       : what == "adapters" ? bench_adapters(size, precision, rank, repetitions)
-                       : what == "kernels"  ? bench_kernels(size, precision, repetitions, machine)
-                                            : bench_generate(size, precision, repetitions, machine);
+    report["result"] =
+        what == "train"      ? bench_train(size, precision, neighbour, repetitions, machine)
+        : what == "lora"     ? bench_lora(size, precision, rank, repetitions)
+        : what == "sft"      ? bench_sft(size, precision, repetitions, data, tokenizer)
+        : what == "dpo"      ? bench_dpo(size, precision, repetitions)
+        : what == "rl"       ? bench_rl(size, precision, repetitions)
+        : what == "streams"  ? bench_streams(size, precision, repetitions)
+        : what == "adapters" ? bench_adapters(size, precision, rank, repetitions)
+        : what == "kernels"  ? bench_kernels(size, precision, repetitions, machine)
+                             : bench_generate(size, precision, streams, repetitions, machine);
     if (json)
       fmt::print("{}\n", report.dump());
     else

@@ -57,7 +57,8 @@ double median_seconds(int repetitions, Body&& body) {
 
 // Steps of pretraining; of LoRA beside full ones; of SFT on the conversations of `data`; of DPO
 // with shared prompts; of reinforcement learning, rollouts and training apart.
-Json bench_train(const Size& size, Precision precision, int repetitions, const Machine& machine);
+Json bench_train(const Size& size, Precision precision, bool neighbour, int repetitions,
+                 const Machine& machine);
 Json bench_sft(const Size& size, Precision precision, int repetitions, const std::string& data,
                const std::string& tokenizer_path);
 Json bench_lora(const Size& size, Precision precision, Index rank, int repetitions);

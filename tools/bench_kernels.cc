@@ -28,7 +28,7 @@ Json bench_attention(const Size& size, Precision precision, int repetitions,
   const ConstView queries = qkv.view().col_block(0, C);
   const KeyValueView own{qkv.view().col_block(C, 2 * C), qkv.view().col_block(2 * C, 3 * C)};
   const double forward = median_seconds(repetitions, [&] {
-    attention_forward(out.view(), lse.view(), queries, own, own, segments, shape, precision);
+    attention_forward(out.view(), lse.view(), queries, own, segments, shape, precision);
   });
   const double backward = median_seconds(repetitions, [&] {
     attention_backward(dqkv.view().col_block(0, C), dqkv.view().col_block(C, 2 * C),

@@ -1,13 +1,14 @@
 #include "tools/bench_machine.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <numeric>
+#include <vector>
 
 #include "libminillm/core/arena.h"
 #include "libminillm/core/check.h"
+#include "libminillm/core/threads.h"
 #include "libminillm/ops/gemm/gemm.h"
 #include "libminillm/ops/gemm/kernels.h"
 
@@ -19,11 +20,12 @@ double peak_flops(const gemm::Kernels& kernels) {
   constexpr Index kRounds = 10'000'000;
   double best = 0;
   for (int repetition = 0; repetition < 9; ++repetition) {
-    double operations = 0;
+    std::vector<double> operations(static_cast<size_t>(thread_count()));
     const double begin = now();
-#pragma omp parallel reduction(+ : operations)
-    operations += kernels.peak_flops_probe(kRounds);
-    best = std::max(best, operations / (now() - begin));
+    parallel_for(operations.size(),
+                 [&](size_t i) { operations[i] = kernels.peak_flops_probe(kRounds); });
+    const double seconds = now() - begin;
+    best = std::max(best, std::reduce(operations.begin(), operations.end()) / seconds);
   }
   return best;
 }
@@ -38,12 +40,11 @@ double read_bandwidth() {
   std::ranges::fill(memory.span(), Real{1});
   double best = 0;
   for (int repetition = 0; repetition < 9; ++repetition) {
-    double total = 0;
+    std::vector<double> totals(static_cast<size_t>(thread_count()));
+    const Index share = size / thread_count(), stream = share / kStreams / kWidth * kWidth;
     const double begin = now();
-#pragma omp parallel reduction(+ : total)
-    {
-      const Index share = size / omp_get_num_threads(), stream = share / kStreams / kWidth * kWidth;
-      const Real* data = memory.data() + omp_get_thread_num() * share;
+    parallel_for(totals.size(), [&](size_t part) {
+      const Real* data = memory.data() + static_cast<Index>(part) * share;
       Lanes sums[kStreams] = {};
       for (Index i = 0; i < stream; i += kWidth) {
 #pragma GCC unroll 4
@@ -53,10 +54,11 @@ double read_bandwidth() {
           sums[s] += next;
         }
       }
-      for (const Lanes& lanes : sums) total += lanes[0];
-    }
+      for (const Lanes& lanes : sums) totals[part] += lanes[0];
+    });
     best = std::max(best, static_cast<double>(size) * sizeof(Real) / (now() - begin));
-    MINILLM_CHECK(total > 0, "bench: memory is not what was written");
+    MINILLM_CHECK(std::reduce(totals.begin(), totals.end()) > 0,
+                  "bench: memory is not what was written");
   }
   return best;
 }

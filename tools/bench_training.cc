@@ -1,6 +1,12 @@
 // minillm-bench train, sft, dpo, rl: training steps as a run takes them.
 
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
 #include <numeric>
 
 #include "libminillm/core/rng.h"
@@ -76,18 +82,55 @@ struct Training {
   }
 };
 
+// A process that keeps a core busy while this lives.
+class BusyNeighbour {
+ public:
+  BusyNeighbour() : process_(fork()) {
+    if (process_ != 0) return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // nor any longer than the program
+    for (std::atomic<uint64_t> count = 0;;) ++count;
+  }
+  ~BusyNeighbour() {
+    kill(process_, SIGKILL);
+    waitpid(process_, nullptr, 0);
+  }
+  BusyNeighbour(const BusyNeighbour&) = delete;
+  BusyNeighbour& operator=(const BusyNeighbour&) = delete;
+
+ private:
+  pid_t process_;
+};
+
 }  // namespace
 
-Json bench_train(const Size& size, Precision precision, int repetitions, const Machine& machine) {
+Json bench_train(const Size& size, Precision precision, bool neighbour, int repetitions,
+                 const Machine& machine) {
   Rng rng(1);
   const TokenBatch batch = random_batch(size, rng);
   Training training(size.model(), precision, batch.rows(), batch.target_count());
-  const double seconds = median_seconds(repetitions, [&] { training.step(batch); });
-  const double tokens = static_cast<double>(batch.rows()) / seconds;
-  return {{"tokens_per_second", tokens},
-          {"milliseconds_per_step", seconds * 1e3},
-          {"gflops", tokens * size.training_flops_per_token() * 1e-9},
-          {"share_of_fp32_peak", tokens * size.training_flops_per_token() / machine.flops}};
+  std::vector<double> alone, beside;
+  for (int i = 0; i <= repetitions; ++i) {
+    const double begin = now();
+    training.step(batch);
+    const double middle = now();
+    if (neighbour) {
+      const BusyNeighbour process;
+      training.step(batch);
+      if (i > 0) beside.push_back(now() - middle);
+    }
+    if (i > 0) alone.push_back(middle - begin);
+  }
+  const double seconds = median(alone), tokens = static_cast<double>(batch.rows()) / seconds;
+  Json result = {{"tokens_per_second", tokens},
+                 {"milliseconds_per_step", seconds * 1e3},
+                 {"gflops", tokens * size.training_flops_per_token() * 1e-9},
+                 {"share_of_fp32_peak", tokens * size.training_flops_per_token() / machine.flops}};
+  if (neighbour) {
+    result["tokens_per_second_beside_neighbour"] =
+        static_cast<double>(batch.rows()) / median(beside);
+    result["beside_neighbour_over_alone"] = seconds / median(beside);
+  }
+  return result;
 }
 
 // A step of LoRA on all matrices, and a full one of the same model, in turn.

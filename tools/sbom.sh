@@ -20,7 +20,6 @@ libraries=(
   "spdlog|MIT|libspdlog1.10 libspdlog-dev"
   "Boost|BSL-1.0|libboost1.81-dev libboost1.74-dev"
   "libedit|BSD-3-Clause|libedit2"
-  "libgomp|GPL-3.0-or-later WITH GCC-exception-3.1|libgomp1"
   "libstdc++|GPL-3.0-or-later WITH GCC-exception-3.1|libstdc++6"
 )
 [[ ${2:-} == mpi ]] && libraries+=("libmpi|BSD-3-Clause|libopenmpi3")

@@ -102,7 +102,7 @@ inline int run_training(const StageArguments& arguments, const ConfiguredStage& 
   catch_stop_signals();
   Progress progress;
   if (ranks != nullptr && ranks->rank() == 0)
-    if (const std::string warning = binding_warning(omp_get_max_threads()); !warning.empty())
+    if (const std::string warning = binding_warning(thread_count()); !warning.empty())
       spdlog::warn("{}", warning);
   TrainerEvents events = progress.events();
   events.stop_requested = stop_requested;

@@ -18,7 +18,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <omp.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
@@ -173,7 +172,7 @@ inline int run_tool(CLI::App& app, int argc, char** argv, const std::function<in
     return internal::report_error(fmt::format("{} (see {} --help)", e.what(), app.get_name()),
                                   ExitCode::kUsage, /*before_any_work=*/true);
   }
-  if (threads > 0) omp_set_num_threads(threads);
+  if (threads > 0) set_thread_count(threads);
 
   const auto run = [&] {
     try {

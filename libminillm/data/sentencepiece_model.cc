@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "libminillm/core/check.h"
-#include "libminillm/core/parallel.h"
+#include "libminillm/core/threads.h"
 #include "libminillm/data/token_model.h"
 
 namespace minillm {

@@ -4,7 +4,7 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/file.h"
-#include "libminillm/core/parallel.h"
+#include "libminillm/core/threads.h"
 #include "libminillm/data/byte_stream.h"  // expect_data_file
 #include "libminillm/data/data_form.h"
 #include "libminillm/data/token_shard.h"

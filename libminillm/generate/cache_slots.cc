@@ -40,7 +40,7 @@ CacheSlots::Place CacheSlots::take(const Tenant& tenant, std::span<const Token> 
     }
   }
   const Index to = goes_on ? from : oldest_free();
-  if (rows > 0 && to != from) cache_.copy(first_row(from), first_row(to), rows);
+  if (rows > 0 && to != from) cache_.copy(cache_, first_row(from), first_row(to), rows);
   Slot& taken = at(to);
   taken.tenant = tenant;
   taken.tokens.assign(sequence.begin(), sequence.begin() + rows);
@@ -56,7 +56,7 @@ void CacheSlots::append(Index slot, std::span<const Token> tokens) {
 }
 
 void CacheSlots::copy(Index from, Index to, Index rows) {
-  cache_.copy(first_row(from), first_row(to), rows);
+  cache_.copy(cache_, first_row(from), first_row(to), rows);
   const std::vector<Token>& tokens = at(from).tokens;
   MINILLM_DCHECK(rows <= std::ssize(tokens));
   at(to).tokens.assign(tokens.begin(), tokens.begin() + rows);
@@ -75,12 +75,8 @@ void CacheSlots::grow(Index slots, Index rows) {
   rows = std::max(rows, rows_);
   if (slots == count() && rows == rows_) return;
   KvCache larger(config_, slots * rows);
-  std::vector<Segment> moved;
   for (Index s = 0; s < count(); ++s)
-    if (const Index held = std::ssize(at(s).tokens); held > 0)
-      moved.push_back({first_row(s), first_row(s) + held, s * rows, s * rows});
-  for (Index layer = 0; layer < config_.num_hidden_layers; ++layer)
-    larger.append(layer, cache_.view(layer), moved);
+    larger.copy(cache_, first_row(s), s * rows, std::ssize(at(s).tokens));
   cache_ = std::move(larger);
   rows_ = rows;
   slots_.resize(static_cast<size_t>(slots));

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <span>
 
-#include "libminillm/core/parallel.h"
+#include "libminillm/core/threads.h"
 #include "libminillm/generate/engine.h"
 #include "libminillm/generate/portions.h"
 

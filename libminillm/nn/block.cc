@@ -2,8 +2,8 @@
 
 #include "libminillm/ops/attention.h"
 #include "libminillm/ops/bias.h"
-#include "libminillm/ops/column_blocks.h"  // parallel_scale
 #include "libminillm/ops/linear.h"
+#include "libminillm/ops/loops.h"  // parallel_scale
 #include "libminillm/ops/rmsnorm.h"
 #include "libminillm/ops/swiglu.h"
 
@@ -79,14 +79,13 @@ void block_forward(View out, BlockActivations& a, const BlockParameters<const Re
   }
   prefix_forward(split.keys, split.values, {context.tokens, context.updated, w.prefixes});
   parallel_scale(split.values, branch);
-  KeyValueView own{split.keys, split.values}, prefix = own;
-  if (context.cache != nullptr) {  // the new rows follow their prefixes there
-    context.cache->append(layer, own, context.segments);
-    own = {};
-    prefix = context.cache->view(layer);
-  }
-  attention_forward(attn_out, a.lse.top(N), split.queries, own, prefix, context.segments,
-                    attention_shape(c), w.wqkv.precision);        // 4
+  const KeyValueView own{split.keys, split.values};
+  if (context.cache == nullptr)
+    attention_forward(attn_out, a.lse.top(N), split.queries, own, context.segments,
+                      attention_shape(c), w.wqkv.precision);  // 4
+  else
+    context.cache->attend(attn_out, a.lse.top(N), split.queries, own, layer, context.segments,
+                          attention_shape(c), w.wqkv.precision);
   linear_forward_residual(residual, x, attn_out, w.wo, updated);  // 5
   low_rank_forward(residual, attn_in, w.beside_attention, updated, w.wo.precision);
   if (context.between_halves) context.between_halves();

@@ -4,17 +4,20 @@
 #define LIBMINILLM_NN_KV_CACHE_H_
 
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "libminillm/core/matrix.h"
 #include "libminillm/core/token_batch.h"
 #include "libminillm/nn/model_config.h"
-#include "libminillm/ops/attention.h"  // KeyValueView
+#include "libminillm/ops/cached_attention.h"
 
 namespace minillm {
 
 // `rows` is the room for tokens, shared by all streams: a stream owns rows [first, first +
-// capacity), and its Segment's prefix is the part of that range it has filled.
+// capacity), and its Segment's prefix is the part of that range it has filled. Memory is laid out
+// as attention's products read it (ops/attention.h), so that a token's keys are moved there once
+// and not packed again for each token after it.
 class KvCache {
  public:
   KvCache(const ModelConfig& config, Index rows);
@@ -27,19 +30,30 @@ class KvCache {
            sizeof(Real);
   }
 
-  Index rows() const { return keys_.empty() ? 0 : keys_.front().rows(); }
-  KeyValueView view(Index layer) const {  // [rows, K*D] each, keys after RoPE
-    return {keys_[static_cast<size_t>(layer)].view(), values_[static_cast<size_t>(layer)].view()};
-  }
+  Index rows() const { return rows_; }
+  // Attention of a batch whose prefixes are rows of the cache: stores its keys and values there, and
+  // is attention_forward (ops/attention.h) over both.
+  void attend(View out, View lse, ConstView queries, const KeyValueView& batch, Index layer,
+              std::span<const Segment> segments, const AttentionShape& shape, Precision precision);
   // Stores the keys and values of a batch's rows, each segment's right after its prefix.
   void append(Index layer, const KeyValueView& batch, std::span<const Segment> segments);
-  // Copies rows [from, from + rows) to [to, to + rows), which do not overlap: a prompt that several
-  // streams begin with.
-  void copy(Index from, Index to, Index rows);
+  // Copies a row out: keys and values [K*D] each, keys after RoPE.
+  void read(Index layer, Index row, Real* keys, Real* values) const;
+  // Copies rows [first, first + rows) of another cache, or of this one, to rows [to, to + rows),
+  // which do not overlap: a prompt that several streams begin with.
+  void copy(const KvCache& from, Index first, Index to, Index rows);
 
  private:
-  std::vector<Matrix> keys_;    // [L]
-  std::vector<Matrix> values_;  // [L]
+  CachedKeysValues view(Index layer) const;
+  // The first number of a row's key of a head; each of the others is panel_ further.
+  const Real* key(Index layer, Index head, Index row) const;
+  Real* key(Index layer, Index head, Index row) {
+    return const_cast<Real*>(std::as_const(*this).key(layer, head, row));
+  }
+
+  Index rows_, heads_, head_dim_, panel_;
+  std::vector<Arena> keys_;     // [L]
+  std::vector<Matrix> values_;  // [L] [K * rows, D]
 };
 
 }  // namespace minillm

@@ -1,7 +1,5 @@
 #include "libminillm/nn/virtual_tokens.h"
 
-#include <algorithm>
-
 #include "libminillm/core/check.h"
 #include "libminillm/core/rng.h"
 #include "libminillm/nn/kv_cache.h"
@@ -11,10 +9,6 @@ namespace minillm {
 namespace {
 
 constexpr uint64_t kDrawStream = 0x7669727475616c;  // "virtual"
-
-void copy_rows(Real* to, Index stride, ConstView from) {
-  for (Index r = 0; r < from.rows; ++r) std::copy_n(from.row(r), from.cols, to + r * stride);
-}
 
 }  // namespace
 
@@ -47,9 +41,10 @@ void initialize_virtual_tokens(Adapter& adapter, const Model& base, std::span<co
   }
   const Index width = stride / (2 * config.num_hidden_layers);
   for (Index layer = 0; layer < config.num_hidden_layers; ++layer) {
-    const KeyValueView view = cache.view(layer);
-    copy_rows(values + 2 * layer * width, stride, view.keys);
-    copy_rows(values + (2 * layer + 1) * width, stride, view.values);
+    for (Index row = 0; row < P; ++row) {
+      Real* const keys = values + row * stride + 2 * layer * width;
+      cache.read(layer, row, keys, keys + width);
+    }
   }
 }
 

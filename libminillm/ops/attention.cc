@@ -1,25 +1,18 @@
 #include "libminillm/ops/attention.h"
 
-#include <omp.h>
-
 #include <cmath>
 #include <limits>
 #include <vector>
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/multiversion.h"
+#include "libminillm/core/threads.h"
+#include "libminillm/ops/attention_tiles.h"
 #include "libminillm/ops/elementary.h"
 #include "libminillm/ops/gemm/gemm.h"
 
 namespace minillm {
 namespace {
-
-constexpr Index kQueryTile = 56;      // query rows whose scores exist at once: four panels of 14
-constexpr Index kPositionStep = 256;  // buffers grow in steps of this
-
-Index reserved_positions(Index longest) {
-  return (longest + kPositionStep - 1) / kPositionStep * kPositionStep;
-}
 
 // One thread's buffers; they only grow, so a step allocates nothing once warmed up.
 struct Scratch {
@@ -28,101 +21,39 @@ struct Scratch {
   PackedMatrix keys_nt, keys_nn;        // K, packed for q K^T and for dS K
   PackedMatrix values_nt, values_nn;    // V, packed for dO V^T and for P V
 
-  // Room for the longest segment of the batch, whichever thread gets it; grows in steps, so that
-  // decoding does not allocate for every token.
+  // Room for the longest segment of the batch, whichever thread gets it.
   void reserve(Index longest, Index D) {
     const Index positions = reserved_positions(longest);
     if (keys.rows() < positions || keys.cols() != D)
       for (Matrix* m : {&keys, &values, &dkeys, &dvalues}) *m = Matrix(positions, D);
     if (scores.cols() < positions)
-      for (Matrix* m : {&scores, &dscores}) *m = Matrix(kQueryTile, positions + 16);
+      for (Matrix* m : {&scores, &dscores}) *m = Matrix(kQueryTile, positions + kScoresSlack);
   }
 };
 thread_local Scratch t_scratch;
 
-Index longest_of(std::span<const Segment> segments) {
-  Index longest = 0;
-  for (const Segment& s : segments) longest = std::max(longest, s.prefix_length() + s.length());
-  return longest;
-}
-
-// Columns of head h.
-template <typename T>
-BasicView<T> head_of(BasicView<T> rows, Index h, Index D) {
-  if (rows.data == nullptr) return rows;
-  return rows.col_block(h * D, (h + 1) * D);
-}
-
 // A segment's keys (or values) of one head in order of position: prefix, then own rows. From here
 // on nothing knows which was which. Copied to `room` unless they are adjacent in memory already.
-ConstView in_order(View room, ConstView prefix, ConstView own, const Segment& s) {
+ConstView in_order(View room, ConstView own, const Segment& s) {
   const Index P = s.prefix_length();
-  if (own.data == nullptr) return prefix.row_block(s.prefix_begin, s.prefix_end + s.length());
   if (P == 0) return own.row_block(s.begin, s.end);
-  for (Index j = 0; j < P; ++j) std::copy_n(prefix.row(s.prefix_begin + j), room.cols, room.row(j));
+  for (Index j = 0; j < P; ++j) std::copy_n(own.row(s.prefix_begin + j), room.cols, room.row(j));
   for (Index j = 0; j < s.length(); ++j)
     std::copy_n(own.row(s.begin + j), room.cols, room.row(P + j));
   return room.row_block(0, P + s.length());
 }
 
 // Both, of key-value head k.
-KeyValueView in_order(Scratch& scratch, const KeyValueView& prefix, const KeyValueView& own,
-                      Index k, Index D, const Segment& s) {
-  return {
-      in_order(scratch.keys.view(), head_of(prefix.keys, k, D), head_of(own.keys, k, D), s),
-      in_order(scratch.values.view(), head_of(prefix.values, k, D), head_of(own.values, k, D), s)};
-}
-
-// A tile of one segment's query rows: batch rows [begin, end), and how many positions the
-// first sees.
-struct QueryTile {
-  Index begin, end;
-  Index first_visible;
-  Index rows() const { return end - begin; }
-  Index visible(Index i) const { return first_visible + i; }
-  Index positions() const { return visible(rows() - 1); }  // that any row of the tile attends to
-};
-
-template <typename Body>
-void for_query_tiles(const Segment& s, Body&& body) {
-  for (Index begin = s.begin; begin < s.end; begin += kQueryTile)
-    body(QueryTile{begin, std::min(begin + kQueryTile, s.end),
-                   s.prefix_length() + begin - s.begin + 1});
-}
-
-// Loops over a row's scores run on to whole registers; whatever they write beyond the visible
-// ones is overwritten.
-Index whole_lanes(Index visible) { return (visible + kSumLanes - 1) / kSumLanes * kSumLanes; }
-
-// Scores of one tile -> unnormalised probabilities exp(scale s - max) in place, zero beyond what a
-// row sees; zeros leave every later sum's bits alone. Writes each row's log-sum-exp; returns its
-// factor 1/sum in `inverse`.
-MINILLM_MULTIVERSION
-void softmax_rows(View scores, const QueryTile& tile, Real scale, Real* inverse, View lse) {
-  for (Index i = 0; i < tile.rows(); ++i) {
-    Real* s = scores.row(i);
-    const Index visible = tile.visible(i), whole = whole_lanes(visible);
-    std::fill(s + visible, s + whole, std::numeric_limits<Real>::lowest());
-    const Real max = scale * max_of(s, whole);
-    for (Index j = 0; j < whole; ++j) s[j] = exp_fast(scale * s[j] - max);
-    std::fill(s + visible, s + std::max(whole, scores.cols), Real{0});
-    const Real sum = lane_sum(whole, [&](Index j) { return s[j]; });
-    lse(tile.begin + i, 0) = max + std::log(sum);
-    inverse[i] = 1 / sum;
-  }
-}
-
-// Rows of `buffer` for a tile's scores, as wide as whole panels of the packed keys.
-View scores_of(Matrix& buffer, const QueryTile& tile, const PackedMatrix& keys) {
-  const Index step = keys.panel_cols();
-  const Index width = (tile.positions() + step - 1) / step * step;
-  return buffer.view().row_block(0, tile.rows()).col_block(0, width);
+KeyValueView in_order(Scratch& scratch, const KeyValueView& own, Index k, Index D,
+                      const Segment& s) {
+  return {in_order(scratch.keys.view(), head_of(own.keys, k, D), s),
+          in_order(scratch.values.view(), head_of(own.values, k, D), s)};
 }
 
 void forward_head(View out, View lse, ConstView queries, const Segment& s, Scratch& scratch,
                   Real scale) {
   for_query_tiles(s, [&](const QueryTile& tile) {
-    const View scores = scores_of(scratch.scores, tile, scratch.keys_nt);
+    const View scores = scores_of(scratch.scores, tile);
     const ConstView p = scores.col_block(0, tile.positions());
     const View out_tile = out.row_block(tile.begin, tile.end);
     gemm_packed(scores, queries.row_block(tile.begin, tile.end), scratch.keys_nt, {},
@@ -130,8 +61,7 @@ void forward_head(View out, View lse, ConstView queries, const Segment& s, Scrat
     Real inverse[kQueryTile];
     softmax_rows(scores, tile, scale, inverse, lse);
     gemm_packed(out_tile, p, scratch.values_nn, {}, {Causal::Of::kFactor, tile.first_visible});
-    for (Index i = 0; i < tile.rows(); ++i)
-      for (Index d = 0; d < out.cols; ++d) out_tile(i, d) *= inverse[i];
+    scale_rows(out_tile, inverse);
   });
 }
 
@@ -168,8 +98,7 @@ void backward_head(View dqueries, ConstView dout, ConstView queries, ConstView o
                    const Segment& s, Scratch& scratch, Real scale, Precision precision) {
   for_query_tiles(s, [&](const QueryTile& tile) {
     const Index positions = tile.positions();
-    const View scores = scores_of(scratch.scores, tile, scratch.keys_nt);
-    const View dscores = scores_of(scratch.dscores, tile, scratch.keys_nt);
+    const View scores = scores_of(scratch.scores, tile), dscores = scores_of(scratch.dscores, tile);
     const ConstView q_tile = queries.row_block(tile.begin, tile.end);
     const ConstView do_tile = dout.row_block(tile.begin, tile.end);
     const Causal product{Causal::Of::kProduct, tile.first_visible};
@@ -215,38 +144,47 @@ void find_groups(std::vector<Index>& group, std::span<const Segment> segments) {
 }
 thread_local std::vector<Index> t_groups;  // grows only
 
-Real score_scale(const AttentionShape& shape) {
-  return shape.scale != 0 ? static_cast<Real>(shape.scale)
-                          : 1 / std::sqrt(static_cast<Real>(shape.head_dim));
-}
-
 }  // namespace
+
+MINILLM_MULTIVERSION
+void softmax_rows(View scores, const QueryTile& tile, Real scale, Real* inverse, View lse) {
+  for (Index i = 0; i < tile.rows(); ++i) {
+    Real* s = scores.row(i);
+    const Index visible = tile.visible(i), whole = whole_lanes(visible);
+    std::fill(s + visible, s + whole, std::numeric_limits<Real>::lowest());
+    const Real max = scale * max_of(s, whole);
+    for (Index j = 0; j < whole; ++j) s[j] = exp_fast(scale * s[j] - max);
+    std::fill(s + visible, s + std::max(whole, scores.cols), Real{0});
+    const Real sum = lane_sum(whole, [&](Index j) { return s[j]; });
+    lse(tile.begin + i, 0) = max + std::log(sum);
+    inverse[i] = 1 / sum;
+  }
+}
 
 // Per thread: keys, values, their gradients, and four packed forms; two tiles of scores.
 double attention_scratch_bytes(Index longest, Index head_dim) {
   const Index reals = reserved_positions(longest) * (8 * head_dim + 2 * kQueryTile);
-  return static_cast<double>(omp_get_max_threads() * reals) * sizeof(Real);
+  return static_cast<double>(thread_count() * reals) * sizeof(Real);
 }
 
-void attention_forward(View out, View lse, ConstView queries, KeyValueView own, KeyValueView prefix,
+void attention_forward(View out, View lse, ConstView queries, KeyValueView own,
                        std::span<const Segment> segments, AttentionShape shape,
                        Precision precision) {
   const Index H = shape.heads, K = shape.kv_heads, D = shape.head_dim;
   const Real scale = score_scale(shape);
   const Index tasks = static_cast<Index>(segments.size()) * K, longest = longest_of(segments);
-#pragma omp parallel for schedule(dynamic)
-  for (Index task = 0; task < tasks; ++task) {
+  for_parts(tasks, [&](Index task) {
     const Segment& s = segments[static_cast<size_t>(task / K)];
     const Index k = task % K;
     Scratch& scratch = t_scratch;
     scratch.reserve(longest, D);
-    const auto [keys, values] = in_order(scratch, prefix, own, k, D, s);
+    const auto [keys, values] = in_order(scratch, own, k, D, s);
     scratch.keys_nt.pack_nt(keys, precision);
     scratch.values_nn.pack_nn(values, precision);
     for (Index h = k * (H / K); h < (k + 1) * (H / K); ++h)
       forward_head(head_of(out, h, D), lse.col_block(h, h + 1), head_of(queries, h, D), s, scratch,
                    scale);
-  }
+  });
 }
 
 void attention_backward(View dqueries, View dkeys, View dvalues, ConstView dout, ConstView queries,
@@ -258,8 +196,7 @@ void attention_backward(View dqueries, View dkeys, View dvalues, ConstView dout,
   find_groups(t_groups, segments);
   const std::span<const Index> groups = t_groups;
   const Index S = static_cast<Index>(segments.size()), longest = longest_of(segments);
-#pragma omp parallel for schedule(dynamic)
-  for (Index task = 0; task < S * K; ++task) {
+  for_parts(S * K, [&](Index task) {
     const Index group = task / K, k = task % K;
     Scratch& scratch = t_scratch;
     for (Index index = group; index < S; ++index) {
@@ -267,7 +204,7 @@ void attention_backward(View dqueries, View dkeys, View dvalues, ConstView dout,
       const Segment& s = segments[static_cast<size_t>(index)];
       const Index positions = s.prefix_length() + s.length();
       scratch.reserve(longest, D);
-      const auto [keys, values] = in_order(scratch, own, own, k, D, s);
+      const auto [keys, values] = in_order(scratch, own, k, D, s);
       scratch.keys_nt.pack_nt(keys, precision);
       scratch.keys_nn.pack_nn(keys, precision);
       scratch.values_nt.pack_nt(values, precision);
@@ -279,7 +216,7 @@ void attention_backward(View dqueries, View dkeys, View dvalues, ConstView dout,
       scatter(head_of(dkeys, k, D), scratch.dkeys.top(positions), s);
       scatter(head_of(dvalues, k, D), scratch.dvalues.top(positions), s);
     }
-  }
+  });
 }
 
 }  // namespace minillm

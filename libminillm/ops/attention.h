@@ -35,13 +35,11 @@ struct KeyValueView {
 //   out       [N, H*D]  out
 //   lse       [N, H]    out  log-sum-exp of each row's scaled scores, per head; backward needs it
 //   queries   [N, H*D]  in   after RoPE
-//   own                 in   keys and values of the batch's N rows; empty if they follow the
-//                            prefixes in memory, at Segment::prefix_end
-//   prefix              in   what Segment::prefix_* index: `own` in training, the cache in decoding
+//   own                 in   keys and values of the batch's N rows, which Segment::prefix_* index
 //   segments  [S]       in
 // A row's result is bit-identical whatever else is in the batch, and whether a key is its own
 // segment's or its prefix's: keys are always taken in order of position.
-void attention_forward(View out, View lse, ConstView queries, KeyValueView own, KeyValueView prefix,
+void attention_forward(View out, View lse, ConstView queries, KeyValueView own,
                        std::span<const Segment> segments, AttentionShape shape,
                        Precision precision = Precision::kFloat);
 

@@ -1,15 +1,15 @@
 #include "libminillm/ops/bias.h"
 
 #include "libminillm/core/check.h"
-#include "libminillm/ops/column_blocks.h"
+#include "libminillm/ops/loops.h"
 
 namespace minillm {
 
 void bias_forward(View y, ConstView bias) {
   MINILLM_DCHECK(bias.rows == y.cols && bias.cols == 1);
-#pragma omp parallel for schedule(static) if (worth_threads(y.rows * y.cols))
-  for (Index n = 0; n < y.rows; ++n)
+  for_rows(y.rows, y.cols, [&](Index n) {
     for (Index o = 0; o < y.cols; ++o) y(n, o) += bias(o, 0);
+  });
 }
 
 // db_o += sum_n dy_no

@@ -1,20 +1,19 @@
 #include "libminillm/ops/embedding.h"
 
 #include "libminillm/core/check.h"
-#include "libminillm/ops/column_blocks.h"
+#include "libminillm/ops/loops.h"
 
 namespace minillm {
 
 // y_n = table[t_n]
 void embedding_forward(View y, std::span<const Token> tokens, const StoredMatrix& table) {
   MINILLM_DCHECK(y.rows == static_cast<Index>(tokens.size()) && y.cols == table.cols());
-#pragma omp parallel for schedule(static) if (worth_threads(y.rows * y.cols))
-  for (Index n = 0; n < y.rows; ++n) {
+  for_rows(y.rows, y.cols, [&](Index n) {
     if (tokens[n] < 0)
       std::fill_n(y.row(n), y.cols, Real{0});
     else
       table.read_row(tokens[n], y.row(n));
-  }
+  });
 }
 
 // dtable[t_n] += dy_n. Several rows may name the same token, so threads divide the columns, not the

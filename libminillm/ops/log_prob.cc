@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "libminillm/core/multiversion.h"
-#include "libminillm/ops/column_blocks.h"
 #include "libminillm/ops/elementary.h"
+#include "libminillm/ops/loops.h"
 
 namespace minillm {
 namespace {
@@ -71,9 +71,9 @@ Index HeadPass::end_of_groups() const {
 // Gathers the targets' hidden rows, then one product: logits of targets [begin, end).
 View HeadPass::logits(Index begin, Index end) const {
   const View gathered = head_.scratch.hidden.row_block(0, end - begin);
-#pragma omp parallel for schedule(static)
-  for (Index m = begin; m < end; ++m)
-    std::copy_n(head_.hidden.row(head_.targets[m].row), gathered.cols, gathered.row(m - begin));
+  for_rows(gathered.rows, gathered.cols, [&](Index m) {
+    std::copy_n(head_.hidden.row(head_.targets[begin + m].row), gathered.cols, gathered.row(m));
+  });
   parallel_scale(gathered, head_.scale);
   const View z = head_.scratch.logits.row_block(0, end - begin);
   linear_forward(z, gathered, head_.weight);
@@ -83,12 +83,12 @@ View HeadPass::logits(Index begin, Index end) const {
 
 void HeadPass::forward(Index begin, Index end) const {
   const View z = logits(begin, end);
-#pragma omp parallel for schedule(static)
-  for (Index m = begin; m < end; ++m) {
-    const Real* row = z.row(m - begin);
+  for_rows(z.rows, z.cols, [&](Index r) {
+    const Index m = begin + r;
+    const Real* row = z.row(r);
     head_.lse[m] = log_sum_exp(row, z.cols);
     head_.logp[m] = row[head_.targets[m].token] - head_.lse[m];
-  }
+  });
 }
 
 //   dh += s dz W        dW += dz^T (s h)
@@ -99,9 +99,10 @@ void HeadPass::backward(Index begin, Index end, View z) const {
   const auto none = [](Real x) { return x == 0; };
   if (std::all_of(&head_.dlogp[begin], &head_.dlogp[begin] + (end - begin), none)) return;
   if (z.data == nullptr) z = logits(begin, end);
-#pragma omp parallel for schedule(static)
-  for (Index m = begin; m < end; ++m)
-    logits_backward(z.row(m - begin), z.cols, head_.lse[m], head_.targets[m].token, head_.dlogp[m]);
+  for_rows(z.rows, z.cols, [&](Index r) {
+    const Index m = begin + r;
+    logits_backward(z.row(r), z.cols, head_.lse[m], head_.targets[m].token, head_.dlogp[m]);
+  });
 
   const View dgathered = head_.scratch.dhidden.row_block(0, z.rows);
   const View gathered = head_.scratch.hidden.row_block(0, z.rows);

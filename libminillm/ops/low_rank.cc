@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "libminillm/ops/column_blocks.h"  // worth_threads
+#include "libminillm/ops/loops.h"
 
 namespace minillm {
 namespace {
@@ -19,22 +19,22 @@ void for_each_part(const LowRank& update, Visit&& visit) {
 
 void multiply(View rows, Real scale) {
   if (scale == 1) return;
-#pragma omp parallel for schedule(static) if (worth_threads(rows.rows * rows.cols))
-  for (Index r = 0; r < rows.rows; ++r)
+  for_rows(rows.rows, rows.cols, [&](Index r) {
     for (Index n = 0; n < rows.cols; ++n) rows(r, n) *= scale;
+  });
 }
 
 void clear_negative(View rows) {
-#pragma omp parallel for schedule(static) if (worth_threads(rows.rows * rows.cols))
-  for (Index r = 0; r < rows.rows; ++r)
+  for_rows(rows.rows, rows.cols, [&](Index r) {
     for (Index n = 0; n < rows.cols; ++n) rows(r, n) = std::max(rows(r, n), Real{0});
+  });
 }
 // Where the ReLU gave zero, so does its derivative.
 void clear_where_zero(View rows, ConstView relu) {
-#pragma omp parallel for schedule(static) if (worth_threads(rows.rows * rows.cols))
-  for (Index r = 0; r < rows.rows; ++r)
+  for_rows(rows.rows, rows.cols, [&](Index r) {
     for (Index n = 0; n < rows.cols; ++n)
       if (relu(r, n) == 0) rows(r, n) = 0;
+  });
 }
 
 View columns_of(View y, const LowRank::Part& part) {

@@ -6,8 +6,8 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/multiversion.h"
-#include "libminillm/ops/column_blocks.h"
 #include "libminillm/ops/elementary.h"
+#include "libminillm/ops/loops.h"
 
 namespace minillm {
 namespace {
@@ -52,17 +52,17 @@ void backward_gain(Real* dw, const Real* dy, const Real* x, Real r, Index c0, In
 
 void rmsnorm_forward(View y, View rstd, ConstView x, ConstView weight, Real epsilon) {
   MINILLM_DCHECK(same_shape(y, x) && weight.cols == x.cols && rstd.rows == x.rows);
-#pragma omp parallel for schedule(static) if (worth_threads(x.rows * x.cols))
-  for (Index n = 0; n < x.rows; ++n)
+  for_rows(x.rows, x.cols, [&](Index n) {
     rstd(n, 0) = forward_row(y.row(n), x.row(n), weight.row(0), x.cols, epsilon);
+  });
 }
 
 void rmsnorm_backward(View dx, View dweight, ConstView dy, ConstView x, ConstView weight,
                       ConstView rstd) {
   MINILLM_DCHECK(same_shape(dx, x) && same_shape(dy, x) && weight.cols == x.cols);
-#pragma omp parallel for schedule(static)
-  for (Index n = 0; n < x.rows; ++n)
+  for_rows(x.rows, x.cols, [&](Index n) {
     backward_row(dx.row(n), dy.row(n), x.row(n), weight.row(0), rstd(n, 0), x.cols);
+  });
   if (dweight.data == nullptr) return;
   for_column_blocks(x.cols, [&](Index c0, Index c1) {
     for (Index n = 0; n < x.rows; ++n)
@@ -73,13 +73,12 @@ void rmsnorm_backward(View dx, View dweight, ConstView dy, ConstView x, ConstVie
 void head_norm_forward(View x, View unnormed, View rstd, ConstView weight, Real epsilon) {
   const Index D = weight.cols, heads = rstd.cols;
   MINILLM_DCHECK(same_shape(x, unnormed) && x.cols == heads * D && rstd.rows == x.rows);
-#pragma omp parallel for schedule(static) if (worth_threads(x.rows * x.cols))
-  for (Index n = 0; n < x.rows; ++n) {
+  for_rows(x.rows, x.cols, [&](Index n) {
     std::copy_n(x.row(n), x.cols, unnormed.row(n));
     for (Index h = 0; h < heads; ++h)
       rstd(n, h) =
           forward_row(x.row(n) + h * D, unnormed.row(n) + h * D, weight.row(0), D, epsilon);
-  }
+  });
 }
 
 void head_norm_backward(View dx, View dweight, ConstView unnormed, ConstView weight,
@@ -93,10 +92,10 @@ void head_norm_backward(View dx, View dweight, ConstView unnormed, ConstView wei
           backward_gain(dweight.row(0), dx.row(n) + h * D, unnormed.row(n) + h * D, rstd(n, h), c0,
                         c1);
     });
-#pragma omp parallel for schedule(static)
-  for (Index n = 0; n < dx.rows; ++n)
+  for_rows(dx.rows, dx.cols, [&](Index n) {
     for (Index h = 0; h < heads; ++h)
       replace_row(dx.row(n) + h * D, unnormed.row(n) + h * D, weight.row(0), rstd(n, h), D);
+  });
 }
 
 }  // namespace minillm

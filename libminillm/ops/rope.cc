@@ -6,7 +6,7 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/multiversion.h"
-#include "libminillm/ops/column_blocks.h"
+#include "libminillm/ops/loops.h"
 
 namespace minillm {
 
@@ -54,13 +54,12 @@ void rotate(View x, std::span<const int32_t> positions, const RopeTable& table, 
             Real direction) {
   MINILLM_DCHECK(x.rows == static_cast<Index>(positions.size()) && x.cols % head_dim == 0);
   const Index half = head_dim / 2;
-#pragma omp parallel for schedule(static) if (worth_threads(x.rows * x.cols))
-  for (Index n = 0; n < x.rows; ++n) {
+  for_rows(x.rows, x.cols, [&](Index n) {
     const Real* cosine = table.cosine(positions[n]);
     const Real* sine = table.sine(positions[n]);
     for (Real* head = x.row(n); head < x.row(n) + x.cols; head += head_dim)
       rotate_head(head, head + half, cosine, sine, half, direction);
-  }
+  });
 }
 
 }  // namespace

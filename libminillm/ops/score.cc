@@ -2,8 +2,8 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/multiversion.h"
-#include "libminillm/ops/column_blocks.h"
 #include "libminillm/ops/elementary.h"
+#include "libminillm/ops/loops.h"
 
 namespace minillm {
 namespace {
@@ -20,9 +20,9 @@ void score_forward(std::span<Real> scores, ConstView hidden, ConstView weight,
                    std::span<const Target> targets) {
   MINILLM_DCHECK(scores.size() == targets.size() && weight.cols == hidden.cols);
   const Index M = static_cast<Index>(targets.size());
-#pragma omp parallel for schedule(static) if (worth_threads(M * hidden.cols))
-  for (Index m = 0; m < M; ++m)
+  for_rows(M, hidden.cols, [&](Index m) {
     scores[m] = dot(hidden.row(targets[m].row), weight.row(0), hidden.cols);
+  });
 }
 
 //   dh_c += ds w_c        dw_c += sum over targets of ds h_c

@@ -2,8 +2,8 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/multiversion.h"
-#include "libminillm/ops/column_blocks.h"
 #include "libminillm/ops/elementary.h"
+#include "libminillm/ops/loops.h"
 
 namespace minillm {
 namespace {
@@ -33,17 +33,17 @@ void backward_row(Real* dgate, Real* dup, const Real* dy, const Real* gate, cons
 void swiglu_forward(View y, ConstView gate_up) {
   MINILLM_DCHECK(gate_up.cols == 2 * y.cols && gate_up.rows == y.rows);
   const Index F = y.cols;
-#pragma omp parallel for schedule(static) if (worth_threads(y.rows * y.cols))
-  for (Index n = 0; n < y.rows; ++n) forward_row(y.row(n), gate_up.row(n), gate_up.row(n) + F, F);
+  for_rows(y.rows, F,
+           [&](Index n) { forward_row(y.row(n), gate_up.row(n), gate_up.row(n) + F, F); });
 }
 
 void swiglu_backward(View dgate_up, ConstView dy, ConstView gate_up) {
   MINILLM_DCHECK(same_shape(dgate_up, gate_up) && gate_up.cols == 2 * dy.cols);
   const Index F = dy.cols;
-#pragma omp parallel for schedule(static)
-  for (Index n = 0; n < dy.rows; ++n)
+  for_rows(dy.rows, F, [&](Index n) {
     backward_row(dgate_up.row(n), dgate_up.row(n) + F, dy.row(n), gate_up.row(n),
                  gate_up.row(n) + F, F);
+  });
 }
 
 }  // namespace minillm

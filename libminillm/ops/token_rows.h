@@ -55,10 +55,10 @@ void replace_logits_backward_of(Real* dx, const Real* dz, const Real* x, const S
 template <typename RowOf>
 void replace_logits(View z, ConstView x, const RowOf& row_of, const TokenRowsPass& pass) {
   if (!pass.any()) return;
-#pragma omp parallel for schedule(static)
-  for (Index m = 0; m < z.rows; ++m)
+  for_rows(z.rows, x.cols, [&](Index m) {
     if (const TokenRows* replaced = pass.of(row_of(m)))
       replace_logits_of(z.row(m), x.row(m), *replaced);
+  });
 }
 
 // One thread: rows share drows, and are few.

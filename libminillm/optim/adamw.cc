@@ -5,6 +5,7 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/multiversion.h"
+#include "libminillm/core/threads.h"
 
 namespace minillm {
 namespace {
@@ -97,13 +98,12 @@ void AdamW::update(std::span<Real> parameters, std::span<const Real> gradients,
                    .epsilon = static_cast<Real>(config_.epsilon)};
   };
 
-#pragma omp parallel for schedule(static)
-  for (size_t b = 0; b < blocks_.size(); ++b) {
-    const Block& block = blocks_[b];
+  for_parts(std::ssize(blocks_), [&](Index b) {
+    const Block& block = blocks_[static_cast<size_t>(b)];
     update_block(parameters.data() + block.begin, exp_avg_.data() + block.moments,
                  exp_avg_sq_.data() + block.moments, gradients.data() + block.begin,
                  block.end - block.begin, factors(block));
-  }
+  });
 }
 
 }  // namespace minillm

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "libminillm/core/multiversion.h"
+#include "libminillm/core/threads.h"
 
 namespace minillm {
 namespace {
@@ -39,11 +40,10 @@ ElementRange norm_part(Index part, Index size) {
 
 void norm_parts(std::span<double> sums, std::span<const Real> values, Index first) {
   const Index size = static_cast<Index>(values.size()), count = static_cast<Index>(sums.size());
-#pragma omp parallel for schedule(static)
-  for (Index k = 0; k < count; ++k) {
+  for_parts(count, [&](Index k) {
     const ElementRange part = norm_part(first + k, size);
     sums[k] = sum_of_squares(values.subspan(part.begin, part.end - part.begin));
-  }
+  });
 }
 
 double norm_of_parts(std::span<const double> sums) {

@@ -1,7 +1,5 @@
 #include "libminillm/serve/engine_thread.h"
 
-#include <omp.h>
-
 #include <exception>
 #include <utility>
 
@@ -11,7 +9,7 @@ EngineThread::EngineThread(std::vector<Engine*> engines,
                            std::function<void(const std::string&)> on_failure)
     : engines_(std::move(engines)),
       on_failure_(std::move(on_failure)),
-      thread_([this, threads = omp_get_max_threads()] { run(threads); }) {}
+      thread_([this] { run(); }) {}
 
 EngineThread::~EngineThread() {
   {
@@ -30,8 +28,7 @@ void EngineThread::wake() {
   changed_.notify_all();
 }
 
-void EngineThread::run(int threads) {
-  omp_set_num_threads(threads);  // which holds for the thread that calls it only
+void EngineThread::run() {
   try {
     for (;;) {
       {

@@ -16,7 +16,7 @@ namespace minillm {
 
 class EngineThread {
  public:
-  // Begins to run; as many OpenMP threads as the caller would use. The engines must outlive it.
+  // Begins to run. The engines must outlive it.
   // `on_failure` is called, in that thread, if a step throws (no memory, say): nothing runs then.
   EngineThread(std::vector<Engine*> engines, std::function<void(const std::string&)> on_failure);
   // Ends after the step under way; requests that are left get no call any more.
@@ -28,7 +28,7 @@ class EngineThread {
   void wake();
 
  private:
-  void run(int threads);
+  void run();
   bool step_all();
 
   std::vector<Engine*> engines_;

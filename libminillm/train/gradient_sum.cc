@@ -12,8 +12,9 @@ namespace {
 // to_i = left_i + to_i
 void add_left(std::span<Real> to, std::span<const Real> left) {
   const auto size = static_cast<Index>(to.size());
-#pragma omp parallel for schedule(static)
-  for (Index i = 0; i < size; ++i) to[i] = left[i] + to[i];
+  for_ranges(size, true, [&](Index begin, Index end) {
+    for (Index i = begin; i < end; ++i) to[i] = left[i] + to[i];
+  });
 }
 
 }  // namespace

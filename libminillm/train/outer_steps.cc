@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "libminillm/core/check.h"
+#include "libminillm/core/threads.h"
 #include "libminillm/optim/grad_norm.h"
 #include "libminillm/train/step_sums.h"
 
@@ -119,8 +120,9 @@ void OuterSteps::meet() {
     const Real* own =
         replicas_[static_cast<size_t>(slot - sum_.own_slots().begin)].parameters.data();
     const auto size = static_cast<Index>(trainable_.gradients.size());
-#pragma omp parallel for schedule(static)
-    for (Index i = 0; i < size; ++i) trainable_.gradients[i] = start_.data()[i] - own[i];
+    for_ranges(size, true, [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) trainable_.gradients[i] = start_.data()[i] - own[i];
+    });
   });
   const auto rate = static_cast<Real>(config_.learning_rate),
              momentum = static_cast<Real>(config_.momentum),

@@ -3,9 +3,9 @@
 #include "libminillm/data/byte_bpe_training.h"
 
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include "libminillm/core/rng.h"
+#include "libminillm/core/threads.h"
 #include "tests/data/test_tokenizer.h"
 #include "tests/testing/expect_error.h"
 
@@ -53,12 +53,12 @@ TEST(ByteBpeTraining, GivesATokenizerOfOurs) {
 }
 
 TEST(ByteBpeTraining, IsTheSameForAnyNumberOfThreads) {
-  const int threads = omp_get_max_threads();
-  omp_set_num_threads(1);
+  const int threads = thread_count();
+  set_thread_count(1);
   const std::string one = train_byte_bpe(text_source(tokenizer_corpus()), options_of(305));
-  omp_set_num_threads(3);
+  set_thread_count(3);
   EXPECT_EQ(train_byte_bpe(text_source(tokenizer_corpus()), options_of(305)), one);
-  omp_set_num_threads(threads);
+  set_thread_count(threads);
 }
 
 TEST(ByteBpeTraining, RefusesWhatCannotBe) {

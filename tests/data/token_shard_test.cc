@@ -2,10 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include "libminillm/core/error.h"
 #include "libminillm/core/file.h"
+#include "libminillm/core/threads.h"
 #include "libminillm/data/token_shard_format.h"
 #include "tests/data/test_tokenizer.h"
 #include "tests/testing/expect_error.h"
@@ -96,13 +96,13 @@ TEST(TokenShard, BytesDoNotDependOnTheNumberOfThreads) {
   for (int i = 0; i < 3000; ++i) text += "goose " + std::to_string(i) + " walked\n\n";
   std::string first;
   for (const int threads : {1, 2, 3, 4}) {
-    omp_set_num_threads(threads);
+    set_thread_count(threads);
     write_shard(directory, text);
     const std::string bytes = read_file(directory.file("x.shard"));
     if (first.empty()) first = bytes;
     EXPECT_EQ(bytes, first);
   }
-  omp_set_num_threads(2);
+  set_thread_count(2);
 }
 
 TEST(TokenShard, WritesManyChunksOfText) {

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -10,7 +9,9 @@
 
 #include "libminillm/core/error.h"
 #include "libminillm/core/file.h"
+#include "libminillm/core/threads.h"
 #include "tests/data/test_tokenizer.h"
+#include "tests/testing/compare.h"
 #include "tests/testing/expect_error.h"
 #include "tests/testing/test_data.h"
 
@@ -120,8 +121,8 @@ TEST(Tokenizer, EncodesTheSameFromManyThreads) {
     expected.push_back(test_tokenizer().encode(texts.back()));
   }
   std::vector<std::vector<Token>> found(texts.size());
-#pragma omp parallel for num_threads(4)
-  for (size_t i = 0; i < texts.size(); ++i) found[i] = test_tokenizer().encode(texts[i]);
+  const minillm_testing::ThreadCount scope(4);
+  parallel_for(texts.size(), [&](size_t i) { found[i] = test_tokenizer().encode(texts[i]); });
   EXPECT_EQ(found, expected);
 }
 

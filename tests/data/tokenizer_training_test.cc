@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include "libminillm/core/error.h"
 #include "libminillm/core/file.h"
+#include "libminillm/core/threads.h"
 #include "libminillm/data/tokenizer.h"
 #include "libminillm/data/tool_format.h"
 #include "tests/data/test_tokenizer.h"
@@ -29,9 +29,9 @@ bool has_piece(const Tokenizer& tokenizer, const std::string& piece) {
 
 TEST(TokenizerTraining, GivesTheSameBytesForTheSameText) {
   const std::string first = train_tokenizer(text_source(tokenizer_corpus()), {.vocab_size = 360});
-  omp_set_num_threads(3);
+  set_thread_count(3);
   EXPECT_EQ(train_tokenizer(text_source(tokenizer_corpus()), {.vocab_size = 360}), first);
-  omp_set_num_threads(2);
+  set_thread_count(2);
 }
 
 TEST(TokenizerTraining, LearnsFromLinesThatSentencepieceWouldDropSilently) {

@@ -2,7 +2,6 @@
 //   mpi_run RUN [resume] [crash RANK STEP | hang RANK STEP] [deadline SECONDS]
 // Prints, on the first rank, a digest of what it leaves.
 
-#include <omp.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -11,6 +10,7 @@
 
 #include "libminillm/core/error.h"
 #include "libminillm/core/sha256.h"
+#include "libminillm/core/threads.h"
 #include "libminillm/dist/mpi.h"
 #include "tests/train/test_run.h"
 
@@ -44,7 +44,7 @@ Options parse(int argc, char** argv) {
 }
 
 void train(const Options& options, minillm::Communicator* ranks) {
-  omp_set_num_threads(1);
+  minillm::set_thread_count(1);
   const Index rank = ranks == nullptr ? 0 : ranks->rank();
   CopyTask task;
   TrainConfig config = ten_steps();

@@ -1,8 +1,8 @@
 #include "libminillm/eval/choice_scores.h"
 
 #include <gtest/gtest.h>
-#include <omp.h>
 
+#include "libminillm/core/threads.h"
 #include "libminillm/eval/batch_scorer.h"
 #include "libminillm/eval/sequence_scores.h"
 #include "tests/testing/toy_model.h"
@@ -114,8 +114,8 @@ TEST(ScoreItems, HaveTheSameBitsForAnyThreadsAndCompany) {
   const std::vector<ChoiceItem> items = some_items();
   Scores all(items.size());
   score_items(model, toy_tokenizer(), items, all);
-  const int threads = omp_get_max_threads();
-  omp_set_num_threads(3);
+  const int threads = thread_count();
+  set_thread_count(3);
   Scores rest(items.size());
   for (size_t i = 0; i < items.size(); i += 2) rest[i] = all[i];
   std::vector<size_t> visited;
@@ -124,7 +124,7 @@ TEST(ScoreItems, HaveTheSameBitsForAnyThreadsAndCompany) {
                 visited.push_back(item);
                 EXPECT_EQ(score.choices.size(), items[item].choices.size());
               }});
-  omp_set_num_threads(threads);
+  set_thread_count(threads);
   ASSERT_EQ(visited.size(), items.size() / 2);
   for (size_t i = 0; i < visited.size(); ++i) EXPECT_EQ(visited[i], 2 * i + 1);
   for (size_t i = 0; i < items.size(); ++i)

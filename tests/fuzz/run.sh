@@ -13,7 +13,7 @@ executions=${EXECUTIONS:-0}  # the least number of each target
 timeout=${TIMEOUT:-2}  # seconds of processor time; what hangs is ended after 60 of the clock
 seed=${SEED:-1}  # the same way every time; another SEED goes another way
 [[ $# -gt 0 ]] && shift
-tools/install_dependencies.sh --check clang libclang-rt-14-dev libomp-dev libgtest-dev libgmock-dev
+tools/install_dependencies.sh --check clang libclang-rt-14-dev libgtest-dev libgmock-dev
 cmake --preset asan >/dev/null
 cmake --build --preset asan --target fuzz make_seeds -- --no-print-directory --quiet
 

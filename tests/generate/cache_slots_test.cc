@@ -26,7 +26,6 @@ class Slots {
   }
   // The next rows, from number `row` on.
   void say(Index slot, Index row, const Tokens& tokens) {
-    const Index width = slots.cache().view(0).keys.cols;
     Matrix values(std::ssize(tokens), width);
     for (Index i = 0; i < values.rows(); ++i)
       std::fill_n(values.view().row(i), width, static_cast<Real>(tokens[static_cast<size_t>(i)]));
@@ -40,12 +39,16 @@ class Slots {
     for (Index layer = 0; layer < 2; ++layer)
       for (size_t i = 0; i < tokens.size(); ++i) {
         const Index row = slots.first_row(slot) + static_cast<Index>(i);
-        EXPECT_EQ(slots.cache().view(layer).keys(row, 0), static_cast<Real>(tokens[i]));
-        EXPECT_EQ(slots.cache().view(layer).values(row, 3), static_cast<Real>(tokens[i]));
+        std::vector<Real> keys(static_cast<size_t>(width)), values(keys.size());
+        slots.cache().read(layer, row, keys.data(), values.data());
+        EXPECT_EQ(keys, std::vector<Real>(keys.size(), static_cast<Real>(tokens[i])));
+        EXPECT_EQ(values, keys);
       }
   }
 
   CacheSlots slots;
+  const Index width =
+      minillm_testing::toy_config().num_key_value_heads * minillm_testing::toy_config().head_dim;
 };
 
 TEST(CacheSlots, TheLastTokenOfAPromptIsAlwaysFed) {

@@ -1,11 +1,11 @@
 #include "libminillm/generate/generator.h"
 
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <cstring>
 
+#include "libminillm/core/threads.h"
 #include "libminillm/data/packing.h"
 #include "libminillm/nn/kv_cache.h"
 #include "tests/testing/expect_error.h"
@@ -194,16 +194,16 @@ TEST(Generator, TextsDoNotDependOnTheNumberOfThreads) {
   config.max_tokens = 12;
   std::vector<std::vector<Token>> prompts;
   for (uint64_t i = 0; i < 5; ++i) prompts.push_back(random_tokens(3 + 5 * i, i));
-  const int threads_before = omp_get_max_threads();
-  omp_set_num_threads(1);
+  const int threads_before = thread_count();
+  set_thread_count(1);
   const std::vector<Generation> expected = generator.generate_all(prompts, config);
   for (const int threads : {2, 3, 4}) {
-    omp_set_num_threads(threads);
+    set_thread_count(threads);
     const std::vector<Generation> actual = generator.generate_all(prompts, config);
     for (size_t i = 0; i < prompts.size(); ++i)
       EXPECT_EQ(actual[i].tokens, expected[i].tokens) << "prompt " << i << ", " << threads;
   }
-  omp_set_num_threads(threads_before);
+  set_thread_count(threads_before);
 }
 
 // Vocabularies are padded to round numbers, and the random rows there may give the largest logits.

@@ -69,7 +69,7 @@ struct AttentionData {
   minillm::KeyValueView own() { return {keys(qkv), values(qkv)}; }
 
   void forward() {
-    attention_forward(out.view(), lse.view(), queries(qkv), own(), own(), segments, shape);
+    attention_forward(out.view(), lse.view(), queries(qkv), own(), segments, shape);
   }
   void backward(minillm::ConstView dout) {
     attention_backward(queries(dqkv), keys(dqkv), values(dqkv), dout, queries(qkv), own(),

@@ -160,18 +160,19 @@ TEST_P(Gemm, GivesTheSameBitsForAnyNumberOfThreads) {
   }
 }
 
-TEST_P(Gemm, GivesTheSameBitsInsideAnOpenMpRegion) {
+TEST_P(Gemm, GivesTheSameBitsInsideALoop) {
   constexpr Index m = 70, n = 60, k = 280;
   Operands operands(Form::kNT, m, n, k);
   Matrix outside(m, n);
   gemm_nt(outside.view(), operands.a.view(), operands.b.view(), {}, g_precision);
   std::vector<Matrix> inside(3);
   for (Matrix& matrix : inside) matrix = Matrix(m, n);
-#pragma omp parallel for num_threads(3)
-  for (size_t i = 0; i < inside.size(); ++i)
+  const ThreadCount scope(3);
+  parallel_for(inside.size(), [&](size_t i) {
     gemm_nt(inside[i].view(), operands.a.view(), operands.b.view(), {}, g_precision);
+  });
   for (const Matrix& matrix : inside)
-    expect_same_bits(matrix.span(), outside.span(), "inside a region");
+    expect_same_bits(matrix.span(), outside.span(), "inside a loop");
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "libminillm/optim/adamw.h"
 
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "libminillm/core/threads.h"
 #include "tests/testing/expect_error.h"
 #include "tests/testing/grad_check.h"
 
@@ -111,17 +111,17 @@ TEST(AdamW, LeavesFrozenElementsAloneAndMovesTheOthersAsEver) {
 TEST(AdamW, GivesTheSameBitsForAnyNumberOfThreads) {
   const TensorTable table = make_table();
   const auto train = [&](int threads) {
-    omp_set_num_threads(threads);
+    set_thread_count(threads);
     AdamW adamw(table, {});
     std::vector<Real> weights = random_values(static_cast<size_t>(table.size()), 1);
     for (int t = 1; t <= 3; ++t)
       adamw.update(weights, random_values(weights.size(), 100 + t), 0.5, 1e-2, t);
     return weights;
   };
-  const int threads_before = omp_get_max_threads();
+  const int threads_before = thread_count();
   const std::vector<Real> expected = train(1);
   for (int threads : {2, 3, 4}) EXPECT_EQ(train(threads), expected) << threads;
-  omp_set_num_threads(threads_before);
+  set_thread_count(threads_before);
 }
 
 TEST(AdamW, RefusesAConfigOutOfRange) {

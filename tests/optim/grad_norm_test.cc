@@ -1,12 +1,12 @@
 #include "libminillm/optim/grad_norm.h"
 
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include <cmath>
 #include <limits>
 #include <vector>
 
+#include "libminillm/core/threads.h"
 #include "tests/testing/grad_check.h"
 
 namespace minillm {
@@ -29,14 +29,14 @@ TEST(GradNorm, DoesNotOverflowWhereFloatWould) {
 
 TEST(GradNorm, GivesTheSameBitsForAnyNumberOfThreads) {
   const auto values = random_values(100003, 5);
-  const int threads_before = omp_get_max_threads();
-  omp_set_num_threads(1);
+  const int threads_before = thread_count();
+  set_thread_count(1);
   const double expected = l2_norm(values);
   for (int threads : {2, 3, 4}) {
-    omp_set_num_threads(threads);
+    set_thread_count(threads);
     EXPECT_EQ(l2_norm(values), expected) << threads;
   }
-  omp_set_num_threads(threads_before);
+  set_thread_count(threads_before);
 }
 
 TEST(GradNorm, ShowsAndFindsWhatIsNotFinite) {

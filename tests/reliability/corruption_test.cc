@@ -17,7 +17,7 @@ using namespace minillm;
 class Corruption : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    omp_set_num_threads(1);
+    minillm::set_thread_count(1);
     data_ = new TempDir();
     prepare_small_stages(data_->path());
   }

@@ -12,7 +12,6 @@
 //
 // Exit codes are those of the tools; 137 after `stop`.
 
-#include <omp.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -21,6 +20,7 @@
 
 #include "libminillm/core/error.h"
 #include "libminillm/core/file_calls.h"
+#include "libminillm/core/threads.h"
 #include "tests/reliability/fault_run.h"
 
 namespace {
@@ -52,7 +52,7 @@ void set_fault(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   if (argc < 4) return 2;
-  omp_set_num_threads(1);  // the model is too small for more
+  minillm::set_thread_count(1);  // the model is too small for more
   set_fault(argc, argv);
   try {
     minillm_testing::run_small_stage(argv[1], argv[2], argv[3]);

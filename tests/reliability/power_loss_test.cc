@@ -64,7 +64,7 @@ Trace record(const std::string& directory) {
 }
 
 TEST(PowerLoss, TheLastSavedCheckpointOrANewerOneIsThere) {
-  omp_set_num_threads(1);
+  minillm::set_thread_count(1);
   const TempDir original;
   const Trace trace = record(original.path());
   const std::string whole = Checkpoint::open(original.file("run")).weights_hash();
@@ -106,7 +106,7 @@ TEST(PowerLoss, TheLastSavedCheckpointOrANewerOneIsThere) {
 
 // The disk model must be able to fail: without fsync, the same protocol loses checkpoints.
 TEST(PowerLoss, WithoutSyncTheModelLosesCheckpoints) {
-  omp_set_num_threads(1);
+  minillm::set_thread_count(1);
   const TempDir original;
   const Trace trace = record(original.path());
   Rng rng(2);

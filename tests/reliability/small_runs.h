@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include <map>
 #include <nlohmann/json.hpp>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "libminillm/core/error.h"
+#include "libminillm/core/threads.h"
 #include "tests/reliability/fault_run.h"
 #include "tests/reliability/processes.h"
 
@@ -49,7 +49,7 @@ inline RunResult result_of(const std::string& run) {
 class SmallRuns : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    omp_set_num_threads(1);
+    minillm::set_thread_count(1);
     data_ = new TempDir();
     prepare_small_stages(data_->path());
     for (const char* stage : kStages) {

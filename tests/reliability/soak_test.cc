@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <malloc.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -12,6 +11,7 @@
 #include <iterator>
 #include <vector>
 
+#include "libminillm/core/threads.h"
 #include "libminillm/train/preflight.h"
 #include "tests/reliability/fault_run.h"
 #include "tests/testing/temp_dir.h"
@@ -48,7 +48,7 @@ class Soak : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(Soak, MemoryAndDescriptorsStayTheSame) {
   const bool full = std::getenv("MINILLM_LONG_TESTS") != nullptr;
-  omp_set_num_threads(1);  // the model is too small for more
+  minillm::set_thread_count(1);  // the model is too small for more
   TempDir directory;
   prepare_small_stages(directory.path());
   TrainConfig train = small_train_config();

@@ -3,7 +3,6 @@
 # error and no request may occur, and pictures are taken. Skips aloud (exit code 77) where there is no Chromium.
 #   browser.sh <source folder> <bin folder> <folder for pictures> [report.html: take pictures of this page]
 set -euo pipefail
-export OMP_WAIT_POLICY=passive  # threads that spin would starve the browser
 source_folder=$(cd "$1" && pwd)
 bin=$(cd "$2" && pwd)
 mkdir -p "$3"

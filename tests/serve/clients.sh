@@ -5,7 +5,6 @@
 #   clients.sh <source folder> <bin folder> <folder for packages and pictures>
 # MINILLM_SOAK_SECONDS: how long the crowd stays (10).
 set -euo pipefail
-export OMP_WAIT_POLICY=passive  # threads that spin would starve the browser
 source_folder=$(cd "$1" && pwd)
 bin=$(cd "$2" && pwd)
 mkdir -p "$3"

@@ -4,13 +4,13 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "libminillm/core/threads.h"
 #include "libminillm/dist/loopback.h"
 #include "libminillm/reward/reward.h"
 #include "libminillm/rl/rl.h"
@@ -88,7 +88,7 @@ class RankedStages : public Stages {
     run_loopback(
         ranks,
         [&](Communicator& communicator) {
-          omp_set_num_threads(1);
+          minillm::set_thread_count(1);
           StageOptions own = options;
           own.ranks = &communicator;
           TrainerEvents events;
@@ -155,7 +155,7 @@ INSTANTIATE_TEST_SUITE_P(Stages, EveryRankedStage,
 TEST_F(RankedStages, ThatDifferAreRefusedByName) {
   EXPECT_ERROR(run_loopback(3,
                             [&](Communicator& communicator) {
-                              omp_set_num_threads(1);
+                              minillm::set_thread_count(1);
                               StageOptions options =
                                   world_->options("sft.jsonl", "", "unequal", "base");
                               options.ranks = &communicator;

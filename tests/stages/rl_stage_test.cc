@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <numeric>
 #include <set>
 
+#include "libminillm/core/threads.h"
 #include "libminillm/rl/question_draw.h"
 #include "libminillm/rl/rl.h"
 #include "tests/stages/stages_fixture.h"
@@ -144,7 +144,7 @@ TEST_F(ReinforcementLearning, ResumedIsTheUninterruptedRunToTheByte) {
 TEST_F(ReinforcementLearning, GivesTheSameBytesForAnyNumberOfThreads) {
   const ThreadCount before(1);
   rl(small_rl(), rl_options("rl-one-thread"), {});
-  omp_set_num_threads(3);
+  minillm::set_thread_count(3);
   rl(small_rl(), rl_options("rl-three-threads"), {});
   EXPECT_EQ(weights("rl-one-thread"), weights("rl-three-threads"));
 }

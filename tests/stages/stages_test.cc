@@ -3,12 +3,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "libminillm/checkpoint/checkpoint.h"
+#include "libminillm/core/threads.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/eval/stage_notes.h"
 #include "libminillm/pipeline/stages.h"
@@ -107,9 +107,9 @@ TEST_F(Stages, ResumedPretrainingIsTheUninterruptedRunToTheByte) {
   StageOptions again = options;
   again.resume = true;
   EXPECT_EQ(pretrain(small_pretrain(), options, stop_after(5)), TrainOutcome::kInterrupted);
-  omp_set_num_threads(1);
+  minillm::set_thread_count(1);
   EXPECT_EQ(pretrain(small_pretrain(), again, {}), TrainOutcome::kFinished);
-  omp_set_num_threads(omp_get_num_procs());
+  minillm::set_thread_count(2);
   EXPECT_EQ(weights("base-resumed"), weights("base"));
   EXPECT_EQ(moments("base-resumed"), moments("base"));
 }

@@ -4,7 +4,6 @@
 #define TESTS_TESTING_COMPARE_H_
 
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include <cmath>
 #include <cstring>
@@ -13,6 +12,7 @@
 #include <type_traits>
 
 #include "libminillm/core/matrix.h"
+#include "libminillm/core/threads.h"
 
 namespace minillm_testing {
 
@@ -21,11 +21,13 @@ constexpr double by_precision(double in_float, double in_double) {
   return std::is_same_v<minillm::Real, double> ? in_double : in_float;
 }
 
-// The number of OpenMP threads while it lives.
+// The number of threads while it lives.
 class ThreadCount {
  public:
-  explicit ThreadCount(int threads) : old_(omp_get_max_threads()) { omp_set_num_threads(threads); }
-  ~ThreadCount() { omp_set_num_threads(old_); }
+  explicit ThreadCount(int threads) : old_(minillm::thread_count()) {
+    minillm::set_thread_count(threads);
+  }
+  ~ThreadCount() { minillm::set_thread_count(old_); }
   ThreadCount(const ThreadCount&) = delete;
   ThreadCount& operator=(const ThreadCount&) = delete;
 

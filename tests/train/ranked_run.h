@@ -46,7 +46,7 @@ struct RankedRun {
     run_loopback(
         ranks,
         [&](Communicator& communicator) {
-          omp_set_num_threads(1);
+          minillm::set_thread_count(1);
           const Index rank = communicator.rank();
           CopyTask task;
           task.accumulation = config.accumulation_steps;

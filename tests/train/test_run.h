@@ -3,8 +3,6 @@
 #ifndef TESTS_TRAIN_TEST_RUN_H_
 #define TESTS_TRAIN_TEST_RUN_H_
 
-#include <omp.h>
-
 #include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "libminillm/core/file.h"
+#include "libminillm/core/threads.h"
 #include "libminillm/train/trainer.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/train/copy_task.h"
@@ -72,7 +71,7 @@ struct TestRun {
   // From the start, or continued if `resume`.
   TrainOutcome train(CopyTask& task, const TrainConfig& config, const TrainingTask& stage,
                      bool resume = false) {
-    omp_set_num_threads(threads);
+    minillm::set_thread_count(threads);
     if (!stage.prepare) task.accumulation = config.accumulation_steps;
     Trainer trainer(config, config.steps, stage, &directory);
     if (resume) trainer.resume();

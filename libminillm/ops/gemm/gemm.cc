@@ -1,8 +1,9 @@
 #include "libminillm/ops/gemm/gemm.h"
 
-#include <omp.h>
+#include <iterator>
 
 #include "libminillm/core/check.h"
+#include "libminillm/core/threads.h"
 #include "libminillm/ops/gemm/kernels.h"
 #include "libminillm/ops/gemm/packing.h"
 
@@ -11,14 +12,15 @@ namespace {
 
 using namespace gemm;  // packing.h
 
-constexpr Index kBlockRowPanels = 12;  // panels of A packed at a time: at most 183 KB
-constexpr Index kBlockCols = 4096;     // columns of B packed at a time
-constexpr Index kPanelSlack = 64;      // words that a kernel may write beyond a panel
+constexpr Index kBlockRowPanels = 12;    // panels of A packed at a time: at most 183 KB
+constexpr Index kBlockCols = 4096;       // columns of B packed at a time
+constexpr Index kPanelSlack = 64;        // words that a kernel may write beyond a panel
+constexpr Index kMinPartWork = 1 << 14;  // multiply-adds that are worth claiming a part
 
 thread_local Arena t_packed_a;
 thread_local Arena t_packed_b;
 
-// A product as all its threads see it: C [m, n] = start + A [m, k] B [k, n].
+// A product: C [m, n] = start + A [m, k] B [k, n].
 struct Product {
   const Kernels& kernels;
   View c;
@@ -42,12 +44,32 @@ struct Block {
 struct TileRange {
   Index row_begin, row_end, col_begin, col_end;
 };
-// One thread's tiles. Threads divide the rows, or the columns if there are few rows (decoding). The
-// numbers are the same either way.
-TileRange tiles_of(Index thread, Index threads, Index row_panels, Index col_panels) {
-  if (row_panels >= 4 * threads || row_panels >= col_panels)
-    return {row_panels * thread / threads, row_panels * (thread + 1) / threads, 0, col_panels};
-  return {0, row_panels, col_panels * thread / threads, col_panels * (thread + 1) / threads};
+
+// How the grid is cut into parts that threads claim. The numbers are the same whatever the cut.
+struct Parts {
+  Index row_panels, col_panels;  // of the grid
+  Index row_step, col_step;      // of a part
+  Index across() const { return div_up(col_panels, col_step); }
+  Index count() const { return div_up(row_panels, row_step) * across(); }
+  TileRange operator[](Index part) const {
+    const Index i = part / across() * row_step, j = part % across() * col_step;
+    return {i, std::min(i + row_step, row_panels), j, std::min(j + col_step, col_panels)};
+  }
+};
+
+// Several parts for each thread, which even out what the threads can do: of few row panels, so that
+// A's stay in the second-level cache, and where there are few rows (decoding) of few columns.
+Parts parts_of(Index row_panels, Index col_panels, Index tile_work, Index threads) {
+  constexpr Index kPartsPerThread = 8;
+  if (threads == 1) return {row_panels, col_panels, row_panels, col_panels};
+  const Index wanted = kPartsPerThread * threads;
+  Parts parts{row_panels, col_panels, 0, col_panels};
+  parts.row_step = std::clamp(row_panels / wanted, Index{1}, kBlockRowPanels);
+  const Index least = div_up(kMinPartWork, tile_work * parts.row_step);
+  if (const Index down = div_up(row_panels, parts.row_step); down < wanted)
+    parts.col_step =
+        std::clamp(col_panels * down / wanted, std::min(least, col_panels), col_panels);
+  return parts;
 }
 
 // B's panels for one block.
@@ -101,17 +123,10 @@ void multiply_tiles(const Product& p, const Block& block, const TileRange& tiles
   }
 }
 
-// A thread alone must not wait: it may be in a team of an outer region.
-void wait_for_all(Index threads) {
-  if (threads > 1) {
-#pragma omp barrier
-  }
-}
-
 // With few rows, packing B does not pay if it can be read in place: whole panels of columns, one
 // number per word.
 bool can_read_in_place(const Kernels& kernels, View c, const Factor& b) {
-  return b.packed == nullptr && !b.narrow.is_narrow() && b.layout == Layout::kKDownRows &&
+  return !b.is_packed() && !b.narrow.is_narrow() && b.layout == Layout::kKDownRows &&
          kernels.depth == 1 && !kernels.rounds && c.rows <= 2 * kernels.rows &&
          c.cols % kernels.cols == 0;
 }
@@ -122,22 +137,21 @@ Word* packed_panels(const Product& p, const Block& group, Index k0) {
   return p.packed_b + padded_n * p.kernels.words(k0 - group.k0);
 }
 
-// Packs this thread's part of B's panels for every block of k in the group.
-void pack_group(const Product& p, const Block& group, Index thread, Index threads) {
+// Packs B's panels for every block of k in the group.
+void pack_group(const Product& p, const Block& group, bool alone) {
   const Index col_panels = div_up(group.n1 - group.n0, p.kernels.cols);
-  const Index begin = col_panels * thread / threads, end = col_panels * (thread + 1) / threads;
   const Index q0 = group.n0 / p.kernels.cols;
-  for (Index k0 = group.k0; k0 < group.k1; k0 += p.kernels.block_k()) {
-    const Index k1 = std::min(k0 + p.kernels.block_k(), group.k1);
-    Word* to = packed_panels(p, group, k0) + begin * p.kernels.panel_b_words(k1 - k0);
-    pack_b(to, p.kernels, p.b, p.c.cols, q0 + begin, q0 + end, k0, k1);
-  }
+  for_ranges(col_panels, !alone, [&](Index begin, Index end) {
+    for (Index k0 = group.k0; k0 < group.k1; k0 += p.kernels.block_k()) {
+      const Index k1 = std::min(k0 + p.kernels.block_k(), group.k1);
+      Word* to = packed_panels(p, group, k0) + begin * p.kernels.panel_b_words(k1 - k0);
+      pack_b(to, p.kernels, p.b, p.c.cols, q0 + begin, q0 + end, k0, k1);
+    }
+  });
 }
 
-// Adds to this thread's tiles of C, for every block of k in the group in turn.
-void multiply_group(const Product& p, const Block& group, Index thread, Index threads) {
-  const TileRange tiles = tiles_of(thread, threads, div_up(p.c.rows, p.kernels.rows),
-                                   div_up(group.n1 - group.n0, p.kernels.cols));
+// Adds to these tiles of C, for every block of k in the group in turn.
+void multiply_part(const Product& p, const Block& group, const TileRange& tiles) {
   for (Index k0 = group.k0; k0 < group.k1; k0 += p.kernels.block_k()) {
     const Index k1 = std::min(k0 + p.kernels.block_k(), group.k1);
     PanelsB panels{nullptr, p.kernels.panel_b_words(k1 - k0), p.kernels.b_step};
@@ -145,33 +159,30 @@ void multiply_group(const Product& p, const Block& group, Index thread, Index th
       panels.first = packed_panels(p, group, k0);
     else if (p.reads_b_in_place)
       panels = {p.b.matrix.row(k0) + group.n0, p.kernels.cols, p.b.matrix.stride};
+    else if (p.b.panels != nullptr)
+      panels = {
+          p.b.panels->first + group.n0 / p.kernels.cols * p.b.panels->apart + k0 * p.kernels.cols,
+          p.b.panels->apart, p.kernels.cols};
     else
       panels = {p.b.packed->panels(k0, group.n0), p.b.packed->panel_words(k0), p.kernels.b_step};
     multiply_tiles(p, {group.n0, group.n1, k0, k1}, tiles, panels);
   }
 }
 
-// One thread's part of the product.
-void compute_part(const Product& p, Index thread, Index threads) {
-  for (Index n0 = 0; n0 < p.c.cols; n0 += kBlockCols) {
-    const Index n1 = std::min(n0 + kBlockCols, p.c.cols);
-    for (Index k0 = 0; k0 < p.k; k0 += p.packed_k) {
-      const Block group{n0, n1, k0, std::min(k0 + p.packed_k, p.k)};
-      if (p.packed_b != nullptr) {
-        pack_group(p, group, thread, threads);
-        wait_for_all(threads);
-      }
-      multiply_group(p, group, thread, threads);
-      if (p.packed_b != nullptr) wait_for_all(threads);
-    }
-  }
+void multiply_group(const Product& p, const Block& group, bool alone) {
+  const Kernels& kernels = p.kernels;
+  const Index tile_work = std::min(p.c.rows, kernels.rows) * kernels.cols * (group.k1 - group.k0);
+  const Parts parts =
+      parts_of(div_up(p.c.rows, kernels.rows), div_up(group.n1 - group.n0, kernels.cols), tile_work,
+               alone ? 1 : threads_here());
+  for_parts(parts.count(), [&](Index part) { multiply_part(p, group, parts[part]); });
 }
 
 // REQUIRES kernels without scales (not int8) unless B is packed.
 void product(const Kernels& kernels, View c, ConstView start, const Factor& a, const Factor& b,
              Index k, const Causal& causal = {}) {
   MINILLM_DCHECK(start.data == nullptr || same_shape(start, c));
-  MINILLM_DCHECK(b.packed != nullptr || kernels.scale_words == 0);
+  MINILLM_DCHECK(b.is_packed() || kernels.scale_words == 0);
   if (c.rows == 0 || c.cols == 0) return;
   if (k == 0) {
     for (Index i = 0; i < c.rows; ++i)
@@ -185,14 +196,17 @@ void product(const Kernels& kernels, View c, ConstView start, const Factor& a, c
   const Index widest = std::min(kBlockCols, div_up(c.cols, kernels.cols) * kernels.cols);
   const Index packed_words = std::max<Index>(1, kBlockCols / widest) * gemm::kBlockWords;
   p.packed_k = packed_words * kernels.depth;
-  if (b.packed == nullptr && !p.reads_b_in_place)
+  if (!b.is_packed() && !p.reads_b_in_place)
     p.packed_b = at_least(t_packed_b, widest * std::min(packed_words, kernels.words(k)));
-  if (omp_in_parallel() || c.rows * c.cols * k < kMinParallelWork) {
-    compute_part(p, 0, 1);
-    return;
+  const bool alone = c.rows * c.cols * k < kMinParallelWork;
+  for (Index n0 = 0; n0 < c.cols; n0 += kBlockCols) {
+    const Index n1 = std::min(n0 + kBlockCols, c.cols);
+    for (Index k0 = 0; k0 < k; k0 += p.packed_k) {
+      const Block group{n0, n1, k0, std::min(k0 + p.packed_k, k)};
+      if (p.packed_b != nullptr) pack_group(p, group, alone);
+      multiply_group(p, group, alone);
+    }
   }
-#pragma omp parallel
-  compute_part(p, omp_get_thread_num(), omp_get_num_threads());
 }
 
 }  // namespace
@@ -202,7 +216,7 @@ double gemm_scratch_bytes(double largest) {
   const Index panels_a = kBlockRowPanels * kernels.panel_a_words() + kPanelSlack;
   // B is packed once, for all threads.
   const double panels_b = std::min<double>(largest, kBlockCols * gemm::kBlockWords);
-  return (static_cast<double>(omp_get_max_threads() * panels_a) + panels_b) * sizeof(Word);
+  return (static_cast<double>(thread_count() * panels_a) + panels_b) * sizeof(Word);
 }
 
 void gemm_nt(View c, ConstView a, const StoredMatrix& b, ConstView start, Precision precision) {
@@ -211,10 +225,11 @@ void gemm_nt(View c, ConstView a, const StoredMatrix& b, ConstView start, Precis
           a.cols);
 }
 
-void gemm_nn(View c, ConstView a, const StoredMatrix& b, ConstView start, Precision precision) {
+void gemm_nn(View c, ConstView a, const StoredMatrix& b, ConstView start, Precision precision,
+             Causal causal) {
   MINILLM_DCHECK(c.rows == a.rows && c.cols == b.cols() && a.cols == b.rows());
   product(gemm::kernels(precision), c, start, {a, Layout::kRowsAlongK}, {b, Layout::kKDownRows},
-          a.cols);
+          a.cols, causal);
 }
 
 void gemm_tn(View c, ConstView a, ConstView b, ConstView start, Precision precision,
@@ -227,6 +242,29 @@ void gemm_tn(View c, ConstView a, ConstView b, ConstView start, Precision precis
 void gemm_packed(View c, ConstView a, const PackedMatrix& b, ConstView start, Causal causal) {
   MINILLM_DCHECK(c.rows == a.rows && c.cols <= b.padded_n() && a.cols <= b.k());
   product(b.kernels(), c, start, {a, Layout::kRowsAlongK}, Factor(b), a.cols, causal);
+}
+
+void gemm_panels(View c, ConstView a, const ColumnPanels& b, Causal causal) {
+  const Kernels& kernels = gemm::kernels(Precision::kFloat);
+  MINILLM_DCHECK(c.rows == a.rows && c.cols <= div_up(b.n, kernels.cols) * kernels.cols &&
+                 a.cols <= b.k);
+  product(kernels, c, {}, {a, Layout::kRowsAlongK}, Factor(b), a.cols, causal);
+}
+
+void multiply_rows_by_panels(std::span<const RowByPanel> products, Index k, Index b_step) {
+  const Kernels& kernels = gemm::kernels(Precision::kFloat);
+  Kernels::Single singles[Kernels::kSingles];
+  for (size_t first = 0; first < products.size(); first += std::size(singles)) {
+    const size_t count = std::min(products.size() - first, std::size(singles));
+    for (Index k0 = 0; k0 < k; k0 += kernels.block_k()) {
+      for (size_t i = 0; i < count; ++i) {
+        const RowByPanel& product = products[first + i];
+        singles[i] = {product.c, product.a + k0, product.b + k0 * b_step};
+      }
+      kernels.multiply_singles(singles, static_cast<Index>(count), b_step,
+                               std::min(kernels.block_k(), k - k0), k0 > 0);
+    }
+  }
 }
 
 }  // namespace minillm

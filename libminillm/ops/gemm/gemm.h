@@ -19,6 +19,8 @@
 #ifndef LIBMINILLM_OPS_GEMM_GEMM_H_
 #define LIBMINILLM_OPS_GEMM_GEMM_H_
 
+#include <span>
+
 #include "libminillm/core/matrix.h"
 #include "libminillm/core/stored_matrix.h"
 
@@ -50,10 +52,19 @@ void gemm_nt(View c, ConstView a, const StoredMatrix& b, ConstView start = {},
              Precision precision = Precision::kFloat);
 // C [m, n] = start + A [m, k] B [k, n]         dx = dy W
 void gemm_nn(View c, ConstView a, const StoredMatrix& b, ConstView start = {},
-             Precision precision = Precision::kFloat);
+             Precision precision = Precision::kFloat, Causal causal = {});
 // C [m, n] = start + A [k, m]^T B [k, n]       dW += dy^T x
 void gemm_tn(View c, ConstView a, ConstView b, ConstView start = {},
              Precision precision = Precision::kFloat, Causal causal = {});
+
+// A float matrix B [k, n] that is kept as panels, as its columns come one by one: number (k, j) is
+// first[j / panel * apart + k * panel + j % panel], with `panel` columns of the float kernels.
+struct ColumnPanels {
+  const Real* first = nullptr;
+  Index apart = 0;  // numbers from one panel to the next
+  Index n = 0, k = 0;
+};
+Index columns_of_panel();
 
 // B, packed once for many products. The products' bits are the same as without.
 class PackedMatrix {
@@ -61,6 +72,8 @@ class PackedMatrix {
   // Memory only grows: packing another matrix that is no larger allocates nothing.
   void pack_nt(const StoredMatrix& b, Precision precision = Precision::kFloat);  // B [n, k]: A B^T
   void pack_nn(const StoredMatrix& b, Precision precision = Precision::kFloat);  // B [k, n]: A B
+
+  void pack(const ColumnPanels& b, Precision precision);
 
   Index n() const { return n_; }
   Index panel_cols() const;  // columns of a panel
@@ -82,12 +95,24 @@ class PackedMatrix {
 void gemm_packed(View c, ConstView a, const PackedMatrix& b, ConstView start = {},
                  Causal causal = {});
 
+// The same with panels that are there already.
+void gemm_panels(View c, ConstView a, const ColumnPanels& b, Causal causal = {});
+
+// One of several products of a row by a panel, in float: c[j] = sum_k a[k] b[k * b_step + j] for
+// every column j of a panel. All have the same number of k and the same step.
+struct RowByPanel {
+  Real* c;
+  const Real* a;
+  const Real* b;
+};
+void multiply_rows_by_panels(std::span<const RowByPanel> products, Index k, Index b_step);
+
 // Bytes that products may keep for packing, over all threads, if no factor B has more than
 // `largest` numbers.
 double gemm_scratch_bytes(double largest);
 
 // `start` [m, n] is nothing (C = the product), C itself (C += the product), or another matrix. C
-// must not overlap A or B. Inside an OpenMP region a product runs on the calling thread alone.
+// must not overlap A or B. Inside a part of a loop on several threads a product runs on the calling thread alone.
 
 }  // namespace minillm
 

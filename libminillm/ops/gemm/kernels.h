@@ -69,6 +69,16 @@ struct Kernels {
   void (*multiply_rows)(const Tile& tile, const Word* a, const Word* b, Index word_count);
   void (*multiply_columns)(const Tile& tile, const Word* a, const Word* b, Index word_count);
 
+  // c [cols] = or += a [k] x b [k, cols], whose rows are `b_step` apart, of `count` singles, at most
+  // kSingles. Of float only: null otherwise.
+  struct Single {
+    Real* c;
+    const Real* a;
+    const Real* b;
+  };
+  static constexpr Index kSingles = 4;
+  void (*multiply_singles)(const Single* singles, Index count, Index b_step, Index k, bool add);
+
   // Multiplies and adds in registers only, `rounds` times, and returns how many floating-point
   // operations that was: the most that the processor can do, for measurements.
   double (*peak_flops_probe)(Index rounds);

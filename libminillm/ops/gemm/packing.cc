@@ -1,6 +1,7 @@
 #include "libminillm/ops/gemm/packing.h"
 
-#include <omp.h>
+#include "libminillm/core/check.h"
+#include "libminillm/core/threads.h"
 
 namespace minillm {
 namespace gemm {
@@ -37,7 +38,7 @@ thread_local Arena t_widened;
 
 // The same of a narrow B: a panel at a time is widened, and then packed as any other.
 void pack_narrow_b(Word* to, const Kernels& kernels, const Factor& b, Index begin, Index end,
-                 Index k0, Index k1) {
+                   Index k0, Index k1) {
   Real* const widened = at_least(t_widened, kernels.cols * kernels.block_k());
   const Index panel_words = kernels.panel_b_words(k1 - k0);
   for (; begin < end; begin += kernels.cols, to += panel_words) {
@@ -47,8 +48,7 @@ void pack_narrow_b(Word* to, const Kernels& kernels, const Factor& b, Index begi
         b.narrow.read(k, begin, begin + count, widened + (k - k0) * count);
       kernels.pack_b_columns(to, panel_words, widened, count, count, k1 - k0);
     } else {
-      for (Index j = 0; j < count; ++j)
-        b.narrow.read(begin + j, k0, k1, widened + j * (k1 - k0));
+      for (Index j = 0; j < count; ++j) b.narrow.read(begin + j, k0, k1, widened + j * (k1 - k0));
       kernels.pack_b_rows(to, widened, k1 - k0, count, k1 - k0);
     }
   }
@@ -90,17 +90,35 @@ Index words_before(const Kernels& kernels, Index n, Index k0) {
 void pack_all(Arena& words, const Kernels& kernels, const Factor& b, Index n, Index k) {
   const Index col_panels = div_up(n, kernels.cols);
   Word* to = at_least(words, words_before(kernels, n, k));
-  const bool alone = omp_in_parallel() || n * k < kMinParallelWork;
-#pragma omp parallel for schedule(static) num_threads(alone ? 1 : omp_get_max_threads())
-  for (Index q = 0; q < col_panels; ++q)
+  const auto pack_panel = [&](Index q) {
     for (Index k0 = 0; k0 < k; k0 += kernels.block_k()) {
       const Index k1 = std::min(k0 + kernels.block_k(), k);
       pack_b(to + words_before(kernels, n, k0) + q * kernels.panel_b_words(k1 - k0), kernels, b, n,
              q, q + 1, k0, k1);
     }
+  };
+  for_ranges(col_panels, n * k >= kMinParallelWork, [&](Index begin, Index end) {
+    for (Index q = begin; q < end; ++q) pack_panel(q);
+  });
 }
 
 }  // namespace
+
+Index columns_of_panel() { return gemm::kernels(Precision::kFloat).cols; }
+
+void PackedMatrix::pack(const ColumnPanels& b, Precision precision) {
+  kernels_ = &gemm::kernels(precision), n_ = b.n, k_ = b.k;
+  const Kernels& kernels = *kernels_;
+  MINILLM_DCHECK(kernels.cols == columns_of_panel());
+  Word* const to = at_least(words_, words_before(kernels, n_, k_));
+  for (Index k0 = 0; k0 < k_; k0 += kernels.block_k()) {
+    const Index k1 = std::min(k0 + kernels.block_k(), k_), words = kernels.panel_b_words(k1 - k0);
+    for (Index q = 0; q < div_up(n_, kernels.cols); ++q)
+      kernels.pack_b_columns(to + words_before(kernels, n_, k0) + q * words, words,
+                             b.first + q * b.apart + k0 * kernels.cols, kernels.cols, kernels.cols,
+                             k1 - k0);
+  }
+}
 
 Index PackedMatrix::panel_cols() const { return kernels_->cols; }
 Index PackedMatrix::padded_n() const { return div_up(n_, panel_cols()) * panel_cols(); }

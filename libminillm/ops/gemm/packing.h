@@ -28,12 +28,15 @@ struct Factor {
   ConstView matrix;
   Layout layout = Layout::kRowsAlongK;
   const PackedMatrix* packed = nullptr;
+  const ColumnPanels* panels = nullptr;
   StoredMatrix narrow = {};  // B, where it is kept in bfloat16 or int8; `matrix` is null then
 
   Factor(ConstView matrix_, Layout layout_) : matrix(matrix_), layout(layout_) {}
   Factor(const StoredMatrix& b, Layout layout_) : matrix(b.matrix), layout(layout_), narrow(b) {}
   explicit Factor(const PackedMatrix& b) : packed(&b) {}
+  explicit Factor(const ColumnPanels& b) : panels(&b) {}
 
+  bool is_packed() const { return packed != nullptr || panels != nullptr; }
   // The part of the matrix for rows or columns [begin, end) of the product and [k0, k1).
   ConstView part(Index begin, Index end, Index k0, Index k1) const {
     return layout == Layout::kRowsAlongK ? matrix.row_block(begin, end).col_block(k0, k1)

@@ -1,0 +1,179 @@
+// Loops on several threads: every part once, whatever else happens.
+
+#include "libminillm/core/threads.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "tests/testing/compare.h"
+#include "tests/testing/expect_error.h"
+
+namespace minillm {
+namespace {
+
+using minillm_testing::ThreadCount;
+
+void sleep_ms(int count) { std::this_thread::sleep_for(std::chrono::milliseconds(count)); }
+
+TEST(Threads, EveryPartIsDoneOnce) {
+  for (const int threads : {1, 2, 3, 8}) {
+    const ThreadCount scope(threads);
+    for (const Index parts : {0, 1, 2, 7, 1000})
+      for (int repeat = 0; repeat < 50; ++repeat) {
+        std::vector<int> done(static_cast<size_t>(parts));
+        for_parts(parts, [&](Index part) { ++done[static_cast<size_t>(part)]; });
+        EXPECT_EQ(done, std::vector<int>(done.size(), 1));
+      }
+  }
+}
+
+TEST(Threads, RangesMakeUpTheWhole) {
+  for (const int threads : {1, 3}) {
+    const ThreadCount scope(threads);
+    for (const Index count : {0, 1, 5, 12, 13, 1001}) {
+      std::vector<int> done(static_cast<size_t>(count));
+      for_ranges(count, true, [&](Index begin, Index end) {
+        EXPECT_LT(begin, end);
+        for (Index i = begin; i < end; ++i) ++done[static_cast<size_t>(i)];
+      });
+      EXPECT_EQ(done, std::vector<int>(done.size(), 1));
+    }
+  }
+}
+
+TEST(Threads, AllOfThemWork) {
+  const ThreadCount scope(3);
+  std::mutex mutex;
+  std::set<std::thread::id> seen;
+  for_parts(30, [&](Index) {
+    sleep_ms(5);
+    const std::scoped_lock lock(mutex);
+    seen.insert(std::this_thread::get_id());
+  });
+  EXPECT_EQ(seen.size(), 3u);
+}
+
+TEST(Threads, AFewerNumberIsKept) {
+  for (const int threads : {4, 2}) {
+    const ThreadCount scope(threads);
+    std::atomic<int> now = 0, most = 0;
+    for_parts(20, [&](Index) {
+      const int own = ++now;
+      for (int seen = most; own > seen && !most.compare_exchange_weak(seen, own);) continue;
+      sleep_ms(3);
+      --now;
+    });
+    EXPECT_EQ(most, threads);
+  }
+}
+
+// A thread whose core is taken away holds up what it has claimed, and no more.
+TEST(Threads, AThreadThatIsHeldUpHoldsUpOnePart) {
+  const ThreadCount scope(2);
+  const std::thread::id own = std::this_thread::get_id();
+  std::atomic<int> of_other = 0, of_own = 0;
+  for_parts(100, [&](Index) {
+    if (std::this_thread::get_id() == own) {
+      ++of_own;
+      sleep_ms(1);
+    } else {
+      ++of_other;
+      sleep_ms(60);
+    }
+  });
+  EXPECT_EQ(of_own + of_other, 100);
+  EXPECT_LE(of_other, 20);
+}
+
+TEST(Threads, ALoopInsideAPartRunsOnItsThread) {
+  const ThreadCount scope(2);
+  std::atomic<int> sum = 0;
+  for_parts(4, [&](Index) {
+    EXPECT_EQ(threads_here(), 1);
+    const auto own = std::this_thread::get_id();
+    for_parts(10, [&](Index) {
+      EXPECT_EQ(std::this_thread::get_id(), own);
+      ++sum;
+    });
+  });
+  EXPECT_EQ(sum, 40);
+  EXPECT_EQ(threads_here(), 2);
+}
+
+TEST(Threads, SeveralCallersHaveTheirLoopsDone) {
+  const ThreadCount scope(3);
+  std::vector<long> sums(4);
+  std::vector<std::thread> callers;
+  for (long& sum : sums)
+    callers.emplace_back([&sum] {
+      for (int repeat = 0; repeat < 500; ++repeat) {
+        std::vector<long> values(64);
+        for_parts(64, [&](Index i) { values[static_cast<size_t>(i)] = i; });
+        for (const long value : values) sum += value;
+      }
+    });
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(sums, std::vector<long>(4, 500L * 64 * 63 / 2));
+}
+
+TEST(Threads, AnExceptionArrivesWhenAllHaveEnded) {
+  const ThreadCount scope(3);
+  for (int repeat = 0; repeat < 20; ++repeat) {
+    std::atomic<int> done = 0;
+    EXPECT_ERROR(parallel_for(40,
+                              [&](size_t i) {
+                                ++done;
+                                if (i % 10 == 3) throw Error("part " + std::to_string(i));
+                              }),
+                 "part ");
+    EXPECT_EQ(done, 40);
+  }
+}
+
+TEST(Threads, AChildOfForkHasItsOwn) {
+  const ThreadCount scope(3);
+  for_parts(100, [](Index) {});
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);
+    std::mutex mutex;
+    std::set<std::thread::id> seen;
+    for_parts(30, [&](Index) {
+      sleep_ms(5);
+      const std::scoped_lock lock(mutex);
+      seen.insert(std::this_thread::get_id());
+    });
+    _exit(seen.size() == 3 ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+TEST(Threads, TheEnvironmentsNumberIsChecked) {
+  const char* before = std::getenv("OMP_NUM_THREADS");
+  const std::string kept = before == nullptr ? "" : before;
+  for (const char* bad : {"0", "-2", "many", "2x", "5000", "1e2"}) {
+    setenv("OMP_NUM_THREADS", bad, 1);
+    EXPECT_ERROR(expect_usable_threads(),
+                 std::string("threads: expected 1 to 1024, got ") + bad + " (OMP_NUM_THREADS)");
+  }
+  for (const char* good : {"", "1", "16", "4,2"}) {
+    setenv("OMP_NUM_THREADS", good, 1);
+    expect_usable_threads();
+  }
+  if (before == nullptr)
+    unsetenv("OMP_NUM_THREADS");
+  else
+    setenv("OMP_NUM_THREADS", kept.c_str(), 1);
+}
+
+}  // namespace
+}  // namespace minillm
