@@ -142,10 +142,64 @@ std::vector<std::string> place_thoughts(const ChatTemplate& format, Messages& me
   return written;
 }
 
+// What the first system prompt says of modes, and the rest of it.
+struct ModalPrompt {
+  bool thinks;
+  bool alone;  // nothing else is said
+  std::string text;
+};
+
+ModalPrompt read_modes(const ReasoningModes& modes, const std::string& system) {
+  const auto has = [&](std::string_view word) { return system.find(word) != system.npos; };
+  std::string text = system;
+  const auto erase = [&](std::string_view word) {
+    for (size_t i = 0; (i = text.find(word, i)) != text.npos;) text.erase(i, word.size());
+    text = jinja_strip(text, false, true);
+  };
+  const bool thinks = !has("/no_think") && (has("/think") || modes.thinks);
+  const bool alone = has("/system_override");
+  for (const char* word : {"/no_think", "/think"}) erase(word);
+  if (alone) erase("/system_override");
+  return {thinks, alone, std::move(text)};
+}
+
+// The first system turn of a template with modes.
+void say_modes(TurnBody& body, const ReasoningModes& modes, const ModalPrompt& prompt) {
+  body.content(modes.before + (prompt.thinks ? "/think" : "/no_think") + modes.after);
+  body.content(!prompt.text.empty() ? prompt.text
+               : prompt.thinks      ? modes.thinking_prompt
+                                    : modes.silent_prompt);
+  body.content(modes.after_prompt);
+}
+
+// A system turn of such a template. Those after the first, of which no published text knows, are
+// prompts and nothing else.
+TurnBody modal_system(const ChatTemplate& format, const Message& message, bool first) {
+  const ModalPrompt prompt = read_modes(*format.modes, first ? message.content : "");
+  const bool declares = !message.tools.empty();
+  MINILLM_CHECK(!prompt.alone || !declares,
+                "chat template '{}': declares tools beside a system prompt: expected one without "
+                "/system_override",
+                format.id);
+  TurnBody body(format.tools);
+  const bool says_modes = first && !prompt.alone;
+  if (says_modes)
+    say_modes(body, *format.modes, prompt);
+  else
+    body.content((first ? prompt.text : message.content) +
+                 (declares ? format.modes->after_prompt : ""));
+  body.declare(message.tools);
+  if (says_modes && !declares) return body;
+  body.control(format.answer_end());
+  for (const TurnPart& part : format.turn(Role::kAssistant).next) body.content(part.text);
+  return body;
+}
+
 TurnBody body_of(const ChatTemplate& format, const Message& message,
                  const std::string& thoughts = "") {
   const bool trims = format.trims || (format.trims_answers && message.role == Role::kAssistant);
-  const std::string text = trims ? trimmed(message.content) : message.content;
+  std::string text = trims ? trimmed(message.content) : message.content;
+  if (format.modes && message.role == Role::kAssistant) text = jinja_strip(text, true, false, "\n");
   const std::string& before = format.turn(message.role).before;
   TurnBody body(format.tools);
   if (message.role == Role::kTool) {
@@ -184,6 +238,7 @@ std::vector<WrittenTurn> lay_out(const ChatTemplate& format, const Messages& giv
   add_default_system(format, messages);
   const std::vector<std::string> thoughts = place_thoughts(format, messages);
   messages = with_folded_system(format, messages);
+  const std::string modal_opening = format.modes ? answer_opening(format, messages) : "";
   std::vector<WrittenTurn> turns;
   for (size_t i = 0; i < messages.size(); ++i) {
     const Message& message = messages[i];
@@ -195,13 +250,25 @@ std::vector<WrittenTurn> lay_out(const ChatTemplate& format, const Messages& giv
     }
     // Templates that put a system prompt elsewhere, which moves messages, do not think.
     std::string opening, begin = format.thinks ? thoughts[i] : "";
-    if (i + 1 == messages.size() && !format.no_thoughts.empty()) std::swap(opening, begin);
-    TurnBody body = body_of(format, message, begin);
+    if (message.role == Role::kAssistant) opening = modal_opening;
+    if (!format.modes && i + 1 == messages.size() && !format.no_thoughts.empty())
+      std::swap(opening, begin);
+    TurnBody body = format.modes && message.role == Role::kSystem
+                        ? modal_system(format, message, i == 0)
+                        : body_of(format, message, begin);
     if (message.role == Role::kSystem) body.put_before(std::exchange(environment, ""));
     turns.push_back({&format.turn(message.role), message.role, std::move(opening), std::move(body),
                      message.role == Role::kAssistant && message.supervised});
   }
   return turns;
+}
+
+std::string answer_opening(const ChatTemplate& format, const Messages& messages) {
+  if (!format.modes) return format.no_thoughts;
+  const bool says = !messages.empty() && messages.front().role == Role::kSystem;
+  return read_modes(*format.modes, says ? messages.front().content : "").thinks
+             ? ""
+             : format.no_thoughts;
 }
 
 TurnBody answer_body(const ChatTemplate& format, const Message& answer) {

@@ -90,7 +90,7 @@ RenderedSequence render(const Tokenizer& tokenizer, const std::vector<Message>& 
   }
   if (open) {
     writer.parts(format.turn(Role::kAssistant).header);
-    writer.text(format.no_thoughts);
+    writer.text(answer_opening(format, messages));
   }
   sequence.tokens = std::move(writer.tokens);
   sequence.supervised.resize(sequence.tokens.size(), 0);
@@ -121,7 +121,7 @@ std::string chat_template_text(const ChatTemplate& format, const std::vector<Mes
   }
   if (open) {
     append(format.turn(Role::kAssistant).header);
-    text += format.no_thoughts;
+    text += answer_opening(format, messages);
   }
   return text;
 }

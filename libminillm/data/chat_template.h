@@ -15,9 +15,11 @@
 //                    <start_of_turn>model\nCONTENT<end_of_turn>
 //
 //   smollm-2, qwen-2.5, qwen-3: as chatml, the first two with a system prompt of their own;
-//   qwen-3-no-think: as qwen-3 where thinking is switched off; llama-3.1 (and 3.2): as llama-3;
-//   mistral-v3: <s>[INST] CONTENT[/INST] CONTENT</s>; mistral-nemo: the same without the spaces.
-//   All but smollm-2 with tools (data/tool_format.h)
+//   qwen-3-no-think: as qwen-3 where thinking is switched off; smollm-3: as chatml after a system
+//   turn that always is there and says whether to think; smollm-3-no-think: the same where thinking
+//   is switched off; llama-3.1 (and 3.2): as llama-3; mistral-v3: <s>[INST] CONTENT[/INST]
+//   CONTENT</s>; mistral-nemo: the same without the spaces. All but smollm-2 with tools
+//   (data/tool_format.h)
 //
 // (What takes two lines here is one text.) The first is what this library teaches. It encodes every
 // content with a space in front, so that its first word is the same token as in running text
@@ -64,6 +66,17 @@ struct TurnFormat {
   std::vector<Part> next;     // what follows if another message does
 };
 
+// The first system turn of a template that says there whether to think (SmolLM 3): it is always
+// there, `before` + "/think" or "/no_think" + `after` + the prompt + `after_prompt`. If the prompt
+// holds one of these two words, it decides; both are taken off the prompt, and white space at its
+// end. Where it holds "/system_override", the rest of it is all that is written. Only then, or
+// after tools, a control piece ends the turn.
+struct ReasoningModes {
+  bool thinks = true;  // where the prompt does not say
+  std::string before, after, after_prompt;
+  std::string thinking_prompt, silent_prompt;  // where there is no prompt, by mode
+};
+
 struct ChatTemplate {
   std::string id;
   std::string start;                            // the control piece at position 0; empty: none
@@ -76,6 +89,9 @@ struct ChatTemplate {
   bool thinks = false;
   // `thinks`: the thoughts of the answer to come are these, and part of the prompt.
   std::string no_thoughts;
+  // With modes, answers are written as they are, thoughts and all, but for line ends in front.
+  // Where the mode is not to think, `no_thoughts` come before each of them, and are not learned.
+  std::optional<ReasoningModes> modes;
   // If not empty: the system prompt goes, between these, in front of the next user message.
   // `system_last`: of the last one instead, as far as there is one.
   std::string system_begin, system_end;

@@ -108,12 +108,6 @@ JinjaContent plain_content(const std::string& before) {
           "m['content']"};
 }
 
-// As a string in jinja.
-std::string quoted(std::string words) {
-  for (size_t i = 0; (i = words.find('\n', i)) != words.npos;) words.replace(i, 1, "\\n");
-  return "'" + words + "'";
-}
-
 // An answer with its thoughts, as ChatTemplate::thinks describes it; q.last is the index of the
 // last question. `thoughts`: those of an answer that follows it.
 JinjaContent thinking_content(const std::string& thoughts) {
@@ -149,7 +143,7 @@ ChatTemplate qwen3_with(const std::string& id, bool thinks_aloud) {
   t.thinks = true;
   if (!thinks_aloud) t.no_thoughts = "<think>\n\n</think>\n\n";
   write_chatml(t, "");
-  std::string prompt_end = quoted(t.no_thoughts);
+  std::string prompt_end = jinja_quoted(t.no_thoughts);
   t.jinja = chatml_jinja(
       "",
       "{% set q = namespace(last=messages | length - 1) %}{% for m in messages %}"
@@ -161,9 +155,9 @@ ChatTemplate qwen3_with(const std::string& id, bool thinks_aloud) {
       "{{ '<|im_start|>system\\n' + (prompt or '') }}"
       "{% if tools %}{{ '\\n\\n' if prompt else '' }}{% for tool in tools %}"
       "{{ " +
-          quoted(kTools.tools_begin) + " if loop.first else " + quoted(kTools.tools_between) +
-          " }}{{ tool | tojson }}{% endfor %}{{ " + quoted(kTools.tools_end) +
-          " }}{% endif %}{{ '<|im_end|>\\n' }}{% endif %}",
+          jinja_quoted(kTools.tools_begin) + " if loop.first else " +
+          jinja_quoted(kTools.tools_between) + " }}{{ tool | tojson }}{% endfor %}{{ " +
+          jinja_quoted(kTools.tools_end) + " }}{% endif %}{{ '<|im_end|>\\n' }}{% endif %}",
       thinking_content(thinks_aloud ? "thoughts" : "('' if loop.last else thoughts)"),
       prompt_end.substr(1, prompt_end.size() - 2));
   return t;
@@ -217,13 +211,13 @@ ChatTemplate qwen25() {
       "", "",
       "{{ '<|im_start|>system\\n' + (messages[0]['content'] if messages[0]['role'] == 'system' "
       "else " +
-          quoted(*t.default_system) +
+          jinja_quoted(*t.default_system) +
           ") }}"
           "{% if tools %}{% for tool in tools %}"
           "{{ " +
-          quoted(t.tools->tools_begin) + " if loop.first else " + quoted(t.tools->tools_between) +
-          " }}{{ tool | tojson }}{% endfor %}{{ " + quoted(t.tools->tools_end) +
-          " }}{% endif %}{{ '<|im_end|>\\n' }}",
+          jinja_quoted(t.tools->tools_begin) + " if loop.first else " +
+          jinja_quoted(t.tools->tools_between) + " }}{{ tool | tojson }}{% endfor %}{{ " +
+          jinja_quoted(t.tools->tools_end) + " }}{% endif %}{{ '<|im_end|>\\n' }}",
       plain_content(""));
   return t;
 }

@@ -172,11 +172,16 @@ ChatTemplate llama3() {
 
 }  // namespace
 
+std::string jinja_quoted(std::string words) {
+  for (size_t i = 0; (i = words.find('\n', i)) != words.npos;) words.replace(i, 1, "\\n");
+  return "'" + words + "'";
+}
+
 std::span<const ChatTemplate> chat_templates() {
   static const ChatTemplate kTemplates[] = {
-      chatml_space(), chatml(),         zephyr(),  tulu(),       llama2(),
-      llama3(),       qwen25(),         llama31(), mistral_v3(), smollm2(),
-      qwen3(),        qwen3_no_think(), olmo2(),   gemma(),      mistral_nemo()};
+      chatml_space(), chatml(),  zephyr(),       tulu(),    llama2(),          llama3(),
+      qwen25(),       llama31(), mistral_v3(),   smollm2(), qwen3(),           qwen3_no_think(),
+      olmo2(),        gemma(),   mistral_nemo(), smollm3(), smollm3_no_think()};
   return kTemplates;
 }
 

@@ -16,11 +16,17 @@ inline TurnFormat& turn_of(ChatTemplate& t, Role role) {
   return t.turns[static_cast<size_t>(role)];
 }
 
+// As a string in jinja.
+std::string jinja_quoted(std::string words);
+
 // Templates that write tools: chat_template_chatml.cc,
 ChatTemplate chatml_space();  // this library's own
 ChatTemplate qwen25();
 ChatTemplate qwen3();
 ChatTemplate qwen3_no_think();
+// chat_template_smollm3.cc,
+ChatTemplate smollm3();
+ChatTemplate smollm3_no_think();
 // chat_template_tools.cc.
 ChatTemplate llama31();
 ChatTemplate mistral_v3();

@@ -1,10 +1,12 @@
 // Which of the templates a jinja text is: the one that writes the same.
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <span>
 
 #include "libminillm/core/check.h"
+#include "libminillm/data/chat_layout.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/data/jinja.h"
 
@@ -15,27 +17,40 @@ constexpr size_t kLongest = size_t{1} << 18;  // no published template is near i
 
 using Json = nlohmann::ordered_json;
 
-// As Hugging Face's apply_chat_template takes them: arguments are objects, tools stand apart.
-Json message_json(const Message& message) {
+// How an answer's calls are given to a template: as members of the message, as Hugging Face's
+// apply_chat_template takes them; as letters of its content; not at all.
+enum class Calls { kMembers, kContent, kNone };
+
+// Arguments are objects, tools stand apart.
+Json message_json(const ChatTemplate& format, const Message& message, Calls calls) {
   Json json = {{"role", role_name(message.role)}, {"content", message.content}};
+  if (message.role == Role::kTool) json["tool_call_id"] = message.call_id;
+  if (message.calls.empty() || calls == Calls::kNone) return json;
+  if (calls == Calls::kContent) {
+    std::string content;
+    const TurnBody body = answer_body(format, message);
+    for (const TurnPart& part : body.parts()) content += part.text;
+    json["content"] = content;
+    return json;
+  }
   for (const ToolCall& call : message.calls)
     json["tool_calls"].push_back(
         {{"id", call.id},
          {"type", "function"},
          {"function", {{"name", call.name}, {"arguments", Json::parse(call.arguments)}}}});
-  if (message.role == Role::kTool) json["tool_call_id"] = message.call_id;
   return json;
 }
 
-std::optional<std::string> written(std::string_view jinja, const ChatTemplate& format,
-                                   const std::vector<Message>& messages, bool open) {
+std::optional<std::string> written_with(Calls calls, std::string_view jinja,
+                                        const ChatTemplate& format,
+                                        const std::vector<Message>& messages, bool open) {
   Json variables = {{"messages", Json::array()},
                     {"add_generation_prompt", open},
                     {"bos_token", format.start.empty() ? "<s>" : format.start},
                     {"eos_token", "</s>"}};
   for (const Message& message : messages) {
     if (!message.content.empty() || message.tools.empty())
-      variables["messages"].push_back(message_json(message));
+      variables["messages"].push_back(message_json(format, message, calls));
     for (const Tool& tool : message.tools)
       variables["tools"].push_back(Json::parse(tool.declaration));
   }
@@ -46,6 +61,17 @@ std::optional<std::string> written(std::string_view jinja, const ChatTemplate& f
   } catch (const JinjaError&) {
     return std::nullopt;
   }
+}
+
+std::optional<std::string> written(std::string_view jinja, const ChatTemplate& format,
+                                   const std::vector<Message>& messages, bool open) {
+  const auto with = [&](Calls calls) { return written_with(calls, jinja, format, messages, open); };
+  std::optional<std::string> text = with(Calls::kMembers);
+  const bool calls = std::any_of(messages.begin(), messages.end(),
+                                 [](const Message& m) { return !m.calls.empty(); });
+  if (calls && format.tools->calls_are_content && text == with(Calls::kNone))
+    text = with(Calls::kContent);  // it has no other place for them
+  return text;
 }
 
 // White space at the ends of contents shows whether they are trimmed.
@@ -107,6 +133,24 @@ const std::vector<std::vector<Message>>& thinking_probes() {
   return kProbes;
 }
 
+// What switches thinking, and answers with thoughts.
+const std::vector<std::vector<Message>>& mode_probes() {
+  static const std::vector<std::vector<Message>> kProbes = [] {
+    const Message first{Role::kUser, "a"}, second{Role::kUser, "b"},
+        answer{Role::kAssistant, "\n<think>\nc\n</think>\n\nd"};
+    std::vector<std::vector<Message>> probes = {{first, answer, second}};
+    for (const char* system :
+         {"/think", "/no_think", "be /no_think kind /think \n", "be kind\n/think",
+          "x /system_override y ", "/system_override/no_think"})
+      for (const auto& rest : {std::vector{first, answer}, std::vector{first, answer, second}}) {
+        probes.push_back(rest);
+        probes.back().insert(probes.back().begin(), Message{Role::kSystem, system});
+      }
+    return probes;
+  }();
+  return kProbes;
+}
+
 bool writes_the_same(std::string_view jinja, const ChatTemplate& format,
                      const std::vector<std::vector<Message>>& conversations) {
   for (const std::vector<Message>& messages : conversations) {
@@ -164,6 +208,7 @@ const ChatTemplate* recognise_chat_template(std::string_view jinja) {
     const ChatTemplate& format = formats[i];
     if (!writes_the_same(jinja, format, probes())) continue;
     if (format.thinks && !writes_the_same(jinja, format, thinking_probes())) continue;
+    if (format.modes && !writes_the_same(jinja, format, mode_probes())) continue;
     // This library's own was written without tools by its earlier versions.
     const bool all = format.tools == nullptr || format.id == kChatTemplateId ||
                      writes_the_same(jinja, format, tool_probes(*format.tools));

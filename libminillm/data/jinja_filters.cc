@@ -6,6 +6,7 @@
 #include "libminillm/core/strict_json.h"
 #include "libminillm/data/jinja.h"
 #include "libminillm/data/jinja_expression.h"
+#include "libminillm/data/python_literal.h"
 
 namespace minillm {
 namespace {
@@ -129,7 +130,9 @@ Value apply_jinja_filter(const std::string& name, const Value& value,
   expect_arguments(name, arguments, 0);
   if (name == "trim") return jinja_strip(to_text(value), true, true);
   if (name == "length") return value.is_string() ? value.get<std::string>().size() : value.size();
-  if (name == "string") return to_text(value);
+  // As Python's str() has it.
+  if (name == "string")
+    return value.is_structured() ? python_of_json(to_json(value, {})) : to_text(value);
   if (name == "items") return jinja_items(value);
   if (name == "list" && value.is_array()) return value;
   throw JinjaError("a filter that is not understood: " + name);

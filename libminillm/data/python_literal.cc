@@ -7,6 +7,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/core/json_spelling.h"
 #include "libminillm/core/strict_json.h"
+#include "libminillm/core/utf8.h"
 #include "libminillm/data/json_records.h"
 
 namespace minillm {
@@ -103,12 +104,68 @@ size_t end_of_string(std::string_view text, size_t begin, SingleQuote ends) {
   return text.npos;
 }
 
-std::string_view json_name(std::string_view name) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kNames = {
-      {{"True", "true"}, {"False", "false"}, {"None", "null"}}};
-  const auto found =
-      std::find_if(kNames.begin(), kNames.end(), [&](const auto& n) { return n.first == name; });
-  return found == kNames.end() ? name : found->second;
+struct Name {
+  std::string_view python, json;
+};
+constexpr std::array<Name, 3> kNames = {{{"True", "true"}, {"False", "false"}, {"None", "null"}}};
+
+// The name as the other language has it; what is none stays.
+std::string_view renamed(std::string_view name, std::string_view Name::*from,
+                         std::string_view Name::*to) {
+  for (const Name& n : kNames)
+    if (n.*from == name) return n.*to;
+  return name;
+}
+
+// The code point of one character in UTF-8.
+uint32_t code_point(std::string_view character) {
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(character[i]); };
+  if (character.size() == 1) return byte(0);
+  uint32_t code = byte(0) & (0x7Fu >> character.size());
+  for (size_t i = 1; i < character.size(); ++i) code = code << 6 | (byte(i) & 0x3Fu);
+  return code;
+}
+
+// Whether Python writes it as it is: Unicode's categories C and Z, but U+0020, are not printable.
+bool is_printable(uint32_t code) {
+  struct Range {
+    uint32_t first, last;
+  };
+  constexpr Range kOther[] = {
+      {0x00, 0x1F},       {0x7F, 0xA0},       {0xAD, 0xAD},       {0x600, 0x605},
+      {0x61C, 0x61C},     {0x6DD, 0x6DD},     {0x70F, 0x70F},     {0x890, 0x891},
+      {0x8E2, 0x8E2},     {0x1680, 0x1680},   {0x180E, 0x180E},   {0x2000, 0x200F},
+      {0x2028, 0x202F},   {0x205F, 0x206F},   {0x3000, 0x3000},   {0xD800, 0xF8FF},
+      {0xFEFF, 0xFEFF},   {0xFFF0, 0xFFFB},   {0x110BD, 0x110BD}, {0x110CD, 0x110CD},
+      {0x13430, 0x1343F}, {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A}, {0xE0000, 0xE007F},
+      {0xF0000, 0x10FFFF}};
+  return std::none_of(std::begin(kOther), std::end(kOther), [&](const Range& range) {
+    return range.first <= code && code <= range.last;
+  });
+}
+
+// As Python's repr() writes a string.
+std::string python_string(std::string_view text) {
+  const char quote = text.find('\'') != text.npos && text.find('"') == text.npos ? '"' : '\'';
+  std::string literal(1, quote);
+  for (size_t length; !text.empty(); text.remove_prefix(length)) {
+    length = utf8_character_length(text);
+    MINILLM_CHECK(length > 0, "Python's literal: expected UTF-8, got the byte 0x{:02X}",
+                  static_cast<uint8_t>(text[0]));
+    const std::string_view character = text.substr(0, length);
+    const uint32_t code = code_point(character);
+    if (character[0] == quote || character[0] == '\\')
+      (literal += '\\') += character;
+    else if (code == '\n' || code == '\r' || code == '\t')
+      (literal += '\\') += code == '\n' ? 'n' : code == '\r' ? 'r' : 't';
+    else if (is_printable(code))
+      literal += character;
+    else
+      literal += code < 0x100     ? fmt::format("\\x{:02x}", code)
+                 : code < 0x10000 ? fmt::format("\\u{:04x}", code)
+                                  : fmt::format("\\U{:08x}", code);
+  }
+  return literal + quote;
 }
 
 }  // namespace
@@ -124,13 +181,33 @@ std::string json_of_python(std::string_view text, SingleQuote ends) {
       ++end;
     } else if (is_letter(text[i])) {
       while (end < text.size() && is_letter(text[end])) ++end;
-      json += json_name(text.substr(i, end - i));
+      json += renamed(text.substr(i, end - i), &Name::python, &Name::json);
     } else {
       json += text[i];
     }
     i = end;
   }
   return json;
+}
+
+std::string python_of_json(std::string_view json) {
+  std::string text;
+  for (size_t i = 0; i < json.size();) {
+    size_t end = i + 1;
+    if (json[i] == '"') {
+      end = end_of_string(json, i, SingleQuote::kBeforePunctuation);
+      MINILLM_CHECK(end != json.npos, "JSON: a string is not closed");
+      ++end;
+      text += python_string(nlohmann::json::parse(json.substr(i, end - i)).get<std::string>());
+    } else if (is_letter(json[i])) {
+      while (end < json.size() && is_letter(json[end])) ++end;
+      text += renamed(json.substr(i, end - i), &Name::json, &Name::python);
+    } else {
+      text += json[i];
+    }
+    i = end;
+  }
+  return text;
 }
 
 }  // namespace minillm

@@ -5,6 +5,7 @@
 #include "libminillm/core/check.h"
 #include "libminillm/core/strict_json.h"
 #include "libminillm/core/utf8.h"
+#include "libminillm/data/python_literal.h"
 
 namespace minillm {
 namespace {
@@ -22,6 +23,8 @@ std::string spelled(ToolFormat::Spelling spelling, const Tool& tool) {
       return tool_signature(tool);
     case ToolFormat::Spelling::kJson:
       return tool.declaration;
+    case ToolFormat::Spelling::kPython:
+      return python_of_json(tool.declaration);
     case ToolFormat::Spelling::kIndentedJson:
       break;
   }

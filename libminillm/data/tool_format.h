@@ -5,6 +5,8 @@
 //   Qwen 2.5        # Tools ... <tools> JSON, a line each </tools> ...
 //                   <tool_call>\n{"name": "add", "arguments": {"a": 1, "b": 2}}\n</tool_call>
 //                   (in a user turn) <tool_response>\n3\n</tool_response>
+//   SmolLM 3        ### Tools ... <tools> Python's dictionaries, a line each </tools> ...
+//                   calls as Qwen 2.5, results as a user's turns
 //   Llama 3.1       JSON, indented, in the first question
 //                   {"name": "add", "parameters": {"a": 1, "b": 2}}
 //                   (in a turn of ipython) "3"
@@ -37,7 +39,7 @@ struct TurnPart {
 };
 
 struct ToolFormat {
-  enum class Spelling { kSignature, kJson, kIndentedJson };
+  enum class Spelling { kSignature, kJson, kIndentedJson, kPython };
   // The message that declares them: the system's, the first question, or one before the last
   // question.
   enum class Place { kSystem, kFirstUser, kBeforeLastUser };
@@ -53,9 +55,11 @@ struct ToolFormat {
   // An answer's calls, after its text, if it has one.
   std::string calls_begin, call_begin, call_end, calls_between, calls_end;
   std::string arguments_key = "arguments";
-  std::string after_text;   // between the text and the calls
-  bool takes_text = true;   // false: an answer is a text or calls
-  bool takes_many = true;   // false: one call
+  std::string after_text;  // between the text and the calls
+  bool takes_text = true;  // false: an answer is a text or calls
+  bool takes_many = true;  // false: one call
+  // The published text takes an answer's calls as letters of its content, written as here.
+  bool calls_are_content = false;
   bool writes_ids = false;  // of calls and results, nine letters and digits
 
   std::string result_begin, result_end;
@@ -78,6 +82,7 @@ class TurnBody {
   void declare(const std::vector<Tool>& tools);
   void call(const std::vector<ToolCall>& calls);
   void result(const Message& result);
+  void control(std::string_view piece) { add(piece, true); }
   void put_before(const std::string& text);
 
   const std::vector<TurnPart>& parts() const { return parts_; }

@@ -43,7 +43,7 @@ std::vector<Tokenizer> tokenizers() {
   for (const Tokenizer& base : {test_tokenizer(), Tokenizer::from_bytes(marked, "test"),
                                 tokenizer_for_all_templates(test_tokenizer(), false),
                                 tokenizer_for_all_templates(test_tokenizer(), true)})
-    for (const char* id : {"chatml-space-v1", "qwen-2.5", "llama-3.1", "mistral-v3"}) {
+    for (const char* id : {"chatml-space-v1", "qwen-2.5", "llama-3.1", "mistral-v3", "smollm-3"}) {
       const ChatTemplate& format = chat_template_named(id);
       const auto& header = format.turn(Role::kUser).header;
       if (std::all_of(header.begin(), header.end(), [&](const TurnFormat::Part& part) {

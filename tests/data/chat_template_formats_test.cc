@@ -7,6 +7,7 @@
 
 #include "libminillm/core/error.h"
 #include "libminillm/core/file.h"
+#include "libminillm/data/chat_layout.h"
 #include "libminillm/data/chat_template.h"
 #include "libminillm/data/dataset_reader.h"
 #include "libminillm/data/jinja.h"
@@ -61,6 +62,13 @@ std::vector<std::vector<Message>> conversations_of(const ChatTemplate& format) {
                    {Role::kAssistant, "<think>\n\nso 1\n\n2\n</think>\n\n\na\n"},
                    {Role::kUser, "</think>r"},
                    {Role::kAssistant, "<think>so</think>b"}});
+  if (format.modes)
+    for (const char* system : {"/think", "be /no_think kind \n", "x /system_override /no_think"})
+      all.push_back({{Role::kSystem, system},
+                     {Role::kUser, "q"},
+                     {Role::kAssistant, "\n<think>\nso\n</think>\na\n"},
+                     {Role::kUser, "r"},
+                     {Role::kAssistant, "b"}});
   if (format.tools == nullptr) return all;
   for (const char* system : {"be kind", ""}) {
     std::vector<Message>& messages =
@@ -75,13 +83,26 @@ std::vector<std::vector<Message>> conversations_of(const ChatTemplate& format) {
   return all;
 }
 
+// An answer's text with its calls, as a published text takes them that knows no other place.
+std::string content_with_calls(const ChatTemplate& format, const Message& answer) {
+  std::string content;
+  const TurnBody body = answer_body(format, answer);
+  for (const TurnPart& part : body.parts()) content += part.text;
+  return content;
+}
+
 // As Hugging Face's apply_chat_template takes them.
-ordered_json messages_of(const std::vector<Message>& messages) {
+ordered_json messages_of(const ChatTemplate& format, const std::vector<Message>& messages,
+                         bool published) {
   ordered_json json = ordered_json::array();
   for (const Message& m : messages) {
     if (m.content.empty() && !m.tools.empty()) continue;
     ordered_json& message =
         json.emplace_back(ordered_json{{"role", role_name(m.role)}, {"content", m.content}});
+    if (published && !m.calls.empty() && format.tools->calls_are_content) {
+      message["content"] = content_with_calls(format, m);
+      continue;
+    }
     for (const ToolCall& call : m.calls)
       message["tool_calls"].push_back(
           {{"id", call.id},
@@ -93,12 +114,13 @@ ordered_json messages_of(const std::vector<Message>& messages) {
   return json;
 }
 
-ordered_json row_of(const ChatTemplate& format, const std::vector<Message>& messages, bool prompt) {
+ordered_json row_of(const ChatTemplate& format, const std::vector<Message>& messages, bool prompt,
+                    bool published) {
   ordered_json tools;
   for (const Message& m : messages)
     for (const Tool& tool : m.tools) tools.push_back(ordered_json::parse(tool.declaration));
   return {{"template", format.id}, {"bos_token", format.start.empty() ? "<s>" : format.start},
-          {"eos_token", "</s>"},   {"messages", messages_of(messages)},
+          {"eos_token", "</s>"},   {"messages", messages_of(format, messages, published)},
           {"tools", tools},        {"add_generation_prompt", prompt}};
 }
 
@@ -112,22 +134,22 @@ bool says_system(const ChatTemplate& format, const std::vector<Message>& message
 // Calls visit(row, jinja, messages) with the inputs of every row: our texts, then published ones.
 template <typename Visit>
 void for_each_row(Visit&& visit) {
-  const auto visit_all = [&](const ChatTemplate& format, const auto& rows_of) {
+  const auto visit_all = [&](const ChatTemplate& format, bool published, const auto& rows_of) {
     for (std::vector<Message> messages : conversations_of(format))
       for (const bool prompt : {false, true}) {
         if (prompt) messages.pop_back();
-        rows_of(row_of(format, messages, prompt), messages);
+        rows_of(row_of(format, messages, prompt, published), messages);
       }
   };
   for (const ChatTemplate& format : chat_templates())
-    visit_all(format, [&](ordered_json row, const std::vector<Message>& messages) {
+    visit_all(format, false, [&](ordered_json row, const std::vector<Message>& messages) {
       row["jinja"] = format.jinja;
       visit(row, format.jinja, messages);
     });
   for (const ordered_json& published : published_templates()) {
     const std::string jinja = published.at("jinja");
     const auto visit_published = [&](const ChatTemplate& format, ordered_json more) {
-      visit_all(format, [&](ordered_json row, const std::vector<Message>& messages) {
+      visit_all(format, true, [&](ordered_json row, const std::vector<Message>& messages) {
         row["published"] = published.at("model");
         row.update(more);
         if (says_system(format, messages)) visit(row, jinja, messages);
@@ -139,6 +161,8 @@ void for_each_row(Visit&& visit) {
       ChatTemplate silent = chat_template_named("qwen-3-no-think");
       silent.thinks = false;  // contents with thoughts would be written
       visit_published(silent, {{"enable_thinking", false}});
+    } else if (format.id == "smollm-3") {
+      visit_published(chat_template_named("smollm-3-no-think"), {{"enable_thinking", false}});
     }
   }
 }
@@ -172,7 +196,8 @@ TEST(ChatTemplateFormats, IdsAndJinjaTextSayTheSame) {
                                    : render_conversation(tokenizer, messages).tokens);
         // The jinja text ends the last turn as if another followed.
         const std::string& end = format.answer_end();
-        EXPECT_EQ(got, prompt ? text : text.substr(0, text.rfind(end)) + end) << format.id;
+        EXPECT_EQ(got, prompt ? text : text.substr(0, text.rfind(end)) + end)
+            << format.id << row.value("published", "");
       });
   EXPECT_EQ(rows, fixture.size());
 }
@@ -201,7 +226,9 @@ TEST(ChatTemplateFormats, SuperviseTheAnswerAndItsEnd) {
       {"qwen-3-no-think", "Marla<|im_end|>"},
       {"olmo-2", "Marla</s>"},
       {"gemma", "Marla<end_of_turn>"},
-      {"mistral-nemo", "Marla</s>"}};
+      {"mistral-nemo", "Marla</s>"},
+      {"smollm-3", "Marla<|im_end|>"},
+      {"smollm-3-no-think", "Marla<|im_end|>"}};
   for (const auto& [id, expected] : kExpected) {
     const Tokenizer tokenizer =
         tokenizer_for_all(false).with_chat_template(chat_template_named(id));
@@ -367,11 +394,65 @@ TEST(ChatTemplateFormats, ThoughtsAreOfTheLastAnswer) {
   EXPECT_EQ(shown("qwen-3-no-think", asked, true), before + "<think>\n\n</think>\n\n");
 }
 
+// The system prompt switches SmolLM 3's thinking, whichever of its templates it is, and for every
+// answer, not only for the last. Empty thoughts are never learned; an answer's own are.
+TEST(ChatTemplateFormats, ModesAreSwitchedByTheSystemPrompt) {
+  const std::vector<Message> chat = {{Role::kUser, "q"},
+                                     {Role::kAssistant, "<think>\nso\n</think>\na"},
+                                     {Role::kUser, "r"},
+                                     {Role::kAssistant, "b"}};
+  const auto parts = [&](const char* id, const std::string& system) {
+    std::vector<Message> messages = chat;
+    if (!system.empty()) messages.insert(messages.begin(), {Role::kSystem, system});
+    const Tokenizer tokenizer =
+        tokenizer_for_all(false).with_chat_template(chat_template_named(id));
+    const RenderedSequence sequence = render_conversation(tokenizer, messages);
+    std::pair<std::string, std::string> text_and_learned;
+    text_and_learned.first = show(tokenizer, sequence.tokens);
+    std::vector<Token> learned;
+    for (size_t i = 0; i < sequence.tokens.size(); ++i)
+      if (sequence.supervised[i]) learned.push_back(sequence.tokens[i]);
+    text_and_learned.second = show(tokenizer, learned);
+    messages.pop_back();
+    EXPECT_TRUE(
+        text_and_learned.first.starts_with(show(tokenizer, render_prompt(tokenizer, messages))))
+        << id << ": " << system;
+    return text_and_learned;
+  };
+  const std::string learned = "<think>\nso\n</think>\na<|im_end|>b<|im_end|>";
+  const std::string empty = "<|im_start|>assistant\n<think>\n\n</think>\n";
+  struct Case {
+    const char* id;
+    std::string system, mode;
+  };
+  for (const auto& [id, system, mode] : {Case{"smollm-3", "", "/think"},
+                                         {"smollm-3", "be kind", "/think"},
+                                         {"smollm-3", "be kind /no_think", "/no_think"},
+                                         {"smollm-3-no-think", "", "/no_think"},
+                                         {"smollm-3-no-think", "be kind", "/no_think"},
+                                         {"smollm-3-no-think", "be kind /think", "/think"}}) {
+    const auto [text, what] = parts(id, system);
+    EXPECT_EQ(what, learned) << id << ": " << system;
+    EXPECT_THAT(text,
+                testing::HasSubstr("Reasoning Mode: " + mode + "\n\n## Custom Instructions\n\n" +
+                                   (system.empty() ? "You are a helpful AI assistant named SmolLM"
+                                                   : "be kind\n\n<|im_start|>user\nq")))
+        << id << ": " << system;
+    const bool silent = mode == "/no_think";
+    EXPECT_EQ(text.find(empty + "<think>\nso") != std::string::npos, silent) << id << system;
+    EXPECT_EQ(text.find(empty + "b") != std::string::npos, silent) << id << system;
+  }
+  EXPECT_TRUE(parts("smollm-3", "only this /system_override")
+                  .first.starts_with(
+                      "<|im_start|>system\nonly this<|im_end|>\n<|im_start|>user\nq<|im_end|>\n"));
+  EXPECT_EQ(parts("smollm-3", "/system_override /no_think").second, learned);
+}
+
 TEST(ChatTemplateFormats, UnknownNamesAndMissingPiecesAreTold) {
   EXPECT_ERROR(chat_template_named("alpaca"),
                "expected one of chatml-space-v1, chatml, zephyr, tulu, llama-2, llama-3, qwen-2.5, "
                "llama-3.1, mistral-v3, smollm-2, qwen-3, qwen-3-no-think, olmo-2, gemma, "
-               "mistral-nemo, got 'alpaca'");
+               "mistral-nemo, smollm-3, smollm-3-no-think, got 'alpaca'");
   EXPECT_ERROR(test_tokenizer().with_chat_template(chat_template_named("llama-3")),
                "the chat template 'llama-3' needs the control piece '<|begin_of_text|>'");
   const Tokenizer none = test_tokenizer().without_chat_template("why not");

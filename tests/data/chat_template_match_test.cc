@@ -140,7 +140,17 @@ TEST(ChatTemplateMatch, WhatWritesSomethingElseIsNotRecognised) {
             end + end + end + open + "{{ strftime_now('%Y') }}",
         std::string("{% for m in messages %}{{ m }}"), std::string("{{"),
         std::string("{% endfor %}"), std::string("{% if %}"), std::string("{{ 'a' * 3 }}"),
-        std::string("<|im_start|><|im_end|>")})
+        std::string("<|im_start|><|im_end|>"),
+        // Mistral v3 as others have put it: blanks around the marks; none before an answer. Neither
+        // says a system prompt.
+        std::string("{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}"
+                    "{{ ' [INST] ' + m['content'] + ' [/INST]' }}"
+                    "{% elif m['role'] == 'assistant' %}"
+                    "{{ ' ' + m['content'] + ' ' + eos_token }}{% endif %}{% endfor %}"),
+        std::string("{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}"
+                    "{{ '[INST] ' + m['content'] + '[/INST]' }}"
+                    "{% elif m['role'] == 'assistant' %}"
+                    "{{ m['content'] + eos_token }}{% endif %}{% endfor %}")})
     EXPECT_EQ(recognise_chat_template(jinja), nullptr) << jinja;
 }
 
@@ -177,6 +187,8 @@ TEST(Jinja, WritesWhatJinjaWrites) {
             "cba3 y|a"},
            {"{% if m is not true and (n == 2) is true %}{{ 'a/b/'.replace('/', '') }}{% endif %}",
             "ab"},
+           {"{{ list | string }}{{ [n, 'it\\'s', none] | string }}{{ word | string }}",
+            "['a', 'b', 'c'][2, \"it's\", None] x "},
            {"{{ 'it\\'s\\n' }}{{ \"%}\" }}{ % {", "it's\n%}{ % {"},
            {"{% if false %}{% for x in unknown.thing() %}{% endfor %}{% elif n < 1 %}a{% endif %}b",
             "b"}})

@@ -69,6 +69,7 @@ const std::vector<Case> kCases = {
     {"qwen-2.5",
      "<tool_call>{\"name\":\"f\",\"arguments\":{\"b\":[{}],\"a\":\"}{\\\"\"}}</tool_call>",
      " | f{\"b\": [{}], \"a\": \"}{\\\"\"}"},
+    {"smollm-3", "So:\n<tool_call>\n{\"name\": \"f\"}\n</tool_call>", "So: | f{}"},
     {"qwen-2.5", "<tool_call>\n{\"name\": \"f\"}\n</tool_call>", " | f{}"},
     {"qwen-2.5", "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>", " | f{}"},
     {"qwen-2.5", "<tool_call>\n{\"arguments\": {\"a\": 1}, \"name\": \"f\"}\n</tool_call>",

@@ -79,6 +79,38 @@ TEST(ToolTemplates, Qwen) {
           "<|im_start|>assistant\n5 at noon<|im_end|>\n<|im_start|>assistant\n");
 }
 
+// What Python's str() writes of the tools; calls as the system turn asks for them, which the
+// published text takes as what an answer says.
+TEST(ToolTemplates, SmolLm3) {
+  const std::string text =
+      chat_template_text(chat_template_named("smollm-3"), tool_conversation(), true);
+  EXPECT_THAT(
+      text,
+      HasSubstr(
+          "## Custom Instructions\n\nbe kind\n\n### Tools\n\nYou may call one or more functions "
+          "to assist with the user query.\nYou are provided with function signatures within "
+          "<tools></tools> XML tags:\n\n<tools>\n"
+          "{'type': 'function', 'function': {'name': 'add', 'description': 'Adds.', "
+          "'parameters': {'type': 'object', 'properties': {'a': {'type': 'integer'}, 'b': "
+          "{'type': 'integer'}}, 'required': ['a', 'b']}}}\n"
+          "{'type': 'function', 'function': {'name': 'clock'}}\n</tools>\n\n"));
+  EXPECT_THAT(
+      text,
+      testing::EndsWith(
+          "</tool_call>\n\n<|im_end|>\n<|im_start|>user\n2 and 3?<|im_end|>\n"
+          "<|im_start|>assistant\nSee:\n"
+          "<tool_call>\n{\"name\": \"add\", \"arguments\": {\"b\": 3.0, \"a\": 2}}\n</tool_call>\n"
+          "<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n</tool_call><|im_end|>\n"
+          "<|im_start|>user\n5<|im_end|>\n<|im_start|>user\nnoon<|im_end|>\n"
+          "<|im_start|>assistant\n5 at noon<|im_end|>\n<|im_start|>assistant\n"));
+  std::vector<Message> messages = tool_conversation();
+  messages[0].content = "/system_override";
+  EXPECT_ERROR(
+      render_conversation(tokenizer_for("smollm-3"), messages),
+      "chat template 'smollm-3': declares tools beside a system prompt: expected one without "
+      "/system_override");
+}
+
 // Trap: a mask that learns what a tool said, or not the end of a call.
 TEST(ToolTemplates, CallsAndTheirEndsAreLearnedAndNothingElse) {
   for (const Tokenizer& tokenizer : {test_tokenizer(), with_marks()}) {
@@ -105,7 +137,8 @@ TEST(ToolTemplates, AConversationMayEndWithACall) {
 
 // Trap: a prompt that training never saw, after a result, too.
 TEST(ToolTemplates, PromptAndAnswerAreTheConversation) {
-  for (const char* id : {"chatml-space-v1", "qwen-2.5", "llama-3.1", "mistral-v3"})
+  for (const char* id :
+       {"chatml-space-v1", "qwen-2.5", "llama-3.1", "mistral-v3", "smollm-3", "smollm-3-no-think"})
     for (const bool prefix : {false, true}) {
       const Tokenizer tokenizer = tokenizer_for(id, prefix);
       const std::vector<Message> all = tool_conversation(chat_template_named(id).tools);
@@ -190,7 +223,7 @@ TEST(ToolTemplates, OurTemplateOfEarlierVersionsIsOurs) {
 
 // The same chats, but calls in another form: chats go on, tools are refused.
 TEST(ToolTemplates, ATemplateWithOtherToolsIsRecognisedWithoutThem) {
-  for (const char* id : {"qwen-2.5", "llama-3.1", "mistral-v3"}) {
+  for (const char* id : {"qwen-2.5", "llama-3.1", "mistral-v3", "smollm-3"}) {
     const ChatTemplate& format = chat_template_named(id);
     EXPECT_EQ(recognise_chat_template(format.jinja), &format);
     // Found by what it writes, not by its letters.
@@ -221,7 +254,7 @@ TEST(ToolTemplates, EveryRowOfGlaiveIsWritten) {
   const auto data =
       read_conversations({minillm_testing::test_data_path("sft/glaive_toolcall_en_demo.json")},
                          BadRecordPolicy::kError);
-  for (const char* id : {"chatml-space-v1", "qwen-2.5", "llama-3.1", "mistral-v3"}) {
+  for (const char* id : {"chatml-space-v1", "qwen-2.5", "llama-3.1", "mistral-v3", "smollm-3"}) {
     const Tokenizer tokenizer = tokenizer_for(id);
     for (const Conversation& conversation : data.records)
       EXPECT_GT(render_conversation(tokenizer, conversation.messages).supervised_count(), 0);

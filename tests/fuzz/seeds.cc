@@ -278,7 +278,7 @@ std::map<std::string, std::vector<std::string>> make_seeds(const std::string& pu
   seeds["tokenizer_model"] = {tokenizer};
   seeds["encode_decode"] = {kText, " \xe2\x96\x81 <|im_start|> </s> \xf0\x9f\x98\x80",
                             std::string("\xff\xc3\x28\0\x01\x02", 6)};
-  for (char kind = 0; kind < 30; ++kind)  // the template, and whether there is a dummy prefix
+  for (char kind = 0; kind < 34; ++kind)  // the template, and whether there is a dummy prefix
     for (const std::string& messages :
          {std::string("\1\5hello\2\3yes\1\14<|im_start|>\2\1b"),
           std::string("\1\5hello\x82\3yes\3\1r\2\1b"), std::string("\0\4role\1\0\2\2ok", 12)})
