@@ -1,6 +1,6 @@
 // Our matrix products against Eigen's, in the shapes of training: the three forms of a linear
-// layer, and the embedded world's layers (N = 2048 rows). Reports GFLOP/s; README.md quotes the
-// medians of repetitions:
+// layer, and the embedded world's layers (N = 2048 rows). Reports GFLOP/s. And a token drawn from
+// 32,000 logits. README.md quotes the medians of repetitions:
 //
 //   kernels_bench --benchmark_repetitions=9 --benchmark_report_aggregates_only=true
 
@@ -10,6 +10,7 @@
 
 #include "libminillm/core/matrix.h"
 #include "libminillm/core/rng.h"
+#include "libminillm/generate/sampler.h"
 #include "libminillm/ops/gemm/gemm.h"
 
 namespace minillm {
@@ -101,6 +102,39 @@ BENCHMARK(input_gradient<By::kOurs>)->Apply(shapes);
 BENCHMARK(input_gradient<By::kEigen>)->Apply(shapes);
 BENCHMARK(weight_gradient<By::kOurs>)->Apply(shapes);
 BENCHMARK(weight_gradient<By::kEigen>)->Apply(shapes);
+
+// A token of V = 32,000; range(0): hundredths of the logits' standard deviation (5: nearly flat;
+// 200 to 400: as models have them).
+void sample(benchmark::State& state, const SamplingConfig& config) {
+  constexpr Index kVocabulary = 32000;
+  Matrix logits(16, kVocabulary);
+  Rng rng(1);
+  for (Real& z : logits.span())
+    z = static_cast<Real>(0.01 * static_cast<double>(state.range(0)) * rng.normal());
+  Sampler sampler(config, kVocabulary);
+  Index row = 0;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(
+        sampler.sample({logits.view().row(row), size_t{kVocabulary}}, {}, rng));
+    row = (row + 1) % logits.rows();
+  }
+}
+
+void widths(benchmark::internal::Benchmark* b) {
+  b->UseRealTime()->Unit(benchmark::kMicrosecond)->MinTime(0.05);
+  for (const int width : {5, 200, 300, 400}) b->Arg(width);
+}
+
+BENCHMARK_CAPTURE(sample, greedy, SamplingConfig{.temperature = 0})->Apply(widths);
+BENCHMARK_CAPTURE(sample, plain, SamplingConfig{.temperature = 1})->Apply(widths);
+BENCHMARK_CAPTURE(sample, top_p_90, SamplingConfig{.temperature = 0.8, .top_p = 0.9})
+    ->Apply(widths);
+BENCHMARK_CAPTURE(sample, top_p_95, SamplingConfig{.temperature = 1, .top_p = 0.95})->Apply(widths);
+BENCHMARK_CAPTURE(sample, top_k_50, SamplingConfig{.temperature = 1, .top_k = 50})->Apply(widths);
+BENCHMARK_CAPTURE(sample, top_k_50_top_p_90,
+                  SamplingConfig{.temperature = 0.8, .top_k = 50, .top_p = 0.9})
+    ->Apply(widths);
+BENCHMARK_CAPTURE(sample, min_p_05, SamplingConfig{.temperature = 1, .min_p = 0.05})->Apply(widths);
 
 }  // namespace
 }  // namespace minillm

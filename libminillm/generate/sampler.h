@@ -5,12 +5,14 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "libminillm/constrain/token_mask.h"
 #include "libminillm/core/real.h"
 #include "libminillm/core/rng.h"
+#include "libminillm/generate/weight_order.h"
 
 namespace minillm {
 
@@ -44,6 +46,9 @@ class Sampler {
   // when greedy. Throws Error if a logit is not finite, or nothing is allowed.
   Token sample(std::span<const Real> logits, std::span<const Token> history, Rng& rng,
                const TokenMask* allowed = nullptr);
+  // The same with `u` for the number drawn: uniform in [0, 1).
+  Token sample(std::span<const Real> logits, std::span<const Token> history, double u,
+               const TokenMask* allowed = nullptr);
 
   // What sample() would draw from: the tokens that pass the filters and their probabilities, which
   // sum to 1. Greedy: one token. Valid until the next call.
@@ -56,18 +61,47 @@ class Sampler {
                                           const TokenMask* allowed = nullptr);
 
  private:
+  // What has passed the filters.
+  enum class Kept {
+    kListed,    // candidates_, divided by their sum
+    kByToken,   // weights from least_ on, drawn in the order of tokens
+    kByWeight,  // the largest weights down to last_, drawn in this order (top-p)
+  };
+
+  void filter(std::span<const Real> logits, std::span<const Token> history,
+              const TokenMask* allowed);
+  // The logits as biased and penalized, which are in weights_ if there is anything to change.
+  std::span<const Real> changed(std::span<const Real> logits, std::span<const Token> history,
+                                const TokenMask* allowed);
   void add_bias();
   void penalize_repetition(std::span<const Token> history);
-  double least_top_k();
+  Real least_top_k();
   void keep_top_p(double all);
-  void keep_min_p();
-  double total() const;
+  bool is_one() const;
+  Token first() const;  // the most probable one
+  Token draw(double u);
+  double sum_from(Real least);
+  std::optional<Token> choose(double u);
+  std::optional<Token> choose_by_token(double u, double margin) const;
+  std::optional<Token> choose_by_weight(double u, double margin);
+  void list();
+  void list_top_p();
+  void divide();
+  double sum_of_listed() const;
 
   SamplingConfig config_;
-  std::vector<Real> scores_;           // [V] the logits, penalized; then relative probabilities
-  std::vector<Real> sorted_;           // [V] scratch of top-k
-  std::vector<Candidate> candidates_;  // probabilities are relative until the last filter has run
-  std::vector<bool> penalized_;        // [V] a token is penalized once, however often it was seen
+  std::vector<Real> weights_;       // [V] relative probabilities; 0 where nothing is allowed
+  std::vector<double> block_sums_;  // scratch: of the weights from a bound on
+  WeightOrder order_;
+  std::vector<TokenWeight> listed_;  // scratch
+  std::vector<Candidate> candidates_;
+  std::vector<bool> penalized_;  // [V] a token is penalized once, however often it was seen
+
+  Kept kept_ = Kept::kListed;
+  Real least_ = 0;
+  TokenWeight last_;
+  double total_ = 0;  // of the weights kept, in some order
+  Index count_ = 0;   // of kByToken
 };
 
 }  // namespace minillm
