@@ -3,10 +3,13 @@
 #include <sentencepiece_processor.h>
 
 #include <algorithm>
+#include <functional>
+#include <span>
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/threads.h"
 #include "libminillm/data/token_model.h"
+#include "libminillm/data/word_cache.h"
 
 namespace minillm {
 namespace {
@@ -30,6 +33,8 @@ class SentencepieceModel final : public TokenModel {
   void encode_part(const sentencepiece::SentencePieceProcessor& encoder, std::string_view text,
                    std::vector<Token>& tokens) const;
   std::vector<std::string_view> divide(std::string_view text) const;
+  void encode_words(std::string_view text, std::vector<Token>& tokens) const;
+  size_t end_of_word(std::string_view text) const;
 
   std::vector<Token> byte_ids_;  // of the 256 byte pieces, if there are any
   // Whether the model keeps every character of the text, as those of train_tokenizer do.
@@ -37,11 +42,12 @@ class SentencepieceModel final : public TokenModel {
   // Whether no piece spans a line end, so that lines can be encoded one by one.
   bool lines_are_separate_ = true;
   // Whether a space begins every piece that holds one after other characters' pieces: then a text
-  // may be divided where a word ends, which one line of a whole corpus needs.
+  // may be divided where a word ends.
   bool words_are_separate_ = true;
   sentencepiece::SentencePieceProcessor processor_;
   // The same without dummy prefix and with every space; only if that is different.
   std::unique_ptr<sentencepiece::SentencePieceProcessor> continuing_;
+  mutable WordCaches caches_;
 };
 
 SentencepieceModel::SentencepieceModel(const std::string& bytes, const std::string& name,
@@ -103,6 +109,34 @@ void SentencepieceModel::encode_part(const sentencepiece::SentencePieceProcessor
   tokens.insert(tokens.end(), ids.begin(), ids.end());
 }
 
+// Word by word: most of a text's words have come before, and no merge leads from one to the next.
+void SentencepieceModel::encode_words(std::string_view text, std::vector<Token>& tokens) const {
+  WordCaches::Lease cache(caches_);
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, end_of_word(text));
+    text.remove_prefix(word.size());
+    const size_t hash = std::hash<std::string_view>()(word);
+    if (const auto known = (*cache).find(word, hash); !known.empty()) {
+      tokens.insert(tokens.end(), known.begin(), known.end());
+      continue;
+    }
+    const size_t begin = tokens.size();
+    encode_part(processor_, word, tokens);
+    (*cache).keep(word, hash, std::span(tokens).subspan(begin));
+  }
+}
+
+// Of the word that a text begins with, the spaces before it included; a line end is one by itself.
+// REQUIRES text.
+size_t SentencepieceModel::end_of_word(std::string_view text) const {
+  if (lines_are_separate_ && text.front() == '\n') return 1;
+  const size_t letter = std::min(text.find_first_not_of(' '), text.size());
+  size_t end = letter;
+  while (end < text.size() && text[end] != ' ' && !(lines_are_separate_ && text[end] == '\n'))
+    ++end;
+  return end;
+}
+
 // Parts that can be encoded separately: each U+2581 alone, and long texts cut at line ends, so that
 // memory stays small and all threads have work.
 std::vector<std::string_view> SentencepieceModel::divide(std::string_view text) const {
@@ -137,6 +171,8 @@ std::vector<Token> SentencepieceModel::encode(std::string_view text, bool contin
     // is spelled in bytes.
     if (parts[i] == kSpaceSymbol)
       for (const char c : kSpaceSymbol) encoded[i].push_back(byte_ids_[static_cast<uint8_t>(c)]);
+    else if (words_are_separate_)
+      encode_words(parts[i], encoded[i]);
     else
       encode_part(processor_, parts[i], encoded[i]);
   });
