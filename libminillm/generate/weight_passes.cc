@@ -1,7 +1,10 @@
 #include "libminillm/generate/weight_passes.h"
 
 #include <algorithm>
-#include <cstring>
+#include <bit>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
 
 #include "libminillm/core/multiversion.h"
 #include "libminillm/ops/elementary.h"
@@ -16,25 +19,27 @@ bool finite_pass(const Real* z, Index size) {  // x - x is 0, or NaN if x is not
   return lane_sum(size, [z](Index v) { return z[v] - z[v]; }) == 0;
 }
 
-MINILLM_MULTIVERSION
-Real largest_pass(const Real* z, Index size) { return max_of(z, size); }
+// Numbers as integers of the same order, and back again: negative numbers have their bits reversed.
+// Compilers vectorise the largest of integers, but not that of numbers.
+using Ordered = std::conditional_t<sizeof(Real) == sizeof(int32_t), int32_t, int64_t>;
+inline Ordered reordered(Ordered bits) {
+  constexpr int kSignBit = 8 * sizeof(Ordered) - 1;
+  return bits ^ ((bits >> kSignBit) & std::numeric_limits<Ordered>::max());
+}
 
-// The lanes are spelled out as in max_of.
 MINILLM_MULTIVERSION
-Real smallest_pass(const Real* z, size_t size) {
-  typedef Real Lanes __attribute__((vector_size(kSumLanes * sizeof(Real))));
-  Real smallest = z[0];
-  size_t i = 0;
-  if (size >= kLanes) {
-    Lanes min, next;
-    std::memcpy(&min, z, sizeof min);
-    for (i = kLanes; i + kLanes <= size; i += kLanes) {
-      std::memcpy(&next, z + i, sizeof next);
-      min = next < min ? next : min;
-    }
-    for (size_t j = 0; j < kLanes; ++j) smallest = std::min(smallest, Real{min[j]});
-  }
-  for (; i < size; ++i) smallest = std::min(smallest, z[i]);
+Ordered largest_pass(const Real* z, size_t size) {
+  Ordered largest = std::numeric_limits<Ordered>::min();
+  for (size_t v = 0; v < size; ++v)
+    largest = std::max(largest, reordered(std::bit_cast<Ordered>(z[v])));
+  return largest;
+}
+
+MINILLM_MULTIVERSION
+Ordered smallest_pass(const Real* z, size_t size) {
+  Ordered smallest = std::numeric_limits<Ordered>::max();
+  for (size_t v = 0; v < size; ++v)
+    smallest = std::min(smallest, reordered(std::bit_cast<Ordered>(z[v])));
   return smallest;
 }
 
@@ -102,11 +107,11 @@ bool all_finite(std::span<const Real> values) {
 }
 
 Real largest_of(std::span<const Real> values) {
-  return largest_pass(values.data(), std::ssize(values));
+  return std::bit_cast<Real>(reordered(largest_pass(values.data(), values.size())));
 }
 
 Real smallest_of(std::span<const Real> values) {
-  return smallest_pass(values.data(), values.size());
+  return std::bit_cast<Real>(reordered(smallest_pass(values.data(), values.size())));
 }
 
 void weigh(std::span<const Real> z, Real largest, Real inverse_temperature,
