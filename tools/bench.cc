@@ -150,7 +150,7 @@ void print_human(const Json& report, const std::string& indent = "") {
 int main(int argc, char** argv) {
   CLI::App app("Measures this machine's limits, and how close training and decoding come to them",
                "minillm-bench");
-  std::string what, size_name = "xs", precision_name = "fp32", data, tokenizer;
+  std::string what, size_name = "xs", precision_name = "fp32", optimizer = "adamw", data, tokenizer;
   int repetitions = 7;
   Index length = 0, rank = 8, streams = 1;
   bool json = false, neighbour = false;
@@ -178,6 +178,9 @@ int main(int argc, char** argv) {
                "train: also beside a process that keeps a core busy, which is started for it");
   app.add_option("--precision", precision_name, "fp32 or bf16; for generate and streams also int8")
       ->check(CLI::IsMember({"fp32", "bf16", "int8"}))
+      ->capture_default_str();
+  app.add_option("--optimizer", optimizer, "train: adamw or muon")
+      ->check(CLI::IsMember({"adamw", "muon"}))
       ->capture_default_str();
   app.add_option("--repetitions", repetitions, "measurements; the median is reported")
       ->check(CLI::Range(1, 1000))
@@ -208,7 +211,8 @@ int main(int argc, char** argv) {
                      {"bf16_gflops", machine.bf16_flops * 1e-9},
                      {"read_gigabytes_per_second", machine.bandwidth * 1e-9}}}};
     report["result"] =
-        what == "train"      ? bench_train(size, precision, neighbour, repetitions, machine)
+        what == "train"
+            ? bench_train(size, precision, {optimizer == "muon", neighbour}, repetitions, machine)
         : what == "lora"     ? bench_lora(size, precision, rank, repetitions)
         : what == "sft"      ? bench_sft(size, precision, repetitions, data, tokenizer)
         : what == "dpo"      ? bench_dpo(size, precision, repetitions)

@@ -55,9 +55,13 @@ double median_seconds(int repetitions, Body&& body) {
   return median(times);
 }
 
+struct TrainingKind {
+  bool muon = false;       // the optimizer; else AdamW
+  bool neighbour = false;  // also beside a process that keeps a core busy
+};
 // Steps of pretraining; of LoRA beside full ones; of SFT on the conversations of `data`; of DPO
 // with shared prompts; of reinforcement learning, rollouts and training apart.
-Json bench_train(const Size& size, Precision precision, bool neighbour, int repetitions,
+Json bench_train(const Size& size, Precision precision, TrainingKind kind, int repetitions,
                  const Machine& machine);
 Json bench_sft(const Size& size, Precision precision, int repetitions, const std::string& data,
                const std::string& tokenizer_path);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <numeric>
+#include <optional>
 
 #include "libminillm/core/rng.h"
 #include "libminillm/data/dataset_reader.h"
@@ -17,8 +18,8 @@
 #include "libminillm/nn/trainable.h"
 #include "libminillm/objectives/next_token.h"
 #include "libminillm/objectives/preference.h"
-#include "libminillm/optim/adamw.h"
 #include "libminillm/optim/grad_norm.h"
+#include "libminillm/optim/optimizer.h"
 #include "libminillm/rl/policy_batches.h"
 #include "libminillm/stage/conversation_dataset.h"
 #include "tools/bench.h"
@@ -43,15 +44,15 @@ TokenBatch random_batch(const Size& size, Rng& rng) {
 // A model and all that a training step needs.
 struct Training {
   Model model;
-  AdamW adamw;
+  Optimizer optimizer;
   Workspace workspace;
   Index steps = 0;
 
   // `rank`: of an adapter that is trained instead of the model; 0: none.
   Training(const ModelConfig& config, Precision precision, Index rows, Index targets,
-           Index rank = 0)
+           Index rank = 0, const std::optional<MuonConfig>& muon = {})
       : model(initialized(config, precision, rank)),
-        adamw(*trainable().tensors, {}),
+        optimizer(*trainable().tensors, {.adamw = {}, .muon = muon}),
         workspace(config, rows, targets, Workspace::Mode::kTraining, model.inner_states()) {}
   static Model initialized(const ModelConfig& config, Precision precision, Index rank) {
     Model model(config);
@@ -78,7 +79,8 @@ struct Training {
   void update(double scale) {
     const Trainable what = trainable();
     const double norm = scale * l2_norm(what.gradients);
-    adamw.update(what.parameters, what.gradients, scale * std::min(1.0, 1 / norm), 3e-4, ++steps);
+    optimizer.update(what.parameters, what.gradients, scale * std::min(1.0, 1 / norm), 3e-4,
+                     ++steps);
   }
 };
 
@@ -103,32 +105,26 @@ class BusyNeighbour {
 
 }  // namespace
 
-Json bench_train(const Size& size, Precision precision, bool neighbour, int repetitions,
+Json bench_train(const Size& size, Precision precision, TrainingKind kind, int repetitions,
                  const Machine& machine) {
   Rng rng(1);
   const TokenBatch batch = random_batch(size, rng);
-  Training training(size.model(), precision, batch.rows(), batch.target_count());
-  std::vector<double> alone, beside;
-  for (int i = 0; i <= repetitions; ++i) {
-    const double begin = now();
-    training.step(batch);
-    const double middle = now();
-    if (neighbour) {
-      const BusyNeighbour process;
-      training.step(batch);
-      if (i > 0) beside.push_back(now() - middle);
-    }
-    if (i > 0) alone.push_back(middle - begin);
-  }
-  const double seconds = median(alone), tokens = static_cast<double>(batch.rows()) / seconds;
-  Json result = {{"tokens_per_second", tokens},
+  Training training(size.model(), precision, batch.rows(), batch.target_count(), 0,
+                    kind.muon ? std::optional(MuonConfig{.precision = precision}) : std::nullopt);
+  const double tokens = static_cast<double>(batch.rows());
+  const double seconds = median_seconds(repetitions, [&] { training.step(batch); });
+  const double update = median_seconds(repetitions, [&] { training.update(1 / tokens); });
+  const double flops = tokens / seconds * size.training_flops_per_token();
+  Json result = {{"tokens_per_second", tokens / seconds},
                  {"milliseconds_per_step", seconds * 1e3},
-                 {"gflops", tokens * size.training_flops_per_token() * 1e-9},
-                 {"share_of_fp32_peak", tokens * size.training_flops_per_token() / machine.flops}};
-  if (neighbour) {
-    result["tokens_per_second_beside_neighbour"] =
-        static_cast<double>(batch.rows()) / median(beside);
-    result["beside_neighbour_over_alone"] = seconds / median(beside);
+                 {"milliseconds_update", update * 1e3},
+                 {"gflops", flops * 1e-9},
+                 {"share_of_fp32_peak", flops / machine.flops}};
+  if (kind.neighbour) {
+    const BusyNeighbour process;
+    const double beside = median_seconds(repetitions, [&] { training.step(batch); });
+    result["tokens_per_second_beside_neighbour"] = tokens / beside;
+    result["beside_neighbour_over_alone"] = seconds / beside;
   }
   return result;
 }

@@ -227,11 +227,12 @@ void Checkpoint::load_optimizer(const TensorTable& table, const OptimizerState& 
   const TensorFiles files = TensorFiles::open_file(join_path(path_, kMomentsName));
   TensorTable all;
   for (const OptimizerArray& array : state)
-    for (const TensorInfo& t : table.tensors()) all.add(array.prefix + t.name, t.shape, t.decay);
+    for (const TensorInfo& t : tensors_of(table, array))
+      all.add(array.prefix + t.name, t.shape, t.decay);
   files.check(all);
   std::vector<Real> values;
   for (const OptimizerArray& array : state)
-    for_each_piece(table, [&](const OptimizerPiece& piece) {
+    for_each_piece(table, array, [&](const OptimizerPiece& piece) {
       values.resize(static_cast<size_t>(piece.end - piece.begin));
       files.read_part(array.prefix + piece.tensor.name, piece.begin - piece.tensor.offset, values);
       array.take(piece.begin, values);

@@ -35,14 +35,14 @@ void write_optimizer(ManifestedDirectory& directory, const CheckpointContents& c
   const TensorTable& trained = trained_tensors(*contents.model);
   std::vector<SafetensorsTensor> entries;
   for (const OptimizerArray& array : contents.optimizer)
-    for (const TensorInfo& t : trained.tensors())
+    for (const TensorInfo& t : tensors_of(trained, array))
       entries.push_back({array.prefix + t.name, "F32", t.shape, t.size, 0, 0});
   const std::string header = make_safetensors_header(entries, metadata());
   directory.write_pieces(kMomentsName, [&](const auto& append) {
     append(header);
     std::vector<Real> values;
     for (const OptimizerArray& array : contents.optimizer)
-      for_each_piece(trained, [&](const OptimizerPiece& piece) {
+      for_each_piece(trained, array, [&](const OptimizerPiece& piece) {
         values.resize(static_cast<size_t>(piece.end - piece.begin));
         array.read(piece.begin, values);
         check_finite(values, "optimizer: tensor '" + array.prefix + piece.tensor.name + "'",

@@ -15,6 +15,11 @@
 
 namespace minillm {
 
+// What the optimizer makes of a tensor. A matrix of a block maps activations to activations: its
+// size is told by its singular values (optim/muon.h). A row of the embedding, or of the output
+// head, belongs to one token, and has a gradient of its own only where that occurs.
+enum class TensorRole { kOther, kEmbedding, kBlockMatrix };
+
 struct TensorInfo {
   std::string name;          // as in the checkpoint: "model.layers.0.mlp.up_proj.weight"
   std::vector<Index> shape;  // [out, in], or [C] for a gain
@@ -22,12 +27,19 @@ struct TensorInfo {
   Index size = 0;            // product of shape
   bool decay = false;        // whether AdamW's weight decay applies (matrices: yes; gains: no)
   double rate = 1;           // its learning rate over the others'
+  TensorRole role = TensorRole::kOther;
 };
 
 // Elements [begin, end) of an arena.
 struct ElementRange {
   Index begin = 0, end = 0;
 };
+
+Index elements_in(std::span<const ElementRange> ranges);  // how many
+// What is in both of two ascending lists of ranges, ascending; a range is cut where either has an
+// end.
+std::vector<ElementRange> common_ranges(std::span<const ElementRange> a,
+                                        std::span<const ElementRange> b);
 
 template <typename T>
 std::span<T> part_of(std::span<T> values, ElementRange range) {
@@ -38,7 +50,8 @@ std::span<T> part_of(std::span<T> values, ElementRange range) {
 class TensorTable {
  public:
   // Appends a tensor right after the last one and returns its offset.
-  Index add(std::string name, std::vector<Index> shape, bool decay, double rate = 1);
+  Index add(std::string name, std::vector<Index> shape, bool decay, double rate = 1,
+            TensorRole role = TensorRole::kOther);
 
   const std::vector<TensorInfo>& tensors() const { return tensors_; }
   Index size() const { return size_; }  // elements of the whole arena
@@ -46,6 +59,8 @@ class TensorTable {
   const TensorInfo* find(std::string_view name) const;
   // The name of the tensor that holds element `offset`.
   const std::string& name_at(Index offset) const;
+  // The tensors of a role, one range each.
+  std::vector<ElementRange> ranges_of(TensorRole role) const;
 
  private:
   std::vector<TensorInfo> tensors_;

@@ -69,7 +69,9 @@ Adapter::Adapter(const ModelConfig& model, AdapterShape shape)
   for_each_adapter_tensor(model_, shape_,
                           [&](const std::string& name, Index rows, Index cols, const auto* update) {
                             const bool is_b = update != nullptr && is_factor_b(name);
-                            table_.add(name, {rows, cols}, true, is_b ? shape_.b_rate : 1);
+                            const bool is_rows = name == kEmbedRowsName || name == kHeadRowsName;
+                            table_.add(name, {rows, cols}, true, is_b ? shape_.b_rate : 1,
+                                       is_rows ? TensorRole::kEmbedding : TensorRole::kOther);
                           });
   for (Index i = -shape_.virtual_tokens; i < 0; ++i) virtual_ids_.push_back(static_cast<Token>(i));
   parameters_ = Arena(table_.size());

@@ -57,6 +57,11 @@ Parameters<T> view_all(const ModelConfig& config, T* reals, NarrowWeights narrow
 
 }  // namespace
 
+TensorRole role_of(TensorKind kind) {
+  if (kind == TensorKind::kEmbedding) return TensorRole::kEmbedding;
+  return is_matrix(kind) ? TensorRole::kBlockMatrix : TensorRole::kOther;
+}
+
 bool is_matrix(TensorKind kind) {
   return kind == TensorKind::kEmbedding || kind == TensorKind::kMatrix ||
          kind == TensorKind::kResidualOutput;
@@ -66,7 +71,8 @@ TensorTable make_tensor_table(const ModelConfig& config) {
   TensorTable table;
   for_each_tensor(
       config, [&](const std::string& name, std::vector<Index> shape, TensorKind kind, const auto&) {
-        table.add(name, std::move(shape), kind != TensorKind::kGain && kind != TensorKind::kBias);
+        const bool decay = kind != TensorKind::kGain && kind != TensorKind::kBias;
+        table.add(name, std::move(shape), decay, 1, role_of(kind));
       });
   return table;
 }

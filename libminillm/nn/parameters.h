@@ -147,6 +147,7 @@ TensorTable make_tensor_table(const ModelConfig& config);
 template <typename T>
 Parameters<T> view_parameters(const ModelConfig& config, std::span<T> flat);
 bool is_matrix(TensorKind kind);  // of a product, or the embedding
+TensorRole role_of(TensorKind kind);
 // The same of a model whose matrices are kept in bfloat16 or int8: each kind of number in an array
 // of its own, in the list's order (nn/parameter_store.h). With neither, all are Real.
 struct NarrowWeights {

@@ -32,12 +32,6 @@ void update_block(Real* __restrict w, Real* __restrict m, Real* __restrict v,
   }
 }
 
-Index elements_of(std::span<const ElementRange> ranges) {
-  Index sum = 0;
-  for (const ElementRange& range : ranges) sum += range.end - range.begin;
-  return sum;
-}
-
 }  // namespace
 
 void AdamWConfig::validate() const {
@@ -48,23 +42,28 @@ void AdamWConfig::validate() const {
   MINILLM_CHECK_USAGE(epsilon > 0, "config: train.epsilon: expected a number > 0, got {}", epsilon);
   MINILLM_CHECK_USAGE(weight_decay >= 0,
                       "config: train.weight_decay: expected a number >= 0, got {}", weight_decay);
+  MINILLM_CHECK_USAGE(embedding_rate > 0,
+                      "config: train.embedding_rate: expected a number > 0, got {}",
+                      embedding_rate);
 }
 
 AdamW::AdamW(const TensorTable& table, const AdamWConfig& config,
              std::span<const ElementRange> frozen, std::span<const ElementRange> own)
     : config_(config),
       size_(table.size()),
-      exp_avg_(elements_of(own)),
-      exp_avg_sq_(elements_of(own)) {
+      exp_avg_(elements_in(own)),
+      exp_avg_sq_(elements_in(own)) {
   config.validate();
   for (const TensorInfo& tensor : table.tensors()) {
+    const double rate =
+        tensor.role == TensorRole::kEmbedding ? tensor.rate * config.embedding_rate : tensor.rate;
     const auto add = [&](Index first, Index last) {
       Index moments = 0;  // of the range
       for (const ElementRange& range : own) {
         const Index end = std::min(last, range.end);
         for (Index begin = std::max(first, range.begin); begin < end; begin += kBlockSize)
           blocks_.push_back({begin, std::min(begin + kBlockSize, end),
-                             moments + begin - range.begin, tensor.decay, tensor.rate});
+                             moments + begin - range.begin, tensor.decay, rate});
         moments += range.end - range.begin;
       }
     };

@@ -17,6 +17,7 @@ struct AdamWConfig {
   double beta2 = 0.95;
   double epsilon = 1e-8;
   double weight_decay = 0.1;  // on tensors whose TensorInfo says decay
+  double embedding_rate = 1;  // learning rate of TensorRole::kEmbedding over the others'
 
   void validate() const;  // throws Error (kUsage)
 };

@@ -38,12 +38,10 @@ ElementRange norm_part(Index part, Index size) {
   return {std::min(part * part_size, size), std::min((part + 1) * part_size, size)};
 }
 
-void norm_parts(std::span<double> sums, std::span<const Real> values, Index first) {
-  const Index size = static_cast<Index>(values.size()), count = static_cast<Index>(sums.size());
-  for_parts(count, [&](Index k) {
-    const ElementRange part = norm_part(first + k, size);
-    sums[k] = sum_of_squares(values.subspan(part.begin, part.end - part.begin));
-  });
+void norm_parts(std::span<double> sums, std::span<const Real> values,
+                std::span<const ElementRange> parts) {
+  parallel_for(parts.size(),
+               [&](size_t k) { sums[k] = sum_of_squares(part_of(values, parts[k])); });
 }
 
 double norm_of_parts(std::span<const double> sums) {
@@ -54,7 +52,9 @@ double norm_of_parts(std::span<const double> sums) {
 
 double l2_norm(std::span<const Real> values) {
   std::array<double, kNormParts> sums = {};
-  norm_parts(sums, values, 0);
+  std::array<ElementRange, kNormParts> parts;
+  for (Index p = 0; p < kNormParts; ++p) parts[p] = norm_part(p, static_cast<Index>(values.size()));
+  norm_parts(sums, values, parts);
   return norm_of_parts(sums);
 }
 

@@ -18,8 +18,9 @@ double l2_norm(std::span<const Real> values);
 // ranks; their sums of squares are added in order.
 inline constexpr Index kNormParts = 64;
 ElementRange norm_part(Index part, Index size);
-// sums[k]: the sum of squares of part first + k of `values`, which is the whole array.
-void norm_parts(std::span<double> sums, std::span<const Real> values, Index first);
+// sums[k]: the sum of squares of parts[k] of `values`.
+void norm_parts(std::span<double> sums, std::span<const Real> values,
+                std::span<const ElementRange> parts);
 double norm_of_parts(std::span<const double> sums);
 
 // Offset of the first NaN or infinity.

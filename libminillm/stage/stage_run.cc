@@ -162,11 +162,10 @@ void StageRun::plan(Index steps, const StageSizes& sizes) {
 void StageRun::check_memory_fits(const StageSizes& sizes) const {
   const ModelConfig& config = start_->model.config();
   const Adapter* const adapter = start_->model.adapter();
-  MemoryNeed need =
-      memory_need(config, sizes.max_rows, sizes.max_targets, static_cast<double>(sizes.data_bytes),
-                  workspace_mode(train_), adapter,
-                  step_memory(train_, trained_parameters(), number_of(options_.ranks),
-                              count_of(options_.ranks)));
+  MemoryNeed need = memory_need(
+      config, sizes.max_rows, sizes.max_targets, static_cast<double>(sizes.data_bytes),
+      workspace_mode(train_), adapter,
+      step_memory(train_, trained_tensors(), number_of(options_.ranks), count_of(options_.ranks)));
   if (adapter != nullptr) need.frozen = start_->model.store().bytes();
   if (held_out_rows_ > 0)
     need.evaluation = evaluation_bytes(config, held_out_rows_, start_->model.inner_states());
@@ -179,9 +178,9 @@ void StageRun::check_memory_fits(const StageSizes& sizes) const {
   say(check_memory(need, available_memory()));
 }
 
-Index StageRun::trained_parameters() const {
+const TensorTable& StageRun::trained_tensors() const {
   const Adapter* const adapter = start_->model.adapter();
-  return adapter != nullptr ? adapter->tensors().size() : start_->model.config().parameter_count();
+  return adapter != nullptr ? adapter->tensors() : start_->model.tensors();
 }
 
 // Greedy continuations of the prompts; where the stage is about conversations, answers to user
@@ -241,8 +240,8 @@ TrainOutcome StageRun::train(const StageTask& task) {
     const auto existing = is_directory(options_.out)
                               ? static_cast<int64_t>(checkpoints_to_try(options_.out).size())
                               : 0;
-    say(check_disk(disk_need(trained_parameters(), train_.keep_last, bool{evaluate_},
-                             optimizer_arrays(train_)),
+    say(check_disk(disk_need(trained_tensors().size(), train_.keep_last, bool{evaluate_},
+                             optimizer_arrays(train_, trained_tensors())),
                    existing, free_disk_bytes(options_.out), options_.out));
   }
   if (options_.dry_run) return TrainOutcome::kDryRun;

@@ -150,7 +150,7 @@ class StageRun {
   void expect_equal_ranks() const;
   void choose_what_is_trained();
   bool has_checkpoint() const;
-  Index trained_parameters() const;
+  const TensorTable& trained_tensors() const;
   void check_memory_fits(const StageSizes& sizes) const;
   std::vector<Sample> samples() const;
   LineageEntry provenance() const;

@@ -11,12 +11,6 @@
 namespace minillm {
 namespace {
 
-Index elements_of(std::span<const ElementRange> ranges) {
-  Index sum = 0;
-  for (const ElementRange& range : ranges) sum += range.end - range.begin;
-  return sum;
-}
-
 // Which rank has a replica.
 Index owner_of(Index replica, Index replicas, Index ranks) {
   Index rank = 0;
@@ -32,17 +26,19 @@ OuterSteps::OuterSteps(const TrainingTask& task, const TrainConfig& config, Comm
       config_(config.outer),
       max_grad_norm_(config.max_grad_norm),
       ranks_(ranks),
-      sum_(trainable_.gradients, config.outer.replicas, ranks),
+      sum_(trainable_.gradients, optimizer_parts(*trainable_.tensors, false), config.outer.replicas,
+           ranks),
       start_(static_cast<Index>(trainable_.parameters.size())),
-      momentum_(elements_of(sum_.own_parts())) {
+      momentum_(elements_in(sum_.own_parts())) {
   MINILLM_CHECK_USAGE(!task.prepare,
                       "config: outer.replicas: expected 0 where a step learns from what the model "
                       "itself has written, got {}",
                       config_.replicas);
   const auto size = static_cast<Index>(trainable_.parameters.size());
   for (Index slot = sum_.own_slots().begin; slot < sum_.own_slots().end; ++slot)
-    replicas_.push_back({Arena(size), Arena(size),
-                         AdamW(*trainable_.tensors, config.adamw, trainable_.frozen), 0, 0});
+    replicas_.push_back(
+        {Arena(size), Arena(size),
+         Optimizer(*trainable_.tensors, optimizer_config(config), trainable_.frozen), 0, 0});
   parameters_taken();
 }
 
@@ -106,9 +102,9 @@ std::optional<Index> OuterSteps::first_non_finite_gradient() {
 void OuterSteps::update(double /*weight*/, double learning_rate, Index update) {
   for (Replica& replica : replicas_)
     if (replica.weight != 0)
-      replica.adamw.update(replica.parameters.span(), replica.gradients.span(),
-                           clip_factor(max_grad_norm_, replica.mean_norm) / replica.weight,
-                           learning_rate, update);
+      replica.optimizer.update(replica.parameters.span(), replica.gradients.span(),
+                               clip_factor(max_grad_norm_, replica.mean_norm) / replica.weight,
+                               learning_rate, update);
 }
 
 void OuterSteps::end_step(Index steps, bool last) {
@@ -145,19 +141,15 @@ OptimizerState OuterSteps::state() {
   OptimizerState arrays;
   for (Index replica = 0; replica < config_.replicas; ++replica) {
     const Index owner = owner_of(replica, config_.replicas, count_of(ranks_));
-    for (const bool first_moment : {true, false}) {
-      std::span<Real> own;
-      if (owner == number_of(ranks_)) {
-        AdamW& adamw = replicas_[static_cast<size_t>(replica - sum_.own_slots().begin)].adamw;
-        own = first_moment ? adamw.exp_avg() : adamw.exp_avg_sq();
-      }
-      const std::string moment = first_moment ? kExpAvgPrefix : kExpAvgSqPrefix;
+    const bool is_own = owner == number_of(ranks_);
+    const Index place = is_own ? replica - sum_.own_slots().begin : 0;  // every rank has one
+    for (OwnMoments& moments : own_moments(replicas_[static_cast<size_t>(place)].optimizer))
       arrays.push_back(array_of_rank(
-          ranks_, owner, replica == 0 ? moment : fmt::format("replicas.{}.{}", replica, moment),
-          own));
-    }
+          ranks_, owner,
+          replica == 0 ? moments.prefix : fmt::format("replicas.{}.{}", replica, moments.prefix),
+          is_own ? moments.values : std::span<Real>(), std::move(moments.of)));
   }
-  arrays.push_back(sum_.array_of_parts("outer_momentum.", momentum_.span()));
+  arrays.push_back(sum_.array_of_parts("outer_momentum.", momentum_.span(), {{0, start_.size()}}));
   return arrays;
 }
 

@@ -4,7 +4,7 @@
 //   g = 1/k sum_j (w_start - w_j)         over k replicas, added by the tree of dist/sum_tree.h
 //   v = mu v + g                          w_start = w_start - rate (g + mu v)      (Nesterov)
 //
-// and all replicas go on from w_start, each with its own moments of AdamW. Of a step's micro-
+// and all replicas go on from w_start, each with its own optimizer's moments. Of a step's micro-
 // batches, every replica has a k-th, so that a run sees the tokens that a run without replicas
 // sees; but a replica's steps are as small, and the ranks exchange parameters once in H steps.
 //
@@ -18,7 +18,7 @@
 #include <optional>
 #include <vector>
 
-#include "libminillm/optim/adamw.h"
+#include "libminillm/optim/optimizer.h"
 #include "libminillm/train/ranked_sum.h"
 #include "libminillm/train/step_method.h"
 
@@ -46,7 +46,7 @@ class OuterSteps : public StepMethod {
   // computed, one replica after the other.
   struct Replica {
     Arena parameters, gradients;
-    AdamW adamw;
+    Optimizer optimizer;
     double weight = 0, mean_norm = 0;  // of the present step
   };
   void meet();

@@ -12,7 +12,7 @@
 #include "libminillm/dist/ordered_sum.h"
 #include "libminillm/ops/attention.h"
 #include "libminillm/ops/gemm/gemm.h"
-#include "libminillm/optim/grad_norm.h"
+#include "libminillm/optim/optimizer.h"
 
 namespace minillm {
 namespace {
@@ -44,6 +44,20 @@ std::optional<double> left_in_group(const std::string& limit_file, const std::st
   const auto used = number_in_file(used_file, "");
   if (!limit || !used) return std::nullopt;
   return *limit - *used + number_in_file(stat_file, "inactive_file").value_or(0);
+}
+
+std::vector<ElementRange> all_of(const TensorTable& trained) { return {{0, trained.size()}}; }
+
+double share_of(std::span<const ElementRange> own, const TensorTable& trained) {
+  return static_cast<double>(elements_in(own)) / static_cast<double>(trained.size());
+}
+
+// Of an optimizer for some of the elements, as arrays of the size of all.
+double moments_of(const TrainConfig& config, const TensorTable& trained,
+                  std::span<const ElementRange> own) {
+  const OptimizerRanges ranges = optimizer_ranges(trained, uses_muon(config));
+  return 2 * share_of(common_ranges(own, ranges.adamw), trained) +
+         share_of(common_ranges(own, ranges.muon), trained);
 }
 
 }  // namespace
@@ -88,24 +102,24 @@ std::string check_identical_pairs(Index identical, Index pairs) {
                      identical > 0 ? "warning: " : "", identical, pairs, percent(identical, pairs));
 }
 
-StepMemory step_memory(const TrainConfig& config, Index trained, Index rank, Index ranks) {
+StepMemory step_memory(const TrainConfig& config, const TensorTable& trained, Index rank,
+                       Index ranks) {
   const Index replicas = config.outer.replicas, slots = replicas > 0 ? replicas : config.slots;
-  Index owned = 0, largest = 0;
-  for (Index part = 0; part < kNormParts; ++part) {
-    const ElementRange range = norm_part(part, trained);
-    largest = std::max(largest, range.end - range.begin);
-    if (part % ranks == rank) owned += range.end - range.begin;
-  }
-  const double share = static_cast<double>(owned) / static_cast<double>(trained);
+  const std::vector<ElementRange> parts =
+      optimizer_parts(trained, replicas == 0 && uses_muon(config));
+  const std::vector<ElementRange> own = parts_of_rank(parts, rank, ranks);
+  Index largest = 0;
+  for (const ElementRange& part : parts) largest = std::max(largest, part.end - part.begin);
   StepMemory memory;
   memory.gradients = static_cast<double>(1 + buffers_of_rank(slots, rank, ranks));
-  memory.moments = 2 * share;
+  memory.moments = moments_of(config, trained, own);
+  if (uses_muon(config)) memory.scratch = Muon::scratch_bytes(trained);
   if (ranks > 1) memory.staging = OrderedSum::staging_bytes(slots, ranks, largest);
   if (replicas > 0) {  // each with everything of its own; and where all began, and the momentum
     const auto count = static_cast<double>(slots_of_rank(slots, rank, ranks).count());
     memory.parameters += count + 1;
     memory.gradients += count;
-    memory.moments = 2 * count + share;
+    memory.moments = moments_of(config, trained, all_of(trained)) * count + share_of(own, trained);
   }
   return memory;
 }
@@ -129,7 +143,7 @@ MemoryNeed memory_need(const ModelConfig& config, Index max_rows, Index max_targ
           .activations = Workspace::bytes(config, max_rows, max_targets, mode, inner) - head,
           .head = head,
           .staging = step.staging,
-          .packing = gemm_scratch_bytes(largest) +
+          .packing = gemm_scratch_bytes(largest) + step.scratch +
                      attention_scratch_bytes(std::min(max_rows, config.max_position_embeddings),
                                              config.head_dim),
           .data = data_bytes};
@@ -170,13 +184,13 @@ std::string memory_table(const MemoryNeed& need, std::optional<double> available
   };
   add("parameters", need.parameters, "model.*");
   add("gradients", need.gradients, "one per parameter, and again for each doubling of train.slots");
-  add("moments", need.moments, "two per parameter (AdamW), divided among ranks");
+  add("moments", need.moments, "two per parameter, one where Muon moves it; divided among ranks");
   if (need.frozen > 0) add("frozen", need.frozen, "the model that the adapter is on");
   add("activations", need.activations,
       "train.batch_tokens; train.recompute = \"block\" keeps the blocks' inputs only");
   add("head", need.head, "one chunk of logits; model.vocab_size");
   if (need.staging > 0) add("staging", need.staging, "what travels between ranks, as it arrives");
-  add("packing", need.packing, "packed panels of products, for every thread");
+  add("packing", need.packing, "what products work in, for every thread");
   add("evaluation", need.evaluation, "forward passes that teach nothing: held-out data, sampling");
   add("data", need.data, "token ids and batches");
   add("program", need.program, "code, libraries, tokenizer");
@@ -185,16 +199,17 @@ std::string memory_table(const MemoryNeed& need, std::optional<double> available
   return table;
 }
 
-Index optimizer_arrays(const TrainConfig& config) {
-  const Index replicas = config.outer.replicas;
-  return replicas == 0 ? 2 : 2 * replicas + 1;  // of each replica; and the outer momentum
+double optimizer_arrays(const TrainConfig& config, const TensorTable& trained) {
+  const auto replicas = static_cast<double>(config.outer.replicas);
+  const double moments = moments_of(config, trained, all_of(trained));
+  return replicas == 0 ? moments : moments * replicas + 1;  // and the outer momentum
 }
 
 DiskNeed disk_need(Index trained_parameters, int64_t keep_last, bool evaluated,
-                   Index optimizer_arrays) {
+                   double optimizer_arrays) {
   constexpr double kSmallFiles = 1e6;  // tokenizer, configs, state, manifest
   return {.checkpoint =
-              static_cast<double>((1 + optimizer_arrays) * trained_parameters) * sizeof(Real) +
+              (1 + optimizer_arrays) * static_cast<double>(trained_parameters) * sizeof(Real) +
               kSmallFiles,
           .checkpoints = keep_last + 1 + (evaluated ? 1 : 0)};
 }

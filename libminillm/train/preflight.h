@@ -54,9 +54,12 @@ struct MemoryNeed {
 struct StepMemory {
   double parameters = 1, gradients = 1, moments = 2;  // arrays
   double staging = 0;                                 // bytes
+  double scratch = 0;                                 // bytes, of an update's products
 };
 // REQUIRES a valid config, and no more ranks than it has slots or replicas for.
-StepMemory step_memory(const TrainConfig& config, Index trained, Index rank = 0, Index ranks = 1);
+// `trained`: the tensors that are.
+StepMemory step_memory(const TrainConfig& config, const TensorTable& trained, Index rank = 0,
+                       Index ranks = 1);
 
 // For batches of up to `max_rows` rows and `max_targets` targets. `adapter` is trained instead of
 // the model; null: the model is. REQUIRES a valid config.
@@ -83,7 +86,7 @@ std::string memory_table(const MemoryNeed& need, std::optional<double> available
 // is more than 90 % of `available`.
 std::string check_memory(const MemoryNeed& need, std::optional<double> available);
 
-// Bytes on disk of a run's checkpoints: for each what is trained, two moments and its small files.
+// Bytes on disk of a run's checkpoints: for each what is trained, its moments and its small files.
 // `keep_last` are kept, plus the best one if the run is evaluated; the newest is written before
 // the oldest goes.
 struct DiskNeed {
@@ -91,9 +94,9 @@ struct DiskNeed {
   int64_t checkpoints = 0;
 };
 DiskNeed disk_need(Index trained_parameters, int64_t keep_last, bool evaluated,
-                   Index optimizer_arrays = 2);
+                   double optimizer_arrays = 2);
 // How many arrays of that size a checkpoint of the run's optimizer has.
-Index optimizer_arrays(const TrainConfig& config);
+double optimizer_arrays(const TrainConfig& config, const TensorTable& trained);
 
 // Says what the run takes on the disk. Throws Error (kUsage), with every number and what to change,
 // if that is more than `available`, given that `existing` of the checkpoints are there already.

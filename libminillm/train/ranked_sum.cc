@@ -10,15 +10,6 @@ namespace {
 
 constexpr int kPartTag = 3;
 
-// The norm's parts, so that its order stays what it is.
-std::vector<ElementRange> make_parts(Index size, Index ranks) {
-  MINILLM_CHECK_USAGE(ranks <= kNormParts, "ranks: {} of them: expected at most {}", ranks,
-                      kNormParts);
-  std::vector<ElementRange> parts;
-  for (Index p = 0; p < kNormParts; ++p) parts.push_back(norm_part(p, size));
-  return parts;
-}
-
 Index largest_node(Index slots, Index rank, Index ranks) {
   Index largest = 1;
   for (const Slots& node : nodes_of_rank(slots, rank, ranks))
@@ -28,15 +19,18 @@ Index largest_node(Index slots, Index rank, Index ranks) {
 
 }  // namespace
 
-RankedSum::RankedSum(std::span<Real> values, Index slots, Communicator* ranks)
+RankedSum::RankedSum(std::span<Real> values, std::vector<ElementRange> parts, Index slots,
+                     Communicator* ranks)
     : values_(values),
       ranks_(ranks),
       rank_(number_of(ranks)),
       count_(count_of(ranks)),
       own_slots_(slots_of_rank(slots, rank_, count_)),
-      parts_(make_parts(static_cast<Index>(values.size()), count_)),
+      parts_(std::move(parts)),
       own_parts_(parts_of_rank(parts_, rank_, count_)),
       sum_(values, largest_node(slots, rank_, count_)) {
+  MINILLM_CHECK_USAGE(count_ <= kNormParts, "ranks: {} of them: expected at most {}", count_,
+                      kNormParts);
   if (count_ == 1) return;
   exchange_.emplace(*ranks, slots, parts_);
   for (size_t k = 1; k < exchange_->own_nodes().size(); ++k)
@@ -79,15 +73,17 @@ void RankedSum::finish_gather() {
 }
 
 double RankedSum::norm() const {
-  if (is_alone()) return l2_norm(values_);
+  std::vector<double> own(own_parts_.size());
+  norm_parts(own, values_, own_parts_);
+  if (is_alone()) return norm_of_parts(own);
   // Of all parts, those of other ranks zero; one rank has each.
-  std::vector<double> own(static_cast<size_t>(kNormParts));
-  for (Index p = rank_; p < kNormParts; p += count_)
-    norm_parts(std::span(own).subspan(static_cast<size_t>(p), 1), values_, p);
-  const std::vector<double> all = all_gather_values(*ranks_, std::span<const double>(own));
-  std::vector<double> sums(static_cast<size_t>(kNormParts));
-  for (Index p = 0; p < kNormParts; ++p)
-    sums[static_cast<size_t>(p)] = all[static_cast<size_t>(p % count_ * kNormParts + p)];
+  const auto parts = std::ssize(parts_);
+  std::vector<double> sums(parts_.size());
+  for (size_t k = 0; k < own.size(); ++k)
+    sums[static_cast<size_t>(rank_) + k * static_cast<size_t>(count_)] = own[k];
+  const std::vector<double> all = all_gather_values(*ranks_, std::span<const double>(sums));
+  for (Index p = 0; p < parts; ++p)
+    sums[static_cast<size_t>(p)] = all[static_cast<size_t>(p % count_ * parts + p)];
   return norm_of_parts(sums);
 }
 
@@ -107,30 +103,32 @@ std::optional<Index> RankedSum::first_non_finite() const {
   return bad;
 }
 
-// Which rank owns which of these elements, and where they are among all of its own.
+// Which rank owns which of these elements, and where they are among all of its own in `of`.
 void RankedSum::for_each_owned(
-    ElementRange elements,
+    ElementRange elements, std::span<const ElementRange> of,
     const std::function<void(Index owner, ElementRange, Index place)>& visit) {
   std::vector<Index> places(static_cast<size_t>(count_));
   for (size_t p = 0; p < parts_.size(); ++p) {
     const Index owner = static_cast<Index>(p) % count_;
     Index& place = places[static_cast<size_t>(owner)];
-    const ElementRange part = parts_[p];
-    const ElementRange both = {std::max(part.begin, elements.begin),
-                               std::min(part.end, elements.end)};
-    if (both.begin < both.end) visit(owner, both, place + both.begin - part.begin);
-    place += part.end - part.begin;
+    for (const ElementRange& part : common_ranges(std::span(&parts_[p], 1), of)) {
+      const ElementRange both = {std::max(part.begin, elements.begin),
+                                 std::min(part.end, elements.end)};
+      if (both.begin < both.end) visit(owner, both, place + both.begin - part.begin);
+      place += part.end - part.begin;
+    }
   }
 }
 
-OptimizerArray RankedSum::array_of_parts(std::string prefix, std::span<Real> own) {
+OptimizerArray RankedSum::array_of_parts(std::string prefix, std::span<Real> own,
+                                         std::vector<ElementRange> of) {
   const auto own_part = [own](ElementRange range, Index place) {
     return part_of(own, {place, place + range.end - range.begin});
   };
-  const auto read = [this, own_part](Index first, std::span<Real> out) {
+  const auto read = [this, own_part, of](Index first, std::span<Real> out) {
     Communicator::Messages messages;
     for_each_owned(
-        {first, first + static_cast<Index>(out.size())},
+        {first, first + static_cast<Index>(out.size())}, of,
         [&](Index owner, ElementRange range, Index place) {
           const auto to = part_of(out, {range.begin - first, range.end - first});
           if (owner == rank_ && rank_ == 0)
@@ -142,9 +140,9 @@ OptimizerArray RankedSum::array_of_parts(std::string prefix, std::span<Real> own
         });
     if (!messages.empty()) ranks_->wait(messages);
   };
-  const auto take = [this, own_part](Index first, std::span<const Real> values) {
+  const auto take = [this, own_part, of](Index first, std::span<const Real> values) {
     Communicator::Messages messages;
-    for_each_owned({first, first + static_cast<Index>(values.size())},
+    for_each_owned({first, first + static_cast<Index>(values.size())}, of,
                    [&](Index owner, ElementRange range, Index place) {
                      const auto from = part_of(values, {range.begin - first, range.end - first});
                      if (owner == rank_ && rank_ == 0)
@@ -157,7 +155,7 @@ OptimizerArray RankedSum::array_of_parts(std::string prefix, std::span<Real> own
                    });
     if (!messages.empty()) ranks_->wait(messages);
   };
-  return {std::move(prefix), read, take};
+  return {std::move(prefix), read, take, std::move(of)};
 }
 
 }  // namespace minillm

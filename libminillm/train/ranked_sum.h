@@ -17,11 +17,13 @@ namespace minillm {
 class RankedSum {
  public:
   // `values` is where slots add theirs and where the sum is left, and must outlive this, as the
-  // communicator must; null: one rank. Throws Error (kUsage) if there are more ranks than slots.
-  RankedSum(std::span<Real> values, Index slots, Communicator* ranks);
+  // communicator must; null: one rank. `parts`: what is owned as a whole (optim/optimizer.h); in
+  // order they cover `values`. Throws Error (kUsage) if there are more ranks than slots.
+  RankedSum(std::span<Real> values, std::vector<ElementRange> parts, Index slots,
+            Communicator* ranks);
 
   Slots own_slots() const { return own_slots_; }
-  // The parts of `values` that are this rank's: whole parts of the norm (optim/grad_norm.h).
+  // The parts of `values` that are this rank's.
   const std::vector<ElementRange>& own_parts() const { return own_parts_; }
 
   // Calls add_slot(s) for the own slots in order, each with zero values, and leaves the sum over
@@ -35,17 +37,19 @@ class RankedSum {
   void wait_for(Index end);
   void finish_gather();
 
-  // Euclidean norm of the sum, to the bits of l2_norm; the first element that is not finite.
+  // Euclidean norm of the sum, part by part, whatever the number of ranks: where they are the
+  // norm's, to the bits of l2_norm. The first element that is not finite.
   double norm() const;
   std::optional<Index> first_non_finite() const;
 
   // An array of which every rank has its own parts only, one after the other, as one of a
-  // checkpoint: all ranks read and take it together.
-  OptimizerArray array_of_parts(std::string prefix, std::span<Real> own);
+  // checkpoint: all ranks read and take it together. `of`: the elements that it has, ascending.
+  OptimizerArray array_of_parts(std::string prefix, std::span<Real> own,
+                                std::vector<ElementRange> of);
 
  private:
   bool is_alone() const { return !exchange_.has_value(); }
-  void for_each_owned(ElementRange elements,
+  void for_each_owned(ElementRange elements, std::span<const ElementRange> of,
                       const std::function<void(Index owner, ElementRange, Index place)>& visit);
 
   const std::span<Real> values_;

@@ -29,8 +29,10 @@ ShardedStep::ShardedStep(const TrainingTask& task, const TrainConfig& config, Co
       slots_(config.slots),
       max_grad_norm_(config.max_grad_norm),
       ranks_(ranks),
-      sum_(trainable_.gradients, slots_, ranks),
-      adamw_(*trainable_.tensors, config.adamw, trainable_.frozen, sum_.own_parts()) {
+      sum_(trainable_.gradients, optimizer_parts(*trainable_.tensors, uses_muon(config)), slots_,
+           ranks),
+      optimizer_(*trainable_.tensors, optimizer_config(config), trainable_.frozen,
+                 sum_.own_parts()) {
   if (count_of(ranks) > 1 && trainable_.blocks != nullptr && task.one_backward)
     watch_blocks(*trainable_.blocks);
 }
@@ -77,15 +79,17 @@ Contribution ShardedStep::add_gradients(Index count,
 double ShardedStep::mean_gradient_norm(double weight) { return mean_norm_ = sum_.norm() / weight; }
 
 void ShardedStep::update(double weight, double learning_rate, Index update) {
-  adamw_.update(trainable_.parameters, trainable_.gradients,
-                clip_factor(max_grad_norm_, mean_norm_) / weight, learning_rate, update);
+  optimizer_.update(trainable_.parameters, trainable_.gradients,
+                    clip_factor(max_grad_norm_, mean_norm_) / weight, learning_rate, update);
   sum_.begin_gather(trainable_.parameters);
   if (part_begins_.empty()) settle();
 }
 
 OptimizerState ShardedStep::state() {
-  return {sum_.array_of_parts(kExpAvgPrefix, adamw_.exp_avg()),
-          sum_.array_of_parts(kExpAvgSqPrefix, adamw_.exp_avg_sq())};
+  OptimizerState arrays;
+  for (OwnMoments& moments : own_moments(optimizer_))
+    arrays.push_back(sum_.array_of_parts(moments.prefix, moments.values, std::move(moments.of)));
+  return arrays;
 }
 
 }  // namespace minillm

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "libminillm/nn/pass_events.h"
-#include "libminillm/optim/adamw.h"
+#include "libminillm/optim/optimizer.h"
 #include "libminillm/train/ranked_sum.h"
 #include "libminillm/train/step_method.h"
 
@@ -43,7 +43,7 @@ class ShardedStep : public StepMethod {
   const double max_grad_norm_;
   Communicator* const ranks_;
   RankedSum sum_;
-  AdamW adamw_;
+  Optimizer optimizer_;
   double mean_norm_ = 0;  // of the present step
 
   // Of the blocks, where work and messages go on together.

@@ -44,9 +44,9 @@ std::vector<Index> micro_batches_by_rank(Index count, Index slots, const Communi
 }
 
 OptimizerArray array_of_rank(Communicator* ranks, Index owner, std::string prefix,
-                             std::span<Real> own) {
+                             std::span<Real> own, std::vector<ElementRange> of) {
   constexpr int kTag = 4;
-  OptimizerArray array = array_in_memory(std::move(prefix), own);
+  OptimizerArray array = array_in_memory(std::move(prefix), own, std::move(of));
   const Index rank = number_of(ranks);
   if (owner == 0 && rank == 0) return array;
   const auto wait_for = [ranks](std::unique_ptr<Communicator::Message> message) {
@@ -54,21 +54,32 @@ OptimizerArray array_of_rank(Communicator* ranks, Index owner, std::string prefi
     messages.push_back(std::move(message));
     ranks->wait(messages);
   };
-  array.read = [=](Index first, std::span<Real> out) {
-    const ElementRange range = {first, first + static_cast<Index>(out.size())};
-    if (rank == owner)
-      wait_for(ranks->send(0, kTag, std::as_bytes(part_of(own, range))));
-    else if (rank == 0)
+  array.read = [=, here = array.read](Index first, std::span<Real> out) {
+    if (rank == owner) {
+      here(first, out);
+      wait_for(ranks->send(0, kTag, std::as_bytes(out)));
+    } else if (rank == 0) {
       wait_for(ranks->receive(owner, kTag, std::as_writable_bytes(out)));
+    }
   };
-  array.take = [=](Index first, std::span<const Real> values) {
-    const ElementRange range = {first, first + static_cast<Index>(values.size())};
-    if (rank == owner)
-      wait_for(ranks->receive(0, kTag, std::as_writable_bytes(part_of(own, range))));
-    else if (rank == 0)
+  array.take = [=, here = array.take](Index first, std::span<const Real> values) {
+    if (rank == owner) {
+      std::vector<Real> theirs(values.size());
+      wait_for(ranks->receive(0, kTag, std::as_writable_bytes(std::span(theirs))));
+      here(first, theirs);
+    } else if (rank == 0) {
       wait_for(ranks->send(owner, kTag, std::as_bytes(values)));
+    }
   };
   return array;
+}
+
+std::vector<OwnMoments> own_moments(Optimizer& optimizer) {
+  const OptimizerRanges& ranges = optimizer.ranges();
+  std::vector<OwnMoments> moments = {{kExpAvgPrefix, optimizer.exp_avg(), ranges.adamw},
+                                     {kExpAvgSqPrefix, optimizer.exp_avg_sq(), ranges.adamw}};
+  if (!ranges.muon.empty()) moments.push_back({kMomentumPrefix, optimizer.momentum(), ranges.muon});
+  return moments;
 }
 
 double clip_factor(double max_grad_norm, double norm) {

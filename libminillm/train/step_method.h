@@ -58,9 +58,17 @@ void expect_equal_on_all(Communicator* ranks, std::span<const Real> values, cons
 
 // How many of a step's micro-batches each rank has.
 std::vector<Index> micro_batches_by_rank(Index count, Index slots, const Communicator* ranks);
-// An array that one rank has, as one of a checkpoint: `own`, all of it, on that rank.
+// An array that one rank has, as one of a checkpoint: `own`, all of it, on that rank. `of`: the
+// elements that it has.
 OptimizerArray array_of_rank(Communicator* ranks, Index owner, std::string prefix,
-                             std::span<Real> own);
+                             std::span<Real> own, std::vector<ElementRange> of);
+// What an optimizer remembers, in the order of a checkpoint: of its own elements of `of`.
+struct OwnMoments {
+  std::string prefix;
+  std::span<Real> values;
+  std::vector<ElementRange> of;
+};
+std::vector<OwnMoments> own_moments(Optimizer& optimizer);
 
 // Of a step with this norm: what it is multiplied by, to be no longer than max_grad_norm.
 double clip_factor(double max_grad_norm, double norm);

@@ -68,10 +68,18 @@ void TrainConfig::validate() const {
                       "config: train.frozen_weights: expected \"stored\" where all weights are "
                       "trained (set lora.rank for an adapter on frozen ones), got \"{}\"",
                       frozen_weights);
+  MINILLM_CHECK_USAGE(optimizer == "adamw" || optimizer == "muon",
+                      "config: train.optimizer: expected \"adamw\" or \"muon\", got \"{}\"",
+                      optimizer);
+  MINILLM_CHECK_USAGE(!uses_muon(*this) || !adapter.enabled(),
+                      "config: train.optimizer: expected \"adamw\" where an adapter is trained, as "
+                      "Muon moves the matrices of a model's blocks, got \"{}\"",
+                      optimizer);
   expect_in_range("outer.replicas", outer.replicas, 0, 4096);
   if (outer.replicas > 0) validate_outer(*this);
   schedule.validate();
   adamw.validate();
+  MuonConfig{.momentum = momentum}.validate();
   spike_guard.validate();
   adapter.validate();
 }
@@ -82,6 +90,16 @@ Precision precision_of(const TrainConfig& config) {
 
 Workspace::Mode workspace_mode(const TrainConfig& config) {
   return config.recompute == "block" ? Workspace::Mode::kRecompute : Workspace::Mode::kTraining;
+}
+
+// Newton-Schulz rounds factors as all products of the run do.
+OptimizerConfig optimizer_config(const TrainConfig& config) {
+  OptimizerConfig optimizer{.adamw = config.adamw};
+  if (uses_muon(config))
+    optimizer.muon = MuonConfig{.momentum = config.momentum,
+                                .weight_decay = config.adamw.weight_decay,
+                                .precision = precision_of(config)};
+  return optimizer;
 }
 
 void list_fields(ConfigFields& fields, TrainConfig& c) {
@@ -99,6 +117,8 @@ void list_fields(ConfigFields& fields, TrainConfig& c) {
              "how far the model follows the mean of its replicas");
   fields.add("outer.momentum", c.outer.momentum, "Nesterov momentum of that");
   fields.add("train.learning_rate", c.schedule.learning_rate, "peak learning rate");
+  fields.add("train.embedding_rate", c.adamw.embedding_rate,
+             "learning rate of the embedding and the output head over train.learning_rate");
   fields.add("train.schedule", c.schedule.kind,
              "cosine, linear, wsd (warm-up, stable, decay) or constant");
   fields.add("train.final_ratio", c.schedule.final_ratio,
@@ -107,11 +127,13 @@ void list_fields(ConfigFields& fields, TrainConfig& c) {
              "fraction of the steps spent warming up to the peak");
   fields.add("train.decay_ratio", c.schedule.decay_ratio,
              "wsd: fraction of the steps spent in the final decay");
+  fields.add("train.optimizer", c.optimizer,
+             "adamw, or muon: orthogonal updates for the matrices of blocks, AdamW for the rest");
+  fields.add("train.momentum", c.momentum, "Muon: decay of the momentum");
   fields.add("train.beta1", c.adamw.beta1, "AdamW: decay of the first moments");
   fields.add("train.beta2", c.adamw.beta2, "AdamW: decay of the second moments");
   fields.add("train.epsilon", c.adamw.epsilon, "AdamW: added to the denominator");
-  fields.add("train.weight_decay", c.adamw.weight_decay,
-             "AdamW: decoupled weight decay, matrices only");
+  fields.add("train.weight_decay", c.adamw.weight_decay, "decoupled weight decay, matrices only");
   fields.add("train.max_grad_norm", c.max_grad_norm, "clip the gradient to this norm; 0 = never");
   fields.add("train.log_every", c.log_every, "steps between log lines");
   fields.add("train.eval_every", c.eval_every, "steps between evaluations; 0 = start and end only");

@@ -7,7 +7,7 @@
 #include "libminillm/nn/adapter_config.h"
 #include "libminillm/nn/workspace.h"   // Workspace::Mode
 #include "libminillm/ops/gemm/gemm.h"  // Precision
-#include "libminillm/optim/adamw.h"
+#include "libminillm/optim/optimizer.h"
 #include "libminillm/optim/schedule.h"
 #include "libminillm/train/outer_config.h"
 #include "libminillm/train/spike_guard.h"
@@ -24,7 +24,9 @@ struct TrainConfig {
   int64_t slots = 1;
   OuterConfig outer;  // replicas that meet now and then
   ScheduleConfig schedule;
+  std::string optimizer = "adamw";  // or "muon": for the matrices of blocks, AdamW for the rest
   AdamWConfig adamw;
+  double momentum = 0.95;      // of Muon, whose weight decay is AdamW's
   double max_grad_norm = 1.0;  // longer gradients are scaled down to it; 0 = never
   int64_t log_every = 10;      // steps between log lines
   int64_t eval_every = 0;      // steps between held-out evaluations; 0 = only at start and end
@@ -48,6 +50,8 @@ struct TrainConfig {
 
 Precision precision_of(const TrainConfig& config);
 Workspace::Mode workspace_mode(const TrainConfig& config);
+inline bool uses_muon(const TrainConfig& config) { return config.optimizer == "muon"; }
+OptimizerConfig optimizer_config(const TrainConfig& config);
 void list_fields(ConfigFields& fields, TrainConfig& config);  // keys "train.*", and the adapter's
 
 }  // namespace minillm

@@ -23,7 +23,7 @@ enum class Part { kHandOver, kReceive };
 void take_part(Part part, const TensorTable& tensors, const OptimizerState& optimizer) {
   std::vector<Real> unused;
   for (const OptimizerArray& array : optimizer)
-    for_each_piece(tensors, [&](const OptimizerPiece& piece) {
+    for_each_piece(tensors, array, [&](const OptimizerPiece& piece) {
       unused.resize(static_cast<size_t>(piece.end - piece.begin));
       part == Part::kHandOver ? array.read(piece.begin, unused) : array.take(piece.begin, unused);
     });

@@ -105,6 +105,19 @@ TEST(OuterSteps, HaveTheBitsOfOneRank) {
   EXPECT_EQ(killed.bytes(), one.bytes());
 }
 
+// Each replica has a Muon of its own, and its arrays are its owner's.
+TEST(OuterSteps, HaveTheBitsOfOneRankWithMuon) {
+  TrainConfig config = replicated();
+  config.optimizer = "muon";
+  RankedRun one, killed;
+  one.train(1, config);
+  killed.plan = [](CopyTask& task, Index rank) { task.crash_step = rank == 1 ? 3 : -1; };
+  EXPECT_THROW(killed.train(3, config), std::runtime_error);
+  killed.plan = [](CopyTask&, Index) {};
+  killed.train(4, config, /*resume=*/true);
+  EXPECT_EQ(killed.bytes(), one.bytes());
+}
+
 // A stop waits for the meeting: in between there is no one model to save.
 TEST(OuterSteps, AreStoppedWhereReplicasMeet) {
   RankedRun run;

@@ -8,6 +8,7 @@
 #include <limits>
 #include <numbers>
 
+#include "libminillm/dist/ordered_sum.h"
 #include "libminillm/nn/model.h"
 #include "tests/testing/expect_error.h"
 #include "tests/testing/temp_dir.h"
@@ -74,9 +75,8 @@ TEST(Preflight, MemoryNeedIsWhatModelAndWorkspaceTake) {
   train.accumulation_steps = 16;
   train.slots = 13;
   const auto with = [&](Index rank, Index ranks) {
-    const Index trained = config.parameter_count();
     return memory_need(config, 100, 50, 1000, Workspace::Mode::kTraining, nullptr,
-                       minillm::step_memory(train, trained, rank, ranks));
+                       minillm::step_memory(train, make_tensor_table(config), rank, ranks));
   };
   EXPECT_EQ(with(0, 1).gradients, 5 * arena);
   EXPECT_EQ(with(0, 1).moments, 2 * arena);
@@ -97,6 +97,38 @@ TEST(Preflight, MemoryNeedIsWhatModelAndWorkspaceTake) {
   EXPECT_EQ(need.head, 50.0 * static_cast<double>(sizeof(Real)) *
                            static_cast<double>(config.vocab_size + 2 * config.hidden_size));
   EXPECT_EQ(need.total(), 4 * arena + need.activations + need.head + need.packing + 1000);
+}
+
+// Muon remembers one number where AdamW remembers two, on whichever rank, and on the disk.
+TEST(Preflight, MemoryNeedIsTheOptimizers) {
+  const ModelConfig config = minillm_testing::tiny_config();
+  const TensorTable table = make_tensor_table(config);
+  TrainConfig train;
+  train.slots = train.accumulation_steps = 8;
+  const StepMemory adamw = step_memory(train, table);
+  train.optimizer = "muon";
+  Optimizer optimizer(table, optimizer_config(train));
+  const auto numbers = static_cast<double>(
+      optimizer.exp_avg().size() + optimizer.exp_avg_sq().size() + optimizer.momentum().size());
+  const auto size = static_cast<double>(table.size());
+  const StepMemory muon = step_memory(train, table);
+  EXPECT_NEAR(muon.moments * size, numbers, 0.01);
+  EXPECT_LT(muon.moments, adamw.moments);
+  EXPECT_GT(muon.scratch, adamw.scratch);
+  EXPECT_NEAR(optimizer_arrays(train, table) * size, numbers, 0.01);
+  double of_ranks = 0;
+  for (Index rank = 0; rank < 3; ++rank) {
+    const std::vector<ElementRange> own = parts_of_rank(optimizer_parts(table, true), rank, 3);
+    Optimizer part(table, optimizer_config(train), {}, own);
+    const auto theirs = static_cast<double>(part.exp_avg().size() + part.exp_avg_sq().size() +
+                                            part.momentum().size());
+    const double told = step_memory(train, table, rank, 3).moments;
+    EXPECT_NEAR(told * size, theirs, 0.01);
+    of_ranks += told;
+  }
+  EXPECT_NEAR(of_ranks, muon.moments, 1e-9);
+  train.outer.replicas = 2;
+  EXPECT_NEAR(optimizer_arrays(train, table) * size, 2 * numbers + size, 0.01);
 }
 
 TEST(Preflight, TellsEveryPartOfTheMemory) {

@@ -42,6 +42,28 @@ TEST(Ranks, ExchangeBesideTheirPasses) {
   }
 }
 
+// A matrix's owner moves it, and so the division among ranks is another than AdamW's.
+TEST(Ranks, HaveTheBitsOfOneWithMuon) {
+  TrainConfig config = config_of(8);
+  config.optimizer = "muon";
+  config.adamw.embedding_rate = 2;
+  RankedRun one;
+  one.train(1, config);
+  for (const bool one_backward : {false, true})
+    for (const Index ranks : {2, 3, 4, 8}) {
+      RankedRun several;
+      several.one_backward = one_backward;
+      several.train(ranks, config);
+      EXPECT_EQ(several.bytes(), one.bytes()) << ranks << " ranks";
+    }
+  RankedRun killed;
+  killed.plan = [](CopyTask& task, Index rank) { task.crash_step = rank == 2 ? 4 : -1; };
+  EXPECT_THROW(killed.train(3, config), std::runtime_error);
+  killed.plan = [](CopyTask&, Index) {};
+  killed.train(4, config, /*resume=*/true);
+  EXPECT_EQ(killed.bytes(), one.bytes());
+}
+
 // Bad memory, or another build on one machine: found before anything is saved.
 TEST(Ranks, ThatHaveDriftedApartAreNotSaved) {
   RankedRun run;

@@ -56,6 +56,19 @@ TEST(ResumeCheck, AKeyThatTheRunDidNotKnowHadItsDefault) {
                "128 and is 64 (");
 }
 
+// A run from before there was a choice had AdamW.
+TEST(ResumeCheck, NamesAnotherOptimizer) {
+  const std::string defaults = "[train]\nsteps = 0\noptimizer = 'adamw'\nembedding_rate = 1.0\n";
+  const auto check = [&](const std::string& added) {
+    check_same_run(entry("[train]\nsteps = 10\n"), entry("[train]\nsteps = 10\n" + added), defaults,
+                   "r");
+  };
+  check("optimizer = 'adamw'\nembedding_rate = 1.0\n");
+  EXPECT_ERROR(check("optimizer = 'muon'\nembedding_rate = 1.0\n"),
+               "run 'r': cannot resume, because this is another run: train.optimizer was 'adamw' "
+               "and is 'muon' (");
+}
+
 TEST(ResumeCheck, AKeyThatIsNoLongerKnownIsNamed) {
   const std::string known = "[train]\nsteps = 10\n";
   EXPECT_ERROR(check_same_run(entry(known + "colour = 'red'\n"), entry(known), known, "r"),

@@ -76,6 +76,43 @@ TEST(Resume, ContinuesByteForByteWithSkippedStepsBeforeAndAfter) {
   expect_same_outcome(run, whole, 10);
 }
 
+// With Muon's momentum, too; any number of threads may be used.
+TEST(Resume, ContinuesByteForByteWithMuon) {
+  TrainConfig config = ten_steps();
+  config.optimizer = "muon";
+  config.adamw.embedding_rate = 2;
+  TestRun whole;
+  CopyTask task;
+  whole.threads = 2;
+  whole.train(task, config);
+  const auto bytes = [](const TestRun& run, const char* name) {
+    return read_file(run.directory.checkpoint_path(10) + "/" + name);
+  };
+  for (const Index stop : {1, 5, 8}) {
+    TestRun run;
+    CopyTask first, second;
+    run.stop_after = stop;
+    EXPECT_EQ(run.train(first, config), TrainOutcome::kInterrupted);
+    EXPECT_EQ(run.train(second, config, true), TrainOutcome::kFinished);
+    for (const char* name : {"model.safetensors", "optimizer.safetensors"})
+      EXPECT_EQ(bytes(run, name), bytes(whole, name)) << name << " from step " << stop;
+    EXPECT_EQ(metrics_without_times(run.directory), metrics_without_times(whole.directory));
+  }
+  EXPECT_LT(bytes(whole, "optimizer.safetensors").size(),
+            2 * bytes(whole, "model.safetensors").size());
+}
+
+// Where provenance does not tell, what is missing in the file does.
+TEST(Resume, RefusesAnotherOptimizersState) {
+  TestRun run;
+  CopyTask first, second;
+  run.stop_after = 3;
+  run.train(first, ten_steps());
+  TrainConfig config = ten_steps();
+  config.optimizer = "muon";
+  EXPECT_ERROR(run.train(second, config, true), "momentum.model.layers.0.self_attn.q_proj.weight");
+}
+
 // A checkpoint of whole steps knows nothing of the short one to come: so did those of 0.1.0.
 TEST(Resume, ContinuesByteForByteToAShortLastStep) {
   TrainConfig config = ten_steps();

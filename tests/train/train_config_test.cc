@@ -66,6 +66,29 @@ TEST(TrainConfig, NamesKeyValueAndRuleOfWhatIsOutOfRange) {
   EXPECT_ERROR(validate("train.max_grad_norm=-1"), "config: train.max_grad_norm");
   EXPECT_ERROR(validate("train.schedule=step"), "config: train.schedule");
   EXPECT_ERROR(validate("train.beta1=1"), "config: train.beta1");
+  EXPECT_ERROR(validate("train.optimizer=sgd"),
+               "config: train.optimizer: expected \"adamw\" or \"muon\", got \"sgd\"");
+  EXPECT_ERROR(validate("train.momentum=1"), "config: train.momentum: expected 0 <= momentum < 1");
+  EXPECT_ERROR(validate("train.embedding_rate=0"), "config: train.embedding_rate");
+}
+
+TEST(TrainConfig, RefusesMuonForAnAdapter) {
+  TrainConfig config = with("train.optimizer=muon");
+  config.validate();
+  config.adapter.lora.rank = 4;
+  EXPECT_ERROR(config.validate(),
+               "config: train.optimizer: expected \"adamw\" where an adapter is trained");
+}
+
+TEST(TrainConfig, GivesMuonTheRunsWeightDecayAndPrecision) {
+  TrainConfig config = with("train.optimizer=muon");
+  config.adamw.weight_decay = 0.3;
+  config.precision = "bf16";
+  const MuonConfig muon = optimizer_config(config).muon.value();
+  EXPECT_EQ(muon.momentum, 0.95);
+  EXPECT_EQ(muon.weight_decay, 0.3);
+  EXPECT_EQ(muon.precision, Precision::kBfloat16);
+  EXPECT_FALSE(optimizer_config(TrainConfig()).muon.has_value());
 }
 
 }  // namespace
