@@ -128,9 +128,17 @@ TEST_P(GoldenRuns, AFieldThatTheRunDidNotKnowHasItsDefault) {
 }
 
 TEST_P(GoldenRuns, AFieldThatThisVersionDoesNotKnowIsNamed) {
-  rewrite_config(
-      [](std::string& config) { config.insert(config.find("[train]\n") + 8, "momentum = 0.5\n"); });
-  EXPECT_ERROR(resume(), "train.momentum was 0.5, but no key is called that now");
+  rewrite_config([](std::string& config) {
+    config.insert(config.find("[train]\n") + 8, "dampening = 0.5\n");
+  });
+  EXPECT_ERROR(resume(), "train.dampening was 0.5, but no key is called that now");
+}
+
+// There was no choice then.
+TEST_P(GoldenRuns, HadAdamW) {
+  EXPECT_ERROR(resume([](TrainConfig& train) { train.optimizer = "muon"; }),
+               "cannot resume, because this is another run: train.optimizer was 'adamw' and is "
+               "'muon' (");
 }
 
 INSTANTIATE_TEST_SUITE_P(Stages, GoldenRuns, ::testing::Values("pretrain", "sft", "dpo"),
