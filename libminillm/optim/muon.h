@@ -15,6 +15,11 @@
 // square of sqrt(min(m, n) / (m n)) = 1 / sqrt(max(m, n)). AdamW's updates have 0.2 to 0.4 (Liu et
 // al., section 2.2). With the factor, a matrix of any shape moves as far in a step as under AdamW,
 // whose learning rate and weight decay carry over.
+//
+// What it costs: with r = min(m, n) and l = max(m, n), a step of Newton-Schulz takes 3 l r^2 + r^3
+// operations, in all 215 C^3 for the seven matrices of a block of width C whose feed-forward layer
+// is 8/3 C wide. Training takes 72 C^2 a token there. So N tokens in a step pay 3 C / N on top:
+// little where a step is long beside the width.
 
 #ifndef LIBMINILLM_OPTIM_MUON_H_
 #define LIBMINILLM_OPTIM_MUON_H_

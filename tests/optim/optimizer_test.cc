@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "libminillm/nn/adapter_config.h"
 #include "libminillm/nn/parameters.h"
 #include "libminillm/optim/grad_norm.h"
 #include "tests/testing/expect_error.h"
@@ -55,6 +56,17 @@ TEST(Optimizer, KnowsEmbeddingsAndMatricesOfBlocks) {
                                         : TensorRole::kOther)
         << tensor.name;
   }
+}
+
+// Of an adapter, the rows that it replaces are the embedding's; it has no matrices of a block.
+TEST(Optimizer, KnowsAnAdaptersRows) {
+  const ModelConfig config = config_with_everything();
+  AdapterShape shape = lora_shape(config, {.rank = 2});
+  shape.tokens = {1, 4};
+  const Adapter adapter(config, shape);
+  EXPECT_EQ(elements_in(adapter.tensors().ranges_of(TensorRole::kEmbedding)),
+            2 * 2 * config.hidden_size);
+  EXPECT_TRUE(adapter.tensors().ranges_of(TensorRole::kBlockMatrix).empty());
 }
 
 TEST(Optimizer, MovesTheEmbeddingAtItsOwnRate) {
