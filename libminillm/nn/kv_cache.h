@@ -31,8 +31,8 @@ class KvCache {
   }
 
   Index rows() const { return rows_; }
-  // Attention of a batch whose prefixes are rows of the cache: stores its keys and values there, and
-  // is attention_forward (ops/attention.h) over both.
+  // Attention of a batch whose prefixes are rows of the cache: stores its keys and values there,
+  // and is attention_forward (ops/attention.h) over both.
   void attend(View out, View lse, ConstView queries, const KeyValueView& batch, Index layer,
               std::span<const Segment> segments, const AttentionShape& shape, Precision precision);
   // Stores the keys and values of a batch's rows, each segment's right after its prefix.

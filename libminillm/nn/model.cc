@@ -8,9 +8,9 @@
 #include "libminillm/core/threads.h"
 #include "libminillm/nn/batch_check.h"
 #include "libminillm/nn/block.h"
-#include "libminillm/ops/loops.h"
 #include "libminillm/ops/embedding.h"
 #include "libminillm/ops/linear.h"
+#include "libminillm/ops/loops.h"
 #include "libminillm/ops/rmsnorm.h"
 #include "libminillm/ops/score.h"
 
@@ -88,9 +88,10 @@ const Gradients& Model::gradient_views() {
     }
     dweights_.score = adapter_->dscore();
   } else if (gradients_.size() == 0) {
-    MINILLM_CHECK(parameters_.storage() == Storage::kReal,
-                  "model: its matrices are kept in bfloat16 or int8 and cannot be trained: expected an "
-                  "adapter on it, or parameters in Real");
+    MINILLM_CHECK(
+        parameters_.storage() == Storage::kReal,
+        "model: its matrices are kept in bfloat16 or int8 and cannot be trained: expected an "
+        "adapter on it, or parameters in Real");
     gradients_ = Arena(table_.size());
     dweights_ = view_parameters<Real>(config_, gradients_.span());
   }

@@ -27,8 +27,8 @@ struct CachedKeysValues {
   ConstView values_of(Index head) const { return values.row_block(head * rows, (head + 1) * rows); }
 };
 
-// attention_forward with the same bits, where Segment::prefix_* are rows of the cache, and the batch's
-// own rows follow their prefixes there.
+// attention_forward with the same bits, where Segment::prefix_* are rows of the cache, and the
+// batch's own rows follow their prefixes there.
 void cached_attention_forward(View out, View lse, ConstView queries, const CachedKeysValues& cached,
                               std::span<const Segment> segments, AttentionShape shape,
                               Precision precision = Precision::kFloat);

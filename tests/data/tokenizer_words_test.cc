@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <sentencepiece_processor.h>
 
-#include "libminillm/core/parallel.h"
+#include "libminillm/core/threads.h"
 #include "tests/data/test_tokenizer.h"
 
 namespace minillm {

@@ -64,8 +64,8 @@ TEST(ParameterStore, HalvesTheMatricesAndKeepsTheGains) {
   }
 }
 
-// A block of a row has one scale, of which 16 bits count: its largest number comes out within those,
-// all others within half a step, and rounding again changes nothing.
+// A block of a row has one scale, of which 16 bits count: numbers come out within half a step, and
+// rounding again changes nothing.
 TEST(ParameterStore, RoundsToInt8WithinHalfAStepOfTheBlocksLargest) {
   const Model exact = random_model(medium_config()), bytes = copy_of(exact, Storage::kInt8);
   EXPECT_LT(bytes.store().bytes(), 0.28 * exact.store().bytes());

@@ -112,7 +112,8 @@ void multiply_rows_by_panels(std::span<const RowByPanel> products, Index k, Inde
 double gemm_scratch_bytes(double largest);
 
 // `start` [m, n] is nothing (C = the product), C itself (C += the product), or another matrix. C
-// must not overlap A or B. Inside a part of a loop on several threads a product runs on the calling thread alone.
+// must not overlap A or B. Inside a part of a loop on several threads (core/threads.h) a product
+// runs on the calling thread alone.
 
 }  // namespace minillm
 

@@ -69,8 +69,8 @@ struct Kernels {
   void (*multiply_rows)(const Tile& tile, const Word* a, const Word* b, Index word_count);
   void (*multiply_columns)(const Tile& tile, const Word* a, const Word* b, Index word_count);
 
-  // c [cols] = or += a [k] x b [k, cols], whose rows are `b_step` apart, of `count` singles, at most
-  // kSingles. Of float only: null otherwise.
+  // c [cols] = or += a [k] x b [k, cols], whose rows are `b_step` apart, of `count` singles, which
+  // are at most kSingles. Of float only: null otherwise.
   struct Single {
     Real* c;
     const Real* a;
