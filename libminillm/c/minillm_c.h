@@ -13,8 +13,7 @@
  * Nothing is global except the last error, and each thread has its own: several models in one
  * process do not affect each other, and one model may generate in several threads at once. Texts
  * are UTF-8 and end with a zero. Arguments are only read during the call; NULL where something is
- * needed is an error like any other. After fork() a child that uses more than one thread gets an
- * error where its parent had computed before.
+ * needed is an error like any other. A child of fork() may go on with its own copy of everything.
  *
  * Stable: before version 1.0, nothing here is removed or changes its meaning within a minor
  * version. Structs may grow at their end; `size`, which ..._defaults() fills in, tells how far.
