@@ -3,7 +3,8 @@
 memory do not depend on what the weights say.
 
   random_model.py SHAPE OUT [FOLDER]     SHAPE: smollm2-135m, qwen2.5-0.5b, qwen3-0.6b, llama-3.2-1b, granite-3.1-2b,
-                                         smollm3-3b; or small-SHAPE: four narrow layers with larger weights
+                                         smollm3-3b, or s110, which minillm-bench measures; or small-SHAPE: four
+                                         narrow layers with larger weights
 
 FOLDER: whose tokenizer files are copied. Needs numpy. The shapes are those of the published config.json.
 """
@@ -25,6 +26,7 @@ SHAPES = {
     "granite-3.1-2b": ("granite", 49155, 2048, 8192, 40, 32, 8, 64, 5000000.0, 131072, 1e-5, None),
     "smollm3-3b": ("smollm3", 128256, 2048, 11008, 36, 16, 4, 128, 5000000.0, 65536, 1e-6, None),
     "llama-3.2-1b": ("llama", 128256, 2048, 8192, 16, 32, 8, 64, 500000.0, 131072, 1e-5, LLAMA3),
+    "s110": ("llama", 32000, 768, 2048, 12, 12, 12, 64, 10000.0, 1024, 1e-5, None),
 }
 CLASSES = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3", "granite": "Granite", "smollm3": "SmolLM3"}
 EXTRAS = {"granite": {"embedding_multiplier": 12.0, "residual_multiplier": 0.22, "attention_multiplier": 0.015625,
