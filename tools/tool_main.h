@@ -176,7 +176,7 @@ inline int run_tool(CLI::App& app, int argc, char** argv, const std::function<in
 
   const auto run = [&] {
     try {
-      expect_usable_threads();
+      thread_count();  // an environment that is wrong is told before any work
       const int code = body();
       return internal::flush_standard_output() ? code : static_cast<int>(ExitCode::kError);
     } catch (const Error& e) {

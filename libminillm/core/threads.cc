@@ -29,8 +29,8 @@ void pause() {
 #endif
 }
 
-// Some tens of microseconds: longer than what lies between two loops of a pass, much shorter than
-// a time slice. Who sleeps leaves its core to whoever has lost theirs.
+// About a hundred microseconds: longer than what lies between two loops of a pass, much shorter
+// than a time slice. Who sleeps leaves its core to whoever has lost theirs.
 constexpr int kSpins = 4000;
 
 class Team {
@@ -40,7 +40,7 @@ class Team {
     if (busy_.exchange(true, std::memory_order_acquire)) return false;
     call_ = call, body_ = body, parts_ = parts;
     unfinished_.store(static_cast<uint32_t>(parts), std::memory_order_relaxed);
-    unclaimed_.store(static_cast<uint32_t>(parts), std::memory_order_release);
+    unclaimed_ = static_cast<uint32_t>(parts);  // in order before the look for who sleeps
     unclaimed_.notify_all();
     while (do_part()) continue;
     wait_until_finished();
@@ -61,10 +61,13 @@ class Team {
   }
 
  private:
-  // Signals are for the threads that the program knows of.
+  // Signals that are sent are for the threads that the program knows of; those that a thread causes
+  // itself are its own.
   void begin_helper(int index) {
     sigset_t all, before;
     sigfillset(&all);
+    for (const int own : {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGPROF})
+      sigdelset(&all, own);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     const auto restore = [&] { pthread_sigmask(SIG_SETMASK, &before, nullptr); };
     try {
@@ -123,26 +126,15 @@ class Team {
   std::atomic<int> used_ = 0;
 };
 
-std::string_view asked_threads() {
-  const char* value = std::getenv("OMP_NUM_THREADS");
-  return value == nullptr ? std::string_view() : std::string_view(value);
-}
-
-// 0: none is asked for; -1: what is asked for is no number. OpenMP's lists ("4,2") count threads of
-// loops inside loops after the comma.
-int parse_threads(std::string_view text) {
-  if (text.empty()) return 0;
-  int count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  const bool whole = end == text.data() + text.size() || *end == ',';
-  return error == std::errc() && whole && count >= 1 ? count : -1;
-}
-
+// At least 1, at most kMaxThreads.
 int processors() {
+  const auto usable = [](long count) {
+    return static_cast<int>(std::clamp<long>(count, 1, kMaxThreads));
+  };
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0) return CPU_COUNT(&allowed);
-  return std::max(1, static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)));
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0) return usable(CPU_COUNT(&allowed));
+  return usable(sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 std::atomic<int> g_threads = 0;  // 0: not yet known
@@ -150,18 +142,17 @@ std::atomic<int> g_threads = 0;  // 0: not yet known
 // Never destroyed: its helpers look for loops until the process ends.
 std::atomic<Team*> g_team = nullptr;
 std::mutex g_team_mutex;
+// A child of fork() has none of its parent's helpers.
+[[maybe_unused]] const int kForkHandlers =
+    pthread_atfork([] { g_team_mutex.lock(); }, [] { g_team_mutex.unlock(); },
+                   [] {
+                     g_team = nullptr;
+                     g_team_mutex.unlock();
+                   });
 
 Team& team() {
   if (Team* known = g_team.load(std::memory_order_acquire)) return *known;
   const std::scoped_lock lock(g_team_mutex);
-  // A child of fork() has none of its parent's helpers.
-  static const int kRegistered =
-      pthread_atfork([] { g_team_mutex.lock(); }, [] { g_team_mutex.unlock(); },
-                     [] {
-                       g_team = nullptr;
-                       g_team_mutex.unlock();
-                     });
-  static_cast<void>(kRegistered);
   if (g_team.load(std::memory_order_relaxed) == nullptr) g_team = new Team;
   return *g_team.load(std::memory_order_relaxed);
 }
@@ -171,25 +162,29 @@ Team& team() {
 int thread_count() {
   const int known = g_threads.load(std::memory_order_relaxed);
   if (known > 0) return known;
-  const int asked = parse_threads(asked_threads());
+  const char* asked = std::getenv("OMP_NUM_THREADS");
+  const int count = asked == nullptr ? 0 : internal::parse_thread_count(asked);
   int none = 0;
-  g_threads.compare_exchange_strong(none,
-                                    std::clamp(asked > 0 ? asked : processors(), 1, kMaxThreads));
+  g_threads.compare_exchange_strong(none, count > 0 ? count : processors());
   return g_threads;
 }
 
 void set_thread_count(int count) { g_threads = std::clamp(count, 1, kMaxThreads); }
 
-void expect_usable_threads() {
-  const int asked = parse_threads(asked_threads());
-  MINILLM_CHECK_USAGE(asked >= 0 && asked <= kMaxThreads,
-                      "threads: expected 1 to {}, got {} (OMP_NUM_THREADS)", kMaxThreads,
-                      asked_threads());
-}
-
 int threads_here() { return t_in_part ? 1 : thread_count(); }
 
 namespace internal {
+
+// OpenMP's lists ("4,2") count threads of loops inside loops after the comma.
+int parse_thread_count(std::string_view text) {
+  if (text.empty()) return 0;
+  int count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  const bool whole = end == text.data() + text.size() || *end == ',';
+  MINILLM_CHECK_USAGE(error == std::errc() && whole && count >= 1 && count <= kMaxThreads,
+                      "threads: expected 1 to {}, got {} (OMP_NUM_THREADS)", kMaxThreads, text);
+  return count;
+}
 
 void share(Index parts, void (*call)(void* body, Index part), void* body) {
   Team& all = team();

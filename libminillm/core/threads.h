@@ -3,10 +3,12 @@
 // A loop is cut into parts. The calling thread and its helpers claim one after another from a
 // counter, so that a thread whose core is taken away holds up one part and not its share of the
 // loop; a helper that claims nothing is not waited for. Who computes a part changes no bit. Helpers
-// begin at the first loop, look for the next one for some microseconds, and then sleep.
+// begin at the first loop, look for the next one for about a hundred microseconds, and then
+// sleep.
 //
-// There is one team for the process. A loop inside a part, or while another thread's loop has the
-// team, runs on its own thread alone. A child of fork() has a team of its own.
+// There is one team for the process. A loop inside a part that the team shares, or while another
+// thread's loop has the team, runs on its own thread alone. A child of fork() has a team of its
+// own.
 
 #ifndef LIBMINILLM_CORE_THREADS_H_
 #define LIBMINILLM_CORE_THREADS_H_
@@ -14,6 +16,7 @@
 #include <algorithm>
 #include <exception>
 #include <mutex>
+#include <string_view>
 #include <type_traits>
 
 #include "libminillm/core/real.h"
@@ -23,16 +26,17 @@ namespace minillm {
 inline constexpr int kMaxThreads = 1024;
 
 // Threads of a loop, the calling one included: what set_thread_count() was told last; else the
-// environment's OMP_NUM_THREADS; else as many as there are processors for this process.
+// environment's OMP_NUM_THREADS; else as many as there are processors for this process. Throws
+// Error (kUsage) if the environment's is no number of threads.
 int thread_count();
 // REQUIRES at least 1.
 void set_thread_count(int count);
-// Throws Error (kUsage) if OMP_NUM_THREADS is no number of threads.
-void expect_usable_threads();
 // Threads that a loop that begins here can have: 1 inside a part.
 int threads_here();
 
 namespace internal {
+// The number in OMP_NUM_THREADS; 0: it is empty. Throws Error (kUsage).
+int parse_thread_count(std::string_view text);
 // Calls call(body, part) for every part in [0, parts). `call` does not throw.
 void share(Index parts, void (*call)(void* body, Index part), void* body);
 }  // namespace internal
@@ -67,7 +71,6 @@ void for_ranges(Index count, bool worth, Body&& body) {
 // all have ended.
 template <typename Body>
 void parallel_for(size_t count, Body&& body) {
-  if (count > 1) expect_usable_threads();
   std::exception_ptr error;
   std::mutex mutex;
   for_parts(static_cast<Index>(count), [&](Index i) {

@@ -22,7 +22,7 @@ class KvCache {
  public:
   KvCache(const ModelConfig& config, Index rows);
 
-  // Bytes that one of `rows` rows takes.
+  // Bytes that `rows` rows take.
   static double bytes(const ModelConfig& config, Index rows) {
     return 2.0 *
            static_cast<double>(rows * config.num_hidden_layers * config.num_key_value_heads *

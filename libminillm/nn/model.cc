@@ -5,7 +5,6 @@
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/rng.h"
-#include "libminillm/core/threads.h"
 #include "libminillm/nn/batch_check.h"
 #include "libminillm/nn/block.h"
 #include "libminillm/ops/embedding.h"
@@ -120,7 +119,6 @@ void Model::set_precision(Precision precision) {
 // tokens -> embed -> L blocks -> final norm = hidden
 void Model::forward(const TokenBatch& batch, Workspace& ws, const Weights& weights,
                     KvCache* cache) const {
-  expect_usable_threads();
   check_batch(batch, config_, ws, cache);
   check_adapters(batch, config_, ws, weights);
   const Index N = batch.rows(), L = config_.num_hidden_layers;

@@ -29,7 +29,7 @@ class ParameterStore {
 
   Storage storage() const { return storage_; }
   double bytes() const;
-  // All parameters, laid out by the table; none where the matrices are bfloat16.
+  // All parameters, laid out by the table; none where the matrices are narrow.
   std::span<Real> span() { return storage_ == Storage::kReal ? reals_.span() : std::span<Real>(); }
   std::span<const Real> span() const {
     return storage_ == Storage::kReal ? reals_.span() : std::span<const Real>();
