@@ -16,6 +16,18 @@ Machine measure_machine();
 
 double now();  // seconds since some fixed time
 
+// A process that keeps a core busy while this lives.
+class BusyNeighbour {
+ public:
+  BusyNeighbour();
+  ~BusyNeighbour();
+  BusyNeighbour(const BusyNeighbour&) = delete;
+  BusyNeighbour& operator=(const BusyNeighbour&) = delete;
+
+ private:
+  int process_;
+};
+
 }  // namespace minillm
 
 #endif  // TOOLS_BENCH_MACHINE_H_

@@ -1,12 +1,6 @@
 // minillm-bench train, sft, dpo, rl: training steps as a run takes them.
 
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
 #include <numeric>
 #include <optional>
 
@@ -82,25 +76,6 @@ struct Training {
     optimizer.update(what.parameters, what.gradients, scale * std::min(1.0, 1 / norm), 3e-4,
                      ++steps);
   }
-};
-
-// A process that keeps a core busy while this lives.
-class BusyNeighbour {
- public:
-  BusyNeighbour() : process_(fork()) {
-    if (process_ != 0) return;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);  // nor any longer than the program
-    for (std::atomic<uint64_t> count = 0;;) ++count;
-  }
-  ~BusyNeighbour() {
-    kill(process_, SIGKILL);
-    waitpid(process_, nullptr, 0);
-  }
-  BusyNeighbour(const BusyNeighbour&) = delete;
-  BusyNeighbour& operator=(const BusyNeighbour&) = delete;
-
- private:
-  pid_t process_;
 };
 
 }  // namespace

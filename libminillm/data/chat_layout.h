@@ -22,7 +22,7 @@ struct WrittenTurn {
 // Throws Error naming the template if it cannot write what the messages hold.
 std::vector<WrittenTurn> lay_out(const ChatTemplate& format, const std::vector<Message>& messages);
 
-// What the prompt says of the answer to these messages, behind its header.
+// What the prompt says of the answer to these messages, after its header.
 std::string answer_opening(const ChatTemplate& format, const std::vector<Message>& messages);
 
 // The body of an answer.

@@ -22,6 +22,18 @@ using minillm_testing::ThreadCount;
 
 void sleep_ms(int count) { std::this_thread::sleep_for(std::chrono::milliseconds(count)); }
 
+// How many threads do the parts of a loop that takes some time.
+size_t threads_at_work() {
+  std::mutex mutex;
+  std::set<std::thread::id> seen;
+  for_parts(30, [&](Index) {
+    sleep_ms(5);
+    const std::scoped_lock lock(mutex);
+    seen.insert(std::this_thread::get_id());
+  });
+  return seen.size();
+}
+
 TEST(Threads, EveryPartIsDoneOnce) {
   for (const int threads : {1, 2, 3, 8}) {
     const ThreadCount scope(threads);
@@ -50,14 +62,7 @@ TEST(Threads, RangesMakeUpTheWhole) {
 
 TEST(Threads, AllOfThemWork) {
   const ThreadCount scope(3);
-  std::mutex mutex;
-  std::set<std::thread::id> seen;
-  for_parts(30, [&](Index) {
-    sleep_ms(5);
-    const std::scoped_lock lock(mutex);
-    seen.insert(std::this_thread::get_id());
-  });
-  EXPECT_EQ(seen.size(), 3u);
+  EXPECT_EQ(threads_at_work(), 3u);
 }
 
 TEST(Threads, AFewerNumberIsKept) {
@@ -148,14 +153,7 @@ TEST(Threads, AChildOfForkHasItsOwn) {
   const pid_t child = fork();
   if (child == 0) {
     alarm(20);
-    std::mutex mutex;
-    std::set<std::thread::id> seen;
-    for_parts(30, [&](Index) {
-      sleep_ms(5);
-      const std::scoped_lock lock(mutex);
-      seen.insert(std::this_thread::get_id());
-    });
-    _exit(seen.size() == 3 ? 0 : 1);
+    _exit(threads_at_work() == 3 ? 0 : 1);
   }
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);

@@ -225,11 +225,10 @@ void gemm_nt(View c, ConstView a, const StoredMatrix& b, ConstView start, Precis
           a.cols);
 }
 
-void gemm_nn(View c, ConstView a, const StoredMatrix& b, ConstView start, Precision precision,
-             Causal causal) {
+void gemm_nn(View c, ConstView a, const StoredMatrix& b, ConstView start, Precision precision) {
   MINILLM_DCHECK(c.rows == a.rows && c.cols == b.cols() && a.cols == b.rows());
   product(gemm::kernels(precision), c, start, {a, Layout::kRowsAlongK}, {b, Layout::kKDownRows},
-          a.cols, causal);
+          a.cols);
 }
 
 void gemm_tn(View c, ConstView a, ConstView b, ConstView start, Precision precision,

@@ -52,7 +52,7 @@ void gemm_nt(View c, ConstView a, const StoredMatrix& b, ConstView start = {},
              Precision precision = Precision::kFloat);
 // C [m, n] = start + A [m, k] B [k, n]         dx = dy W
 void gemm_nn(View c, ConstView a, const StoredMatrix& b, ConstView start = {},
-             Precision precision = Precision::kFloat, Causal causal = {});
+             Precision precision = Precision::kFloat);
 // C [m, n] = start + A [k, m]^T B [k, n]       dW += dy^T x
 void gemm_tn(View c, ConstView a, ConstView b, ConstView start = {},
              Precision precision = Precision::kFloat, Causal causal = {});
@@ -77,7 +77,7 @@ class PackedMatrix {
 
   Index n() const { return n_; }
   Index panel_cols() const;  // columns of a panel
-  Index padded_n() const;    // n in whole panels; B is zero beyond n
+  Index padded_n() const;    // n in whole panels
   Index k() const { return k_; }
   const gemm::Kernels& kernels() const { return *kernels_; }
   // The panels of the block of k that begins at k0, from that of column `column` on, and how far
