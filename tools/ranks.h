@@ -40,14 +40,10 @@ inline std::string rank_prefix() {
   return fmt::format("rank {} on {}: ", launched_rank(), host);
 }
 
-// Errors that all ranks have alike are the first one's to tell, which then ends the others: they
-// wait a while before they speak. `before_any_work`: it has ended by itself, and so may this one.
-// Returns whether this rank is to speak.
-inline bool speaks_of_error(bool before_any_work) {
-  if (launched_rank() == 0) return true;
-  if (before_any_work) return false;
-  std::this_thread::sleep_for(std::chrono::seconds(2));
-  return true;
+// Errors that all ranks have alike are the first one's to tell: the launcher ends all as soon as
+// one has ended with an error, so the others wait a while before they speak and end.
+inline void let_first_rank_speak() {
+  if (launched_rank() != 0) std::this_thread::sleep_for(std::chrono::seconds(3));
 }
 
 // A warning where this process may use fewer processors than its share of the machine, as mpirun

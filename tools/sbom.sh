@@ -49,7 +49,7 @@ SPDXID: SPDXRef-libminillm
 PackageVersion: $version
 PackageDownloadLocation: NOASSERTION
 FilesAnalyzed: false
-PackageLicenseDeclared: $(head -n 1 "$(dirname "$0")/../LICENSE" | grep -q MIT && echo MIT || echo NOASSERTION)
+PackageLicenseDeclared: $(head -n 1 "$(dirname "$0")/../LICENSE" | grep MIT >/dev/null && echo MIT || echo NOASSERTION)
 Relationship: SPDXRef-DOCUMENT DESCRIBES SPDXRef-libminillm
 HEADER
 for library in "${libraries[@]}"; do

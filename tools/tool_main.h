@@ -73,9 +73,8 @@ inline void on_stop_signal(int signal) {
 
 inline void on_save_signal(int) { save_signals = 1; }
 
-// Nothing has been done yet, on no rank, if `before_any_work`.
-inline int report_error(const std::string& text, ExitCode code, bool before_any_work = false) {
-  if (!speaks_of_error(before_any_work)) return static_cast<int>(code);
+inline int report_error(const std::string& text, ExitCode code) {
+  let_first_rank_speak();
   std::string message = rank_prefix() + in_flags(text);
   std::replace(message.begin(), message.end(), '\n', ' ');
   message = visible(message);
@@ -170,7 +169,7 @@ inline int run_tool(CLI::App& app, int argc, char** argv, const std::function<in
       return internal::flush_standard_output() ? 0 : static_cast<int>(ExitCode::kError);
     }
     return internal::report_error(fmt::format("{} (see {} --help)", e.what(), app.get_name()),
-                                  ExitCode::kUsage, /*before_any_work=*/true);
+                                  ExitCode::kUsage);
   }
   if (threads > 0) set_thread_count(threads);
 

@@ -82,7 +82,7 @@ class Team {
   void help(int index) {
     for (;;) {
       for (int used; (used = used_.load()) <= index;) used_.wait(used);
-      while (do_part()) continue;
+      while (used_.load(std::memory_order_relaxed) > index && do_part()) continue;
       for (int spin = 0; spin < kSpins && unclaimed_.load(std::memory_order_relaxed) == 0; ++spin)
         pause();
       unclaimed_.wait(0);
