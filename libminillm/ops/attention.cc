@@ -75,14 +75,24 @@ void softmax_backward_rows(View scores, View dscores, const QueryTile& tile, Rea
     const Real* g = dout.row(i);
     const Real delta = lane_sum(out.cols, [&](Index d) { return g[d] * o[d]; });
     const Real row_lse = lse(tile.begin + i, 0);
-    Real* __restrict p = scores.row(i);
-    Real* __restrict ds = dscores.row(i);
-    for (Index j = 0; j < whole; ++j) {
-      p[j] = exp_fast(scale * p[j] - row_lse);
-      ds[j] = scale * p[j] * (ds[j] - delta);
+    Real* p = scores.row(i);
+    Real* ds = dscores.row(i);
+    for (Index j = 0; j < whole; j += kSumLanes) {
+      Lanes probability, gradient;
+      load(probability, p + j);
+      load(gradient, ds + j);
+      probability = scale * probability - row_lse;
+      exp_lanes(probability);
+      gradient = scale * probability * (gradient - delta);
+      keep_first(probability, visible - j, 0);
+      keep_first(gradient, visible - j, 0);
+      store(p + j, probability);
+      store(ds + j, gradient);
     }
-    std::fill(p + visible, p + scores.cols, Real{0});
-    std::fill(ds + visible, ds + scores.cols, Real{0});
+    for (Index j = whole; j < scores.cols; j += kSumLanes) {
+      store(p + j, Lanes{});
+      store(ds + j, Lanes{});
+    }
   }
 }
 
@@ -146,18 +156,38 @@ thread_local std::vector<Index> t_groups;  // grows only
 
 }  // namespace
 
+// Without branches that depend on where in its lanes a row ends: those are foreseen badly.
 MINILLM_MULTIVERSION
 void softmax_rows(View scores, const QueryTile& tile, Real scale, Real* inverse, View lse) {
+  Real maxima[kQueryTile], sums[kQueryTile];
   for (Index i = 0; i < tile.rows(); ++i) {
     Real* s = scores.row(i);
-    const Index visible = tile.visible(i), whole = whole_lanes(visible);
-    std::fill(s + visible, s + whole, std::numeric_limits<Real>::lowest());
+    const Index visible = tile.visible(i), whole = whole_lanes(visible), last = whole - kSumLanes;
+    Lanes p, sum = {};
+    load(p, s + last);
+    keep_first(p, visible - last, std::numeric_limits<Real>::lowest());
+    store(s + last, p);
     const Real max = scale * max_of(s, whole);
-    for (Index j = 0; j < whole; ++j) s[j] = exp_fast(scale * s[j] - max);
-    std::fill(s + visible, s + std::max(whole, scores.cols), Real{0});
-    const Real sum = lane_sum(whole, [&](Index j) { return s[j]; });
-    lse(tile.begin + i, 0) = max + std::log(sum);
-    inverse[i] = 1 / sum;
+    const auto probabilities = [&](Index j) {
+      load(p, s + j);
+      p = scale * p - max;
+      exp_lanes(p);
+    };
+    for (Index j = 0; j < last; j += kSumLanes) {
+      probabilities(j);
+      store(s + j, p);
+      sum += p;
+    }
+    probabilities(last);
+    keep_first(p, visible - last, 0);
+    store(s + last, p);
+    for (Index j = whole; j < scores.cols; j += kSumLanes) store(s + j, Lanes{});
+    maxima[i] = max;
+    sums[i] = sum_of(sum + p);
+  }
+  for (Index i = 0; i < tile.rows(); ++i) {
+    lse(tile.begin + i, 0) = maxima[i] + std::log(sums[i]);
+    inverse[i] = 1 / sums[i];
   }
 }
 

@@ -11,6 +11,7 @@
 #include "libminillm/core/token_batch.h"
 #include "libminillm/ops/attention.h"
 #include "libminillm/ops/elementary.h"  // kSumLanes
+#include "libminillm/ops/gemm/gemm.h"
 
 namespace minillm {
 
@@ -57,18 +58,21 @@ void for_query_tiles(const Segment& s, Body&& body) {
                    s.prefix_length() + begin - s.begin + 1});
 }
 
-// Loops over a row's scores run on to whole registers; whatever they write beyond the visible
-// ones is overwritten.
+// Loops over a row's scores run on to whole lanes: what they write beyond the visible ones is zero,
+// or overwritten.
 inline Index whole_lanes(Index visible) {
   return (visible + kSumLanes - 1) / kSumLanes * kSumLanes;
 }
 
-// Rows of `buffer` for a tile's scores, as wide as whole panels of the keys: those of the first
-// `skipped` columns, and then of the tile's positions.
+// Rows for a tile's scores in `buffer`, as wide as whole panels of the keys: those of the first
+// `skipped` columns, and then of the tile's positions. REQUIRES kScoresSlack columns more in
+// `buffer` than the longest segment has positions.
 inline View scores_of(Matrix& buffer, const QueryTile& tile, Index skipped = 0) {
   const Index step = columns_of_panel();
   const Index width = (skipped + tile.positions() + step - 1) / step * step;
-  return buffer.view().row_block(0, tile.rows()).col_block(0, width);
+  const Index stride =
+      width + kSumLanes <= kUncopiedStride ? kUncopiedStride : buffer.view().stride;
+  return View(buffer.view().data, tile.rows(), width, stride);
 }
 
 // Scores of one tile -> unnormalised probabilities exp(scale s - max) in place, zero beyond what a

@@ -1,6 +1,7 @@
 #include "libminillm/ops/gemm/gemm.h"
 
 #include <iterator>
+#include <limits>
 
 #include "libminillm/core/check.h"
 #include "libminillm/core/threads.h"
@@ -12,9 +13,10 @@ namespace {
 
 using namespace gemm;  // packing.h
 
-constexpr Index kBlockRowPanels = 12;    // panels of A packed at a time: at most 183 KB
-constexpr Index kBlockCols = 4096;       // columns of B packed at a time
-constexpr Index kPanelSlack = 64;        // words that a kernel may write beyond a panel
+constexpr Index kBlockRowPanels = 12;  // panels of A packed at a time: at most 183 KB
+constexpr Index kBlockCols = 4096;     // columns of B packed at a time
+constexpr Index kPanelSlack = 64;      // words that a kernel may write beyond a panel
+static_assert(kUncopiedStride == kRowWords);
 constexpr Index kMinPartWork = 1 << 14;  // multiply-adds that are worth claiming a part
 
 thread_local Arena t_packed_a;
@@ -48,28 +50,44 @@ struct TileRange {
 // How the grid is cut into parts that threads claim. The numbers are the same whatever the cut.
 struct Parts {
   Index row_panels, col_panels;  // of the grid
-  Index row_step, col_step;      // of a part
-  Index across() const { return div_up(col_panels, col_step); }
-  Index count() const { return div_up(row_panels, row_step) * across(); }
+  Index down, across;            // parts
+  Index count() const { return down * across; }
   TileRange operator[](Index part) const {
-    const Index i = part / across() * row_step, j = part % across() * col_step;
-    return {i, std::min(i + row_step, row_panels), j, std::min(j + col_step, col_panels)};
+    const Index i = part / across, j = part % across;
+    return {row_panels * i / down, row_panels * (i + 1) / down, col_panels * j / across,
+            col_panels * (j + 1) / across};
   }
 };
 
-// Several parts for each thread, which even out what the threads can do: of few row panels, so that
-// A's stay in the second-level cache, and where there are few rows (decoding) of few columns.
-Parts parts_of(Index row_panels, Index col_panels, Index tile_work, Index threads) {
+// Numbers that need no conversion are broadcast from where they are, if rows are as far apart as in
+// a panel.
+bool reads_a_in_place(const Product& p) {
+  return p.kernels.depth == 1 && !p.kernels.rounds &&
+         (p.a.layout == Layout::kKDownRows || p.a.matrix.stride == kRowWords);
+}
+
+// Several parts for each thread, which even out what the threads can do; of few row panels, so that
+// A's stay in the second-level cache. Among such cuts the one that reads least: all of A is read,
+// or packed, once for every part across, all of B is read once for every part down.
+Parts parts_of(const Product& p, Index n, Index k, Index threads) {
   constexpr Index kPartsPerThread = 8;
-  if (threads == 1) return {row_panels, col_panels, row_panels, col_panels};
-  const Index wanted = kPartsPerThread * threads;
-  Parts parts{row_panels, col_panels, 0, col_panels};
-  parts.row_step = std::clamp(row_panels / wanted, Index{1}, kBlockRowPanels);
-  const Index least = div_up(kMinPartWork, tile_work * parts.row_step);
-  if (const Index down = div_up(row_panels, parts.row_step); down < wanted)
-    parts.col_step =
-        std::clamp(col_panels * down / wanted, std::min(least, col_panels), col_panels);
-  return parts;
+  const Kernels& kernels = p.kernels;
+  const Index m = p.c.rows, cost_of_a = reads_a_in_place(p) ? 1 : 32;
+  const Index row_panels = div_up(m, kernels.rows), col_panels = div_up(n, kernels.cols);
+  if (threads == 1) return {row_panels, col_panels, 1, 1};
+  const Index wanted = std::clamp(m * n * k / kMinPartWork, Index{1}, kPartsPerThread * threads);
+  Parts best{};
+  Index least = std::numeric_limits<Index>::max();
+  for (Index across = 1; across <= std::min(wanted, col_panels); ++across) {
+    Index down = std::max(div_up(row_panels, kBlockRowPanels), div_up(wanted, across));
+    down = std::min(div_up(down, threads) * threads, row_panels);
+    const bool enough = down * across >= wanted || across == col_panels;
+    if (const Index read = across * m * cost_of_a + down * n; enough && read < least) {
+      least = read;
+      best = {row_panels, col_panels, down, across};
+    }
+  }
+  return best;
 }
 
 // B's panels for one block.
@@ -77,6 +95,39 @@ struct PanelsB {
   const Word* first;
   Index apart;   // words from one panel to the next
   Index b_step;  // words from one k to the next
+};
+
+// What multiply_tiles() reads of A after the row panels before p1: the next ones, or the first ones
+// of the next block of k.
+ConstView next_of_a(const Product& p, const Block& block, const TileRange& tiles, Index p1) {
+  const Index rows = p.kernels.rows;
+  const auto part = [&](Index begin, Index k0, Index k1) {
+    const Index end = std::min(begin + kBlockRowPanels, tiles.row_end);
+    return p.a.part(begin * rows, std::min(end * rows, p.c.rows), k0, k1);
+  };
+  if (p1 < tiles.row_end) return part(p1, block.k0, block.k1);
+  const Index k1 = std::min(block.k1 + p.kernels.block_k(), p.k);
+  return part(tiles.row_begin, block.k1, k1);
+}
+
+// Fetches what will be read of A next into the second-level cache, a few lines at a time: packing
+// and the first tiles would wait for memory otherwise.
+class FetchAhead {
+ public:
+  // In `times` steps. `part` may be empty.
+  FetchAhead(ConstView part, Index times)
+      : part_(part), lines_(div_up(part.cols, kLine)), each_(div_up(part.rows * lines_, times)) {}
+  void step() {
+    for (Index i = 0; i < each_ && row_ < part_.rows; ++i) {
+      __builtin_prefetch(part_.row(row_) + line_ * kLine, 0, 2);
+      if (++line_ == lines_) line_ = 0, ++row_;
+    }
+  }
+
+ private:
+  static constexpr Index kLine = 64 / sizeof(Real);
+  ConstView part_;
+  Index lines_, each_, row_ = 0, line_ = 0;
 };
 
 // Packs these tiles' rows of A, a few panels at a time, and multiplies them by B's panels. One of
@@ -90,19 +141,20 @@ void multiply_tiles(const Product& p, const Block& block, const TileRange& tiles
     start = p.start.data == nullptr ? p.start : p.start.col_block(block.n0, block.n1);
   const bool along_k = p.a.layout == Layout::kRowsAlongK;
   const auto multiply = along_k ? kernels.multiply_rows : kernels.multiply_columns;
-  // Columns that need no conversion are broadcast from where they are.
-  const bool unpacked = !along_k && kernels.depth == 1 && !kernels.rounds;
+  const bool unpacked = reads_a_in_place(p);
   Word* panels_a = nullptr;
   if (!unpacked)
     panels_a = at_least(t_packed_a, kBlockRowPanels * kernels.panel_a_words() + kPanelSlack);
   for (Index p0 = tiles.row_begin; p0 < tiles.row_end; p0 += kBlockRowPanels) {
     const Index p1 = std::min(p0 + kBlockRowPanels, tiles.row_end);
     if (!unpacked) pack_a(panels_a, kernels, p.a, c.rows, p0, p1, block.k0, block.k1, p.causal);
+    FetchAhead ahead(along_k ? next_of_a(p, block, tiles, p1) : ConstView(),
+                     (p1 - p0) * (tiles.col_end - tiles.col_begin));
     for (Index q = tiles.col_begin; q < tiles.col_end; ++q) {
       const Index j = q * kernels.cols;
       Kernels::Tile tile{c.data, c.stride, start.data, start.stride, 0, 0, b.b_step, kernels.rows};
       tile.col_count = std::min(kernels.cols, c.cols - j);
-      if (unpacked) tile.a_step = p.a.matrix.stride;
+      if (unpacked && !along_k) tile.a_step = p.a.matrix.stride;
       for (Index panel = p0; panel < p1; ++panel) {
         const Index i = panel * kernels.rows;
         tile.row_count = std::min(kernels.rows, c.rows - i);
@@ -113,9 +165,11 @@ void multiply_tiles(const Product& p, const Block& block, const TileRange& tiles
         tile.c = c.row(i) + j;
         if (start.data != nullptr) tile.start = start.row(i) + j;
         const Index skipped = kernels.words(k.begin - block.k0);
-        const Word* a = unpacked ? p.a.matrix.row(k.begin) + i
-                                 : panels_a + (panel - p0) * kernels.panel_a_words() +
-                                       (along_k ? 0 : skipped * kernels.rows);
+        const Word* a = !unpacked ? panels_a + (panel - p0) * kernels.panel_a_words() +
+                                        (along_k ? 0 : skipped * kernels.rows)
+                        : along_k ? p.a.matrix.row(i) + k.begin
+                                  : p.a.matrix.row(k.begin) + i;
+        ahead.step();
         multiply(tile, a, b.first + q * b.apart + skipped * b.b_step,
                  kernels.words(k.end - k.begin));
       }
@@ -170,11 +224,8 @@ void multiply_part(const Product& p, const Block& group, const TileRange& tiles)
 }
 
 void multiply_group(const Product& p, const Block& group, bool alone) {
-  const Kernels& kernels = p.kernels;
-  const Index tile_work = std::min(p.c.rows, kernels.rows) * kernels.cols * (group.k1 - group.k0);
   const Parts parts =
-      parts_of(div_up(p.c.rows, kernels.rows), div_up(group.n1 - group.n0, kernels.cols), tile_work,
-               alone ? 1 : threads_here());
+      parts_of(p, group.n1 - group.n0, group.k1 - group.k0, alone ? 1 : threads_here());
   for_parts(parts.count(), [&](Index part) { multiply_part(p, group, parts[part]); });
 }
 

@@ -45,6 +45,9 @@ struct Causal {
   Index visible = 0;
 };
 
+// Rows of A that are this far apart are read where they are in float, and not copied.
+inline constexpr Index kUncopiedStride = 272;
+
 // Where B is kept in bfloat16 or int8, the products' bits are those of B widened.
 
 // C [m, n] = start + A [m, k] B [n, k]^T       y = x W^T
