@@ -68,14 +68,15 @@ bool reads_a_in_place(const Product& p) {
 
 // Several parts for each thread, which even out what the threads can do; of few row panels, so that
 // A's stay in the second-level cache. Among such cuts the one that reads least: all of A is read,
-// or packed, once for every part across, all of B is read once for every part down.
+// or packed, once for every part across, all of B is read once for every part down. With few rows
+// B comes from memory, which is fastest in long stretches: a part for each thread.
 Parts parts_of(const Product& p, Index n, Index k, Index threads) {
-  constexpr Index kPartsPerThread = 8;
   const Kernels& kernels = p.kernels;
+  const Index parts_per_thread = p.c.rows <= kernels.rows ? 1 : 8;
   const Index m = p.c.rows, cost_of_a = reads_a_in_place(p) ? 1 : 32;
   const Index row_panels = div_up(m, kernels.rows), col_panels = div_up(n, kernels.cols);
   if (threads == 1) return {row_panels, col_panels, 1, 1};
-  const Index wanted = std::clamp(m * n * k / kMinPartWork, Index{1}, kPartsPerThread * threads);
+  const Index wanted = std::clamp(m * n * k / kMinPartWork, Index{1}, parts_per_thread * threads);
   Parts best{};
   Index least = std::numeric_limits<Index>::max();
   for (Index across = 1; across <= std::min(wanted, col_panels); ++across) {
