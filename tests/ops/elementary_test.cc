@@ -20,7 +20,7 @@ std::vector<Real> random_reals(size_t size, uint64_t seed) {
   return values;
 }
 
-Real sum_of(const std::vector<Real>& x) {
+Real lane_sum_of(const std::vector<Real>& x) {
   return lane_sum(static_cast<Index>(x.size()), [&](Index i) { return x[static_cast<size_t>(i)]; });
 }
 
@@ -59,6 +59,41 @@ TEST(ExpFast, HasTheSameBitsInALoopAndAlone) {
   minillm_testing::expect_same_bits(in_loop, alone, "exp_fast");
 }
 
+TEST(ExpFast, HasTheSameBitsInLanes) {
+  std::vector<Real> x = random_reals(1024, 2), in_lanes(x.size()), alone(x.size());
+  for (Real& v : x) v *= 30;
+  x[3] = 1000, x[17] = -1000, x[18] = std::numeric_limits<Real>::lowest();
+  for (size_t i = 0; i < x.size(); ++i) {
+    const volatile Real one = x[i];
+    alone[i] = exp_fast(one);
+  }
+  for (size_t i = 0; i < x.size(); i += kSumLanes) {
+    Lanes lanes;
+    load(lanes, &x[i]);
+    exp_lanes(lanes);
+    store(&in_lanes[i], lanes);
+  }
+  minillm_testing::expect_same_bits(in_lanes, alone, "exp_lanes");
+  Lanes nan = Lanes{} + std::numeric_limits<Real>::quiet_NaN();
+  exp_lanes(nan);
+  EXPECT_TRUE(std::isnan(nan[5]));
+}
+
+TEST(KeepFirst, ReplacesTheOthersWhateverTheyHold) {
+  for (Index count = 0; count <= 2 * kSumLanes; ++count) {
+    std::vector<Real> x = random_reals(kSumLanes, 3), kept(kSumLanes);
+    x.back() = std::numeric_limits<Real>::quiet_NaN();
+    Lanes lanes;
+    load(lanes, x.data());
+    keep_first(lanes, count, Real{-7});
+    store(kept.data(), lanes);
+    for (Index i = 0; i < kSumLanes; ++i) {
+      const Real expected = i < count ? x[static_cast<size_t>(i)] : Real{-7};
+      minillm_testing::expect_same_bits({&kept[static_cast<size_t>(i)], 1}, {&expected, 1}, "lane");
+    }
+  }
+}
+
 TEST(Sigmoid, IsAccurateAndSaturates) {
   for (double x = -40; x <= 40; x += 0.01) {
     const Real argument = static_cast<Real>(x);
@@ -74,17 +109,17 @@ TEST(LaneSum, EqualsThePlainSumForAllSizes) {
   for (size_t size = 0; size < 100; ++size) {
     const std::vector<Real> x = random_reals(size, size + 1);
     const double exact = std::accumulate(x.begin(), x.end(), 0.0);
-    EXPECT_NEAR(sum_of(x), exact, 200 * double{std::numeric_limits<Real>::epsilon()}) << size;
+    EXPECT_NEAR(lane_sum_of(x), exact, 200 * double{std::numeric_limits<Real>::epsilon()}) << size;
   }
 }
 
 TEST(LaneSum, TrailingZerosChangeNoBit) {
   for (const size_t size : {1, 5, 15, 16, 17, 31, 32, 33, 100, 257}) {
     std::vector<Real> x = random_reals(size, size);
-    const Real sum = sum_of(x);
+    const Real sum = lane_sum_of(x);
     for (int zeros = 1; zeros <= 40; ++zeros) {
       x.push_back(0);
-      const Real padded = sum_of(x);
+      const Real padded = lane_sum_of(x);
       minillm_testing::expect_same_bits({&padded, 1}, {&sum, 1}, std::to_string(size) + " numbers");
     }
   }

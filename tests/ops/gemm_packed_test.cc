@@ -96,6 +96,29 @@ TEST_P(Gemm, OfANarrowMatrixHasTheBitsOfTheSameInReal) {
   }
 }
 
+// Rows of A that are as far apart as in a panel are not copied in float.
+TEST_P(Gemm, RowsReadInPlaceHaveTheBitsOfThoseThatAreCopied) {
+  for (const auto& [m, k] : {std::pair<Index, Index>{1, 16}, {14, 256}, {56, 199}, {93, 270}}) {
+    constexpr Index n = 75;
+    Block copied(m, k, 1), b(n, k, 2);
+    Matrix in_place(m, k, kUncopiedStride), expected(m, n), actual(m, n);
+    for (Index i = 0; i < m; ++i) std::copy_n(copied.view().row(i), k, in_place.view().row(i));
+    gemm_nt(expected.view(), copied.view(), b.view(), {}, g_precision);
+    gemm_nt(actual.view(), in_place.view(), b.view(), {}, g_precision);
+    expect_same_bits(actual.span(), expected.span(), "in place");
+
+    PackedMatrix packed;
+    packed.pack_nt(b.view(), g_precision);
+    const Causal causal{Causal::Of::kFactor, std::max<Index>(1, k - m + 1)};
+    for (const View a : {copied.view(), in_place.view()})
+      for (Index i = 0; i < m; ++i)
+        for (Index p = std::min(k, causal.visible + i); p < k; ++p) a(i, p) = 0;
+    gemm_packed(expected.view(), copied.view(), packed, {}, causal);
+    gemm_packed(actual.view(), in_place.view(), packed, {}, causal);
+    expect_same_bits(actual.span(), expected.span(), "in place, masked");
+  }
+}
+
 TEST_P(Gemm, ZerosBehindTheTermsChangeNoBit) {
   constexpr Index m = 5, n = 44, k = 250, padded = 560;
   Operands operands(Form::kNN, m, n, padded);

@@ -141,7 +141,7 @@ TEST_P(Gemm, RowsAndColumnsHaveTheSameBitsAloneAndTogether) {
 
 TEST_P(Gemm, GivesTheSameBitsForAnyNumberOfThreads) {
   constexpr std::tuple<Index, Index, Index> kSizes[] = {
-      {1, 600, 300}, {40, 70, 270}, {300, 50, 64}};
+      {1, 600, 300}, {40, 70, 270}, {300, 50, 64}, {130, 260, 600}};
   for (const Form form : kForms) {
     for (const auto& [m, n, k] : kSizes) {
       Operands operands(form, m, n, k);
