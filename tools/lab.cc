@@ -98,6 +98,20 @@ int run(const LabArguments& arguments, bool all) {
   return 0;
 }
 
+// The other trials that have been run into the same directory.
+std::vector<lab::TrialFiles> trials_of(const std::string& directory) {
+  std::vector<lab::TrialFiles> trials;
+  for (const auto& [name, title] :
+       {std::pair("scaling", "Scaling"), std::pair("proxies", "Are benchmarks proxies?"),
+        std::pair("diagnosis", "Is the diagnosis right?")}) {
+    const std::string own = join_path(directory, name), table = join_path(own, "table.md"),
+                      figure = join_path(own, "figure.svg");
+    if (!file_exists(table)) continue;
+    trials.push_back({name, title, read_file(table), file_exists(figure) ? read_file(figure) : ""});
+  }
+  return trials;
+}
+
 int report(const LabArguments& arguments) {
   Progress progress;
   lab::Laboratory laboratory = open_lab(arguments, progress);
@@ -108,7 +122,8 @@ int report(const LabArguments& arguments) {
   std::string tables;
   for (const lab::ExperimentResult& result : results) tables += lab::result_markdown(result) + "\n";
   for (const auto& [name, content] :
-       {std::pair("lab.html", lab::lab_page(results)), std::pair("lab.md", tables)}) {
+       {std::pair("lab.html", lab::lab_page(results, trials_of(arguments.options.directory))),
+        std::pair("lab.md", tables)}) {
     const std::string path = join_path(arguments.options.directory, name);
     write_output(path, content);
     spdlog::info("wrote {}, of {} experiments", path, results.size());

@@ -9,6 +9,7 @@
 #include "libminillm/core/sha256.h"
 #include "libminillm/core/version.h"
 #include "libminillm/lab/forms.h"
+#include "libminillm/lab/trial_section.h"
 
 namespace minillm::lab {
 namespace {
@@ -207,7 +208,8 @@ std::string section(const ExperimentResult& result, const std::string& id) {
 
 }  // namespace
 
-std::string lab_page(const std::vector<ExperimentResult>& results) {
+std::string lab_page(const std::vector<ExperimentResult>& results,
+                     const std::vector<TrialFiles>& trials) {
   const std::vector<std::string> ids = section_ids(results);
   std::string sections;
   std::set<std::string> versions;
@@ -220,10 +222,19 @@ std::string lab_page(const std::vector<ExperimentResult>& results) {
                                         markup_text(fmt::format("{}", fmt::join(versions, ", "))));
   // The page's policy allows no style but its own: no text can hold the hash of the page that it
   // is part of.
-  return filled(kPage, {{"NONCE", sha256(sections)},
+  std::string hashed = sections, links;
+  for (const TrialFiles& trial : trials) hashed += trial.markdown + trial.figure;
+  const std::string nonce = sha256(hashed);
+  for (const TrialFiles& trial : trials) {
+    sections += trial_section(trial, nonce);
+    links += fmt::format("{}<a href=\"#trial-{}\">{}</a>", links.empty() ? "" : ", ",
+                         markup_text(trial.name), markup_text(trial.title));
+  }
+  if (!links.empty()) links = fmt::format("<p>Judged by rules of their own: {}.</p>\n", links);
+  return filled(kPage, {{"NONCE", nonce},
                         {"FIGURE_STYLE", std::string(figure_style())},
                         {"DRAWS", fmt::format("{}", kBootstrapDraws)},
-                        {"SUMMARY", summary(results, ids)},
+                        {"SUMMARY", summary(results, ids) + links},
                         {"EXPERIMENTS", sections},
                         {"ABOUT", about}});
 }

@@ -49,8 +49,16 @@ std::string result_json(const ExperimentResult& result);
 // dot a seed; light and dark.
 std::string result_svg(const ExperimentResult& result);
 
+// A trial beside the experiments (of scale, of proxies, of the diagnosis), as its own files tell it.
+struct TrialFiles {
+  std::string name, title;  // "scaling", "Scaling"
+  std::string markdown;     // table.md
+  std::string figure;       // figure.svg; empty: it has none
+};
+
 // ONE page of all that was tried, which needs nothing else: no network, no fonts, no scripts.
-std::string lab_page(const std::vector<ExperimentResult>& results);
+std::string lab_page(const std::vector<ExperimentResult>& results,
+                     const std::vector<TrialFiles>& trials = {});
 
 }  // namespace minillm::lab
 

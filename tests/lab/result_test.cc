@@ -301,8 +301,32 @@ TEST(LabPage, HasEveryExperimentOnceAndAllVerdicts) {
   EXPECT_THAT(page, HasSubstr("Over-refusal here is a mechanism, not a rate."));
 }
 
+// Scaling, proxies and the diagnosis stand on the page as their own files tell them.
+TEST(LabPage, HasTheOtherTrials) {
+  const TrialFiles trial{"scaling", "Scaling",
+                         "# Scaling\n\n**Verdict:** refuted <b>\n\n## Runs\n\n| size | tokens |\n"
+                         "|---|---:|\n| 0.06M | 4.93M |\n| a_b | |\n\nAfter it.\n",
+                         "<svg><style>\n.x { fill: red; }</style></svg>\n"};
+  const std::string page = lab_page({replay()}, {trial});
+  for (const char* part :
+       {"<h2 id=\"trial-scaling\" tabindex=\"-1\">Scaling</h2>", "<a href=\"#trial-scaling\">",
+        "<p><strong>Verdict:</strong> refuted &#60;b&#62;</p>", "<h3>Runs</h3>",
+        "<tr><th scope=\"col\">size</th><th scope=\"col\" class=\"number\">tokens</th></tr>",
+        "<tr><th scope=\"row\">0.06M</th><td class=\"number\">4.93M</td></tr>",
+        "<tr><th scope=\"row\">a_b</th><td class=\"number\"></td></tr>", "<p>After it.</p>",
+        "<code>minillm-lab scaling</code>"})
+    EXPECT_THAT(page, HasSubstr(part));
+  // Its styles are allowed by the page's policy, which knows them by a word that no text can hold.
+  static const std::regex nonce("style-src 'nonce-([0-9a-f]{64})'");
+  std::smatch found;
+  ASSERT_TRUE(std::regex_search(page, found, nonce));
+  EXPECT_THAT(page, HasSubstr("<svg><style nonce=\"" + found[1].str() + "\">\n.x {"));
+  EXPECT_THAT(lab_page({replay()}), Not(HasSubstr("trial-")));
+}
+
 TEST(LabPage, IsWellFormedAndLoadsNothing) {
-  const std::string page = lab_page({replay(), evil()});
+  const std::string page =
+      lab_page({replay(), evil()}, {{"proxies", "Proxies", "| a |\n|---|\n| b |\n", ""}});
   const size_t begin = page.find("<main>");
   EXPECT_EQ(flaw(page.substr(begin, page.find("</main>") + 7 - begin)), "");
   EXPECT_THAT(page, HasSubstr("default-src 'none'"));
