@@ -49,7 +49,7 @@ std::string result_json(const ExperimentResult& result);
 // dot a seed; light and dark.
 std::string result_svg(const ExperimentResult& result);
 
-// A trial beside the experiments (of scale, of proxies, of the diagnosis), as its own files tell it.
+// A trial beside the experiments (of scale, of proxies, of the diagnosis), as its files tell it.
 struct TrialFiles {
   std::string name, title;  // "scaling", "Scaling"
   std::string markdown;     // table.md
