@@ -119,11 +119,12 @@ int report(const LabArguments& arguments) {
       laboratory.results(chosen(arguments, arguments.names.empty()));
   for (const lab::ExperimentResult& result : results) tell(result);
   create_directories(arguments.options.directory);
+  std::vector<lab::TrialFiles> trials;
+  if (arguments.names.empty()) trials = trials_of(arguments.options.directory);
   std::string tables;
   for (const lab::ExperimentResult& result : results) tables += lab::result_markdown(result) + "\n";
   for (const auto& [name, content] :
-       {std::pair("lab.html", lab::lab_page(results, trials_of(arguments.options.directory))),
-        std::pair("lab.md", tables)}) {
+       {std::pair("lab.html", lab::lab_page(results, trials)), std::pair("lab.md", tables)}) {
     const std::string path = join_path(arguments.options.directory, name);
     write_output(path, content);
     spdlog::info("wrote {}, of {} experiments", path, results.size());

@@ -40,8 +40,9 @@ inline std::string rank_prefix() {
   return fmt::format("rank {} on {}: ", launched_rank(), host);
 }
 
-// Errors that all ranks have alike are the first one's to tell: the launcher ends all as soon as
-// one has ended with an error, so the others wait a while before they speak and end.
+// Errors that all ranks have alike are the first one's to tell: mpirun ends all as soon as one has
+// ended with an error, so the others wait a while before they speak and end. (Under a launcher that
+// does not, such as srun without -K, each tells it.)
 inline void let_first_rank_speak() {
   if (launched_rank() != 0) std::this_thread::sleep_for(std::chrono::seconds(3));
 }

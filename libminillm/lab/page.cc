@@ -230,13 +230,15 @@ std::string lab_page(const std::vector<ExperimentResult>& results,
     links += fmt::format("{}<a href=\"#trial-{}\">{}</a>", links.empty() ? "" : ", ",
                          markup_text(trial.name), markup_text(trial.title));
   }
-  if (!links.empty()) links = fmt::format("<p>Judged by rules of their own: {}.</p>\n", links);
-  return filled(kPage, {{"NONCE", nonce},
-                        {"FIGURE_STYLE", std::string(figure_style())},
-                        {"DRAWS", fmt::format("{}", kBootstrapDraws)},
-                        {"SUMMARY", summary(results, ids) + links},
-                        {"EXPERIMENTS", sections},
-                        {"ABOUT", about}});
+  if (!links.empty()) links = fmt::format("<p>Other trials: {}.</p>\n", links);
+  return filled(
+      kPage,
+      {{"NONCE", nonce},
+       {"FIGURE_STYLE", std::string(figure_style())},
+       {"DRAWS", fmt::format("{}", kBootstrapDraws)},
+       {"SUMMARY", results.empty() && !trials.empty() ? links : summary(results, ids) + links},
+       {"EXPERIMENTS", sections},
+       {"ABOUT", about}});
 }
 
 }  // namespace minillm::lab

@@ -53,7 +53,7 @@ std::string result_svg(const ExperimentResult& result);
 struct TrialFiles {
   std::string name, title;  // "scaling", "Scaling"
   std::string markdown;     // table.md
-  std::string figure;       // figure.svg; empty: it has none
+  std::string figure;       // figure.svg, put into the page as it is; empty: it has none
 };
 
 // ONE page of all that was tried, which needs nothing else: no network, no fonts, no scripts.

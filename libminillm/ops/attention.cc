@@ -65,33 +65,36 @@ void forward_head(View out, View lse, ConstView queries, const Segment& s, Scrat
   });
 }
 
+// Calls body(j) for every j in [0, whole), a multiple of kSumLanes: loops of a constant length are
+// vectorised without a tail.
+template <typename Body>
+void for_lanes(Index whole, Body&& body) {
+  for (Index j = 0; j < whole; j += kSumLanes)
+    for (int lane = 0; lane < kSumLanes; ++lane) body(j + lane);
+}
+void zero_lanes(Real* row, Index begin, Index end) {
+  for (Index j = begin; j < end; j += kSumLanes) std::fill_n(row + j, kSumLanes, Real{0});
+}
+
 // Scores and dP of one tile -> P and dS in place, as derived at backward_head.
 MINILLM_MULTIVERSION
 void softmax_backward_rows(View scores, View dscores, const QueryTile& tile, Real scale,
                            ConstView lse, ConstView dout, ConstView out) {
   for (Index i = 0; i < tile.rows(); ++i) {
-    const Index visible = tile.visible(i), whole = whole_lanes(visible);
+    const Index visible = tile.visible(i), whole = whole_lanes(visible), last = whole - kSumLanes;
     const Real* o = out.row(i);
     const Real* g = dout.row(i);
     const Real delta = lane_sum(out.cols, [&](Index d) { return g[d] * o[d]; });
     const Real row_lse = lse(tile.begin + i, 0);
-    Real* p = scores.row(i);
-    Real* ds = dscores.row(i);
-    for (Index j = 0; j < whole; j += kSumLanes) {
-      Lanes probability, gradient;
-      load(probability, p + j);
-      load(gradient, ds + j);
-      probability = scale * probability - row_lse;
-      exp_lanes(probability);
-      gradient = scale * probability * (gradient - delta);
-      keep_first(probability, visible - j, 0);
-      keep_first(gradient, visible - j, 0);
-      store(p + j, probability);
-      store(ds + j, gradient);
-    }
-    for (Index j = whole; j < scores.cols; j += kSumLanes) {
-      store(p + j, Lanes{});
-      store(ds + j, Lanes{});
+    Real* __restrict p = scores.row(i);
+    Real* __restrict ds = dscores.row(i);
+    for_lanes(whole, [&](Index j) {
+      p[j] = exp_fast(scale * p[j] - row_lse);
+      ds[j] = scale * p[j] * (ds[j] - delta);
+    });
+    for (Real* row : {p, ds}) {
+      keep_first(row + last, visible - last, 0);
+      zero_lanes(row, whole, scores.cols);
     }
   }
 }
@@ -156,34 +159,19 @@ thread_local std::vector<Index> t_groups;  // grows only
 
 }  // namespace
 
-// Without branches that depend on where in its lanes a row ends: those are foreseen badly.
 MINILLM_MULTIVERSION
 void softmax_rows(View scores, const QueryTile& tile, Real scale, Real* inverse, View lse) {
   Real maxima[kQueryTile], sums[kQueryTile];
   for (Index i = 0; i < tile.rows(); ++i) {
     Real* s = scores.row(i);
     const Index visible = tile.visible(i), whole = whole_lanes(visible), last = whole - kSumLanes;
-    Lanes p, sum = {};
-    load(p, s + last);
-    keep_first(p, visible - last, std::numeric_limits<Real>::lowest());
-    store(s + last, p);
+    keep_first(s + last, visible - last, std::numeric_limits<Real>::lowest());
     const Real max = scale * max_of(s, whole);
-    const auto probabilities = [&](Index j) {
-      load(p, s + j);
-      p = scale * p - max;
-      exp_lanes(p);
-    };
-    for (Index j = 0; j < last; j += kSumLanes) {
-      probabilities(j);
-      store(s + j, p);
-      sum += p;
-    }
-    probabilities(last);
-    keep_first(p, visible - last, 0);
-    store(s + last, p);
-    for (Index j = whole; j < scores.cols; j += kSumLanes) store(s + j, Lanes{});
+    for_lanes(whole, [&](Index j) { s[j] = exp_fast(scale * s[j] - max); });
+    keep_first(s + last, visible - last, 0);
+    zero_lanes(s, whole, scores.cols);
     maxima[i] = max;
-    sums[i] = sum_of(sum + p);
+    sums[i] = lane_sum(whole, [&](Index j) { return s[j]; });
   }
   for (Index i = 0; i < tile.rows(); ++i) {
     lse(tile.begin + i, 0) = maxima[i] + std::log(sums[i]);

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <span>
 
+#include "libminillm/core/check.h"
 #include "libminillm/core/token_batch.h"
 #include "libminillm/ops/attention.h"
 #include "libminillm/ops/elementary.h"  // kSumLanes
@@ -65,8 +66,8 @@ inline Index whole_lanes(Index visible) {
 }
 
 // Rows for a tile's scores in `buffer`, as wide as whole panels of the keys: those of the first
-// `skipped` columns, and then of the tile's positions. REQUIRES kScoresSlack columns more in
-// `buffer` than the longest segment has positions.
+// `skipped` columns, and then of the tile's positions. REQUIRES in `buffer` kUncopiedStride columns
+// or more, and kScoresSlack more than the longest segment has positions.
 inline View scores_of(Matrix& buffer, const QueryTile& tile, Index skipped = 0) {
   const Index step = columns_of_panel();
   const Index width = (skipped + tile.positions() + step - 1) / step * step;

@@ -8,7 +8,8 @@
 //
 //   B    word (k, j) of a panel at  k * cols + j          zero beyond the matrix
 //        8-bit integers: four words' worth of columns in one, after the scales of all columns
-//   A    rows along k:  word (i, k) at  i * kRowWords + k      copied as it is
+//   A    rows along k:  word (i, k) at  i * kRowWords + k      copied as it is, or, in float,
+//                                                          not at all (gemm.cc)
 //        k down rows:   word (i, k) at  k * rows + i           or, in float, not copied at all
 //
 // A's rows are a cache line further apart than a block is long: lines that are read together then
