@@ -4,11 +4,13 @@
 # What is already done is not done again; an interrupted stage is continued.
 #   tools/quickstart.sh          the default world
 #   SEED=2 OUT=runs/seed2 tools/quickstart.sh
+#   PRETRAIN=configs/world_pretrain_muon.toml OUT=runs/muon tools/quickstart.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 seed=${SEED:-1}
 out=${OUT:-runs/quickstart}
+pretrain=${PRETRAIN:-configs/world_pretrain.toml}
 world=$out/world
 bin=build/release/bin
 
@@ -31,12 +33,12 @@ evaluate() {
   mv "$out/$1.json.tmp" "$out/$1.json"
 }
 
-# stage NAME OPTIONS...: trains and evaluates one stage; finished when its figures are there.
+# stage NAME CONFIG OPTIONS...: trains and evaluates one stage; finished when its figures are there.
 stage() {
-  local name=$1
-  shift
+  local name=$1 config=$2
+  shift 2
   if [[ -e $out/$name.json ]]; then echo "$out/$name is there"; return; fi
-  "$bin/minillm-$name" --config "configs/world_$name.toml" --seed "$seed" --out "$out/$name" --resume "$@"
+  "$bin/minillm-$name" --config "$config" --seed "$seed" --out "$out/$name" --resume "$@"
   evaluate "$name"
 }
 
@@ -49,14 +51,14 @@ done_once "$out/tokenizer.model" "$bin/minillm-tokenizer" train --input "$world/
   --vocab-size 2048 --out "$out/tokenizer.model"
 
 say "3. pretraining: what the stories tell"
-stage pretrain --tokenizer "$out/tokenizer.model" --train "$world/pretrain.jsonl" --eval "$world/pretrain_eval.jsonl"
+stage pretrain "$pretrain" --tokenizer "$out/tokenizer.model" --train "$world/pretrain.jsonl" --eval "$world/pretrain_eval.jsonl"
 
 say "4. fine-tuning: how to answer"
-stage sft --init-from "$out/pretrain" --train "$world/sft.jsonl" --eval "$world/sft_eval.jsonl" \
+stage sft configs/world_sft.toml --init-from "$out/pretrain" --train "$world/sft.jsonl" --eval "$world/sft_eval.jsonl" \
   --replay "$world/pretrain.jsonl"
 
 say "5. preference tuning: which answer to choose"
-stage dpo --init-from "$out/sft" --train "$world/preference.jsonl" --eval "$world/preference_eval.jsonl" \
+stage dpo configs/world_dpo.toml --init-from "$out/sft" --train "$world/preference.jsonl" --eval "$world/preference_eval.jsonl" \
   --replay "$world/replay.jsonl"
 
 printf '{"pretrain": %s,\n "sft": %s,\n "dpo": %s}\n' \
