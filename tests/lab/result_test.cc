@@ -301,7 +301,7 @@ TEST(LabPage, HasEveryExperimentOnceAndAllVerdicts) {
   EXPECT_THAT(page, HasSubstr("Over-refusal here is a mechanism, not a rate."));
 }
 
-// Scaling, proxies and the diagnosis stand on the page as their own files tell them.
+// The page shows scaling, proxies and the diagnosis as their own files tell them.
 TEST(LabPage, HasTheOtherTrials) {
   const TrialFiles trial{"scaling", "Scaling",
                          "# Scaling\n\n**Verdict:** refuted <b>\n\n## Runs\n\n| size | tokens |\n"

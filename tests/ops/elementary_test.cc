@@ -20,7 +20,7 @@ std::vector<Real> random_reals(size_t size, uint64_t seed) {
   return values;
 }
 
-Real lane_sum_of(const std::vector<Real>& x) {
+Real sum_of(const std::vector<Real>& x) {
   return lane_sum(static_cast<Index>(x.size()), [&](Index i) { return x[static_cast<size_t>(i)]; });
 }
 
@@ -61,9 +61,9 @@ TEST(ExpFast, HasTheSameBitsInALoopAndAlone) {
 
 TEST(KeepFirst, ReplacesTheOthersWhateverTheyHold) {
   for (Index count = 0; count <= 2 * kSumLanes; ++count) {
-    std::vector<Real> x = random_reals(kSumLanes, 3), kept;
+    std::vector<Real> x = random_reals(kSumLanes, 3);
     x.back() = std::numeric_limits<Real>::quiet_NaN();
-    kept = x;
+    std::vector<Real> kept = x;
     keep_first(kept.data(), count, Real{-7});
     for (Index i = 0; i < kSumLanes; ++i) {
       const Real expected = i < count ? x[static_cast<size_t>(i)] : Real{-7};
@@ -87,17 +87,17 @@ TEST(LaneSum, EqualsThePlainSumForAllSizes) {
   for (size_t size = 0; size < 100; ++size) {
     const std::vector<Real> x = random_reals(size, size + 1);
     const double exact = std::accumulate(x.begin(), x.end(), 0.0);
-    EXPECT_NEAR(lane_sum_of(x), exact, 200 * double{std::numeric_limits<Real>::epsilon()}) << size;
+    EXPECT_NEAR(sum_of(x), exact, 200 * double{std::numeric_limits<Real>::epsilon()}) << size;
   }
 }
 
 TEST(LaneSum, TrailingZerosChangeNoBit) {
   for (const size_t size : {1, 5, 15, 16, 17, 31, 32, 33, 100, 257}) {
     std::vector<Real> x = random_reals(size, size);
-    const Real sum = lane_sum_of(x);
+    const Real sum = sum_of(x);
     for (int zeros = 1; zeros <= 40; ++zeros) {
       x.push_back(0);
-      const Real padded = lane_sum_of(x);
+      const Real padded = sum_of(x);
       minillm_testing::expect_same_bits({&padded, 1}, {&sum, 1}, std::to_string(size) + " numbers");
     }
   }
